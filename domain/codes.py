@@ -1,0 +1,83 @@
+"""Numbers with a name that stand in shared records."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+
+class OffReason(IntEnum):
+    """Why strategy leaves a side out. Anything but QUOTED is a limit, pause or filter of the configuration."""
+
+    QUOTED = 0
+    NO_BOOK = 1  # no valid book yet, or none any more
+    BOOK_STALE = 2
+    POSITION_UNKNOWN = 3
+    POSITION_LIMIT = 4  # hard limit of the strategy: this side would add to it
+    RISK = 5  # risk's state or limits take the side away
+    PAUSED = 6  # by the operator
+    NOT_FINITE = 7  # the model gave no finite price
+    NOT_WARM = 8  # an estimator has neither prior nor enough samples
+    STOPPING = 9
+
+
+class ClampFlag(IntFlag):
+    """Which bounds changed a quote."""
+
+    FEE_FLOOR = 1
+    HALF_SPREAD_MIN = 2
+    HALF_SPREAD_MAX = 4
+    SIGMA_MIN = 8
+    SIGMA_MAX = 16
+    BID_POST_ONLY = 32  # bid moved back so that it does not cross the best ask
+    ASK_POST_ONLY = 64
+    SIZE_TAPERED = 128
+    ARRIVALS_BOUNDED = 256
+
+
+class OrderEventKind(IntEnum):
+    """What an order event tells."""
+
+    ACCEPTED = 1
+    AMENDED = 2
+    CANCELLED = 3
+    FILLED = 4  # one fill, partial or last
+    REJECTED = 5  # by the venue
+    DENIED = 6  # by our own gate
+
+
+class RiskReason(IntEnum):
+    """Why risk is not active, or why the gate refuses."""
+
+    NONE = 0
+    STARTING = 1
+    POSITION_UNKNOWN = 2
+    STALE_MARKET_DATA = 3
+    POSITION_LIMIT = 4
+    NOTIONAL_LIMIT = 5
+    LOSS_FROM_PEAK = 6
+    ORDER_RATE = 7
+    OPERATOR = 8
+    KILL = 9
+    EXECUTION_SUSPECT = 10
+    VENUE_DISCONNECTED = 11
+    LIMITS_STALE = 12  # gate: risk is silent
+    ORDER_SIZE = 13
+    ORDER_NOTIONAL = 14
+    PRICE_COLLAR = 15
+    OPEN_ORDERS = 16
+    REDUCE_ONLY = 17
+    NOT_FINITE = 18
+    SELF_CROSS = 19
+    HALTED = 20
+
+
+class SegmentKind(IntEnum):
+    RING = 1
+    TABLE = 2
+
+
+class ActorPhase(IntEnum):
+    NONE = 0
+    STARTING = 1
+    LIVE = 2
+    STOPPING = 3

@@ -1,0 +1,65 @@
+"""What can be traded, as the venue defines it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+
+from domain.units import exact_steps
+
+
+class InstrumentKind(IntEnum):
+    PERPETUAL = 1
+    FUTURE = 2
+    OPTION = 3
+    ROLL = 4
+    SPOT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable instrument.
+
+    Attributes:
+        name: the venue's name, e.g. `BTC-PERPETUAL`.
+        underlying: the venue's index name, e.g. `BTCUSD`.
+        tick_size: price step in quote currency.
+        lot_size: size step in base units.
+        size_min: smallest order in base units.
+        contract_multiplier: base units for one unit of size (1 on Thalex).
+        expiry_ns: Unix nanoseconds; 0 for instruments that do not expire.
+    """
+
+    name: str
+    kind: InstrumentKind
+    underlying: str
+    tick_size: Decimal
+    lot_size: Decimal
+    size_min: Decimal
+    contract_multiplier: Decimal = Decimal(1)
+    expiry_ns: int = 0
+
+    def __post_init__(self) -> None:
+        for what in ("tick_size", "lot_size", "size_min", "contract_multiplier"):
+            if not getattr(self, what) > 0:
+                raise ValueError(f"{self.name}: {what} must be positive, not {getattr(self, what)}")
+
+    def price_ticks(self, price: Decimal) -> int:
+        """Return `price` in ticks; ValueError when it is off the grid."""
+        return exact_steps(price, self.tick_size)
+
+    def size_lots(self, size: Decimal) -> int:
+        """Return `size` in lots; ValueError when it is off the grid."""
+        return exact_steps(size, self.lot_size)
+
+    def price(self, ticks: int) -> Decimal:
+        return ticks * self.tick_size
+
+    def size(self, lots: int) -> Decimal:
+        return lots * self.lot_size
+
+    @property
+    def order_lots_min(self) -> int:
+        """Smallest order in lots, rounded up to a whole lot."""
+        return -int(-self.size_min // self.lot_size)
