@@ -11,7 +11,8 @@ Prices are in quote currency as the venue sends them, sizes in base units; `*_ti
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,7 +28,8 @@ LAYOUT_VERSION = 1
 Kind = Literal["i8", "f8", "text"]
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Field:
     """One field: `count` values of `kind`; `doc` gives meaning and unit."""
 
     name: str
@@ -416,9 +418,7 @@ DIRECTORY = RecordType(
         Field("segment", "text", "short name, e.g. `books`"),
         Field("record", "text", "record type"),
         Field("writer", "text", "actor that writes it"),
-        *_ints(
-            ("kind", "1 ring, 2 table"), ("capacity", "slots or rows"), ("layout_hash", "of the record type")
-        ),
+        *_ints(("kind", "1 ring, 2 table"), ("capacity", "slots or rows"), ("layout_hash", "of the record type")),
     ],
 )
 
