@@ -1,0 +1,157 @@
+"""The parameters of a quoter: the [strategy] section of a configuration.
+
+Units stand last in the names. `usd` is the quote currency and `base` the base unit of the instrument (BTC).
+Every parameter can be changed while running; the same ranges and relations hold then.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from domain.errors import ConfigError
+
+LEVELS_MAX = 8
+FIT_DEPTHS_MAX = 32
+
+
+def _above_zero(doc: str) -> msgspec.Meta:
+    return msgspec.Meta(gt=0, le=1e15, description=doc)
+
+
+def _from_zero(doc: str) -> msgspec.Meta:
+    return msgspec.Meta(ge=0, le=1e15, description=doc)
+
+
+# Models write A, κ, γ, ξ, σ, q and Δ; reference: docs/models.md.
+class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """How quotes are made.
+
+    Raises:
+        msgspec.ValidationError: when decoded from values out of range, of unknown names, or that contradict
+            each other; ValueError for contradictions when built directly.
+    """
+
+    # -- model
+    model: Annotated[
+        Literal["glft", "avellaneda_stoikov"],
+        msgspec.Meta(description="glft: infinite horizon; avellaneda_stoikov: rolling horizon of constant length"),
+    ] = "glft"
+    risk_aversion_per_usd: Annotated[float, _above_zero("γ of the utility −exp(−γ·wealth), 1/$")] = 0.01
+    xi_per_usd: Annotated[
+        float | None, _from_zero("ξ, aversion to not being filled, 1/$; null = γ (model A), 0 = model B")
+    ] = None
+    horizon_s: Annotated[float, _above_zero("τ of avellaneda_stoikov, s: constant, it rolls")] = 60.0
+    fair_price: Annotated[
+        Literal["micro", "mid"],
+        msgspec.Meta(description="what the model centres on: mid, or best prices weighted by the opposite size"),
+    ] = "micro"
+
+    # -- sizes and ladder
+    order_size_base: Annotated[float, _above_zero("size of a side's first level, base units; Δ of the model")] = 0.01
+    levels: Annotated[int, msgspec.Meta(ge=1, le=LEVELS_MAX, description="levels of each side")] = 3
+    level_spacing_ticks: Annotated[int, msgspec.Meta(ge=1, le=100_000, description="ticks between levels")] = 5
+    level_size_factor: Annotated[
+        float, msgspec.Meta(gt=0, le=10, description="size of a level as a multiple of the level before it")
+    ] = 1.0
+
+    # -- volatility of the mid
+    sigma_prior_usd_per_sqrt_s: Annotated[
+        float | None, _above_zero("σ until enough is measured, $/√s; null = no quotes until then")
+    ] = 5.0
+    sigma_halflife_s: Annotated[float, _above_zero("time in which a return's weight halves, s")] = 60.0
+    sigma_grid_ms: Annotated[
+        int, msgspec.Meta(ge=1, le=60_000, description="clock grid on which mids are sampled, ms")
+    ] = 250
+    sigma_gap_ms_max: Annotated[
+        int, msgspec.Meta(ge=10, le=3_600_000, description="a longer gap between books is an outage, no return, ms")
+    ] = 10_000
+    sigma_samples_min: Annotated[
+        int, msgspec.Meta(ge=1, le=1_000_000, description="returns needed before the estimate replaces the prior")
+    ] = 120
+    sigma_min_usd_per_sqrt_s: Annotated[float, _above_zero("floor of σ as used, $/√s")] = 0.1
+    sigma_max_usd_per_sqrt_s: Annotated[float, _above_zero("ceiling of σ as used, $/√s")] = 200.0
+
+    # -- arrivals: orders reach depth δ at the rate A·exp(−κδ)
+    arrival_rate_prior_per_s: Annotated[float, _above_zero("A, 1/s, until fitted")] = 1.0
+    arrival_decay_prior_per_usd: Annotated[float, _above_zero("κ, 1/$, until fitted")] = 0.5
+    fit_arrivals: Annotated[bool, msgspec.Meta(description="fit A and κ to public trades")] = False
+    fit_interval_ms: Annotated[
+        int, msgspec.Meta(ge=10, le=60_000, description="life of one hypothetical quote, ms")
+    ] = 1000
+    fit_window_s: Annotated[float, _above_zero("time in which an interval's weight falls by e, s")] = 600.0
+    fit_every_s: Annotated[float, _above_zero("time between fits, s")] = 10.0
+    fit_depths: Annotated[
+        int, msgspec.Meta(ge=3, le=FIT_DEPTHS_MAX, description="depths of the grid, near the touch")
+    ] = 20
+    fit_depth_step_ticks: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="ticks between depths")] = 1
+    fit_intervals_min: Annotated[
+        float, msgspec.Meta(ge=1, le=1e9, description="weight of intervals, in intervals, before the first fit")
+    ] = 120.0
+    fit_r2_min: Annotated[float, msgspec.Meta(ge=0, le=1, description="a worse fit is thrown away")] = 0.7
+    fit_rate_per_s_min: Annotated[float, _above_zero("least A that a fit may give, 1/s")] = 0.001
+    fit_rate_per_s_max: Annotated[float, _above_zero("largest A that a fit may give, 1/s")] = 1000.0
+    fit_decay_per_usd_min: Annotated[float, _above_zero("least κ that a fit may give, 1/$")] = 0.001
+    fit_decay_per_usd_max: Annotated[float, _above_zero("largest κ that a fit may give, 1/$")] = 100.0
+
+    # -- adjustments, in the order in which they act
+    inventory_weight: Annotated[
+        float, msgspec.Meta(ge=0, le=100, description="multiplies the model's skew; 0 = no skew")
+    ] = 1.0
+    fee_floor: Annotated[bool, msgspec.Meta(description="keep the half-spread above fee and margin")] = True
+    fee_maker_bps: Annotated[
+        float, msgspec.Meta(ge=-100, le=100, description="the venue's maker fee, bps of notional; rebates negative")
+    ] = 1.0
+    fee_margin_bps: Annotated[
+        float, msgspec.Meta(ge=0, le=1000, description="profit wanted from a round trip, bps of notional")
+    ] = 0.0
+    half_spread_min_usd: Annotated[float, _from_zero("floor of the half-spread, $")] = 0.5
+    half_spread_max_usd: Annotated[float, _above_zero("ceiling of the half-spread, $")] = 500.0
+    position_soft_base: Annotated[
+        float, _from_zero("|position| above which the side that adds to it shrinks, base units")
+    ] = 0.03
+    position_hard_base: Annotated[
+        float, _above_zero("|position| that quotes may lead to; the side that adds is off there, base units")
+    ] = 0.05
+
+    # -- when not to quote
+    book_age_ms_max: Annotated[
+        int,
+        msgspec.Meta(ge=50, le=600_000, description="longest silence of the feed (any frame counts), ms"),
+    ] = 2000
+    wish_refresh_ms: Annotated[
+        int, msgspec.Meta(ge=10, le=10_000, description="an unchanged wish is written again after this time, ms")
+    ] = 100
+
+    def __post_init__(self) -> None:
+        pairs = (
+            ("sigma_min_usd_per_sqrt_s", "sigma_max_usd_per_sqrt_s"),
+            ("fit_rate_per_s_min", "fit_rate_per_s_max"),
+            ("fit_decay_per_usd_min", "fit_decay_per_usd_max"),
+            ("half_spread_min_usd", "half_spread_max_usd"),
+            ("position_soft_base", "position_hard_base"),
+        )
+        for low, high in pairs:
+            if not getattr(self, low) <= getattr(self, high):
+                raise ValueError(
+                    f"{low} = {getattr(self, low)} must not be above {high} = {getattr(self, high)}: "
+                    "change one of the two"
+                )
+        if self.sigma_gap_ms_max < self.sigma_grid_ms:
+            raise ValueError(
+                f"sigma_gap_ms_max = {self.sigma_gap_ms_max} must not be below sigma_grid_ms = "
+                f"{self.sigma_grid_ms}: every return would count as an outage"
+            )
+
+    def with_values(self, changes: dict[str, object]) -> QuotingConfig:
+        """Return a copy with `changes` (name to value), checked like a configuration file.
+
+        Raises:
+            ConfigError: for an unknown name, a value out of range or one that contradicts another.
+        """
+        try:
+            return msgspec.convert({**msgspec.to_builtins(self), **changes}, QuotingConfig)
+        except msgspec.ValidationError as error:
+            wanted = ", ".join(f"{name} = {value!r}" for name, value in changes.items())
+            raise ConfigError(f"[strategy] {wanted}: {error}") from error
