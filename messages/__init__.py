@@ -1,0 +1,1 @@
+"""Every command between processes, as one msgspec struct each."""

@@ -1,0 +1,1 @@
+"""How a process of ours lives: configuration, topology, loop, commands, heartbeat, affinity, restarts."""

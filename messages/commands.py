@@ -1,0 +1,112 @@
+"""Every command that goes over ZeroMQ: one struct, one handler, one answer.
+
+Commands are things to be done once. Streams and state live in shared memory instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Command(msgspec.Struct, frozen=True, tag_field="command"):
+    """Base of all commands; the tag is the class name in lower case with underscores."""
+
+
+class Status(Command, frozen=True, tag="status"):
+    """Ask for a summary of the receiver's state."""
+
+
+class Pause(Command, frozen=True, tag="pause"):
+    """Take all quotes away; positions stay. Handled by strategy."""
+
+
+class Resume(Command, frozen=True, tag="resume"):
+    """Quote again: ends a pause (strategy) and a halt, the kill latch included (risk)."""
+
+
+class Reduce(Command, frozen=True, tag="reduce"):
+    """Quote only the side that reduces the position. Handled by risk."""
+
+
+class Halt(Command, frozen=True, tag="halt"):
+    """Cancel everything and stay out until `Resume`."""
+
+    reason: str
+    flatten: bool = False
+
+
+class Flatten(Command, frozen=True, tag="flatten"):
+    """Bring every position to zero with reduce-only orders, bounded in time."""
+
+
+class CancelAll(Command, frozen=True, tag="cancel_all"):
+    """Cancel every order of ours and answer once the venue shows none."""
+
+    reason: str = ""
+
+
+class Kill(Command, frozen=True, tag="kill"):
+    """Run the one-shot that cancels everything at the venue, and latch the halt. Handled by the supervisor."""
+
+
+class SetParameter(Command, frozen=True, tag="set_parameter"):
+    """Set one parameter now: `strategy.risk_aversion_per_usd`, `BTC-PERPETUAL.levels`, `risk.position_max_base`.
+
+    Limits tighten at once; `force` is needed to loosen one.
+    """
+
+    name: str
+    value: str
+    force: bool = False
+
+
+class Profile(Command, frozen=True, tag="profile"):
+    """Sample the receiver's stack for `seconds` and write a flame chart; the answer names the file."""
+
+    actor: str
+    seconds: float = 10.0
+
+
+class Stop(Command, frozen=True, tag="stop"):
+    """End in order: execution cancels, confirms with the venue and reports; others just end."""
+
+    flatten: bool = False
+
+
+AnyCommand = Status | Pause | Resume | Reduce | Halt | Flatten | CancelAll | Kill | SetParameter | Profile | Stop
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Answer to one command.
+
+    Attributes:
+        ok: whether it was done.
+        text: one line for the operator.
+        data: details by command.
+    """
+
+    ok: bool
+    text: str = ""
+    data: dict[str, Any] = {}
+
+
+_encoder = msgspec.json.Encoder()
+_command_decoder: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
+_reply_decoder = msgspec.json.Decoder(Reply)
+
+
+def encode(message: Command | Reply) -> bytes:
+    """Return a command or reply as JSON bytes."""
+    return _encoder.encode(message)
+
+
+def decode_command(frame: bytes) -> AnyCommand:
+    """Return the command in `frame`; msgspec.DecodeError (or its ValidationError) when it is none."""
+    return _command_decoder.decode(frame)
+
+
+def decode_reply(frame: bytes) -> Reply:
+    """Return the reply in `frame`; msgspec.DecodeError when it is none."""
+    return _reply_decoder.decode(frame)

@@ -1,0 +1,115 @@
+"""Commands over ZeroMQ: a server that an actor's loop drains and never waits on, and clients that time out.
+
+Each process binds one ROUTER socket in the session's run directory (0700, so only this user can connect).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from domain.errors import ConnectivityError
+from messages.commands import AnyCommand, Command, Reply, decode_command, decode_reply, encode
+from runtime.paths import socket_address
+
+COMMANDS_PER_CYCLE_MAX = 64
+
+
+class Request(NamedTuple):
+    """A command that waits for its answer: call `answer` once."""
+
+    command: AnyCommand
+    answer: Callable[[Reply], None]
+
+
+class CommandServer:
+    """Receives commands for one process. `fd` is what the loop polls; it is edge-triggered, so drain it whole."""
+
+    def __init__(self, session: str, process: str) -> None:
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        address = socket_address(session, process)
+        self._socket.bind(address)  # a socket file left by a killed predecessor is replaced
+        self.fd = int(self._socket.getsockopt(zmq.FD))
+
+    def drain(self) -> list[Request]:
+        """Return the commands that have come, at most `COMMANDS_PER_CYCLE_MAX`. Never waits."""
+        requests: list[Request] = []
+        while len(requests) < COMMANDS_PER_CYCLE_MAX:
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            request = self._parsed(frames)
+            if request is not None:
+                requests.append(request)
+        return requests
+
+    def close(self) -> None:
+        """Close the socket; answers already given are still delivered."""
+        self._socket.close()
+        self._context.term()
+
+    def _parsed(self, frames: list[bytes]) -> Request | None:
+        *envelope, body = frames
+
+        def answer(reply: Reply) -> None:
+            if not self._socket.closed:
+                self._socket.send_multipart([*envelope, encode(reply)], zmq.NOBLOCK)
+
+        try:
+            return Request(decode_command(body), answer)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            answer(Reply(ok=False, text=f"not a command: {error}"))
+            return None
+
+
+def send_command(session: str, process: str, command: Command, timeout_s: float) -> Reply:
+    """Send one command and wait for its answer.
+
+    Raises:
+        ConnectivityError: if no answer comes in time.
+    """
+    with zmq.Context(io_threads=1) as context, context.socket(zmq.REQ) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(socket_address(session, process))
+        socket.send(encode(command))
+        if not socket.poll(int(timeout_s * 1000)):
+            raise ConnectivityError(f"{process} of session {session} did not answer within {timeout_s:g} s")
+        return decode_reply(socket.recv())
+
+
+class CommandClient:
+    """Sends commands from an asyncio loop; one connection a command, so that a dead peer leaves nothing behind."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+        self._context = zmq.asyncio.Context(io_threads=1)
+
+    async def send(self, process: str, command: Command, timeout_s: float) -> Reply:
+        """Send one command and wait for its answer.
+
+        Raises:
+            ConnectivityError: if no answer comes in time.
+        """
+        socket = self._context.socket(zmq.REQ)
+        socket.setsockopt(zmq.LINGER, 0)
+        try:
+            socket.connect(socket_address(self._session, process))
+            await socket.send(encode(command))
+            return decode_reply(await asyncio.wait_for(socket.recv(), timeout_s))
+        except TimeoutError:
+            raise ConnectivityError(
+                f"{process} of session {self._session} did not answer within {timeout_s:g} s"
+            ) from None
+        finally:
+            socket.close()
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)

@@ -1,0 +1,191 @@
+"""One TOML file → one tree of frozen structs, read once. Units stand in the keys; unknown keys are refused.
+
+Every package declares its own section; this module assembles them and turns every fault into one line that
+names the file, the key, the value and what was expected. Secrets never stand in a configuration.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from domain.errors import ConfigError
+from trading.orders.config import ExecutionConfig
+from trading.quoting.config import QuotingConfig
+from trading.risk.config import RiskConfig
+from venues.config import VenueConfig
+
+SESSION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
+
+
+class InstrumentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[instruments."NAME"]: what to do with one instrument; `strategy` overrides single keys of [strategy]."""
+
+    quote: bool = True
+    strategy: QuotingConfig = QuotingConfig()
+
+
+class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[supervisor]: starting, watching, restarting, stopping."""
+
+    pin_cores: bool = True
+    suspect_ms: Annotated[int, Meta(ge=100, le=10_000)] = 500
+    dead_ms: Annotated[int, Meta(ge=200, le=60_000)] = 2000
+    start_deadline_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    backoff_ms_min: Annotated[int, Meta(ge=1, le=60_000)] = 100
+    backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000)] = 5000
+    restarts_max: Annotated[int, Meta(ge=0, le=10_000)] = 10
+    restart_window_s: Annotated[float, Meta(gt=0)] = 60.0
+    stop_deadline_s: Annotated[float, Meta(gt=0, le=300)] = 15.0
+    flatten_on_shutdown: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dead_ms <= self.suspect_ms:
+            raise ValueError(f"dead_ms ({self.dead_ms}) must be larger than suspect_ms ({self.suspect_ms})")
+        if self.backoff_ms_max < self.backoff_ms_min:
+            raise ValueError(
+                f"backoff_ms_max ({self.backoff_ms_max}) must not be below backoff_ms_min ({self.backoff_ms_min})"
+            )
+
+
+class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[exchange]: the local exchange that the supervisor starts when the venue is `local`."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    seed: int = 1
+    speed: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    latency_ms: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
+    replay: list[str] = []
+    maker_fee_bps: Annotated[float, Meta(ge=-10, le=100)] = 1.0
+    taker_fee_bps: Annotated[float, Meta(ge=-10, le=100)] = 5.0
+
+
+class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[runtime]: how every process of ours lives."""
+
+    wait: Literal["auto", "spin", "block"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of a session. `session` and `path` come from the file's name."""
+
+    instruments: dict[str, InstrumentConfig]
+    session: str
+    path: str
+    venue: VenueConfig = VenueConfig()
+    strategy: QuotingConfig = QuotingConfig()
+    risk: RiskConfig = RiskConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    supervisor: SupervisorConfig = SupervisorConfig()
+    exchange: ExchangeConfig = ExchangeConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
+    """Read, merge and check a configuration.
+
+    Args:
+        path: TOML file; its stem is the session's name.
+        replay: recordings that replace `exchange.replay`.
+
+    Raises:
+        ConfigError: with one line: file, key, value, what was expected.
+    """
+    tree = _read_toml(path)
+    session = path.stem
+    if not SESSION_NAME.fullmatch(session):
+        raise ConfigError(
+            f"{path}: the file name is the session's name: lower-case letters, digits, - and _, at most 24"
+        )
+    for reserved in ("session", "path"):
+        if reserved in tree:
+            raise ConfigError(f"{path}: unknown key `{reserved}`; the session is named by the file")
+    if replay:
+        exchange_section = tree.setdefault("exchange", {})
+        if isinstance(exchange_section, dict):
+            exchange_section["replay"] = replay
+    _merge_instruments(path, tree)
+    try:
+        return msgspec.convert({**tree, "session": session, "path": str(path.resolve())}, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error), tree)}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file; see configs/ for examples") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: a folder, not a configuration file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _merge_instruments(path: Path, tree: dict[str, Any]) -> None:
+    """Lay each instrument's own strategy keys over [strategy]."""
+    instruments = tree.get("instruments")
+    if not isinstance(instruments, dict) or not instruments:
+        raise ConfigError(f'{path}: no instruments: add a section [instruments."BTC-PERPETUAL"]')
+    shared = tree.get("strategy", {})
+    for section in instruments.values():
+        if isinstance(section, dict) and isinstance(shared, dict) and isinstance(section.get("strategy", {}), dict):
+            section["strategy"] = {**shared, **section.get("strategy", {})}
+    if not any(isinstance(section, dict) and section.get("quote", True) for section in instruments.values()):
+        raise ConfigError(f"{path}: every instrument has quote = false: nothing to do")
+
+
+def _explain(message: str, tree: dict[str, Any]) -> str:
+    """Turn msgspec's message into `key = value: what was expected`."""
+    text, _, location = message.partition(" - at `")
+    keys = _path_keys(location)
+    where = ".".join(keys)
+    unknown = re.match(r"Object contains unknown field `(.*)`", text)
+    if unknown:
+        known = _known_keys(keys)
+        return _unknown_key(unknown[1], where, known)
+    value = _value_at(tree, keys)
+    shown = f"{where} = {value!r}: " if where and value is not None else f"{where}: " if where else ""
+    return shown + text[:1].lower() + text[1:].replace("`", "")
+
+
+def _path_keys(location: str) -> list[str]:
+    """Return the keys of a msgspec path such as `$.strategy.levels` or `$.instruments[...]`."""
+    return [key for key in re.split(r"[.\[\]`$]+", location) if key]
+
+
+def _unknown_key(key: str, where: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    return f"unknown key `{key}`{f' in [{where}]' if where else ''}; {hint}"
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    """Return the keys that a section may have."""
+    section: Any = Config
+    for key in keys:
+        if section is Config and key == "instruments":
+            section = InstrumentConfig
+            continue
+        if key == "...":
+            continue
+        hints = msgspec.structs.fields(section)
+        section = next((field.type for field in hints if field.name == key), section)
+        section = next((part for part in get_args(section) if isinstance(part, type)), section)
+    return [field.name for field in msgspec.structs.fields(section) if field.name not in ("session", "path")]
+
+
+def _value_at(tree: dict[str, Any], keys: list[str]) -> Any:
+    value: Any = tree
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return None
+        value = value[key]
+    return value

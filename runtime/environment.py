@@ -1,0 +1,78 @@
+"""What the supervisor tells an actor through its environment, written and read in one place.
+
+Credentials are among it only for the actors that need them; `scrubbed` takes them out for all others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from runtime.topology import DOORBELLS, ActorSpec
+
+_PREFIX = "RINGMAKER_"
+_SECRET_VARIABLES = (
+    "THALEX_TEST_API_KEY_ID",
+    "THALEX_TEST_PRIVATE_KEY",
+    "RINGMAKER_VENUE_KEY_FILE",
+)
+# Number crunching in the actors is a few kernels: no thread pools beside them.
+_SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+}
+
+
+class ActorEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an actor is told at its start."""
+
+    session: str
+    actor: str
+    config_file: Path  # the resolved configuration of this run, as JSON
+    artifacts_dir: Path  # runs/<id>
+    state_dir: Path
+    epoch: int
+    core: int
+    supervisor_pid: int
+    session_start_realtime_ns: int
+    doorbell_fds: dict[str, int]
+
+    def variables(self) -> dict[str, str]:
+        """Return it as environment variables."""
+        values = msgspec.structs.asdict(self)
+        values["doorbell_fds"] = json.dumps(self.doorbell_fds)
+        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> ActorEnvironment:
+        """Read it back; KeyError names a variable that is missing."""
+        text = {field: environ[f"{_PREFIX}{field.upper()}"] for field in cls.__struct_fields__}
+        return cls(
+            session=text["session"],
+            actor=text["actor"],
+            config_file=Path(text["config_file"]),
+            artifacts_dir=Path(text["artifacts_dir"]),
+            state_dir=Path(text["state_dir"]),
+            epoch=int(text["epoch"]),
+            core=int(text["core"]),
+            supervisor_pid=int(text["supervisor_pid"]),
+            session_start_realtime_ns=int(text["session_start_realtime_ns"]),
+            doorbell_fds={name: int(fd) for name, fd in json.loads(text["doorbell_fds"]).items() if name in DOORBELLS},
+        )
+
+
+def actor_variables(spec: ActorSpec, told: ActorEnvironment, venue: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of an actor: ours, what it is told, and `venue` (URL, and keys if it may)."""
+    inherited = dict(os.environ) if spec.needs_keys else scrubbed(os.environ)
+    told_of_venue = dict(venue) if spec.needs_keys else scrubbed(venue)
+    return {**inherited, **_SINGLE_THREADED, **told_of_venue, **told.variables()}
+
+
+def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `environ` without anything secret."""
+    return {name: value for name, value in environ.items() if name not in _SECRET_VARIABLES}

@@ -1,0 +1,72 @@
+"""Signs of life: written from an actor's work loop, read by the supervisor and by execution."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from domain.codes import ActorPhase
+from domain.records import HEARTBEAT
+from shm.errors import RecordBusyError
+from shm.record import TableReader, TableWriter
+
+_BEAT = HEARTBEAT.word("beat_time_ns")
+_LOOPS = HEARTBEAT.word("loops")
+_PHASE = HEARTBEAT.word("phase")
+_PID = HEARTBEAT.word("pid")
+_EPOCH = HEARTBEAT.word("epoch")
+
+
+class HeartbeatWriter:
+    """An actor's own sign of life."""
+
+    def __init__(self, table: TableWriter, *, epoch: int, core: int, now_ns: int) -> None:
+        self._table = table
+        ints = table.ints
+        ints[_PID] = os.getpid()
+        ints[_EPOCH] = epoch
+        ints[_PHASE] = ActorPhase.STARTING
+        ints[HEARTBEAT.word("started_time_ns")] = now_ns
+        ints[HEARTBEAT.word("core")] = core
+        self.beat(now_ns)
+
+    @property
+    def phase(self) -> ActorPhase:
+        return ActorPhase(self._table.ints[_PHASE])
+
+    def set_phase(self, phase: ActorPhase, now_ns: int) -> None:
+        self._table.ints[_PHASE] = phase
+        self.beat(now_ns)
+
+    def beat(self, now_ns: int) -> None:
+        """Say that the work loop turned."""
+        ints = self._table.ints
+        ints[_BEAT] = now_ns
+        ints[_LOOPS] += 1
+        self._table.publish(0)
+
+
+class Heartbeat(NamedTuple):
+    """One look at an actor's sign of life."""
+
+    pid: int
+    epoch: int
+    phase: ActorPhase
+    beat_time_ns: int
+
+    def age_ns(self, now_ns: int) -> int:
+        return now_ns - self.beat_time_ns
+
+
+NEVER = Heartbeat(0, 0, ActorPhase.NONE, 0)
+
+
+def read_heartbeat(table: TableReader) -> Heartbeat:
+    """Return an actor's newest sign of life; `NEVER` when there is none, or its writer died inside the row."""
+    try:
+        if not table.load(0):
+            return NEVER
+    except RecordBusyError:
+        return NEVER
+    ints = table.ints
+    return Heartbeat(ints[_PID], ints[_EPOCH], ActorPhase(ints[_PHASE]), ints[_BEAT])

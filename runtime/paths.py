@@ -1,0 +1,106 @@
+"""Where a session keeps its files.
+
+run directory    sockets, lock, venue.json; 0700, short path (ZeroMQ allows 107 bytes), gone after the run
+runs/<id>/       what a run leaves: summary.json, logs/, journal; runs/latest points to the newest
+state/<session>/ what must survive the segments: risk latch, day-start equity, last `iat` of a key
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from domain.errors import UserError
+
+IPC_PATH_BYTES_MAX = 107
+
+
+def home() -> Path:
+    """Return the folder that holds runs/ and state/: RINGMAKER_HOME, or the current folder."""
+    return Path(os.environ.get("RINGMAKER_HOME") or Path.cwd())
+
+
+def run_root() -> Path:
+    """Return the folder that holds the run directories of this user's sessions."""
+    configured = os.environ.get("RINGMAKER_RUN_ROOT")
+    if configured:
+        return Path(configured)
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime_dir and os.access(runtime_dir, os.W_OK):
+        return Path(runtime_dir) / "ringmaker"
+    return Path("/tmp") / f"ringmaker-{os.getuid()}"
+
+
+def run_directory(session: str) -> Path:
+    """Return the session's run directory, whether it exists or not."""
+    return run_root() / session
+
+
+def make_private(directory: Path) -> Path:
+    """Create `directory` (and parents) for this user alone, and return it.
+
+    Raises:
+        UserError: if it belongs to somebody else or others may enter it.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = directory.stat()
+    if found.st_uid != os.getuid():
+        raise UserError(
+            f"{directory} belongs to uid {found.st_uid}, not to you: set RINGMAKER_RUN_ROOT to another folder"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        directory.chmod(0o700)
+    return directory
+
+
+def socket_address(session: str, process: str) -> str:
+    """Return the ZeroMQ address of a process of the session.
+
+    Raises:
+        UserError: if the path is too long for a Unix socket.
+    """
+    path = run_directory(session) / f"{process}.sock"
+    if len(os.fsencode(path)) > IPC_PATH_BYTES_MAX:
+        raise UserError(f"socket path too long ({path}): set RINGMAKER_RUN_ROOT to a shorter folder")
+    return f"ipc://{path}"
+
+
+def state_directory(session: str) -> Path:
+    """Return, and create, the folder of what survives the session."""
+    return make_private(home() / "state" / session)
+
+
+def new_run(session: str) -> Path:
+    """Create runs/<id>/ with logs/ and point runs/latest to it. The id is UTC time and session."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    runs = home() / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    run = runs / f"{stamp}-{session}"
+    suffix = 1
+    while run.exists():
+        suffix += 1
+        run = runs / f"{stamp}-{session}-{suffix}"
+    run.mkdir(mode=0o700)
+    (run / "logs").mkdir()
+    link = Path(tempfile.mktemp(prefix=".latest-", dir=runs))
+    link.symlink_to(run.name)
+    link.replace(runs / "latest")
+    return run
+
+
+def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace the file `path` by `content`, whole or not at all."""
+    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        os.fchmod(fd, mode)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

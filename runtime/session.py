@@ -1,0 +1,101 @@
+"""The segments of a session: created and unlinked by the supervisor alone, opened by its actors."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from domain.codes import SegmentKind
+from domain.errors import UserError
+from domain.records import DIRECTORY
+from runtime.topology import SUPERVISOR, SegmentSpec, segments
+from shm.attach import DIRECTORY_SEGMENT
+from shm.layout import segment_file_name
+from shm.record import TableWriter
+from shm.segment import Segment, create_segment, list_segments, mark_closed, open_segment, unlink_segment
+
+
+class SessionLock:
+    """One supervisor a session, by flock: it falls with the process, whatever kills it."""
+
+    def __init__(self, directory: Path, session: str) -> None:
+        self._path = directory / "lock"
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise UserError(
+                f"session {session} is running already (supervisor pid {holder}): "
+                f"stop it (python cli.py stop {session}), or use a configuration of another name"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+
+class SessionSegments:
+    """All segments of one session, as their owner."""
+
+    def __init__(self, session: str, instrument_names: Sequence[str]) -> None:
+        self._session = session
+        self._segments: dict[str, Segment] = {}
+        self.specs = segments(len(instrument_names))
+
+    def create(self) -> None:
+        """Create every segment, the directory last; on any failure nothing stays."""
+        self.reclaim()
+        try:
+            for spec in self.specs:
+                self._create(spec)
+            self._write_directory()
+        except BaseException:
+            self.unlink()
+            raise
+
+    def reclaim(self) -> int:
+        """Unlink what a killed supervisor of this session left; the caller holds the session's lock."""
+        stale = list_segments(segment_file_name(self._session, ""))
+        for name in stale:
+            unlink_segment(name)
+        return len(stale)
+
+    def unlink(self) -> None:
+        """Tell the attached readers that the session has ended and remove every name."""
+        for segment in self._segments.values():
+            mark_closed(segment)
+        for segment in self._segments.values():
+            unlink_segment(segment.name)
+        self._segments.clear()
+
+    def __getitem__(self, name: str) -> Segment:
+        return self._segments[name]
+
+    def _create(self, spec: SegmentSpec) -> None:
+        name = segment_file_name(self._session, spec.name)
+        self._segments[spec.name] = create_segment(name, spec.kind, spec.record, spec.capacity, writer=spec.writer)
+
+    def _write_directory(self) -> None:
+        spec = SegmentSpec(DIRECTORY_SEGMENT, SegmentKind.TABLE, DIRECTORY, SUPERVISOR, len(self.specs))
+        self._create(spec)
+        writer = TableWriter(self._segments[DIRECTORY_SEGMENT])
+        for row, listed in enumerate(self.specs):
+            scratch = writer.scratch[0]
+            scratch["segment"] = listed.name.encode()
+            scratch["record"] = listed.record.name.encode()
+            scratch["writer"] = listed.writer.encode()
+            scratch["kind"] = listed.kind
+            scratch["capacity"] = listed.capacity
+            scratch["layout_hash"] = listed.record.layout_hash()
+            writer.publish(row)
+
+
+def open_session_segment(session: str, name: str, *, writable: bool) -> Segment:
+    """Open one segment of a running session, for an actor."""
+    return open_segment(segment_file_name(session, name), writable=writable)
