@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from domain.codes import RiskReason
+from domain.jit import kernel
 from domain.order import Side, TradingState
 from domain.records import LIMITS
 
@@ -58,6 +59,7 @@ _COLLAR_LOW = LIMITS.word("collar_low")
 _COLLAR_HIGH = LIMITS.word("collar_high")
 
 
+@kernel
 def worst_case_lots(position_lots: int, buy_lots: int, sell_lots: int) -> int:
     """Return the largest |position| that can come about if any of the working orders fill."""
     long_lots = position_lots + buy_lots
@@ -65,6 +67,7 @@ def worst_case_lots(position_lots: int, buy_lots: int, sell_lots: int) -> int:
     return long_lots if long_lots > short_lots else short_lots
 
 
+@kernel
 def gate_reason(
     limits_ints: Any,
     limits_floats: Any,

@@ -1,0 +1,186 @@
+"""The gate's own doors, one by one, and that machine code decides as the interpreter does."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domain.codes import RiskReason
+from domain.order import TradingState
+from domain.records import LIMITS
+from trading.risk.gate import Approved, Exposure, Order, Refused, check, gate_reason, notional_added
+
+NOW_NS = 7_000_000_000
+REPO = Path(__file__).parents[4]
+
+
+class Row:
+    """One LIMITS record as a reader holds it, wide open unless told otherwise."""
+
+    def __init__(self, **values: float) -> None:
+        self.record = np.zeros(1, LIMITS.dtype)
+        self.ints = memoryview(self.record.view(np.int64))
+        self.floats = memoryview(self.record.view(np.float64))
+        wide: dict[str, float] = {
+            "written_time_ns": NOW_NS, "state": TradingState.ACTIVE, "is_position_known": 1, "order_lots_max": 100,
+            "position_lots_max": 1000, "open_orders_max": 10, "order_rate_max": 40, "order_notional_max": 1e9,
+            "gross_notional_room": 1e9, "mark_price": 100.0, "collar_low": 90.0, "collar_high": 110.0,
+        }  # fmt: skip
+        for name, value in (wide | values).items():
+            self.record[name] = value
+
+
+def exposure(**values: Any) -> Exposure:
+    return Exposure(**({"tick_size": 1.0, "base_per_lot": 0.001, "is_position_known": True} | values))
+
+
+def reason(row: Row, order: Order, held: Exposure | None = None) -> RiskReason:
+    decision = check(row, order, held or exposure(), NOW_NS)
+    return RiskReason.NONE if isinstance(decision, Approved) else decision.reason
+
+
+BUY = Order(side=1, price_ticks=100, size_lots=10)
+SELL = Order(side=-1, price_ticks=100, size_lots=10)
+
+
+def test_an_order_within_every_limit_is_approved_as_it_is() -> None:
+    assert check(Row(), BUY, exposure(), NOW_NS) == Approved(BUY, NOW_NS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "held", "expected"),
+    [
+        ({"written_time_ns": NOW_NS - 500_000_001}, {}, RiskReason.LIMITS_STALE),
+        ({"written_time_ns": 0}, {}, RiskReason.LIMITS_STALE),
+        ({"state": TradingState.HALTED}, {}, RiskReason.HALTED),
+        ({"state": TradingState.REDUCING}, {}, RiskReason.REDUCE_ONLY),
+        ({"is_position_known": 0}, {}, RiskReason.POSITION_UNKNOWN),
+        ({}, {"is_position_known": False}, RiskReason.POSITION_UNKNOWN),
+        ({"mark_price": float("nan")}, {}, RiskReason.NOT_FINITE),
+        ({"order_lots_max": 9}, {}, RiskReason.ORDER_SIZE),
+        ({"order_notional_max": 0.99}, {}, RiskReason.ORDER_NOTIONAL),
+        ({"position_lots_max": 29}, {"position_lots": 10, "buy_lots": 10}, RiskReason.POSITION_LIMIT),
+        ({"position_lots_max": 29, "position_lots": 20}, {}, RiskReason.POSITION_LIMIT),
+        ({"gross_notional_room": 0.99}, {}, RiskReason.NOTIONAL_LIMIT),
+        ({"gross_notional_room": 2.0}, {"other_notional": 1.5}, RiskReason.NOTIONAL_LIMIT),
+        ({"open_orders_max": 3}, {"open_orders": 3}, RiskReason.OPEN_ORDERS),
+        ({"order_rate_max": 40}, {"messages_last_s": 40}, RiskReason.ORDER_RATE),
+        ({"collar_low": 101.0}, {}, RiskReason.PRICE_COLLAR),
+        ({"collar_high": 99.0}, {}, RiskReason.PRICE_COLLAR),
+        ({}, {"own_best_ask_ticks": 100}, RiskReason.SELF_CROSS),
+    ],
+)
+def test_each_limit_has_its_own_reason(limits: dict[str, float], held: dict[str, Any], expected: RiskReason) -> None:
+    assert reason(Row(**limits), BUY, exposure(**held)) is expected
+
+
+def test_a_record_that_nobody_has_written_refuses_everything() -> None:
+    # Given the zeros of a fresh segment
+    row = Row()
+    row.record[:] = np.zeros(1, LIMITS.dtype)
+    # If orders of both sides are checked, I expect refusals
+    assert isinstance(check(row, BUY, exposure(), NOW_NS), Refused)
+    assert isinstance(check(row, SELL, exposure(), NOW_NS), Refused)
+
+
+def test_reducing_lets_orders_pass_up_to_the_position_and_not_beyond() -> None:
+    # Given 10 lots short, of which 4 are already being bought back
+    row = Row(state=TradingState.REDUCING, position_lots=-10)
+    held = exposure(position_lots=-10, buy_lots=4)
+    # If 6 more are bought, or 7, or any sold
+    # I expect only the 6 to pass: 7 could flip the position
+    assert reason(row, Order(1, 100, 6), held) is RiskReason.NONE
+    assert reason(row, Order(1, 100, 7), held) is RiskReason.REDUCE_ONLY
+    assert reason(row, Order(-1, 100, 1), held) is RiskReason.REDUCE_ONLY
+
+
+def test_a_position_above_its_limit_can_still_be_reduced() -> None:
+    # Given a long position above the limit and no room in the gross notional
+    row = Row(position_lots_max=50, position_lots=80, gross_notional_room=-3.0)
+    held = exposure(position_lots=80)
+    # If it is sold off, I expect the gate to be open; buying stays shut
+    assert reason(row, SELL, held) is RiskReason.NONE
+    assert reason(row, BUY, held) is RiskReason.POSITION_LIMIT
+
+
+@pytest.mark.parametrize("limits", [{"state": TradingState.HALTED}, {"written_time_ns": 0}, {"is_position_known": 0}])
+def test_the_operators_reduce_only_order_passes_when_risk_halted_or_is_silent(limits: dict[str, float]) -> None:
+    # Given a long position of 10 lots that risk no longer lets anybody trade
+    row, held = Row(**limits), exposure(position_lots=10)
+    # If the operator sells it off, I expect the gate to be open, but never for more than the position
+    assert reason(row, Order(-1, 100, 10, is_reduce_only=True, is_operator=True), held) is RiskReason.NONE
+    assert reason(row, Order(-1, 100, 11, is_reduce_only=True, is_operator=True), held) is RiskReason.REDUCE_ONLY
+    assert reason(row, Order(1, 100, 1, is_reduce_only=True, is_operator=True), held) is RiskReason.REDUCE_ONLY
+    # nor with a number that is not finite, nor for a position that nobody knows
+    order = Order(-1, 100, 10, is_reduce_only=True, is_operator=True)
+    assert reason(row, order, exposure(position_lots=10, tick_size=float("nan"))) is RiskReason.NOT_FINITE
+    unknown = exposure(position_lots=10, is_position_known=False)
+    assert reason(row, order, unknown) is RiskReason.POSITION_UNKNOWN
+
+
+def test_a_refusal_names_the_value_and_the_limit() -> None:
+    decision = check(Row(order_lots_max=9), BUY, exposure(), NOW_NS)
+    assert isinstance(decision, Refused)
+    assert decision.text == "ORDER_SIZE: buy 10 lots at 100: limit 9 lots"
+
+
+def test_orders_of_another_instrument_take_room_from_the_gross_notional() -> None:
+    # Given 5 lots long where risk knows of 2, with 10 more being bought, at 0.1 a lot
+    row = Row(position_lots=2)
+    held = exposure(position_lots=5, buy_lots=10, sell_lots=3)
+    # If asked what they may add to what risk knows, I expect (5 + 10 - 2) lots
+    assert notional_added(row, held) == pytest.approx(1.3)
+    assert np.isnan(notional_added(Row(mark_price=float("nan")), held))
+
+
+COMPILED = """
+import json, sys
+import numpy as np
+from trading.risk import gate
+cases = json.load(sys.stdin)
+assert hasattr(gate.gate_reason, "py_func"), "not compiled"
+out = []
+for ints, floats, args in cases:
+    out.append(int(gate.gate_reason(np.array(ints), np.array(floats), *args)))
+print(json.dumps(out))
+"""
+
+
+def test_machine_code_decides_as_the_interpreter_does(tmp_path: Path) -> None:
+    # Given some hundred seeded orders
+    rng = random.Random(5)
+    cases, expected = [], []
+    for _ in range(400):
+        row = Row(state=rng.choice([0, 1, 1, 2, 3]), position_lots=rng.randint(-30, 30), position_lots_max=40,
+                  order_lots_max=12, order_notional_max=1.1, gross_notional_room=rng.choice([0.5, 9.0]))  # fmt: skip
+        args = (
+            NOW_NS + rng.choice([0, 10**9]), rng.random() < 0.2, rng.random() < 0.4, rng.choice([1, -1]),
+            rng.randint(88, 112), rng.randint(0, 14), 1.0, 0.001, rng.random() < 0.95, rng.randint(-30, 30),
+            rng.randint(0, 9), rng.randint(0, 9), rng.randint(0, 11), rng.randint(0, 41), 95, 105,
+            rng.choice([0.0, 0.5]),
+        )  # fmt: skip
+        expected.append(gate_reason(row.ints, row.floats, *args))
+        cases.append((list(row.ints), list(row.floats), args))
+    # If a process that compiles its kernels decides them
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        cwd=REPO,
+        env={**os.environ, "RINGMAKER_JIT": "1", "RINGMAKER_CACHE_DIR": str(tmp_path)},
+        timeout=100,
+        check=False,
+    )
+    # I expect the same reasons, of more than a few kinds
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+    assert len(set(expected)) > 5
