@@ -1,0 +1,72 @@
+"""[risk]: the limits that only risk enforces. USD is the account's currency. Defaults are small on purpose."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[risk]: hard limits, checked on every order and ten times a second on the account.
+
+    Limits in base units and open orders hold for each instrument; notional, loss and rate for the account.
+    """
+
+    position_max_base: Annotated[
+        float, Meta(gt=0, le=1e6, description="largest |position| of an instrument, working orders included")
+    ] = 0.1
+    order_size_max_base: Annotated[float, Meta(gt=0, le=1e6, description="largest single order")] = 0.05
+    order_notional_max_usd: Annotated[float, Meta(gt=0, le=1e9, description="largest single order, price × size")] = (
+        10_000.0
+    )
+    gross_notional_max_usd: Annotated[
+        float, Meta(gt=0, le=1e10, description="sum of |position| × mark over all instruments, orders included")
+    ] = 25_000.0
+    open_orders_max: Annotated[int, Meta(ge=1, le=1000, description="orders out at once in an instrument")] = 32
+    order_rate_max_per_s: Annotated[
+        int, Meta(ge=1, le=10_000, description="inserts and amends in any one second; cancels are not counted")
+    ] = 50
+    price_collar_bps: Annotated[
+        float, Meta(gt=0, le=5000, description="orders further than this from the mark price are denied")
+    ] = 200.0
+    loss_from_peak_max_usd: Annotated[
+        float, Meta(gt=0, le=1e9, description="fall of the equity from its peak of the session that halts for good")
+    ] = 250.0
+    market_data_stale_ms: Annotated[
+        int, Meta(ge=100, le=60_000, description="silence of the whole feed after which quotes are pulled")
+    ] = 2000
+    flatten_on_halt: Annotated[bool, Meta(description="true: a halt for loss also brings every position to zero")] = (
+        False
+    )
+    cooldown_s: Annotated[
+        float, Meta(ge=0, le=86_400, description="length of a halt for order rate, and of recovering after any halt")
+    ] = 5.0
+    recovering_scale: Annotated[
+        float, Meta(gt=0, le=1, description="part of position and gross notional allowed while recovering")
+    ] = 0.5
+    interval_ms: Annotated[
+        int, Meta(ge=10, le=250, description="time between two evaluations; the gate closes after 500 ms without")
+    ] = 100
+    execution_silent_ms: Annotated[
+        int, Meta(ge=100, le=10_000, description="silence of execution after which risk cancels its orders")
+    ] = 500
+    venue_silent_ms: Annotated[
+        int, Meta(ge=500, le=60_000, description="silence of risk's own venue connection that halts")
+    ] = 3000
+    position_difference_s: Annotated[
+        float, Meta(gt=0, le=600, description="risk and execution may differ on a position this long, then reduce")
+    ] = 5.0
+
+    def __post_init__(self) -> None:
+        if self.order_size_max_base > self.position_max_base:
+            raise ValueError(
+                f"order_size_max_base ({self.order_size_max_base}) must not exceed position_max_base "
+                f"({self.position_max_base})"
+            )
+        if self.order_notional_max_usd > self.gross_notional_max_usd:
+            raise ValueError(
+                f"order_notional_max_usd ({self.order_notional_max_usd}) must not exceed gross_notional_max_usd "
+                f"({self.gross_notional_max_usd})"
+            )
