@@ -18,6 +18,7 @@ class OffReason(IntEnum):
     NOT_FINITE = 7  # the model gave no finite price
     NOT_WARM = 8  # an estimator has neither prior nor enough samples
     STOPPING = 9
+    SIZE_MIN = 10  # the order size is below the smallest that the venue takes
 
 
 class ClampFlag(IntFlag):
@@ -69,6 +70,7 @@ class RiskReason(IntEnum):
     NOT_FINITE = 18
     SELF_CROSS = 19
     HALTED = 20
+    POSITION_DIFFERS = 21  # risk and execution disagree on the position for too long
 
 
 class SegmentKind(IntEnum):

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 ENV_JIT = "RINGMAKER_JIT"
 ENV_CACHE_DIR = "RINGMAKER_CACHE_DIR"
@@ -28,6 +28,10 @@ CACHES_KEPT = 3
 CACHE_AGE_S_MIN = 24 * 3600  # a younger cache may belong to a running process of another version
 
 F = TypeVar("F", bound=Callable[..., object])
+
+# What kernels take: one element of a structured array, indexed as rec["field"], and a field of several words.
+Record: TypeAlias = Any
+Array: TypeAlias = Any
 
 _PROJECT_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("domain", "fills", "trading", "backtest")

@@ -39,9 +39,9 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
         msgspec.Meta(description="glft: infinite horizon; avellaneda_stoikov: rolling horizon of constant length"),
     ] = "glft"
     risk_aversion_per_usd: Annotated[float, _above_zero("γ of the utility −exp(−γ·wealth), 1/$")] = 0.01
-    xi_per_usd: Annotated[
-        float | None, _from_zero("ξ, aversion to not being filled, 1/$; null = γ (model A), 0 = model B")
-    ] = None
+    xi_per_usd: (
+        Annotated[float, _from_zero("ξ, aversion to not being filled, 1/$; null = γ (model A), 0 = model B")] | None
+    ) = None
     horizon_s: Annotated[float, _above_zero("τ of avellaneda_stoikov, s: constant, it rolls")] = 60.0
     fair_price: Annotated[
         Literal["micro", "mid"],
@@ -57,9 +57,9 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     ] = 1.0
 
     # -- volatility of the mid
-    sigma_prior_usd_per_sqrt_s: Annotated[
-        float | None, _above_zero("σ until enough is measured, $/√s; null = no quotes until then")
-    ] = 5.0
+    sigma_prior_usd_per_sqrt_s: (
+        Annotated[float, _above_zero("σ until enough is measured, $/√s; null = no quotes until then")] | None
+    ) = 5.0
     sigma_halflife_s: Annotated[float, _above_zero("time in which a return's weight halves, s")] = 60.0
     sigma_grid_ms: Annotated[
         int, msgspec.Meta(ge=1, le=60_000, description="clock grid on which mids are sampled, ms")

@@ -1,0 +1,334 @@
+"""The four functions of a strategy, `on_book`, `on_trade`, `on_fill` and `quote`, and the entries that call them.
+
+Live, paper and backtest run these same kernels on the records of trading/quoting/records.py. They hold no clock,
+configuration, log or I/O: the same records give the same quotes.
+
+The entries at the end take a whole QUOTER record in an array of one, and its words: a cheap call from Python.
+"""
+
+from __future__ import annotations
+
+import math
+
+from domain.codes import ClampFlag, OffReason
+from domain.jit import Array, Record, kernel
+from domain.order import TradingState
+from trading.quoting import records
+from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
+from trading.quoting.ladder import best_ticks, clear, fill_side
+from trading.quoting.models import avellaneda_stoikov, glft
+from trading.quoting.touch import update_touch
+
+_QUOTED = int(OffReason.QUOTED)
+_NO_BOOK = int(OffReason.NO_BOOK)
+_BOOK_STALE = int(OffReason.BOOK_STALE)
+_POSITION_UNKNOWN = int(OffReason.POSITION_UNKNOWN)
+_RISK = int(OffReason.RISK)
+_PAUSED = int(OffReason.PAUSED)
+_NOT_FINITE = int(OffReason.NOT_FINITE)
+_NOT_WARM = int(OffReason.NOT_WARM)
+_STOPPING = int(OffReason.STOPPING)
+_FEE_FLOOR = int(ClampFlag.FEE_FLOOR)
+_HALF_SPREAD_MIN = int(ClampFlag.HALF_SPREAD_MIN)
+_HALF_SPREAD_MAX = int(ClampFlag.HALF_SPREAD_MAX)
+_SIGMA_MIN = int(ClampFlag.SIGMA_MIN)
+_SIGMA_MAX = int(ClampFlag.SIGMA_MAX)
+_ARRIVALS_BOUNDED = int(ClampFlag.ARRIVALS_BOUNDED)
+_HALTED = int(TradingState.HALTED)
+_AVELLANEDA_STOIKOV = records.AVELLANEDA_STOIKOV
+_STATE_FIRST_WORD = records.STATE_FIRST_WORD
+_STATE_WORDS = records.STATE_WORDS
+_WORD_32_BITS = 0xFFFFFFFF
+
+
+@kernel
+def on_book(params: Record, state: Record, book: Record, account: Record) -> None:
+    """Take a new book into the state: touch without our own size, σ, hypothetical quotes."""
+    time_ns = book["receive_time_ns"]
+    if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
+        forget_times(state)
+    update_touch(params, state, book, account)
+    state["book_time_ns"] = time_ns
+    if state["is_book_usable"] != 1:
+        forget_times(state)
+        return
+    update_sigma(params, state, time_ns)
+    if params["fit_arrivals"] == 1:
+        roll_intervals(params, state, time_ns)
+
+
+@kernel
+def on_trade(params: Record, state: Record, trade: Record) -> None:
+    """Take a public trade into the state."""
+    state["trades"] += 1
+    if params["fit_arrivals"] == 1 and state["is_book_usable"] == 1:
+        roll_intervals(params, state, trade["receive_time_ns"])
+        note_trade(state, trade["price"], trade["aggressor_side"])
+
+
+@kernel
+def on_fill(params: Record, state: Record, side: int, size_lots: int, time_ns: int) -> None:
+    """Take one of our own fills into the state; the position itself comes with the account record."""
+    state["fills"] += 1
+    state["fill_time_ns"] = time_ns
+    state["fill_side"] = side
+    if side > 0:
+        state["bought"] += size_lots * params["lot_base"]
+    else:
+        state["sold"] += size_lots * params["lot_base"]
+
+
+@kernel
+def quote(
+    params: Record,
+    state: Record,
+    moment: Record,
+    book: Record,
+    account: Record,
+    limits: Record,
+    ladder: Record,
+    explanation: Record,
+) -> None:
+    """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
+    update_touch(params, state, book, account)
+    position_lots = int(account["position_lots"])
+    position = position_lots * params["lot_base"]
+    explanation["position_lots"] = position_lots
+    explanation["position"] = position
+    ladder["clamp_flags"] = 0
+    half_spread, skew = _spread(params, state, ladder, explanation)
+    fair = state["micro"] if params["fair_is_micro"] == 1 else state["mid"]
+    shift = -skew * position
+    reservation = fair + shift
+    explanation["fair_price"] = fair
+    explanation["reservation_price"] = reservation
+    explanation["skew_per_unit"] = skew
+    explanation["skew"] = shift
+    reason = _both_sides_off(params, state, moment, account, limits, half_spread)
+    clear(ladder, reason)
+    if reason == _QUOTED:
+        _build(params, state, limits, ladder, position_lots, reservation - half_spread, reservation + half_spread)
+    _explain_ladder(state, ladder, explanation)
+
+
+@kernel
+def _spread(params: Record, state: Record, ladder: Record, explanation: Record) -> tuple[float, float]:
+    """Return (half-spread in $, skew in $ per base unit) after all adjustments; NaN without a usable σ."""
+    raw_sigma, is_measured = sigma_used(params, state)
+    sigma = min(max(raw_sigma, params["sigma_min"]), params["sigma_max"]) if raw_sigma >= 0.0 else math.nan
+    flags = 0
+    if sigma > raw_sigma:
+        flags |= _SIGMA_MIN
+    if sigma < raw_sigma:
+        flags |= _SIGMA_MAX
+    is_fitted = params["fit_arrivals"] == 1 and state["fits"] > 0
+    rate = state["arrival_rate"] if is_fitted else params["arrival_rate_prior"]
+    decay = state["arrival_decay"] if is_fitted else params["arrival_decay_prior"]
+    if is_fitted and state["arrivals_bounded"] == 1:
+        flags |= _ARRIVALS_BOUNDED
+    gamma = params["risk_aversion"]
+    order_size = params["order_size"]
+    if params["model"] == _AVELLANEDA_STOIKOV:
+        model_half, skew = avellaneda_stoikov(sigma, decay, gamma, order_size, params["horizon_s"])
+    else:
+        model_half, skew = glft(sigma, rate, decay, gamma, params["xi"], order_size)
+    fee_half = state["mid"] * (params["fee_maker"] + 0.5 * params["fee_margin"])
+    half_spread = model_half
+    if params["fee_floor"] == 1 and half_spread < fee_half:
+        half_spread = fee_half
+        flags |= _FEE_FLOOR
+    if half_spread < params["half_spread_min"]:
+        half_spread = params["half_spread_min"]
+        flags |= _HALF_SPREAD_MIN
+    if half_spread > params["half_spread_max"]:
+        half_spread = params["half_spread_max"]
+        flags |= _HALF_SPREAD_MAX
+    ladder["clamp_flags"] |= flags
+    explanation["sigma"] = sigma
+    explanation["sigma_is_measured"] = 1 if is_measured else 0
+    explanation["arrival_rate"] = rate
+    explanation["arrival_decay"] = decay
+    explanation["arrivals_are_measured"] = 1 if is_fitted else 0
+    explanation["risk_aversion"] = gamma
+    explanation["half_spread_model"] = model_half
+    explanation["half_spread_fee_floor"] = fee_half
+    explanation["half_spread"] = half_spread
+    return half_spread, skew * params["inventory_weight"]
+
+
+@kernel
+def _both_sides_off(
+    params: Record, state: Record, moment: Record, account: Record, limits: Record, half_spread: float
+) -> int:
+    """Return the OffReason that takes both sides away, or QUOTED."""
+    now_ns = moment["now_ns"]
+    if moment["is_stopping"] == 1:
+        return _STOPPING
+    if moment["is_paused"] == 1:
+        return _PAUSED
+    if state["is_book_usable"] != 1:
+        return _NO_BOOK
+    if moment["is_connected"] != 1 or now_ns - moment["alive_time_ns"] > params["book_age_ns_max"]:
+        return _BOOK_STALE
+    if account["is_known"] != 1:
+        return _POSITION_UNKNOWN
+    if limits["state"] == _HALTED or now_ns - limits["written_time_ns"] > params["limits_age_ns_max"]:
+        return _RISK
+    if limits["is_position_known"] != 1:
+        return _POSITION_UNKNOWN
+    if params["sigma_prior"] == 0.0 and state["sigma_samples"] < params["sigma_samples_min"]:
+        return _NOT_WARM
+    if not (0.0 < half_spread < math.inf):
+        return _NOT_FINITE
+    return _QUOTED
+
+
+@kernel
+def _build(
+    params: Record, state: Record, limits: Record, ladder: Record, position_lots: int, bid: float, ask: float
+) -> None:
+    """Fill the ladder around the first prices `bid` and `ask` ($)."""
+    bid_ticks, ask_ticks = best_ticks(state, ladder, params["tick_size"], bid, ask)
+    if ask_ticks == 0:
+        clear(ladder, _NOT_FINITE)
+        return
+    ladder["bid_count"], ladder["bid_off_reason"] = fill_side(
+        params, limits, ladder, ladder["bid_price_ticks"], ladder["bid_size_lots"], position_lots, bid_ticks, -1
+    )
+    ladder["ask_count"], ladder["ask_off_reason"] = fill_side(
+        params, limits, ladder, ladder["ask_price_ticks"], ladder["ask_size_lots"], -position_lots, ask_ticks, 1
+    )
+
+
+@kernel
+def _explain_ladder(state: Record, ladder: Record, explanation: Record) -> None:
+    explanation["clamp_flags"] = ladder["clamp_flags"]
+    explanation["bid_off_reason"] = ladder["bid_off_reason"]
+    explanation["ask_off_reason"] = ladder["ask_off_reason"]
+    explanation["best_bid_ticks"] = state["best_bid_ticks"]
+    explanation["best_ask_ticks"] = state["best_ask_ticks"]
+    explanation["mid_price"] = state["mid"]
+    explanation["micro_price"] = state["micro"]
+    explanation["quote_bid_ticks"] = ladder["bid_price_ticks"][0]
+    explanation["quote_ask_ticks"] = ladder["ask_price_ticks"][0]
+
+
+@kernel
+def hash_words(words: Array, first: int, count: int) -> int:
+    """Return a 63-bit hash (two lanes of FNV-1a over 32-bit halves) that sees any change of a single word."""
+    low = 0x811C9DC5
+    high = 0x811C9DC5
+    for i in range(first, first + count):
+        word = int(words[i])
+        low = ((low ^ (word & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
+        low ^= low >> 15
+        high = ((high ^ ((word >> 32) & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
+        high ^= high >> 15
+    return ((high & 0x7FFFFFFF) << 32) | low
+
+
+@kernel
+def _is_changed(ladder: Record, wish: Record) -> bool:
+    """Return whether levels or off reasons differ from the wish written last."""
+    if (
+        ladder["bid_count"] != wish["bid_count"]
+        or ladder["ask_count"] != wish["ask_count"]
+        or ladder["bid_off_reason"] != wish["bid_off_reason"]
+        or ladder["ask_off_reason"] != wish["ask_off_reason"]
+    ):
+        return True
+    for i in range(ladder["bid_count"]):
+        if ladder["bid_price_ticks"][i] != wish["bid_price_ticks"][i]:
+            return True
+        if ladder["bid_size_lots"][i] != wish["bid_size_lots"][i]:
+            return True
+    for i in range(ladder["ask_count"]):
+        if ladder["ask_price_ticks"][i] != wish["ask_price_ticks"][i]:
+            return True
+        if ladder["ask_size_lots"][i] != wish["ask_size_lots"][i]:
+            return True
+    return False
+
+
+@kernel
+def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record) -> None:
+    wish["instrument"] = moment["instrument"]
+    wish["wish_id"] += 1
+    wish["strategy_epoch"] = moment["strategy_epoch"]
+    wish["book_position"] = moment["book_position"]
+    wish["source_time_ns"] = book["receive_time_ns"]
+    wish["computed_time_ns"] = moment["now_ns"]
+    wish["bid_off_reason"] = ladder["bid_off_reason"]
+    wish["ask_off_reason"] = ladder["ask_off_reason"]
+    wish["bid_count"] = ladder["bid_count"]
+    wish["ask_count"] = ladder["ask_count"]
+    wish["bid_price_ticks"][:] = ladder["bid_price_ticks"]
+    wish["bid_size_lots"][:] = ladder["bid_size_lots"]
+    wish["ask_price_ticks"][:] = ladder["ask_price_ticks"]
+    wish["ask_size_lots"][:] = ladder["ask_size_lots"]
+    explanation["instrument"] = moment["instrument"]
+    explanation["wish_id"] = wish["wish_id"]
+    explanation["computed_time_ns"] = moment["now_ns"]
+    explanation["computed_realtime_ns"] = moment["realtime_ns"]
+    explanation["book_position"] = moment["book_position"]
+    explanation["trade_position"] = moment["trade_position"]
+    explanation["params_hash"] = moment["params_hash"]
+
+
+# ---- entries from Python -----------------------------------------------------------------------------
+
+
+@kernel
+def take_book(quoter: Array) -> None:
+    """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
+    q = quoter[0]
+    on_book(q["params"], q["state"], q["book"], q["account"])
+
+
+@kernel
+def take_trades(quoter: Array, trades: Array) -> None:
+    """`on_trade` for those of `trades` (TRADE records, oldest first) that are of the quoter's instrument."""
+    q = quoter[0]
+    for i in range(len(trades)):
+        if trades[i]["instrument"] == q["moment"]["instrument"]:
+            on_trade(q["params"], q["state"], trades[i])
+
+
+@kernel
+def take_fill(quoter: Array, side: int, size_lots: int, time_ns: int) -> None:
+    """`on_fill` for one fill of the quoter's instrument; `side` +1 buy, -1 sell."""
+    q = quoter[0]
+    on_fill(q["params"], q["state"], side, size_lots, time_ns)
+
+
+@kernel
+def take_outage(quoter: Array) -> None:
+    """Tell the estimators that time passed unseen, as after a restart."""
+    forget_times(quoter[0]["state"])
+
+
+@kernel
+def hash_state(words: Array) -> int:
+    """Return the hash of the state role in the words of a QUOTER record."""
+    return hash_words(words, _STATE_FIRST_WORD, _STATE_WORDS)
+
+
+@kernel
+def decide(quoter: Array, words: Array) -> bool:
+    """Quote; return whether there is a wish to write: it changed, is due again, or `write_now` is set.
+
+    Then `wish` (all but its explanation's position) and `explanation` of the QUOTER record are complete.
+    """
+    q = quoter[0]
+    moment = q["moment"]
+    wish = q["wish"]
+    ladder = q["ladder"]
+    explanation = q["explanation"]
+    quote(q["params"], q["state"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
+    is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
+    if not (is_due or moment["write_now"] == 1 or _is_changed(ladder, wish)):
+        return False
+    _write_wish(moment, q["book"], ladder, wish, explanation)
+    explanation["state_hash"] = hash_words(words, _STATE_FIRST_WORD, _STATE_WORDS)
+    moment["write_now"] = 0
+    return True

@@ -1,0 +1,168 @@
+"""From a half-spread and a centre to integer ticks and lots: sizes by inventory and limits, rounding, levels.
+
+Bids round down, asks up; no price reaches the other side of the book (our own size is not in it), nor the other
+side of the ladder. A side that may not be quoted carries its OffReason.
+"""
+
+from __future__ import annotations
+
+import math
+
+from domain.codes import ClampFlag, OffReason
+from domain.jit import Array, Record, kernel
+from domain.order import TradingState
+from domain.units import TICK_TOLERANCE
+
+_TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
+
+# Compiled kernels see plain integers.
+_QUOTED = int(OffReason.QUOTED)
+_POSITION_LIMIT = int(OffReason.POSITION_LIMIT)
+_RISK = int(OffReason.RISK)
+_NOT_FINITE = int(OffReason.NOT_FINITE)
+_SIZE_MIN = int(OffReason.SIZE_MIN)
+_REDUCING = int(TradingState.REDUCING)
+_BID_POST_ONLY = int(ClampFlag.BID_POST_ONLY)
+_ASK_POST_ONLY = int(ClampFlag.ASK_POST_ONLY)
+_SIZE_TAPERED = int(ClampFlag.SIZE_TAPERED)
+
+
+@kernel
+def clear(ladder: Record, reason: int) -> None:
+    """Take both sides away for `reason`."""
+    ladder["bid_off_reason"] = reason
+    ladder["ask_off_reason"] = reason
+    ladder["bid_count"] = 0
+    ladder["ask_count"] = 0
+    ladder["bid_price_ticks"][:] = 0
+    ladder["bid_size_lots"][:] = 0
+    ladder["ask_price_ticks"][:] = 0
+    ladder["ask_size_lots"][:] = 0
+
+
+@kernel
+def best_ticks(state: Record, ladder: Record, tick_size: float, bid: float, ask: float) -> tuple[int, int]:
+    """Return (bid, ask) in ticks, rounded and kept apart from the book and from each other; (0, 0) when one of
+    the prices is no usable number."""
+    bid_steps = bid / tick_size
+    ask_steps = ask / tick_size
+    if not (abs(bid_steps) < _TICKS_MAX and abs(ask_steps) < _TICKS_MAX):  # also refuses NaN
+        return 0, 0
+    bid_ticks = int(math.floor(bid_steps + TICK_TOLERANCE))
+    ask_ticks = int(math.ceil(ask_steps - TICK_TOLERANCE))
+    if bid_ticks >= state["best_ask_ticks"]:
+        bid_ticks = int(state["best_ask_ticks"]) - 1
+        ladder["clamp_flags"] |= _BID_POST_ONLY
+    if ask_ticks <= state["best_bid_ticks"]:
+        ask_ticks = int(state["best_bid_ticks"]) + 1
+        ladder["clamp_flags"] |= _ASK_POST_ONLY
+    if bid_ticks >= ask_ticks:
+        bid_ticks = ask_ticks - 1
+    return bid_ticks, ask_ticks
+
+
+@kernel
+def inventory_lots(params: Record, ladder: Record, held: int) -> int:
+    """Return the size of a first level on the side that adds to `held` lots (negative: it reduces).
+
+    Full up to the soft limit, then falling in a straight line to nothing at the hard one.
+    """
+    lots = int(params["order_lots"])
+    soft = int(params["position_soft_lots"])
+    hard = int(params["position_hard_lots"])
+    if held <= soft or held >= hard:
+        return lots
+    ladder["clamp_flags"] |= _SIZE_TAPERED
+    return lots * (hard - held) // (hard - soft)
+
+
+@kernel
+def largest_order_lots(params: Record, limits: Record, price_ticks: int) -> int:
+    """Return how many lots risk lets one order at `price_ticks` have."""
+    notional = price_ticks * params["tick_size"] * params["lot_base"]
+    lots = int(limits["order_lots_max"])
+    if notional > 0.0:
+        affordable = limits["order_notional_max"] / notional
+        if not affordable >= lots:  # NaN: no limit is known, so nothing is allowed
+            lots = int(affordable) if affordable > 0.0 else 0
+    return lots
+
+
+@kernel
+def room_of_risk(params: Record, limits: Record, held: int, direction: int) -> int:
+    """Return how many lots risk lets one side have in all, counted as its gate counts.
+
+    The worse of execution's and risk's position counts; without a mark price the gate passes nothing.
+    """
+    worst_held = max(held, -direction * int(limits["position_lots"]))
+    if limits["state"] == _REDUCING:
+        return -worst_held
+    mark_per_lot = limits["mark_price"] * params["lot_base"]
+    if not mark_per_lot > 0.0:
+        return 0
+    room = int(limits["position_lots_max"]) - worst_held
+    notional_lots = limits["gross_notional_room"] / mark_per_lot
+    if not notional_lots > 0.0:
+        notional_lots = 0.0
+    if notional_lots < room:
+        room = min(room, int(notional_lots) + abs(int(limits["position_lots"])) - worst_held)
+    return room
+
+
+@kernel
+def fill_side(
+    params: Record,
+    limits: Record,
+    ladder: Record,
+    prices: Array,
+    sizes: Array,
+    held: int,
+    best_ticks: int,
+    direction: int,
+) -> tuple[int, int]:
+    """Write one side's levels and return (levels, OffReason).
+
+    `held` is the position in lots as the side sees it (positive: the side would add to it), `direction` -1 for
+    bids, +1 for asks: where worse prices lie. Should every level fill, the position stays within the limits.
+    """
+    hard_room = int(params["position_hard_lots"]) - held
+    risk_room = room_of_risk(params, limits, held, direction)
+    if risk_room <= 0:
+        return 0, _RISK
+    if hard_room <= 0:
+        return 0, _POSITION_LIMIT
+    room = min(hard_room, risk_room)
+    lots_wanted = float(inventory_lots(params, ladder, held))
+    order_lots_min = int(params["order_lots_min"])
+    for level in range(params["levels"]):
+        price_ticks = best_ticks + direction * level * int(params["level_spacing_ticks"])
+        allowed = largest_order_lots(params, limits, price_ticks)
+        wanted = int(lots_wanted + TICK_TOLERANCE)
+        lots = min(wanted, allowed, room)
+        price = price_ticks * params["tick_size"]
+        outside = price < limits["collar_low"] or price > limits["collar_high"]
+        if lots < order_lots_min or price_ticks <= 0 or outside:
+            return level, _off_reason(params, level, price_ticks, outside, wanted, allowed, hard_room <= risk_room)
+        prices[level] = price_ticks
+        sizes[level] = lots
+        room -= lots
+        lots_wanted *= params["level_size_factor"]
+    return int(params["levels"]), _QUOTED
+
+
+@kernel
+def _off_reason(
+    params: Record, level: int, price_ticks: int, outside: bool, wanted: int, allowed: int, hard_binds: bool
+) -> int:
+    """Return why a side ends before `level`: no reason when levels before it stand."""
+    if level > 0:
+        return _QUOTED
+    if price_ticks <= 0:
+        return _NOT_FINITE
+    if params["order_lots"] < params["order_lots_min"]:
+        return _SIZE_MIN
+    if wanted < params["order_lots_min"]:
+        return _POSITION_LIMIT
+    if outside or allowed < params["order_lots_min"]:
+        return _RISK
+    return _POSITION_LIMIT if hard_binds else _RISK

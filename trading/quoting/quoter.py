@@ -1,0 +1,165 @@
+"""One instrument's quoter: a QUOTER record, the way in and out of it, and the kernels that work on it.
+
+Records in, records out. The caller (the strategy actor, a test, a replay) copies shared records in as words and
+publishes the words of the wish and its explanation when `decide` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.codes import OffReason
+from domain.records import EXPLANATION
+from trading.quoting import kernels
+from trading.quoting.config import QuotingConfig
+from trading.quoting.params import Units, write_params
+from trading.quoting.records import QUOTER, word_of, words_of
+
+_BOOK = words_of("book")
+_ACCOUNT = words_of("account")
+_LIMITS = words_of("limits")
+_STATE = words_of("state")
+_WISH = words_of("wish")
+_EXPLANATION = words_of("explanation")
+_PARAMS = words_of("params")
+_SEQUENCE_WORDS = 1  # of a shared record; it belongs to the ring or table
+
+_NOW = word_of("moment", "now_ns")
+_REALTIME = word_of("moment", "realtime_ns")
+_INSTRUMENT = word_of("moment", "instrument")
+_EPOCH = word_of("moment", "strategy_epoch")
+_BOOK_POSITION = word_of("moment", "book_position")
+_TRADE_POSITION = word_of("moment", "trade_position")
+_PARAMS_HASH = word_of("moment", "params_hash")
+_IS_PAUSED = word_of("moment", "is_paused")
+_IS_STOPPING = word_of("moment", "is_stopping")
+_IS_CONNECTED = word_of("moment", "is_connected")
+_ALIVE = word_of("moment", "alive_time_ns")
+_WRITE_NOW = word_of("moment", "write_now")
+_IS_USABLE = word_of("state", "is_book_usable")
+_WISH_ID = word_of("wish", "wish_id")
+
+
+class Touch(NamedTuple):
+    """The best prices and sizes without our own orders, $ and size units, and σ as measured or given."""
+
+    mid: float
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+    sigma: float
+
+
+class Quoter:
+    """Quotes one instrument.
+
+    Attributes:
+        record: the QUOTER record, shape (1,), for a slow look at any field.
+        ints: its words as int64.
+        wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
+    """
+
+    def __init__(self, instrument: int, strategy_epoch: int = 1) -> None:
+        self.record: npt.NDArray[np.void] = np.zeros(1, QUOTER)
+        self._words: npt.NDArray[np.int64] = self.record.view(np.int64)
+        quoter_bytes = self.record.view(np.uint8).data
+        self.ints = quoter_bytes.cast("q")
+        self.floats = quoter_bytes.cast("d")
+        self.wish = self.ints[_WISH][_SEQUENCE_WORDS:]
+        self.explanation = self.ints[_EXPLANATION][_SEQUENCE_WORDS:]
+        self.state = self.ints[_STATE]
+        self.ints[_INSTRUMENT] = instrument
+        self.ints[_EPOCH] = strategy_epoch
+        self.ints[_WRITE_NOW] = 1  # the first wish is written whatever it says
+        self.is_configured = False
+
+    def configure(self, config: QuotingConfig, units: Units) -> int:
+        """Take parameters over, at once and for all later calls, and return their hash."""
+        write_params(self.record["params"], config, units)
+        digest = hashlib.sha256(bytes(self.record["params"].tobytes())).digest()
+        self.ints[_PARAMS_HASH] = int.from_bytes(digest[:8], "little") >> 1
+        self.is_configured = True
+        return self.ints[_PARAMS_HASH]
+
+    def take_book(self, words: memoryview, position: int) -> None:
+        """Take a BOOK record (its int64 words) from `position` of the books ring."""
+        self.ints[_BOOK] = words
+        self.ints[_BOOK_POSITION] = position
+        kernels.take_book(self.record)
+
+    def take_trades(self, trades: npt.NDArray[np.void], position: int) -> None:
+        """Take TRADE records of any instrument; `position` is the trades ring's after the last of them."""
+        kernels.take_trades(self.record, trades)
+        self.ints[_TRADE_POSITION] = position
+
+    def take_fill(self, side: int, size_lots: int, time_ns: int) -> None:
+        """Take one of our own fills; `side` +1 buy, -1 sell."""
+        kernels.take_fill(self.record, side, size_lots, time_ns)
+
+    def take_account(self, words: memoryview) -> None:
+        """Take an ACCOUNT record (its int64 words): position and working orders."""
+        self.ints[_ACCOUNT] = words
+
+    def take_limits(self, words: memoryview) -> None:
+        """Take a LIMITS record (its int64 words)."""
+        self.ints[_LIMITS] = words
+
+    def take_feed(self, is_connected: bool, alive_time_ns: int) -> None:
+        """Take the feed's sign of life, monotonic ns."""
+        self.ints[_IS_CONNECTED] = is_connected
+        self.ints[_ALIVE] = alive_time_ns
+
+    def take_outage(self) -> None:
+        """Say that time passed unseen: what changed meanwhile is no return."""
+        kernels.take_outage(self.record)
+
+    def pause(self, is_paused: bool) -> None:
+        """Take both sides away with PAUSED, or quote again."""
+        self.ints[_IS_PAUSED] = is_paused
+
+    def stop(self) -> None:
+        """Take both sides away with STOPPING from now on."""
+        self.ints[_IS_STOPPING] = 1
+
+    def continue_wish(self, words: memoryview) -> None:
+        """Go on counting wishes from the WISH record (its int64 words) that a predecessor left."""
+        self.ints[_WISH] = words
+
+    def decide(self, now_ns: int, realtime_ns: int) -> bool:
+        """Quote; return whether there is a wish to publish, with its explanation."""
+        ints = self.ints
+        ints[_NOW] = now_ns
+        ints[_REALTIME] = realtime_ns
+        return kernels.decide(self.record, self._words)
+
+    def state_hash(self) -> int:
+        """Return a 63-bit hash of the state."""
+        return kernels.hash_state(self._words)
+
+    def restore_state(self, words: memoryview) -> None:
+        """Replace the state by saved words, and skip the time between."""
+        self.state[:] = words
+        self.take_outage()
+
+    @property
+    def wish_id(self) -> int:
+        return self.ints[_WISH_ID]
+
+    @property
+    def is_book_usable(self) -> bool:
+        """Whether the newest book is valid and shows others than us on both sides."""
+        return self.ints[_IS_USABLE] == 1
+
+    @property
+    def off_reasons(self) -> tuple[OffReason, OffReason]:
+        """Why bid and ask are left out of the newest quote."""
+        ladder = self.record["ladder"][0]
+        return OffReason(int(ladder["bid_off_reason"])), OffReason(int(ladder["ask_off_reason"]))
+
+
+assert (_EXPLANATION.stop - _EXPLANATION.start) * 8 == EXPLANATION.size_bytes
