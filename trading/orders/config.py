@@ -1,0 +1,74 @@
+"""[execution]: how the venue is brought to the wish, how long we wait, how fast we may talk."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+LABEL_PATTERN = re.compile(r"[A-Za-z0-9<>|_-]{1,64}")  # what the venue takes as an order's label
+
+
+class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[execution]: order handling. Defaults suit a venue that takes 10 to 50 messages a second."""
+
+    label: Annotated[str, Meta(max_length=64, description="marks our orders at the venue; empty = rm-<session>")] = ""
+    post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back")] = True
+    amend_threshold_ticks: Annotated[
+        int, Meta(ge=1, le=100_000, description="a resting order this far from its wanted price is moved")
+    ] = 1
+    size_tolerance_ratio: Annotated[
+        float, Meta(ge=0, lt=1, description="part by which a resting size may differ from the wanted one")
+    ] = 0.2
+    wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled")] = 1000
+    suspect_ms: Annotated[
+        int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes")
+    ] = 500
+    answer_timeout_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="an unanswered message leaves its order unknown: the venue is asked")
+    ] = 2000
+    audit_interval_s: Annotated[
+        float, Meta(gt=0, le=3600, description="pause between two comparisons with the venue's open orders")
+    ] = 10.0
+    position_mismatch_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="fills and venue position may differ so long before history is asked")
+    ] = 1000
+    throttle_margin_ratio: Annotated[
+        float, Meta(ge=0, lt=1, description="part of the venue's message rate that is left unused")
+    ] = 0.1
+    throttle_reserve: Annotated[
+        int, Meta(ge=0, le=100, description="messages of each burst kept back for flattening")
+    ] = 4
+    throttle_backoff_ms_min: Annotated[
+        int, Meta(ge=1, le=60_000, description="first pause after the venue says `throttle exceeded`")
+    ] = 250
+    throttle_backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000, description="longest such pause")] = 5000
+    cancel_rate_per_s: Annotated[int, Meta(ge=1, le=100_000, description="cancels the venue takes in a second")] = 1000
+    flatten_passive_s: Annotated[
+        float, Meta(ge=0, le=600, description="flattening rests at the touch so long before it crosses")
+    ] = 0.0
+    flatten_collar_bps: Annotated[
+        float, Meta(gt=0, le=2000, description="flattening crosses at most this far beyond the mark price")
+    ] = 50.0
+    flatten_timeout_s: Annotated[
+        float, Meta(gt=0, le=600, description="flattening that is not done by then gives up and says so")
+    ] = 5.0
+    stop_timeout_s: Annotated[
+        float, Meta(gt=0, le=600, description="a stop waits so long for the venue to confirm that nothing is open")
+    ] = 5.0
+
+    def __post_init__(self) -> None:
+        if self.label and not LABEL_PATTERN.fullmatch(self.label):
+            raise ValueError(f"label {self.label!r} may only hold letters, digits and <>|_-")
+        if self.throttle_backoff_ms_max < self.throttle_backoff_ms_min:
+            raise ValueError(
+                f"throttle_backoff_ms_max ({self.throttle_backoff_ms_max}) must not be below "
+                f"throttle_backoff_ms_min ({self.throttle_backoff_ms_min})"
+            )
+
+
+def order_label(config: ExecutionConfig, session: str) -> str:
+    """Return the label that marks this session's orders at the venue."""
+    return config.label or "rm-" + re.sub(r"[^A-Za-z0-9_-]", "-", session)[:61]

@@ -1,0 +1,341 @@
+"""The book of our orders: what was sent, what the venue said, and what follows from it.
+
+No clock, no I/O: the caller passes times in and sends what it decides itself. Reports may come late, twice,
+out of order, or not at all; `apply_open_orders` with the answer to a query brings the book back to the venue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+from domain.codes import OrderEventKind
+from domain.errors import VenueError
+from domain.instrument import Instrument
+from domain.order import Side, VenueOrderStatus
+from domain.reports import FillReport, OrderReport, TradeReport
+from trading.orders.order import Order, Terms
+from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_state
+
+RequestKind = Literal["insert", "amend", "cancel"]
+CODE_ORDER_NOT_FOUND = 1
+CLOSED_KEPT_MAX = 4096  # closed orders that are kept, so that a late message finds its order
+ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
+HALF = 2
+
+
+class Change(NamedTuple):
+    """Something that happened to one of our orders, in the order in which it happened."""
+
+    kind: OrderEventKind
+    order: Order
+    fill: FillReport | None = None
+    venue_code: int = 0
+    exchange_time_ns: int = 0
+
+
+class OpenOrdersResult(NamedTuple):
+    """What a query of open orders brought to light.
+
+    Attributes:
+        changes: what it changed in our book.
+        untracked: open orders that the book does not know as open; whose they are, their label says.
+    """
+
+    changes: list[Change]
+    untracked: list[OrderReport]
+
+
+class OrderManager:
+    """All our orders of one account, live ones first of all.
+
+    Args:
+        instruments: name -> (row, definition), for what is quoted.
+        answer_timeout_ns: how long a message may be unanswered before its order is UNKNOWN.
+    """
+
+    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], answer_timeout_ns: int) -> None:
+        self._instruments = dict(instruments)
+        self._answer_timeout_ns = answer_timeout_ns
+        self._by_client: dict[int, Order] = {}
+        self._by_venue: dict[str, Order] = {}
+        self._live: dict[int, dict[int, Order]] = {row: {} for row, _ in self._instruments.values()}
+        self._closed: deque[Order] = deque()
+        self._with_gap: set[int] = set()
+
+    # ---- what is known ---------------------------------------------------------------------------------
+
+    def live(self, instrument: int) -> Iterable[Order]:
+        """Return the orders of one instrument that are, or may be, open."""
+        return self._live[instrument].values()
+
+    def all_live(self) -> list[Order]:
+        return [order for orders in self._live.values() for order in orders.values()]
+
+    def live_count(self, instrument: int) -> int:
+        return len(self._live[instrument])
+
+    def get(self, client_order_id: int) -> Order | None:
+        return self._by_client.get(client_order_id)
+
+    def exposed_lots(self, instrument: int, side: Side) -> int:
+        """Return the most that our live orders of one side can still fill."""
+        return sum(order.exposed_lots for order in self._live[instrument].values() if order.side is side)
+
+    def has_doubt(self) -> bool:
+        """Whether a query is due: an order is UNKNOWN, or a fill is missing."""
+        return self.has_fill_gap() or any(o.state is OrderState.UNKNOWN for o in self.all_live())
+
+    def has_fill_gap(self) -> bool:
+        """Whether the venue says more is filled of some order than the fills that were seen."""
+        return bool(self._with_gap)
+
+    # ---- what we do ------------------------------------------------------------------------------------
+
+    def insert_sent(self, order: Order, now_ns: int) -> None:
+        """Take a new order in; called before it leaves, so that it counts whatever happens."""
+        assert order.client_order_id not in self._by_client, f"{order} is sent twice"
+        self._by_client[order.client_order_id] = order
+        self._live[order.instrument][order.client_order_id] = order
+        self._stamp_sent(order, now_ns)
+
+    def amend_sent(self, order: Order, terms: Terms, wish_id: int, now_ns: int) -> None:
+        self._move(order, OrderTrigger.AMEND_SENT)
+        order.target = terms
+        order.wish_id = wish_id
+        self._stamp_sent(order, now_ns)
+
+    def cancel_sent(self, order: Order, now_ns: int) -> None:
+        self._move(order, OrderTrigger.CANCEL_SENT)
+        self._stamp_sent(order, now_ns)
+
+    def send_failed(self, order: Order, now_ns: int) -> None:
+        """The socket refused the message: part of it may have left, so the outcome is unknown."""
+        self._move(order, OrderTrigger.DOUBT)
+        order.changed_time_ns = now_ns
+
+    # ---- what we hear ----------------------------------------------------------------------------------
+
+    def apply_report(self, report: OrderReport, now_ns: int) -> list[Change] | None:
+        """Apply a report on one order; None when the order is not in the book."""
+        order = self._find(report)
+        if order is None:
+            return None
+        instrument = self._instruments[report.instrument_name][1]
+        terms = _terms(report, instrument, order)
+        trigger = _trigger_of(order, report, terms)
+        return self._apply(order, report, terms, trigger, now_ns)
+
+    def apply_rejection(self, kind: RequestKind, client_order_id: int, error: VenueError, now_ns: int) -> list[Change]:
+        """Apply the venue's refusal of one message of ours."""
+        order = self._by_client.get(client_order_id)
+        if order is None:
+            return []
+        was_live = order.is_live
+        self._move(order, _trigger_of_rejection(order, kind, error.code))
+        if kind == "amend" and order.state in (OrderState.WORKING, OrderState.PENDING_CANCEL):
+            order.target = None
+        order.changed_time_ns = now_ns
+        is_wanted_news = was_live and (kind != "cancel" or error.code != CODE_ORDER_NOT_FOUND)
+        return [Change(OrderEventKind.REJECTED, order, venue_code=error.code)] if is_wanted_news else []
+
+    def apply_trade(self, trade: TradeReport) -> Order | None:
+        """Count a line of the trade history towards its order; return that order, if it is ours and kept."""
+        order = self._by_venue.get(trade.venue_order_id)
+        if order is None:
+            return None
+        if trade.key not in order.fill_keys:
+            instrument = self._instruments[trade.instrument_name][1]
+            order.fill_keys.add(trade.key)
+            order.booked_lots += instrument.size_lots(trade.size)
+            order.filled_lots = max(order.filled_lots, order.booked_lots)
+            self._note_gap(order)
+        return order
+
+    def expire(self, now_ns: int) -> list[Order]:
+        """Turn what is unanswered for too long into UNKNOWN; return those orders."""
+        expired = [o for o in self.all_live() if o.is_in_flight and now_ns >= o.deadline_ns]
+        for order in expired:
+            self._doubt(order, now_ns)
+        return expired
+
+    def disconnect(self, now_ns: int) -> None:
+        """The connection is gone: every live order is UNKNOWN until the venue is asked again."""
+        for order in self.all_live():
+            self._doubt(order, now_ns)
+
+    def apply_open_orders(self, reports: Iterable[OrderReport], asked_time_ns: int, now_ns: int) -> OpenOrdersResult:
+        """Apply the venue's list of open orders, which was asked for at `asked_time_ns`.
+
+        An order that changed since then is left alone: the list may be older than what we know. When an order
+        of ours is missing, apply the trade history (`apply_trade`) first, so that its fills are not lost.
+        """
+        changes: list[Change] = []
+        untracked: list[OrderReport] = []
+        shown: set[int] = set()
+        for report in reports:
+            order = self._find(report)
+            if order is None:
+                untracked.append(report)
+                continue
+            shown.add(order.client_order_id)
+            if order.changed_time_ns >= asked_time_ns:
+                continue
+            if order.state in LAST_WORDS:
+                untracked.append(report)  # closed by the venue's own word, and yet open
+                continue
+            terms = _terms(report, self._instruments[report.instrument_name][1], order)
+            changes += self._apply(order, report, terms, OrderTrigger.SHOWN_OPEN, now_ns)
+        for order in self.missing(shown, asked_time_ns):
+            changes += self._apply_absence(order, now_ns)
+        return OpenOrdersResult(changes, untracked)
+
+    def missing(self, shown: set[int], asked_time_ns: int) -> list[Order]:
+        """Return live orders that a list asked for at `asked_time_ns` should show, and does not."""
+        return [
+            order
+            for order in self.all_live()
+            if order.client_order_id not in shown and order.changed_time_ns < asked_time_ns
+        ]
+
+    def shown_by(self, reports: Iterable[OrderReport]) -> set[int]:
+        """Return the client order ids of those of our orders that a list shows."""
+        return {order.client_order_id for report in reports if (order := self._find(report)) is not None}
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _find(self, report: OrderReport) -> Order | None:
+        if report.instrument_name not in self._instruments:
+            return None
+        order = self._by_venue.get(report.venue_order_id)
+        if order is None and report.client_order_id is not None:
+            order = self._by_client.get(report.client_order_id)
+            if order is not None and order.venue_order_id not in ("", report.venue_order_id):
+                return None  # a stranger's number that happens to be one of ours
+        return order
+
+    def _apply(
+        self, order: Order, report: OrderReport, terms: Terms, trigger: OrderTrigger, now_ns: int
+    ) -> list[Change]:
+        changes: list[Change] = []
+        stamp_ns = report.close_time_ns or report.create_time_ns
+        was_confirmed = order.venue_order_id != ""
+        was_closed = not order.is_live
+        if not was_confirmed:
+            order.venue_order_id = report.venue_order_id
+            self._by_venue[report.venue_order_id] = order
+            order.adopt(terms)
+            changes.append(Change(OrderEventKind.ACCEPTED, order, exchange_time_ns=report.create_time_ns))
+        elif self._settle_terms(order, terms, trigger) and not report.status.is_closed and not was_closed:
+            changes.append(Change(OrderEventKind.AMENDED, order, exchange_time_ns=stamp_ns))
+        changes += self._count_fills(order, report)
+        self._move(order, trigger)
+        order.changed_time_ns = now_ns
+        order.absences = 0
+        if trigger is OrderTrigger.OPENED and order.state is OrderState.PENDING_AMEND:
+            # Either an echo of what we know, or an amend that the venue repriced to where the order was:
+            # wait for the answer, but not for long.
+            order.deadline_ns = min(order.deadline_ns, now_ns + self._answer_timeout_ns // HALF)
+        if order.state is OrderState.CANCELLED and not was_closed:
+            changes.append(Change(OrderEventKind.CANCELLED, order, exchange_time_ns=stamp_ns))
+        return changes
+
+    def _settle_terms(self, order: Order, terms: Terms, trigger: OrderTrigger) -> bool:
+        """Adopt the report's terms unless they are old news; return whether they changed the order."""
+        if trigger in (OrderTrigger.CLOSED_FILLED, OrderTrigger.CLOSED_CANCELLED):
+            order.target = None
+            return False
+        if trigger is OrderTrigger.SHOWN_OPEN:
+            return not order.is_in_flight and order.adopt(terms)
+        if trigger is OrderTrigger.CONFIRMED:
+            return order.adopt(terms)
+        if order.target is None and order.state not in LAST_WORDS and terms not in order.left_behind:
+            return order.adopt(terms)
+        return False
+
+    def _count_fills(self, order: Order, report: OrderReport) -> list[Change]:
+        instrument = self._instruments[report.instrument_name][1]
+        changes: list[Change] = []
+        for fill in report.fills:
+            if fill.key in order.fill_keys:
+                continue
+            order.fill_keys.add(fill.key)
+            order.booked_lots += instrument.size_lots(fill.size)
+            order.filled_lots = max(order.filled_lots, order.booked_lots)
+            changes.append(Change(OrderEventKind.FILLED, order, fill, exchange_time_ns=fill.time_ns))
+        order.filled_lots = max(order.filled_lots, instrument.size_lots(report.filled_size))
+        self._note_gap(order)
+        return changes
+
+    def _note_gap(self, order: Order) -> None:
+        if order.has_fill_gap:
+            self._with_gap.add(order.client_order_id)
+        else:
+            self._with_gap.discard(order.client_order_id)
+
+    def _apply_absence(self, order: Order, now_ns: int) -> list[Change]:
+        order.absences += 1
+        needed = 1 if order.venue_order_id else ABSENCES_OF_UNCONFIRMED
+        if order.absences < needed:
+            return []
+        is_filled = order.filled_lots >= order.size_lots
+        self._move(order, OrderTrigger.CLOSED_FILLED if is_filled else OrderTrigger.SHOWN_ABSENT)
+        order.changed_time_ns = now_ns
+        if order.state is OrderState.ABSENT:
+            return [Change(OrderEventKind.CANCELLED, order)]
+        return []
+
+    def _doubt(self, order: Order, now_ns: int) -> None:
+        self._move(order, OrderTrigger.DOUBT)
+        order.changed_time_ns = now_ns
+
+    def _stamp_sent(self, order: Order, now_ns: int) -> None:
+        order.changed_time_ns = now_ns
+        order.deadline_ns = now_ns + self._answer_timeout_ns
+
+    def _move(self, order: Order, trigger: OrderTrigger) -> None:
+        was_live = order.is_live
+        order.state = next_state(order.state, trigger)
+        if was_live and not order.is_live:
+            del self._live[order.instrument][order.client_order_id]
+            self._closed.append(order)
+            if len(self._closed) > CLOSED_KEPT_MAX:
+                self._forget(self._closed.popleft())
+        elif order.is_live and not was_live:
+            self._live[order.instrument][order.client_order_id] = order
+            self._closed.remove(order)
+
+    def _forget(self, order: Order) -> None:
+        self._with_gap.discard(order.client_order_id)
+        self._by_client.pop(order.client_order_id, None)
+        self._by_venue.pop(order.venue_order_id, None)
+
+
+def _terms(report: OrderReport, instrument: Instrument, order: Order) -> Terms:
+    price_ticks = order.price_ticks if report.price is None else instrument.price_ticks(report.price)
+    return (price_ticks, instrument.size_lots(report.size))
+
+
+def _trigger_of(order: Order, report: OrderReport, terms: Terms) -> OrderTrigger:
+    if report.status.is_closed:
+        is_filled = report.status is VenueOrderStatus.FILLED
+        return OrderTrigger.CLOSED_FILLED if is_filled else OrderTrigger.CLOSED_CANCELLED
+    if not order.venue_order_id:
+        return OrderTrigger.CONFIRMED
+    if order.target is None or terms == order.terms:
+        return OrderTrigger.OPENED
+    # The venue may have moved a post-only price: what it never showed before is the amend's outcome. Terms
+    # that were left behind come from a late report, unless they are just what was asked for.
+    if terms == order.target or terms not in order.left_behind:
+        return OrderTrigger.CONFIRMED
+    return OrderTrigger.OPENED
+
+
+def _trigger_of_rejection(order: Order, kind: RequestKind, code: int) -> OrderTrigger:
+    if kind == "insert":
+        # The venue has shown the order and refuses it: ask which of the two holds.
+        return OrderTrigger.DOUBT if order.venue_order_id else OrderTrigger.INSERT_REJECTED
+    if code == CODE_ORDER_NOT_FOUND:
+        return OrderTrigger.NOT_FOUND
+    return OrderTrigger.AMEND_REFUSED if kind == "amend" else OrderTrigger.CANCEL_REFUSED

@@ -1,0 +1,132 @@
+"""One order of ours: what we asked for, what the venue confirmed, and what it could be at worst."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from domain.order import Side, TimeInForce
+from trading.orders.states import CLOSED_STATES, IN_FLIGHT_STATES, OrderState
+
+LEFT_BEHIND_MAX = 8  # terms that are remembered, to tell a late report from a new one
+
+Terms = tuple[int, int]  # price in ticks, total size in lots
+
+
+class Order:
+    """An order and everything that is known of it; changed by the order manager alone.
+
+    Attributes:
+        price_ticks, size_lots: the terms that the venue confirmed (of a new order: that were sent).
+        target: terms of an amend whose outcome is not known; None when there is none.
+        filled_lots: what the venue says is filled; never falls.
+        booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
+        deadline_ns: monotonic; a message in flight that is unanswered then leaves the order UNKNOWN.
+        changed_time_ns: monotonic, last message sent or heard about it.
+        wish_id: the wish that led to the last message; 0 when none did.
+    """
+
+    __slots__ = (
+        "absences", "booked_lots", "changed_time_ns", "client_order_id", "deadline_ns", "fill_keys",
+        "filled_lots", "instrument", "is_operator", "is_reduce_only", "left_behind", "price_ticks", "side",
+        "size_lots", "state", "target", "time_in_force", "venue_order_id", "wish_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        client_order_id: int,
+        instrument: int,
+        side: Side,
+        price_ticks: int,
+        size_lots: int,
+        wish_id: int = 0,
+        time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED,
+        is_reduce_only: bool = False,
+        is_operator: bool = False,
+    ) -> None:
+        assert size_lots > 0, f"an order of {size_lots} lots"
+        self.client_order_id = client_order_id
+        self.instrument = instrument
+        self.side = side
+        self.price_ticks = price_ticks
+        self.size_lots = size_lots
+        self.wish_id = wish_id
+        self.time_in_force = time_in_force
+        self.is_reduce_only = is_reduce_only
+        self.is_operator = is_operator
+        self.state = OrderState.PENDING_NEW
+        self.venue_order_id = ""
+        self.target: Terms | None = None
+        self.filled_lots = 0
+        self.booked_lots = 0
+        self.deadline_ns = 0
+        self.changed_time_ns = 0
+        self.absences = 0
+        self.left_behind: deque[Terms] = deque(maxlen=LEFT_BEHIND_MAX)
+        self.fill_keys: set[tuple[str, str, int]] = set()
+
+    @property
+    def terms(self) -> Terms:
+        return (self.price_ticks, self.size_lots)
+
+    @property
+    def is_live(self) -> bool:
+        """Open, or possibly open: counts as exposure."""
+        return self.state not in CLOSED_STATES
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.state in IN_FLIGHT_STATES
+
+    @property
+    def is_confirmed_open(self) -> bool:
+        """The venue has shown it open and nothing since casts doubt on that."""
+        state = self.state
+        return (
+            state is OrderState.WORKING
+            or state is OrderState.PENDING_AMEND
+            or (state is OrderState.PENDING_CANCEL and self.venue_order_id != "")
+        )
+
+    @property
+    def remaining_lots(self) -> int:
+        """Confirmed size still working."""
+        return max(self.size_lots - self.filled_lots, 0) if self.is_live else 0
+
+    @property
+    def exposed_lots(self) -> int:
+        """Most that it can still fill, whatever becomes of an amend in flight."""
+        if not self.is_live:
+            return 0
+        size_lots = self.size_lots if self.target is None else max(self.size_lots, self.target[1])
+        return max(size_lots - self.filled_lots, 0)
+
+    @property
+    def aggressive_price_ticks(self) -> int:
+        """Price nearest to the other side at which it may rest, whatever becomes of an amend in flight."""
+        if self.target is None:
+            return self.price_ticks
+        pick = max if self.side is Side.BUY else min
+        return pick(self.price_ticks, self.target[0])
+
+    @property
+    def has_fill_gap(self) -> bool:
+        """The venue says more is filled than the fills that were seen: history must be asked."""
+        return self.filled_lots > self.booked_lots
+
+    def adopt(self, terms: Terms) -> bool:
+        """Take over terms that the venue confirmed; return whether they are new."""
+        self.target = None
+        if terms == self.terms:
+            return False
+        self.left_behind.append(self.terms)
+        self.price_ticks, self.size_lots = terms
+        if terms in self.left_behind:
+            self.left_behind.remove(terms)
+        return True
+
+    def __repr__(self) -> str:
+        return (
+            f"Order({self.client_order_id} {self.side.name} {self.size_lots}@{self.price_ticks} "
+            f"filled {self.filled_lots} {self.state.name} venue id {self.venue_order_id or '-'})"
+        )
