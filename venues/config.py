@@ -1,0 +1,100 @@
+"""The [venue] section of the configuration: which venue, how to reach it, how long to wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from domain.clock import NS_PER_MS
+from domain.errors import ConfigError
+
+THALEX_TESTNET_URL = "wss://testnet.thalex.com/ws/api/v2"
+LOCAL_URL_VARIABLE = "RINGMAKER_VENUE_URL"  # set by the supervisor when it starts the local exchange
+THALEX_URL_VARIABLE = "THALEX_WS_URL"
+
+_Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
+
+
+class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the actors reach the venue.
+
+    Attributes:
+        kind: `local` is the exchange that the supervisor starts on loopback, `thalex` the real one.
+        url: WebSocket address; empty = from the environment, else the testnet.
+        transport: which WebSocket library carries the connection.
+        proxy: e.g. `socks5://127.0.0.1:1080`; empty = none. Proxy variables of the environment are ignored.
+        account: account number to log in to; empty = the key's default.
+        book_levels: depth of the book channel on each side; 0 = all levels.
+        book_delay, ticker_delay: smallest interval between messages, in the venue's words.
+        connect_timeout_ms: from the first packet until logged in and subscribed.
+        connect_tries_max: failed connections before the first success after which we give up.
+        backoff_ms_min, backoff_ms_max: bounds of the jittered, doubling pause between connections.
+        request_timeout_ms: an answer that takes longer is lost.
+        ping_interval_ms: pause between our pings.
+        feed_dead_ms, orders_dead_ms: a connection without any frame for so long is dead.
+        cancel_on_disconnect_s: the venue cancels our orders when it hears nothing from us for so long.
+        book_resync_ms: how long to wait for the snapshot of a book, and between two resyncs of one book.
+    """
+
+    kind: Literal["local", "thalex"] = "local"
+    url: str = ""
+    transport: Literal["picows", "websockets"] = "picows"
+    proxy: str = ""
+    account: str = ""
+    book_levels: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
+    book_delay: Literal["raw", "100ms", "200ms", "500ms", "1000ms"] = "raw"
+    ticker_delay: Literal["raw", "100ms", "200ms", "500ms", "1000ms"] = "raw"
+    connect_timeout_ms: _Milliseconds = 5_000
+    connect_tries_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
+    backoff_ms_min: _Milliseconds = 100
+    backoff_ms_max: _Milliseconds = 10_000
+    request_timeout_ms: _Milliseconds = 5_000
+    ping_interval_ms: _Milliseconds = 1_000
+    feed_dead_ms: _Milliseconds = 2_000
+    orders_dead_ms: _Milliseconds = 3_000
+    cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
+    book_resync_ms: _Milliseconds = 1_000
+
+    def __post_init__(self) -> None:
+        if self.backoff_ms_max < self.backoff_ms_min:
+            raise ValueError(
+                f"backoff_ms_max = {self.backoff_ms_max} ms is below backoff_ms_min = {self.backoff_ms_min} ms"
+            )
+        for name in ("feed_dead_ms", "orders_dead_ms"):
+            if getattr(self, name) <= self.ping_interval_ms:
+                raise ValueError(
+                    f"{name} = {getattr(self, name)} ms must exceed ping_interval_ms = "
+                    f"{self.ping_interval_ms} ms, or a quiet market looks dead"
+                )
+        if self.cancel_on_disconnect_s * 1000 <= self.ping_interval_ms:
+            raise ValueError(
+                f"cancel_on_disconnect_s = {self.cancel_on_disconnect_s} s must exceed ping_interval_ms = "
+                f"{self.ping_interval_ms} ms, or the venue cancels our orders between two pings"
+            )
+
+    @property
+    def request_timeout_ns(self) -> int:
+        return self.request_timeout_ms * NS_PER_MS
+
+    @property
+    def ping_interval_ns(self) -> int:
+        return self.ping_interval_ms * NS_PER_MS
+
+
+def venue_url(config: VenueConfig, environ: Mapping[str, str]) -> str:
+    """Return the WebSocket address to connect to.
+
+    Raises:
+        ConfigError: when there is none, or it is not a ws:// or wss:// address.
+    """
+    if config.kind == "local":
+        url = environ.get(LOCAL_URL_VARIABLE, "") or config.url
+        hint = f"set {LOCAL_URL_VARIABLE} or [venue] url to the exchange's address (the supervisor does it)"
+    else:
+        url = environ.get(THALEX_URL_VARIABLE, "") or config.url or THALEX_TESTNET_URL
+        hint = f"set {THALEX_URL_VARIABLE} or [venue] url, e.g. {THALEX_TESTNET_URL}"
+    if not url.startswith(("ws://", "wss://")):
+        raise ConfigError(f"venue {config.kind!r}: no WebSocket address in {url!r}: {hint}")
+    return url

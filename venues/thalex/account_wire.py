@@ -1,0 +1,215 @@
+"""Thalex account messages as reports in our words. Money, prices and sizes are exact decimals of the text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from domain.clock import NS_PER_S
+from domain.errors import ProtocolError
+from domain.order import LiquiditySide, Side, VenueOrderStatus
+from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
+
+_T = TypeVar("_T")
+_ZERO = Decimal(0)
+_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+_LIQUIDITY = {"maker": LiquiditySide.MAKER, "taker": LiquiditySide.TAKER}
+_STATUSES = {
+    "open": VenueOrderStatus.OPEN,
+    "partially_filled": VenueOrderStatus.PARTIALLY_FILLED,
+    "cancelled": VenueOrderStatus.CANCELLED,
+    "cancelled_partially_filled": VenueOrderStatus.CANCELLED_PARTIALLY_FILLED,
+    "filled": VenueOrderStatus.FILLED,
+}
+
+
+class _Fill(msgspec.Struct, gc=False):
+    trade_id: str
+    price: Decimal
+    amount: Decimal
+    maker_taker: str
+    leg_index: int = 0
+    time: Decimal | None = None
+
+
+class _OrderStatus(msgspec.Struct, gc=False):
+    order_id: str
+    direction: str
+    amount: Decimal
+    status: str
+    instrument_name: str = ""  # absent for combos
+    price: Decimal | None = None
+    filled_amount: Decimal = _ZERO
+    client_order_id: int | None = None
+    label: str | None = None
+    fills: list[_Fill] | None = None
+    change_reason: str | None = None
+    delete_reason: str | None = None
+    create_time: Decimal | None = None
+    close_time: Decimal | None = None
+
+
+class _Trade(msgspec.Struct, gc=False):
+    trade_id: str
+    instrument_name: str
+    direction: str
+    price: Decimal
+    amount: Decimal
+    time: Decimal
+    position_after: Decimal
+    fee: Decimal = _ZERO
+    liquidation_fee: Decimal | None = None
+    position_pnl: Decimal | None = None
+    perpetual_funding_pnl: Decimal | None = None
+    order_id: str | None = None  # absent for trades that no order made, e.g. transfers
+    label: str | None = None
+    maker_taker: str | None = None
+    leg_index: int | None = None
+
+
+class _TradePage(msgspec.Struct, gc=False):
+    trades: list[_Trade]
+    bookmark: str | None = None
+
+
+class _PortfolioEntry(msgspec.Struct, gc=False):
+    instrument_name: str
+    position: Decimal
+    average_price: Decimal | None = None
+    mark_price: Decimal | None = None
+    unrealised_pnl: Decimal | None = None
+    realised_pnl: Decimal | None = None
+    unrealised_perpetual_funding: Decimal | None = None
+
+
+class Login(msgspec.Struct, gc=False):
+    """The answer of public/login."""
+
+    account_number: str = ""
+
+
+class Armed(msgspec.Struct, gc=False):
+    """The answer of private/set_cancel_on_disconnect."""
+
+    message_rate: int | None = None
+
+
+_decode_order = msgspec.json.Decoder(_OrderStatus).decode
+_decode_orders = msgspec.json.Decoder(list[_OrderStatus]).decode
+_decode_trades = msgspec.json.Decoder(list[_Trade]).decode
+_decode_trade_page = msgspec.json.Decoder(_TradePage).decode
+_decode_portfolio = msgspec.json.Decoder(list[_PortfolioEntry]).decode
+decode_login = msgspec.json.Decoder(Login | None).decode
+decode_armed = msgspec.json.Decoder(Armed | None).decode
+decode_channels = msgspec.json.Decoder(list[str]).decode
+decode_count = msgspec.json.Decoder(int | None).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def decode_void(payload: Any) -> None:
+    """Accept any answer of a method that returns nothing of use."""
+
+
+def decode_length(payload: Any) -> int:
+    """Return the number of items of a list whose content does not matter."""
+    return len(_decode_list(payload))
+
+
+def decode_order(payload: Any) -> OrderReport:
+    """Return the answer of insert, amend or cancel."""
+    return _order_report(_decode_order(payload))
+
+
+def decode_orders(payload: Any) -> list[OrderReport]:
+    """Return a message of session.orders or the answer of private/open_orders."""
+    return [_order_report(order) for order in _decode_orders(payload)]
+
+
+def decode_trades(payload: Any) -> list[TradeReport]:
+    """Return a message of account.trade_history."""
+    return [_trade_report(trade) for trade in _decode_trades(payload)]
+
+
+def decode_trade_page(payload: Any) -> tuple[list[TradeReport], str]:
+    """Return one page of private/trade_history and the bookmark of the next; empty = last page."""
+    page = _decode_trade_page(payload)
+    return [_trade_report(trade) for trade in page.trades], page.bookmark or ""
+
+
+def decode_positions(payload: Any) -> list[PositionReport]:
+    """Return a message of account.portfolio or the answer of private/portfolio."""
+    return [
+        PositionReport(
+            instrument_name=entry.instrument_name,
+            position=entry.position,
+            average_price=entry.average_price or _ZERO,
+            mark_price=entry.mark_price or _ZERO,
+            unrealised_pnl=entry.unrealised_pnl or _ZERO,
+            realised_pnl=entry.realised_pnl or _ZERO,
+            unrealised_funding=entry.unrealised_perpetual_funding or _ZERO,
+        )
+        for entry in _decode_portfolio(payload)
+    ]
+
+
+def _time_ns(seconds: Decimal | None) -> int:
+    return 0 if seconds is None else int(seconds * NS_PER_S)
+
+
+def _known(table: dict[str, _T], word: str, what: str) -> _T:
+    try:
+        return table[word]
+    except KeyError:
+        raise ProtocolError(f"{what} {word!r} is not one of {', '.join(table)}") from None
+
+
+def _order_report(order: _OrderStatus) -> OrderReport:
+    return OrderReport(
+        venue_order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        instrument_name=order.instrument_name,
+        side=_known(_SIDES, order.direction, "direction"),
+        price=order.price,
+        size=order.amount,
+        filled_size=order.filled_amount,
+        status=_known(_STATUSES, order.status, "order status"),
+        fills=tuple(_fill_report(fill, order.order_id) for fill in order.fills or ()),
+        change_reason=order.change_reason or "",
+        delete_reason=order.delete_reason or "",
+        label=order.label or "",
+        create_time_ns=_time_ns(order.create_time),
+        close_time_ns=_time_ns(order.close_time),
+    )
+
+
+def _fill_report(fill: _Fill, order_id: str) -> FillReport:
+    return FillReport(
+        trade_id=fill.trade_id,
+        venue_order_id=order_id,
+        leg_index=fill.leg_index,
+        price=fill.price,
+        size=fill.amount,
+        liquidity_side=_known(_LIQUIDITY, fill.maker_taker, "maker_taker"),
+        time_ns=_time_ns(fill.time),
+    )
+
+
+def _trade_report(trade: _Trade) -> TradeReport:
+    return TradeReport(
+        trade_id=trade.trade_id,
+        venue_order_id=trade.order_id or "",
+        leg_index=trade.leg_index or 0,
+        instrument_name=trade.instrument_name,
+        side=_known(_SIDES, trade.direction, "direction"),
+        price=trade.price,
+        size=trade.amount,
+        fee=trade.fee + (trade.liquidation_fee or _ZERO),
+        position_after=trade.position_after,
+        realised_pnl=trade.position_pnl or _ZERO,
+        funding_pnl=trade.perpetual_funding_pnl or _ZERO,
+        liquidity_side=_known(_LIQUIDITY, trade.maker_taker or "taker", "maker_taker"),
+        label=trade.label or "",
+        time_ns=_time_ns(trade.time),
+    )

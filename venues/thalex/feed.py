@@ -1,0 +1,371 @@
+"""The public connection: books, tickers, trades, indices, instruments. Holds no keys.
+
+Every message is stamped when its frame's callback begins. A quiet market is not a stale one: the feed pings,
+and any frame, a pong too, is a sign of life; without any for feed_dead_ms the connection is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from structlog.stdlib import BoundLogger
+
+from domain.clock import NS_PER_MS, Clock
+from domain.errors import ConfigError, ConnectivityError, ProtocolError
+from domain.instrument import Instrument
+from venues.config import VenueConfig
+from venues.thalex import market_wire as wire
+from venues.thalex.account_wire import decode_channels, decode_void
+from venues.thalex.book_channel import BookChannel
+from venues.thalex.connection import Connection
+from venues.thalex.protocol import (
+    CODE_ALREADY_SUBSCRIBED,
+    CODE_NOT_SUBSCRIBED,
+    Answer,
+    Failed,
+    Listed,
+    Pending,
+    Ready,
+    Requests,
+    Session,
+)
+from venues.thalex.wire import Envelope
+
+SYSTEM_CHANNEL = "system"
+INSTRUMENTS_CHANNEL = "instruments"
+CLOSE_NAMES_MAX = 3
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+Handler = Callable[[int, Envelope, int, int], None]
+
+
+class FeedListener(Protocol):
+    """What the feed tells its owner. `row` is the instrument's place in the configuration.
+
+    `receive_ns` (monotonic) and `receive_realtime_ns` are the moment when the frame's callback began.
+    """
+
+    def on_instruments(self, instruments: dict[str, Instrument]) -> None:
+        """The venue's active instruments, after each connection; ours are among them the first time."""
+        ...
+
+    def on_instrument_changed(self, row: int, instrument: Instrument | None) -> None:
+        """One of ours was added or described anew; None = removed."""
+        ...
+
+    def on_feed_ready(self) -> None:
+        """Subscribed; snapshots follow."""
+        ...
+
+    def on_feed_lost(self, reason: str) -> None:
+        """Every book is invalid until its next snapshot."""
+        ...
+
+    def on_book(
+        self, row: int, book: wire.BookPayload, is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
+    ) -> None: ...
+
+    def on_book_doubted(self, row: int) -> None:
+        """The book is thrown away and asked for again."""
+        ...
+
+    def on_ticker(self, row: int, ticker: wire.TickerPayload, receive_ns: int, receive_realtime_ns: int) -> None: ...
+
+    def on_trades(self, row: int, trades: list[wire.PublicTrade], receive_ns: int, receive_realtime_ns: int) -> None:
+        """New public trades, in order. The history that a subscription begins with is left out."""
+        ...
+
+    def on_index(self, index: wire.IndexPayload) -> None: ...
+
+    def on_frame_read(self) -> None:
+        """One frame was read."""
+        ...
+
+    def on_bad_frame(self, error: Exception) -> None:
+        """A frame was malformed and skipped."""
+        ...
+
+
+class ThalexFeed:
+    """The market data of some instruments.
+
+    Args:
+        instrument_names: in the order of the configuration; their index is `row` everywhere.
+        spawn: runs the connection's task; its failure must end the owner.
+
+    Attributes:
+        is_connected: subscribed now.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        url: str,
+        instrument_names: Sequence[str],
+        listener: FeedListener,
+        clock: Clock,
+        log: BoundLogger,
+        spawn: Spawn,
+    ) -> None:
+        self._config = config
+        self._names = list(instrument_names)
+        self._listener = listener
+        self._clock = clock
+        self._log = log
+        self._spawn = spawn
+        self._connection = Connection(config, url, self, clock, log)
+        self._session: Session | None = None
+        self._settled: asyncio.Future[None] | None = None
+        self._books = [
+            BookChannel(book_channel(config, name), config.book_resync_ms * NS_PER_MS) for name in self._names
+        ]
+        self._handlers: dict[str, tuple[Handler, int]] = {
+            SYSTEM_CHANNEL: (self._on_system, -1),
+            INSTRUMENTS_CHANNEL: (self._on_instruments_changed, -1),
+        }
+        for row, name in enumerate(self._names):
+            self._handlers[self._books[row].name] = (self._on_book, row)
+            self._handlers[f"ticker.{name}.{config.ticker_delay}"] = (self._on_ticker, row)
+            self._handlers[f"recent_trades.{name}.single"] = (self._on_trades, row)
+        self._needed_channels = [name for name, (_, row) in self._handlers.items() if row >= 0]
+        self.is_connected = False
+
+    # ---- for the owner -------------------------------------------------------------------------------
+
+    @property
+    def alive_time_ns(self) -> int:
+        """Monotonic, when the last frame of any kind came in; 0 before the first."""
+        return self._connection.alive_time_ns
+
+    @property
+    def connections(self) -> int:
+        return self._connection.connections
+
+    @property
+    def resyncs(self) -> int:
+        return sum(book.resyncs for book in self._books)
+
+    def start(self) -> None:
+        """Connect in the background and stay connected."""
+        self._spawn(self._connection.run(), "feed connection")
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def doubt_book(self, row: int) -> None:
+        """Have a book thrown away and asked for again; nothing of it is told until its next snapshot."""
+        now_ns = self._clock.monotonic_ns()
+        self._books[row].doubt(now_ns)
+        self._resync_if_due(row, now_ns)
+
+    def check(self, now_ns: int) -> None:
+        """Do what is due: ping, notice silence, resync books. Called from the owner's work loop."""
+        session = self._session
+        if session is None:
+            return
+        self._connection.ping_when_due(now_ns)
+        silence_ns = now_ns - self._connection.alive_time_ns
+        if silence_ns > self._config.feed_dead_ms * NS_PER_MS:
+            self._connection.drop(f"no frame for {silence_ns // NS_PER_MS} ms")
+            return
+        for pending in session.requests.expire(now_ns):
+            self._log.warning("no answer of the venue", method=pending.method)
+        if not self.is_connected:
+            return
+        for row in range(len(self._books)):
+            self._resync_if_due(row, now_ns)
+
+    # ---- from the connection -------------------------------------------------------------------------
+
+    async def open_session(self) -> None:
+        """List the instruments and subscribe."""
+        session = Session.public(self._needed_channels, Requests(self._config.request_timeout_ns))
+        self._session = session
+        self._settled = asyncio.get_running_loop().create_future()
+        session.start(self._clock.monotonic_ns())
+        self._flush(session)
+        await self._settled
+
+    def on_frame(self, frame: bytes | memoryview) -> None:
+        receive_ns = self._clock.monotonic_ns()
+        receive_realtime_ns = self._clock.realtime_ns()
+        self._connection.alive_time_ns = receive_ns
+        session = self._session
+        if session is None:
+            return
+        self._listener.on_frame_read()
+        try:
+            event = session.receive(frame, receive_ns)
+            if type(event) is Envelope:
+                handler = self._handlers.get(event.channel_name)
+                if handler is not None:
+                    handler[0](handler[1], event, receive_ns, receive_realtime_ns)
+                return
+            self._on_event(session, event, receive_ns)
+        except (ProtocolError, msgspec.DecodeError) as error:
+            self._listener.on_bad_frame(error)
+            self._doubt_what_it_may_have_changed(frame)
+        self._flush(session)
+
+    def on_control(self) -> None:
+        """A ping or pong: the connection noted the time."""
+
+    def on_closed(self, reason: str) -> None:
+        was_connected = self.is_connected
+        self.is_connected = False
+        self._session = None
+        now_ns = self._clock.monotonic_ns()
+        for book in self._books:
+            book.move("closed", now_ns)
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_exception(ConnectivityError(reason))
+        if was_connected:
+            self._listener.on_feed_lost(reason)
+
+    def _doubt_what_it_may_have_changed(self, frame: bytes | memoryview) -> None:
+        """A lost change is a wrong book: doubt the books that an unreadable frame names."""
+        content = bytes(frame)
+        for row, name in enumerate(self._names):
+            if f'"book.{name}.'.encode() in content:
+                self.doubt_book(row)
+
+    def _flush(self, session: Session) -> None:
+        for frame in session.data_to_send():
+            try:
+                self._connection.send(frame)
+            except ConnectivityError:
+                return  # `on_closed` follows
+
+    def _settle(self, error: Exception | None) -> None:
+        if self._settled is None or self._settled.done():
+            return
+        if error is None:
+            self._settled.set_result(None)
+        else:
+            self._settled.set_exception(error)
+
+    # ---- answers -------------------------------------------------------------------------------------
+
+    def _on_event(self, session: Session, event: object, now_ns: int) -> None:
+        if isinstance(event, Answer):
+            self._on_answer(event, now_ns)
+        elif isinstance(event, Listed):
+            self._on_listed(event.instruments, now_ns)
+        elif isinstance(event, Ready):
+            self._on_ready(session, now_ns)
+        elif isinstance(event, Failed):
+            self._settle(ConnectivityError(event.reason))
+
+    def _on_listed(self, instruments: dict[str, Instrument], now_ns: int) -> None:
+        unlisted = [name for name in self._names if name not in instruments]
+        if unlisted:
+            self._settle(ConfigError(_unlisted_text(unlisted[0], instruments)))
+            self._connection.drop("an instrument is not listed")
+            return
+        self._listener.on_instruments(instruments)
+        # A snapshot may overtake the answer to the subscription that is about to be written.
+        for book in self._books:
+            book.move("connected", now_ns)
+
+    def _on_ready(self, session: Session, now_ns: int) -> None:
+        self.is_connected = True
+        underlyings = sorted(name for name, (_, row) in self._handlers.items() if name.startswith("price_index."))
+        extra = [SYSTEM_CHANNEL, INSTRUMENTS_CHANNEL, *underlyings]
+        session.request("public/subscribe", {"channels": extra}, decode_channels, now_ns, kind="extra")
+        self._settle(None)
+        self._log.info("feed ready", instruments=self._names)
+        self._listener.on_feed_ready()
+
+    def follow_index(self, underlying: str) -> None:
+        """Subscribe to an index with the next connection; called from `on_instruments`."""
+        self._handlers[f"price_index.{underlying}"] = (self._on_index, -1)
+
+    def _on_answer(self, answer: Answer, now_ns: int) -> None:
+        pending, error = answer.pending, answer.error
+        if pending.kind == "extra":
+            if error is not None:
+                self._log.warning("optional channels are missing", reason=str(error))
+        elif pending.kind == "leave":
+            row: int = pending.context
+            if error is not None and error.code != CODE_NOT_SUBSCRIBED:
+                self._log.warning("cannot leave a channel", channel=self._books[row].name, reason=str(error))
+            if self._books[row].move("left", now_ns):
+                self._request("public/subscribe", row, "join", now_ns)
+        elif pending.kind == "join":
+            self._on_joined(pending, answer, now_ns)
+
+    def _on_joined(self, pending: Pending, answer: Answer, now_ns: int) -> None:
+        row: int = pending.context
+        channel = self._books[row].name
+        if answer.error is not None:
+            is_listed = answer.error.code == CODE_ALREADY_SUBSCRIBED
+        else:
+            is_listed = channel in answer.value
+        if not is_listed:
+            self._log.warning("cannot join a channel again", channel=channel, reason=str(answer.error))
+            self._books[row].doubt(now_ns)
+
+    def _resync_if_due(self, row: int, now_ns: int) -> None:
+        if self._session is not None and self._books[row].is_resync_due(now_ns):
+            self._log.warning("book resync", channel=self._books[row].name)
+            self._listener.on_book_doubted(row)
+            self._request("unsubscribe", row, "leave", now_ns)
+            self._flush(self._session)
+
+    def _request(self, method: str, row: int, kind: str, now_ns: int) -> None:
+        assert self._session is not None
+        decode = decode_void if kind == "leave" else decode_channels
+        params = {"channels": [self._books[row].name]}
+        self._session.request(method, params, decode, now_ns, kind=kind, context=row)
+
+    # ---- notifications -------------------------------------------------------------------------------
+
+    def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        is_snapshot = bool(envelope.snapshot)
+        channel = self._books[row]
+        book = wire.decode_book(envelope.notification)
+        if channel.accepts(is_snapshot, receive_ns):
+            self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
+
+    def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        ticker = wire.decode_ticker(envelope.notification)
+        self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
+
+    def _on_trades(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        trades = wire.decode_trades(envelope.notification)
+        if not envelope.snapshot:
+            self._listener.on_trades(row, trades, receive_ns, receive_realtime_ns)
+
+    def _on_index(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
+        self._listener.on_index(wire.decode_index(envelope.notification))
+
+    def _on_system(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
+        if wire.decode_system(envelope.notification).event == "reconnect":
+            self._connection.drop("planned reconnect: the venue asked for it")
+
+    def _on_instruments_changed(
+        self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int
+    ) -> None:
+        for change in wire.decode_instrument_changes(envelope.notification):
+            payload = change.added or change.removed
+            if payload is None or payload.instrument_name not in self._names:
+                continue
+            row = self._names.index(payload.instrument_name)
+            added = wire.instrument_of(payload) if change.added is not None else None
+            self._listener.on_instrument_changed(row, added)
+
+
+def book_channel(config: VenueConfig, instrument_name: str) -> str:
+    """Return the name of the book channel that the configuration asks for."""
+    depth = str(config.book_levels) if config.book_levels else "all"
+    return f"book.{instrument_name}.none.{depth}.{config.book_delay}"
+
+
+def _unlisted_text(name: str, instruments: dict[str, Instrument]) -> str:
+    near = difflib.get_close_matches(name, instruments, n=CLOSE_NAMES_MAX, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {len(instruments)} instruments"
+    return f'[instruments."{name}"]: the venue does not list this instrument; {hint}'

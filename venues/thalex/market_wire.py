@@ -1,0 +1,151 @@
+"""Thalex market data: payloads of public channels and of public/instruments.
+
+Prices and sizes are float64, as models read them; tick and lot sizes are exact decimals. Every field that the
+venue may leave out has a default; unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from domain.clock import NS_PER_S
+from domain.errors import ProtocolError
+from domain.instrument import Instrument, InstrumentKind
+
+# [price, amount] and, usually, the part of the amount that rests in this very book.
+Level = tuple[float, float] | tuple[float, float, float]
+_NAN = math.nan
+# A float holds Unix seconds to about 0.2 µs, so stamps are kept to the microsecond.
+_US_PER_S = 1_000_000
+
+
+def stamp_ns(seconds: float) -> int:
+    """Return venue seconds as Unix ns, to the microsecond; 0 when it sent none."""
+    return round(seconds * _US_PER_S) * (NS_PER_S // _US_PER_S)
+
+
+class BookPayload(msgspec.Struct, gc=False):
+    """Changes of a book; amount 0 removes the level, other amounts are absolute."""
+
+    bid_changes: list[list[float]] = []
+    ask_changes: list[list[float]] = []
+    time: float = 0.0
+
+
+class TickerPayload(msgspec.Struct, gc=False):
+    """The fields of a ticker that records keep; absent or null is None."""
+
+    mark_price: float | None = None
+    mark_timestamp: float | None = None
+    index: float | None = None
+    last_price: float | None = None
+    best_bid_price: float | None = None
+    best_bid_amount: float | None = None
+    best_ask_price: float | None = None
+    best_ask_amount: float | None = None
+    funding_rate: float | None = None
+    collar_low: float | None = None
+    collar_high: float | None = None
+    open_interest: float | None = None
+
+
+class IndexPayload(msgspec.Struct, gc=False):
+    index_name: str
+    price: float
+    timestamp: float = 0.0
+
+
+class SystemPayload(msgspec.Struct, gc=False):
+    event: str = ""
+
+
+class PublicTrade(msgspec.Struct, array_like=True, gc=False):
+    """One item of recent_trades."""
+
+    price: float
+    size: float
+    aggressor: Literal["buy", "sell"]
+    time: float
+    instrument_name: str = ""
+    is_implied: bool = False
+
+
+class InstrumentPayload(msgspec.Struct, gc=False):
+    """An instrument as the venue describes it; options carry more."""
+
+    instrument_name: str
+    type: str
+    underlying: str
+    tick_size: Decimal
+    volume_tick_size: Decimal | None = None
+    min_order_amount: Decimal | None = None
+    expiration_timestamp: float | None = None
+
+
+class InstrumentChange(msgspec.Struct, gc=False):
+    """One item of the `instruments` channel."""
+
+    added: InstrumentPayload | None = None
+    removed: InstrumentPayload | None = None
+
+
+_KINDS = {
+    "perpetual": InstrumentKind.PERPETUAL,
+    "future": InstrumentKind.FUTURE,
+    "option": InstrumentKind.OPTION,
+    "combination": InstrumentKind.ROLL,
+}
+
+decode_book = msgspec.json.Decoder(BookPayload).decode
+decode_ticker = msgspec.json.Decoder(TickerPayload).decode
+decode_index = msgspec.json.Decoder(IndexPayload).decode
+decode_system = msgspec.json.Decoder(SystemPayload).decode
+decode_trades = msgspec.json.Decoder(list[PublicTrade]).decode
+decode_instrument_changes = msgspec.json.Decoder(list[InstrumentChange]).decode
+_decode_instruments = msgspec.json.Decoder(list[InstrumentPayload]).decode
+
+
+def number(value: float | None) -> float:
+    """Return `value`, or NaN for what the venue did not send."""
+    return _NAN if value is None else value
+
+
+def instrument_of(payload: InstrumentPayload) -> Instrument:
+    """Return the venue's description in our words.
+
+    Raises:
+        ProtocolError: when its kind is unknown or a step is missing or not positive.
+    """
+    kind = _KINDS.get(payload.type)
+    if kind is None:
+        raise ProtocolError(f"{payload.instrument_name}: unknown instrument type {payload.type!r}")
+    lot_size = payload.volume_tick_size or payload.min_order_amount
+    if lot_size is None:
+        raise ProtocolError(f"{payload.instrument_name}: neither volume_tick_size nor min_order_amount")
+    try:
+        return Instrument(
+            name=payload.instrument_name,
+            kind=kind,
+            underlying=payload.underlying,
+            tick_size=payload.tick_size,
+            lot_size=lot_size,
+            size_min=payload.min_order_amount or lot_size,
+            expiry_ns=int((payload.expiration_timestamp or 0) * NS_PER_S),
+        )
+    except ValueError as error:
+        raise ProtocolError(str(error)) from error
+
+
+def decode_instruments(payload: Any) -> dict[str, Instrument]:
+    """Return the answer of public/instruments by name; instruments that we cannot read are left out."""
+    found: dict[str, Instrument] = {}
+    for item in _decode_instruments(payload):
+        try:
+            found[item.instrument_name] = instrument_of(item)
+        except ProtocolError:
+            continue  # a kind that the venue added since: nothing of ours trades it
+    return found

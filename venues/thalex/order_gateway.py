@@ -1,0 +1,386 @@
+"""The private connection: orders out, reports in. One instance is one account on one connection at a time.
+
+Order requests are written at once and their answers go to the listener; an answer that does not come in time
+is a lost connection, for the order's state is then unknown and only a new start from the venue's truth helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from structlog.stdlib import BoundLogger
+
+from domain.clock import NS_PER_MS, Clock
+from domain.errors import ConnectivityError, CredentialsError, ProtocolError
+from domain.instrument import Instrument
+from domain.reports import OrderReport, PositionReport, TradeReport
+from venues.config import VenueConfig
+from venues.credentials import Credentials, TokenSigner
+from venues.gateway import NewOrder, OrderListener, RequestKind
+from venues.thalex import account_wire
+from venues.thalex.connection import Connection
+from venues.thalex.market_wire import decode_instruments, decode_system
+from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
+from venues.thalex.wire import Envelope, encode_amend, encode_cancel, encode_cancel_order, encode_insert
+
+ORDERS_CHANNEL = "session.orders"
+POSITIONS_CHANNEL = "account.portfolio"
+TRADES_CHANNEL = "account.trade_history"
+SYSTEM_CHANNEL = "system"
+PRIVATE_CHANNELS = (ORDERS_CHANNEL, POSITIONS_CHANNEL, TRADES_CHANNEL)
+LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
+TRADE_PAGE_SIZE = 1000
+TRADE_PAGES_MAX = 1000
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+
+class ThalexOrderGateway:
+    """An `OrderGateway` for Thalex and for the local exchange.
+
+    Args:
+        state_dir: where the last token time of a key is kept; shared by all processes of the key.
+        spawn: runs the connection's task; its failure (refused keys, unreachable venue) must end the owner.
+            Without it the failure is raised by `wait_ready`.
+
+    Attributes:
+        bad_frames: frames that could not be read; they were skipped.
+        reconnects: sessions made ready after the first one.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        url: str,
+        credentials: Credentials,
+        state_dir: Path,
+        listener: OrderListener,
+        clock: Clock,
+        log: BoundLogger,
+        spawn: Spawn | None = None,
+    ) -> None:
+        self._config = config
+        self._listener = listener
+        self._clock = clock
+        self._log = log
+        self._spawn = spawn
+        self._signer = TokenSigner(credentials, state_dir, clock)
+        self._connection = Connection(config, url, self, clock, log)
+        self._session: Session | None = None
+        self._settled: asyncio.Future[None] | None = None
+        self._early: list[Callable[[], None]] = []
+        self._login_refusals = 0
+        self._task: asyncio.Task[None] | None = None
+        self.is_ready = False
+        self.bad_frames = 0
+
+    # ---- life ----------------------------------------------------------------------------------------
+
+    @property
+    def message_rate(self) -> int:
+        return self._session.message_rate if self._session is not None else 0
+
+    @property
+    def reconnects(self) -> int:
+        return max(0, self._connection.connections - 1)
+
+    def start(self) -> None:
+        """Connect in the background and stay connected; `on_ready` follows."""
+        if self._spawn is not None:
+            self._spawn(self._connection.run(), "orders connection")
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._connection.run(), name="orders connection")
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Return once ready; for owners without a `spawn`.
+
+        Raises:
+            UserError: the connection was given up; the reason.
+            ConnectivityError: not ready within `timeout_s`.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while not self.is_ready:
+            if self._task is not None and self._task.done():
+                await self._task
+                raise ConnectivityError("the gateway was closed")
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConnectivityError(f"no session with the venue within {timeout_s} s")
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Close the connection for good; the venue cancels what the session left."""
+        self.is_ready = False
+        await self._connection.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def keep_alive(self, now_ns: int) -> None:
+        """Ping, and find answers that are overdue or a connection that is dead."""
+        session = self._session
+        if session is None:
+            return
+        self._connection.ping_when_due(now_ns)
+        for pending in session.requests.expire(now_ns):
+            self._on_overdue(pending)
+        silence_ns = now_ns - self._connection.alive_time_ns
+        if silence_ns > self._config.orders_dead_ms * NS_PER_MS:
+            self._connection.drop(f"the venue is silent for {silence_ns // NS_PER_MS} ms")
+
+    def _on_overdue(self, pending: Pending) -> None:
+        text = f"no answer to {pending.method} within {self._config.request_timeout_ms} ms"
+        future = pending.context
+        if future is None:
+            self._connection.drop(text)
+        elif not future.done():
+            future.set_exception(ConnectivityError(text))
+
+    # ---- orders --------------------------------------------------------------------------------------
+
+    def insert(self, order: NewOrder) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_insert(request_id, order)
+        return self._send_order(requests, request_id, "insert", order.client_order_id, frame)
+
+    def amend(self, client_order_id: int, price: Decimal, size: Decimal) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_amend(request_id, client_order_id, price, size)
+        return self._send_order(requests, request_id, "amend", client_order_id, frame)
+
+    def cancel(self, client_order_id: int) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_cancel(request_id, client_order_id)
+        return self._send_order(requests, request_id, "cancel", client_order_id, frame)
+
+    def cancel_order(self, venue_order_id: str) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_cancel_order(request_id, venue_order_id)
+        return self._send_order(requests, request_id, "cancel", 0, frame)
+
+    def _ready_session(self) -> Session:
+        if self._session is None or not self.is_ready:
+            raise ConnectivityError("not connected to the venue: no order can be sent")
+        return self._session
+
+    def _send_order(
+        self, requests: Requests, request_id: int, kind: RequestKind, client_order_id: int, frame: bytes
+    ) -> int:
+        pending = requests.register(
+            request_id,
+            f"private/{kind}",
+            account_wire.decode_order,
+            self._clock.monotonic_ns(),
+            kind=kind,
+            client_order_id=client_order_id,
+        )
+        try:
+            self._connection.send(frame)
+        except ConnectivityError:
+            requests.forget(pending)
+            raise
+        return self._clock.monotonic_ns()
+
+    # ---- the venue's truth ---------------------------------------------------------------------------
+
+    async def cancel_session(self) -> None:
+        await self._call("private/cancel_session", {}, account_wire.decode_void)
+
+    async def cancel_all(self) -> int:
+        return cast(int, await self._call("private/cancel_all", {}, account_wire.decode_count) or 0)
+
+    async def cancel_all_conditional_orders(self) -> None:
+        await self._call("private/cancel_all_conditional_orders", {}, account_wire.decode_void)
+
+    async def open_conditional_orders(self) -> int:
+        """Return how many conditional orders the account has."""
+        return cast(int, await self._call("private/open_conditional_orders", {}, account_wire.decode_length))
+
+    async def open_orders(self) -> list[OrderReport]:
+        return cast(list[OrderReport], await self._call("private/open_orders", {}, account_wire.decode_orders))
+
+    async def positions(self) -> list[PositionReport]:
+        answer = await self._call("private/portfolio", {}, account_wire.decode_positions)
+        return cast(list[PositionReport], answer)
+
+    async def instruments(self) -> dict[str, Instrument]:
+        return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))
+
+    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
+        # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
+        time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
+        params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
+        trades: list[TradeReport] = []
+        seen: set[str] = set()
+        for _ in range(TRADE_PAGES_MAX):
+            page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
+            trades += page
+            if not bookmark or bookmark in seen or not page:
+                return sorted(trades, key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
+            seen.add(bookmark)
+            params = {**params, "bookmark": bookmark}
+        raise ProtocolError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
+
+    async def _call(self, method: str, params: object, decode: Decode) -> Any:
+        """Send a request and return its decoded answer; VenueError or ConnectivityError otherwise."""
+        session = self._ready_session()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        pending = session.request(method, params, decode, self._clock.monotonic_ns(), context=future)
+        try:
+            self._flush(session)
+            async with asyncio.timeout(self._config.request_timeout_ms / 1000):
+                return await future
+        except TimeoutError:
+            raise ConnectivityError(f"no answer to {method} within {self._config.request_timeout_ms} ms") from None
+        finally:
+            session.requests.forget(pending)
+
+    # ---- from the connection -------------------------------------------------------------------------
+
+    async def open_session(self) -> None:
+        """Log in, arm cancel-on-disconnect, subscribe."""
+        async with self._signer.login_token() as token:
+            session = Session.private(
+                PRIVATE_CHANNELS,
+                Requests(self._config.request_timeout_ns),
+                token=token,
+                account=self._config.account,
+                timeout_s=self._config.cancel_on_disconnect_s,
+            )
+            self._early.clear()
+            self._session = session
+            self._settled = asyncio.get_running_loop().create_future()
+            session.start(self._clock.monotonic_ns())
+            self._flush(session)
+            await self._settled
+
+    def on_frame(self, frame: bytes | memoryview) -> None:
+        now_ns = self._on_sign_of_life()
+        session = self._session
+        if session is None:
+            return
+        try:
+            event = session.receive(frame, now_ns)
+            if type(event) is Envelope:
+                self._on_notification(event)
+            elif type(event) is Answer:
+                self._on_answer(event)
+            elif type(event) is Ready:
+                self._on_ready(session, now_ns)
+            elif type(event) is Failed:
+                self._on_step_refused(event)
+        except (ProtocolError, msgspec.DecodeError) as error:
+            self.bad_frames += 1
+            self._log.warning("unreadable frame of the venue", reason=str(error), count=self.bad_frames)
+        self._flush(session)
+
+    def on_control(self) -> None:
+        self._on_sign_of_life()
+
+    def on_closed(self, reason: str) -> None:
+        session, was_ready = self._session, self.is_ready
+        self._session, self.is_ready = None, False
+        self._early.clear()
+        lost = ConnectivityError(reason)
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_exception(lost)
+        for pending in session.requests.abandon() if session is not None else ():
+            if pending.context is not None and not pending.context.done():
+                pending.context.set_exception(lost)
+        if was_ready:
+            self._listener.on_disconnected(reason)
+
+    def _on_sign_of_life(self) -> int:
+        now_ns = self._clock.monotonic_ns()
+        self._connection.alive_time_ns = now_ns
+        self._listener.on_alive(now_ns)
+        return now_ns
+
+    def _flush(self, session: Session) -> None:
+        for frame in session.data_to_send():
+            try:
+                self._connection.send(frame)
+            except ConnectivityError:
+                return  # `on_closed` follows and tells everybody who waits
+
+    def _on_ready(self, session: Session, now_ns: int) -> None:
+        self.is_ready = True
+        self._login_refusals = 0
+        session.request(
+            "public/subscribe", {"channels": [SYSTEM_CHANNEL]}, account_wire.decode_void, now_ns, kind="system"
+        )
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+        self._log.info("orders connection ready", message_rate=session.message_rate)
+        self._listener.on_ready()
+        early, self._early = self._early, []
+        for tell in early:
+            tell()
+
+    def _on_step_refused(self, failed: Failed) -> None:
+        if self._settled is None or self._settled.done():
+            return
+        error: Exception = ConnectivityError(failed.reason)
+        if failed.is_login:
+            self._login_refusals += 1
+            if self._login_refusals >= LOGIN_TRIES:
+                error = CredentialsError(
+                    f"the venue refused the API key ({failed.reason}): check that the key belongs to this venue, "
+                    "is not expired, may trade, and that this machine's clock is within 30 s"
+                )
+        self._settled.set_exception(error)
+
+    def _on_answer(self, answer: Answer) -> None:
+        pending = answer.pending
+        future = pending.context
+        if future is not None:
+            if future.done():
+                return
+            if answer.error is not None:
+                future.set_exception(answer.error)
+            else:
+                future.set_result(answer.value)
+        elif pending.kind == "system":
+            if answer.error is not None:
+                self._log.warning("no notice of planned closes", reason=str(answer.error))
+        elif answer.error is not None:
+            self._listener.on_rejected(cast(RequestKind, pending.kind), pending.client_order_id, answer.error)
+        else:
+            self._listener.on_orders([answer.value])
+
+    def _on_notification(self, envelope: Envelope) -> None:
+        # Everything is decoded now, for the payload dies with the frame; what comes before the session is
+        # ready (a snapshot may overtake the answer to the subscription) is told right after it.
+        tell = self._telling(envelope)
+        if tell is None:
+            return
+        if self.is_ready:
+            tell()
+        else:
+            self._early.append(tell)
+
+    def _telling(self, envelope: Envelope) -> Callable[[], None] | None:
+        listener = self._listener
+        if envelope.channel_name == ORDERS_CHANNEL:
+            reports = account_wire.decode_orders(envelope.notification)
+            return lambda: listener.on_orders(reports)
+        if envelope.channel_name == POSITIONS_CHANNEL:
+            positions = account_wire.decode_positions(envelope.notification)
+            is_snapshot = bool(envelope.snapshot)
+            return lambda: listener.on_positions(positions, is_snapshot)
+        if envelope.channel_name == TRADES_CHANNEL:
+            trades = account_wire.decode_trades(envelope.notification)
+            return lambda: listener.on_trades(trades)
+        if envelope.channel_name == SYSTEM_CHANNEL:
+            if decode_system(envelope.notification).event == "reconnect":
+                self._connection.drop("planned reconnect: the venue asked for it")
+            return None
+        return None
