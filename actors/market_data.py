@@ -1,0 +1,69 @@
+"""Public feed → books, tickers, trades in shared memory, and a sign-of-life clock. Holds no keys."""
+
+from __future__ import annotations
+
+import os
+
+from actors.market_publisher import MarketDataPublisher, MarketOutputs
+from runtime.actor import Actor, ActorContext
+from runtime.process import run_actor
+from venues.config import venue_url
+from venues.thalex.feed import ThalexFeed
+
+
+class MarketDataActor(Actor):
+    """Runs one feed for all configured instruments.
+
+    Ends with ConfigError when the venue does not list one of them, with VenueUnreachableError when it never
+    answered; once it has been connected it reconnects for ever.
+    """
+
+    def __init__(self, ctx: ActorContext) -> None:
+        super().__init__(ctx)
+        venue = ctx.config.venue
+        self._publisher = MarketDataPublisher(
+            ctx.instrument_names, _outputs(ctx), ctx.clock, ctx.log, window_levels=venue.book_levels
+        )
+        self._feed = ThalexFeed(
+            venue,
+            venue_url(venue, os.environ),
+            ctx.instrument_names,
+            self._publisher,
+            ctx.clock,
+            ctx.log,
+            ctx.spawn,
+        )
+
+    def on_start(self) -> None:
+        self._publisher.attach(self._feed)
+        self._feed.start()
+        # The records say whether there is data; the start itself, imports and segments, is over.
+        self.ctx.set_live()
+
+    def do_work(self, now_ns: int) -> int:
+        self._feed.check(now_ns)
+        self._publisher.publish_feed()
+        return 0
+
+    async def stop(self) -> None:
+        await self._feed.close()
+
+
+def _outputs(ctx: ActorContext) -> MarketOutputs:
+    return MarketOutputs(
+        instruments=ctx.table_writer("instruments"),
+        feed=ctx.table_writer("feed"),
+        books=ctx.ring_writer("books"),
+        book_table=ctx.table_writer("book_table"),
+        tickers=ctx.ring_writer("tickers"),
+        ticker_table=ctx.table_writer("ticker_table"),
+        trades=ctx.ring_writer("trades"),
+        decode=ctx.histogram("decode"),
+        publish=ctx.histogram("publish"),
+        counters=ctx.counters,
+        wake_strategy=ctx.doorbell("strategy").ring,
+    )
+
+
+if __name__ == "__main__":
+    run_actor("market_data", MarketDataActor, loop="async")
