@@ -1,0 +1,127 @@
+"""The command line of `python -m exchange`, parsed once into a frozen value."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+PORT_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeConfig:
+    host: str
+    port: int
+    seed: int
+    speed: float
+    start_price_usd: float
+    replay: tuple[Path, ...]
+    ready_file: Path | None
+    key_file: Path | None
+    order_log: Path | None
+    latency_ms: float
+    maker_fee_bps: Decimal
+    taker_fee_bps: Decimal
+    collar_ratio: Decimal
+    balance_usd: Decimal
+    notifications_first: bool
+    admin: bool
+    die_with_parent: bool
+
+
+def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
+    """Return the configuration; argparse itself ends with exit code 2 and a line on bad usage."""
+    options = _parser().parse_args(arguments)
+    return ExchangeConfig(
+        host=options.host,
+        port=options.port,
+        seed=options.seed,
+        speed=options.speed,
+        start_price_usd=options.start_price,
+        replay=tuple(options.replay),
+        ready_file=options.ready_file,
+        key_file=options.key_file,
+        order_log=options.order_log,
+        latency_ms=options.latency_ms,
+        maker_fee_bps=options.maker_fee_bps,
+        taker_fee_bps=options.taker_fee_bps,
+        collar_ratio=options.collar_percent / 100,
+        balance_usd=options.balance,
+        notifications_first=options.notifications == "first",
+        admin=options.admin,
+        die_with_parent=options.die_with_parent,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m exchange",
+        description="A derivatives exchange on loopback that speaks Thalex's WebSocket protocol.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=_port, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
+    add("--seed", type=_count, default=1, help="seed of the background flow (%(default)s)")
+    add("--speed", type=_positive, default=1.0, help="market time over real time (%(default)s)")
+    add("--start-price", type=_positive, default=100_000.0, metavar="USD", help="fair price at first (%(default)s)")
+    add("--replay", type=Path, nargs="+", default=[], metavar="FILE", help="parts of one recording, in order")
+    add("--ready-file", type=Path, metavar="PATH", help="written as JSON once connections are accepted")
+    add("--key-file", type=Path, metavar="PATH", help="API key as JSON, made when missing (a temporary file)")
+    add("--order-log", type=Path, metavar="PATH", help="JSON lines of every order and connection event")
+    add("--latency-ms", type=_not_negative, default=0.0, metavar="MS", help="delay of each request (%(default)s)")
+    add("--maker-fee-bps", type=_decimal, default=Decimal(1), metavar="BPS", help="maker fee (%(default)s)")
+    add("--taker-fee-bps", type=_decimal, default=Decimal(5), metavar="BPS", help="taker fee (%(default)s)")
+    add("--collar-percent", type=_decimal, default=Decimal(1), metavar="PERCENT", help="collar (%(default)s)")
+    add("--balance", type=_decimal, default=Decimal(100_000), metavar="USD", help="cash at first (%(default)s)")
+    add(
+        "--notifications",
+        choices=("first", "last"),
+        default="first",
+        help="whether order notifications go out before or after the response (%(default)s)",
+    )
+    add("--admin", action="store_true", help="offer the admin/ methods")
+    add("--die-with-parent", action="store_true", help="end when the process that started this one ends")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = _count(text)
+    if port > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a port from 0 to {PORT_MAX}")
+    return port
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number of at least 0")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    value = _not_negative(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number above 0")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e12:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number of at least 0")
+    return value
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number")
+    return value

@@ -1,0 +1,161 @@
+"""The exchange as a whole, without any wire: markets, accounts, the second's tick, transactions.
+
+A transaction is whatever one request or one step of the flow causes. `commit` ends it: every listener is
+told once, with all its events in order. Gateways call `market(...).insert` and so on, then `commit`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal
+
+from exchange.accounts import Account
+from exchange.book import Change
+from exchange.events import Event, Listener
+from exchange.execution import Fees, FillBooker
+from exchange.ids import Ids
+from exchange.instrument import EXPIRY_HOUR_UTC, Instrument
+from exchange.market import Market
+from exchange.marks import Mark, MarkParameters
+from exchange.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
+from exchange.scheduler import NS_PER_S, Scheduler
+
+SECONDS_PER_DAY = 86_400
+
+IndexSource = Callable[[], Decimal | None]
+
+
+class Engine:
+    """Owns the core. `speed` is market time over real time: it drives funding and the mark's average."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        fees: Fees | None = None,
+        marks: MarkParameters | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        self.scheduler = scheduler
+        self.markets: dict[str, Market] = {}
+        self.accounts: dict[str, Account] = {}
+        self.speed = speed
+        self.index_prices: dict[str, Decimal] = {}
+        self.previous_settlement_prices: dict[str, Decimal] = {}
+        self.index_time_ns = 0
+        self._marks = marks or MarkParameters()
+        self._booker = FillBooker(fees or Fees())
+        self._ids = Ids()
+        self._events: list[Event] = []
+        self._listeners: list[Listener] = []
+        self._index_sources: dict[str, IndexSource] = {}
+        self._settlement_time_s = _next_settlement_s(scheduler.realtime_ns())
+
+    # -- building ------------------------------------------------------------------------------
+
+    def add_market(self, instrument: Instrument) -> Market:
+        mark = Mark(instrument, self._marks)
+        market = Market(instrument, mark, self._ids, self._booker, self._events, self.scheduler.realtime_ns)
+        self.markets[instrument.name] = market
+        return market
+
+    def add_account(self, number: str, cash: Decimal) -> Account:
+        account = self.accounts[number] = Account(number, cash)
+        return account
+
+    def add_listener(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def set_index_source(self, underlying: str, source: IndexSource) -> None:
+        """Let `source` say the index of `underlying` each second; None means that there is none yet."""
+        self._index_sources[underlying] = source
+
+    def start(self) -> None:
+        """Set index and marks for the first time and then once a second of market time."""
+        self.tick(0.0)
+        self._schedule_second()
+
+    # -- transactions --------------------------------------------------------------------------
+
+    def market(self, name: str) -> Market:
+        market = self.markets.get(name)
+        if market is None:
+            raise OrderRejected(Reject.UNKNOWN_INSTRUMENT, f"{name!r}, there are {', '.join(self.markets)}")
+        return market
+
+    def cancel_orders(self, orders: list[Order], reason: DeleteReason) -> list[OrderUpdate]:
+        """Cancel those of `orders` that are still working."""
+        return [
+            self.markets[order.instrument.name].cancel(order, reason) for order in orders if order.is_open
+        ]
+
+    def commit(self) -> None:
+        """End the transaction: tell every listener what happened, events first, then books."""
+        if self._events:
+            events = self._events.copy()
+            self._events.clear()
+            for listener in self._listeners:
+                listener.on_events(events)
+        for market in self.markets.values():
+            if market.book.has_changes:
+                changes: list[Change] = market.book.drain_changes()
+                for listener in self._listeners:
+                    listener.on_book(market.instrument, changes)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def tick(self, elapsed_s: float) -> None:
+        """Update index, marks and funding; settle when the day's 08:00 UTC has passed."""
+        now_ns = self.scheduler.realtime_ns()
+        for underlying, source in self._index_sources.items():
+            price = source()
+            if price is not None:
+                self.index_prices[underlying] = price
+                self.previous_settlement_prices.setdefault(underlying, price)
+        self.index_time_ns = now_ns
+        for market in self.markets.values():
+            index_price = self.index_prices.get(market.instrument.underlying)
+            if index_price is not None:
+                market.mark.update(market.book, index_price, elapsed_s, now_ns)
+        if now_ns // NS_PER_S >= self._settlement_time_s:
+            self.settle()
+        self.commit()
+        for listener in self._listeners:
+            listener.on_second()
+
+    def settle(self) -> None:
+        """Daily settlement: realise all positions at the mark and pay them out in cash."""
+        self._settlement_time_s = _next_settlement_s(self.scheduler.realtime_ns())
+        for account in self.accounts.values():
+            for name, position in account.positions.items():
+                mark = self.markets[name].mark
+                account.cash += position.settle(mark.mark_price, mark.funding_mark)
+        for market in self.markets.values():
+            market.mark.settle()
+        self.previous_settlement_prices.update(self.index_prices)
+
+    def equity(self, account: Account) -> Decimal:
+        """Return cash + realised + unrealised + funding of the session, exactly."""
+        total = account.cash + account.session_realised_pnl
+        for name, position in account.positions.items():
+            mark = self.markets[name].mark
+            total += position.unrealised_pnl(mark.mark_price) + position.unrealised_funding(mark.funding_mark)
+        return total
+
+    def _schedule_second(self) -> None:
+        period_ns = round(NS_PER_S / self.speed)
+        started_ns = self.scheduler.monotonic_ns()
+
+        def on_second() -> None:
+            elapsed_ns = self.scheduler.monotonic_ns() - started_ns
+            self.tick(elapsed_ns * self.speed / NS_PER_S)
+            self._schedule_second()
+
+        self.scheduler.call_at(started_ns + period_ns, on_second)
+
+
+def _next_settlement_s(now_ns: int) -> int:
+    now = datetime.datetime.fromtimestamp(now_ns / NS_PER_S, datetime.UTC)
+    today = now.replace(hour=EXPIRY_HOUR_UTC, minute=0, second=0, microsecond=0)
+    return int(today.timestamp()) + (0 if now < today else SECONDS_PER_DAY)

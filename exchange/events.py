@@ -1,0 +1,42 @@
+"""What the core tells its listeners. Within one transaction events come in the order they happened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from exchange.accounts import Account, Trade
+from exchange.book import Change
+from exchange.instrument import Instrument
+from exchange.orders import OrderUpdate, Side
+
+
+class PublicTrade(NamedTuple):
+    """A print on the tape."""
+
+    instrument: Instrument
+    price_ticks: int
+    lots: int
+    aggressor_side: Side
+    time_ns: int
+
+
+class AccountTrade(NamedTuple):
+    account: Account
+    trade: Trade
+
+
+Event = OrderUpdate | PublicTrade | AccountTrade
+
+
+class Listener(Protocol):
+    """A gateway or a log. Called once after each transaction of the core, with everything it did."""
+
+    def on_events(self, events: list[Event]) -> None: ...
+
+    def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
+        """These levels of the instrument's book are no longer what they were."""
+        ...
+
+    def on_second(self) -> None:
+        """Index, marks and funding have been updated."""
+        ...

@@ -1,0 +1,56 @@
+"""Books a fill: the fee, the position, the line in the trade history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exchange.accounts import Trade
+from exchange.events import AccountTrade
+from exchange.marks import Mark
+from exchange.orders import Fill, Order
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fee rates as fractions of index times amount; tier 1 since 2025-09-02."""
+
+    maker_rate: Decimal = Decimal("0.0001")
+    taker_rate: Decimal = Decimal("0.0005")
+
+    def rate(self, is_maker: bool) -> Decimal:
+        return self.maker_rate if is_maker else self.taker_rate
+
+
+class FillBooker:
+    def __init__(self, fees: Fees) -> None:
+        self.fees = fees
+
+    def book(self, order: Order, fill: Fill, mark: Mark) -> AccountTrade:
+        """Apply one fill to the order's account at the index and funding mark of this moment."""
+        account, instrument = order.account, order.instrument
+        assert account is not None
+        rate = self.fees.rate(fill.is_maker)
+        fee = mark.index_price * rate * instrument.grid.amount(fill.lots)
+        position = account.position(instrument)
+        price = instrument.grid.price(fill.price_ticks)
+        realised = position.apply(order.side, price, fill.lots, mark.funding_mark, fee)
+        account.trades_total += 1
+        trade = Trade(
+            sequence=account.trades_total,
+            trade_id=fill.trade_id,
+            order=order,
+            price_ticks=fill.price_ticks,
+            lots=fill.lots,
+            time_ns=fill.time_ns,
+            is_maker=fill.is_maker,
+            fee=fee,
+            fee_rate=rate,
+            index_price=mark.index_price,
+            funding_mark=mark.funding_mark,
+            position_after=position.amount,
+            session_realised_after=position.realised,
+            realised=realised,
+        )
+        account.trades.append(trade)
+        return AccountTrade(account, trade)

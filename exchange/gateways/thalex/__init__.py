@@ -1,0 +1,1 @@
+"""Thalex's JSON protocol over WebSocket."""

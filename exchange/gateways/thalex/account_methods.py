@@ -1,0 +1,109 @@
+"""The account by request: portfolio, summary, histories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex.account_channels import belongs_in_history
+from exchange.gateways.thalex.errors import ErrorCode, RequestError
+from exchange.gateways.thalex.market_methods import NoParams
+from exchange.gateways.thalex.session import Method, Methods, Session
+from exchange.scheduler import NS_PER_S
+
+
+class HistoryParams(Struct):
+    """Times in seconds, both ends included. `bookmark` is what the page before answered."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    time_low: int | float | None = None
+    time_high: int | float | None = None
+    bookmark: str | None = None
+    sort: Literal["ascending", "descending"] = "descending"
+    instrument_names: str | list[str] | None = None
+    bot_ids: Any = None
+
+
+class Row(NamedTuple):
+    """One line of a history; `sequence` grows with time and serves as the bookmark."""
+
+    sequence: int
+    time_ns: int
+    instrument_name: str
+    item: Any
+
+
+def portfolio(session: Session, params: NoParams) -> bytes:
+    assert session.account is not None
+    return wire.encode(payloads.portfolio(session.context.engine, session.account))
+
+
+def account_summary(session: Session, params: NoParams) -> bytes:
+    assert session.account is not None
+    return wire.encode(payloads.account_summary(session.context.engine, session.account))
+
+
+def trade_history(session: Session, params: HistoryParams) -> bytes:
+    assert session.account is not None
+    trades = session.account.trades
+    rows = (Row(t.sequence, t.time_ns, t.order.instrument.name, t) for t in trades)
+    page, bookmark = page_of(rows, params)
+    return wire.encode({"trades": [payloads.trade_object(trade) for trade in page], "bookmark": bookmark})
+
+
+def order_history(session: Session, params: HistoryParams) -> bytes:
+    assert session.account is not None
+    account = session.account
+    first = account.closed_orders_total - len(account.closed_orders) + 1
+    rows = (
+        Row(sequence, update.close_time_ns, update.order.instrument.name, update)
+        for sequence, update in enumerate(account.closed_orders, first)
+        if belongs_in_history(update)
+    )
+    page, bookmark = page_of(rows, params)
+    return wire.encode({"orders": [payloads.order_history(update) for update in page], "bookmark": bookmark})
+
+
+def page_of(rows: Iterable[Row], params: HistoryParams) -> tuple[list[Any], str | None]:
+    """Return one page of items, and the bookmark for the next or None when this is the last."""
+    ascending = params.sort == "ascending"
+    names = params.instrument_names
+    wanted = set(names.split(",") if isinstance(names, str) else names) if names else None
+    after = _bookmark(params.bookmark)
+    selected = [row for row in rows if _selected(row, params, wanted, after, ascending)]
+    if not ascending:
+        selected.reverse()
+    page = selected[: params.limit]
+    bookmark = str(page[-1].sequence) if len(selected) > len(page) else None
+    return [row.item for row in page], bookmark
+
+
+def _selected(row: Row, params: HistoryParams, wanted: set[str] | None, after: int | None, ascending: bool) -> bool:
+    if wanted is not None and row.instrument_name not in wanted:
+        return False
+    if after is not None and (row.sequence <= after if ascending else row.sequence >= after):
+        return False
+    time_s = row.time_ns / NS_PER_S
+    if params.time_low is not None and time_s < params.time_low:
+        return False
+    return params.time_high is None or time_s <= params.time_high
+
+
+def _bookmark(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: bookmark {text[:40]!r} is not one of ours")
+    return int(text)
+
+
+METHODS: Methods = {
+    "private/portfolio": Method(portfolio, msgspec.json.Decoder(NoParams), needs_login=True),
+    "private/account_summary": Method(account_summary, msgspec.json.Decoder(NoParams), needs_login=True),
+    "private/trade_history": Method(trade_history, msgspec.json.Decoder(HistoryParams), needs_login=True),
+    "private/order_history": Method(order_history, msgspec.json.Decoder(HistoryParams), needs_login=True),
+}

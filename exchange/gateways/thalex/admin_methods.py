@@ -1,0 +1,73 @@
+"""Controls for tests, only with --admin: move the market, stop it, cut connections, count."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from exchange.gateways.thalex import wire
+from exchange.gateways.thalex.errors import ErrorCode, RequestError
+from exchange.gateways.thalex.market_methods import NoParams
+from exchange.gateways.thalex.session import Controls, Method, Methods, Session
+from exchange.units import wire_decimal
+
+
+class JumpParams(Struct):
+    """`price_change` in USD."""
+
+    price_change: int | float
+
+
+def jump(session: Session, params: JumpParams) -> bytes:
+    change = wire_decimal(params.price_change)
+    if change is None:
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: price_change {params.price_change}")
+    _controls(session).jump(change)
+    return wire.encode(None)
+
+
+def stop_flow(session: Session, params: NoParams) -> bytes:
+    _controls(session).set_running(False)
+    return wire.encode(None)
+
+
+def start_flow(session: Session, params: NoParams) -> bytes:
+    _controls(session).set_running(True)
+    return wire.encode(None)
+
+
+def disconnect_all(session: Session, params: NoParams) -> bytes:
+    """Cut every other connection; answer how many."""
+    others = [other for other in session.context.sessions.values() if other is not session]
+    for other in others:
+        other.hang_up("disconnected by the operator")
+    return wire.encode(len(others))
+
+
+def stats(session: Session, params: NoParams) -> bytes:
+    context = session.context
+    accounts = context.engine.accounts.values()
+    return wire.encode(
+        {
+            "sessions": len(context.sessions),
+            "requests": context.requests_total,
+            "open_orders": sum(len(account.open_orders) for account in accounts),
+            "trades": sum(account.trades_total for account in accounts),
+            "equity": {account.number: context.engine.equity(account) for account in accounts},
+        }
+    )
+
+
+def _controls(session: Session) -> Controls:
+    if session.context.controls is None:
+        raise RequestError(ErrorCode.INVALID_REQUEST, "invalid request: a replay can't be steered")
+    return session.context.controls
+
+
+METHODS: Methods = {
+    "admin/jump": Method(jump, msgspec.json.Decoder(JumpParams), needs_admin=True),
+    "admin/stop_flow": Method(stop_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
+    "admin/start_flow": Method(start_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
+    "admin/disconnect_all": Method(disconnect_all, msgspec.json.Decoder(NoParams), needs_admin=True),
+    "admin/stats": Method(stats, msgspec.json.Decoder(NoParams), needs_admin=True),
+}

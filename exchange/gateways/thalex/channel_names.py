@@ -1,0 +1,102 @@
+"""Channel names and what they ask for. Split from both ends: a grouping may hold a dot."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from exchange.scheduler import NS_PER_MS
+
+DELAYS_NS: dict[str, int] = {
+    "raw": 0,
+    **{f"{ms}ms": ms * NS_PER_MS for ms in (100, 200, 500, 1000, 5000, 60000)},
+}
+
+
+class TickerName(NamedTuple):
+    instrument_name: str
+    is_light: bool
+    delay_ns: int
+
+
+class BookName(NamedTuple):
+    """`grouping` is None for none, `levels_max` is None for all."""
+
+    instrument_name: str
+    grouping: Decimal | None
+    levels_max: int | None
+    delay_ns: int
+
+
+class TapeName(NamedTuple):
+    target: str
+    is_single: bool
+
+
+class IndexName(NamedTuple):
+    underlying: str
+
+
+class PlainName(NamedTuple):
+    """A channel without parameters."""
+
+    name: str
+
+
+ChannelName = TickerName | BookName | TapeName | IndexName | PlainName
+
+PLAIN_PUBLIC = frozenset({"instruments", "system"})
+PRIVATE = frozenset(
+    {
+        "session.orders",
+        "account.orders",
+        "account.persistent_orders",
+        "account.portfolio",
+        "account.summary",
+        "account.trade_history",
+        "account.order_history",
+        "account.conditional_orders",
+    }
+)
+
+
+def parse(name: str) -> ChannelName | None:
+    """Return what a public channel name asks for, or None when it is not one."""
+    if name in PLAIN_PUBLIC:
+        return PlainName(name)
+    kind, _, rest = name.partition(".")
+    if kind in ("ticker", "lwt"):
+        instrument_name, _, delay = rest.rpartition(".")
+        if delay in DELAYS_NS and instrument_name:
+            return TickerName(instrument_name, kind == "lwt", DELAYS_NS[delay])
+    elif kind == "book":
+        return _parse_book(rest)
+    elif kind == "recent_trades":
+        target, _, category = rest.rpartition(".")
+        if target and category in ("single", "all"):
+            return TapeName(target, category == "single")
+    elif kind == "price_index" and rest:
+        return IndexName(rest)
+    return None
+
+
+def _parse_book(rest: str) -> BookName | None:
+    parts = rest.rsplit(".", 2)
+    if len(parts) != 3 or parts[2] not in DELAYS_NS:
+        return None
+    instrument_name, _, grouping = parts[0].partition(".")
+    levels_max = _levels(parts[1])
+    if not instrument_name or not grouping or levels_max == 0:
+        return None
+    try:
+        step = None if grouping == "none" else Decimal(grouping)
+    except InvalidOperation:
+        return None
+    return BookName(instrument_name, step, levels_max, DELAYS_NS[parts[2]])
+
+
+def _levels(text: str) -> int | None:
+    """Return the number of levels, None for all, 0 when it is neither."""
+    if text == "all":
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0

@@ -1,0 +1,55 @@
+"""Thalex's error codes and how the core's refusals map to them."""
+
+from __future__ import annotations
+
+import enum
+
+from exchange.orders import OrderRejected, Reject
+
+
+class ErrorCode(enum.IntEnum):
+    ORDER_NOT_FOUND = 1
+    DUPLICATE_ORDER_ID = 2
+    THROTTLE_EXCEEDED = 4
+    UNKNOWN_INSTRUMENT = 5
+    INVALID_REQUEST = 6
+    NOT_LOGGED_IN = 7
+    NOT_SUBSCRIBED = 9
+    INVALID_PRICE = 13
+    INVALID_AMOUNT = 14
+    PRICE_NOT_ON_TICK = 15
+    AUTHENTICATION_FAILED = 19
+    INVALID_TIME_IN_FORCE = 25
+    UNKNOWN_METHOD = 31
+    UNKNOWN_UNDERLYING = 40
+    COLLAR_BREACH = 43
+    UNBOUNDED_MARKET_ORDER = 45
+    PERSISTENT_SESSION = 52
+
+
+CODE_OF_REJECT: dict[Reject, ErrorCode] = {
+    Reject.ORDER_NOT_FOUND: ErrorCode.ORDER_NOT_FOUND,
+    Reject.DUPLICATE_CLIENT_ORDER_ID: ErrorCode.DUPLICATE_ORDER_ID,
+    Reject.UNKNOWN_INSTRUMENT: ErrorCode.UNKNOWN_INSTRUMENT,
+    Reject.INVALID_REQUEST: ErrorCode.INVALID_REQUEST,
+    Reject.INVALID_PRICE: ErrorCode.INVALID_PRICE,
+    Reject.INVALID_AMOUNT: ErrorCode.INVALID_AMOUNT,
+    Reject.PRICE_OFF_TICK: ErrorCode.PRICE_NOT_ON_TICK,
+    Reject.INVALID_TIME_IN_FORCE: ErrorCode.INVALID_TIME_IN_FORCE,
+    Reject.COLLAR_BREACH: ErrorCode.COLLAR_BREACH,
+    Reject.UNBOUNDED_MARKET_ORDER: ErrorCode.UNBOUNDED_MARKET_ORDER,
+    Reject.NOTHING_TO_REDUCE: ErrorCode.INVALID_AMOUNT,  # a guess: the venue's code for it is not known
+}
+assert set(CODE_OF_REJECT) == set(Reject)
+
+
+class RequestError(Exception):
+    """Raised to answer a request with an error; the connection stays open."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def request_error(rejected: OrderRejected) -> RequestError:
+    return RequestError(CODE_OF_REJECT[rejected.reason], str(rejected))

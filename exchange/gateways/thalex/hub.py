@@ -1,0 +1,222 @@
+"""All live channels: makes them on demand, feeds them from the core's transactions, drops the idle."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from exchange.accounts import Account, Trade
+from exchange.book import Change
+from exchange.engine import Engine
+from exchange.events import AccountTrade, Event, PublicTrade
+from exchange.gateways.thalex import channel_names as names
+from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex.account_channels import (
+    ConditionalOrdersChannel,
+    OrderHistoryChannel,
+    OrdersChannel,
+    PortfolioChannel,
+    SummaryChannel,
+    TradeHistoryChannel,
+)
+from exchange.gateways.thalex.book_channel import BookChannel
+from exchange.gateways.thalex.channel import Channel
+from exchange.gateways.thalex.market_channels import (
+    IndexChannel,
+    InstrumentsChannel,
+    Tape,
+    TapeChannel,
+    TickerChannel,
+)
+from exchange.instrument import Instrument
+from exchange.market import Market
+from exchange.orders import OrderUpdate
+
+Key = tuple[str, str]  # (owner, channel name); the owner is "" for public, else an account or a session
+
+
+class Hub:
+    """The engine's listener for this protocol."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._channels: dict[Key, Channel] = {}
+        self._books: dict[str, list[BookChannel]] = defaultdict(list)
+        self._tickers: dict[str, list[TickerChannel]] = defaultdict(list)
+        self._by_account: dict[str, list[Channel]] = defaultdict(list)
+        self._tapes: dict[str, Tape] = defaultdict(Tape)
+        self._tape_channels: dict[str, list[TapeChannel]] = defaultdict(list)
+
+    # -- opening and closing -------------------------------------------------------------------
+
+    def public_channel(self, name: str) -> Channel | None:
+        """Return the channel of that name, made if need be; None when no such channel can be."""
+        return self._channels.get(("", name)) or self._make_public(name)
+
+    def private_channel(self, name: str, account: Account, session_id: str) -> Channel | None:
+        owner = session_id if name.startswith("session.") else account.number
+        channel = self._channels.get((owner, name))
+        if channel is None and name in names.PRIVATE:
+            channel = self._make_private(name, account, session_id)
+            self._channels[owner, name] = channel
+            self._by_account[account.number].append(channel)
+        return channel
+
+    def release(self, channel: Channel) -> None:
+        """Forget a channel if nobody listens to it any more."""
+        if not channel.is_idle:
+            return
+        channel.close()
+        self._channels = {key: kept for key, kept in self._channels.items() if kept is not channel}
+        for groups in (self._books, self._tickers, self._by_account, self._tape_channels):
+            for group in groups.values():
+                if channel in group:
+                    group.remove(channel)  # type: ignore[arg-type]
+
+    def _make_public(self, name: str) -> Channel | None:
+        channel: Channel | None = None
+        match names.parse(name):
+            case names.TickerName() as parsed:
+                channel = self._make_ticker(name, parsed)
+            case names.BookName() as parsed:
+                channel = self._make_book(name, parsed)
+            case names.TapeName() as parsed:
+                channel = self._make_tape(name, parsed)
+            case names.IndexName(underlying):
+                if any(market.instrument.underlying == underlying for market in self._engine.markets.values()):
+                    channel = IndexChannel(name, self._engine, underlying)
+            case names.PlainName(plain):
+                channel = InstrumentsChannel(name, self._engine) if plain == "instruments" else Channel(name)
+        if channel is not None:
+            self._channels["", name] = channel
+        return channel
+
+    def _make_ticker(self, name: str, parsed: names.TickerName) -> Channel | None:
+        market = self._engine.markets.get(parsed.instrument_name)
+        if market is None:
+            return None
+        engine, of = self._engine, market
+
+        def build_full() -> dict[str, object]:
+            return payloads.ticker(engine, of)
+
+        def build_light() -> dict[str, object]:
+            return payloads.light_ticker(of)
+
+        build = build_light if parsed.is_light else build_full
+        channel = TickerChannel(name, engine.scheduler, parsed.delay_ns, market, build)
+        self._tickers[market.instrument.name].append(channel)
+        return channel
+
+    def _make_book(self, name: str, parsed: names.BookName) -> Channel | None:
+        market = self._engine.markets.get(parsed.instrument_name)
+        group_ticks = self._group_ticks(market, parsed) if market else None
+        if market is None or group_ticks is None:
+            return None
+        channel = BookChannel(
+            name,
+            self._engine.scheduler,
+            parsed.delay_ns,
+            market,
+            group_ticks=group_ticks,
+            levels_max=parsed.levels_max,
+        )
+        self._books[market.instrument.name].append(channel)
+        return channel
+
+    @staticmethod
+    def _group_ticks(market: Market, parsed: names.BookName) -> int | None:
+        if parsed.grouping is None:
+            return 1
+        if not parsed.grouping.is_finite() or parsed.grouping <= 0:
+            return None
+        return market.instrument.grid.ticks(parsed.grouping)
+
+    def _make_tape(self, name: str, parsed: names.TapeName) -> Channel | None:
+        instruments = [market.instrument for market in self._engine.markets.values()]
+        targets = [i for i in instruments if parsed.target == (i.name if parsed.is_single else i.underlying)]
+        if not targets:
+            return None
+        channel = TapeChannel(name, [self._tapes[instrument.name] for instrument in targets])
+        for instrument in targets:
+            self._tape_channels[instrument.name].append(channel)
+        return channel
+
+    def _make_private(self, name: str, account: Account, session_id: str) -> Channel:
+        if name == "session.orders":
+            return OrdersChannel(name, account, lambda order: order.session_id == session_id)
+        if name == "account.orders":
+            return OrdersChannel(name, account, lambda order: True)
+        if name == "account.persistent_orders":
+            return OrdersChannel(name, account, lambda order: order.persistent)
+        if name == "account.portfolio":
+            return PortfolioChannel(name, self._engine, account)
+        if name == "account.summary":
+            return SummaryChannel(name, self._engine, account)
+        if name == "account.trade_history":
+            return TradeHistoryChannel(name, self._engine.scheduler)
+        if name == "account.order_history":
+            return OrderHistoryChannel(name)
+        assert name == "account.conditional_orders", name
+        return ConditionalOrdersChannel(name)
+
+    # -- feeding -------------------------------------------------------------------------------
+
+    def on_events(self, events: list[Event]) -> None:
+        updates: dict[str, list[OrderUpdate]] = {}
+        account_trades: dict[str, list[Trade]] = {}
+        public_trades: dict[str, list[PublicTrade]] = {}
+        for event in events:
+            match event:
+                case PublicTrade():
+                    public_trades.setdefault(event.instrument.name, []).append(event)
+                case AccountTrade(account, trade):
+                    account_trades.setdefault(account.number, []).append(trade)
+                case OrderUpdate() if event.order.account is not None:
+                    updates.setdefault(event.order.account.number, []).append(event)
+        for number, account_updates in updates.items():
+            self._on_updates(number, account_updates)
+        for number, trades in account_trades.items():
+            self._on_account_trades(number, trades)
+        for name, prints in public_trades.items():
+            self._on_public_trades(name, prints)
+
+    def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
+        for book in self._books[instrument.name]:
+            book.on_book(changes)
+        for ticker in self._tickers[instrument.name]:
+            ticker.refresh()
+
+    def on_second(self) -> None:
+        for tickers in self._tickers.values():
+            for ticker in tickers:
+                ticker.refresh()
+        for channel in list(self._channels.values()):
+            if isinstance(channel, IndexChannel | PortfolioChannel | SummaryChannel):
+                channel.on_second()
+
+    def _on_updates(self, account_number: str, updates: list[OrderUpdate]) -> None:
+        encoded: list[tuple[OrderUpdate, bytes]] = []
+        for channel in self._by_account[account_number]:
+            if isinstance(channel, OrdersChannel):
+                encoded = encoded or [(u, wire.encode(payloads.order_status(u))) for u in updates]
+                channel.on_updates(encoded)
+            elif isinstance(channel, OrderHistoryChannel):
+                channel.on_updates(updates)
+
+    def _on_account_trades(self, account_number: str, trades: list[Trade]) -> None:
+        instrument_names = {trade.order.instrument.name for trade in trades}
+        for channel in self._by_account[account_number]:
+            if isinstance(channel, PortfolioChannel):
+                channel.on_positions(instrument_names)
+            elif isinstance(channel, TradeHistoryChannel):
+                channel.on_trades(trades)
+
+    def _on_public_trades(self, instrument_name: str, trades: list[PublicTrade]) -> None:
+        self._tapes[instrument_name].trades.extend(trades)
+        for channel in self._tape_channels[instrument_name]:
+            channel.on_trades(trades)
+        for book in self._books[instrument_name]:
+            for trade in trades:
+                book.on_trade(trade)
+            if not self._engine.markets[instrument_name].book.has_changes:
+                book.changed()

@@ -1,0 +1,112 @@
+"""The public streams but the book: tickers, the tape, the index, instruments."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from exchange.engine import Engine
+from exchange.events import PublicTrade
+from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex.channel import Channel, PacedChannel
+from exchange.market import Market
+from exchange.scheduler import Scheduler
+
+TAPE_SNAPSHOT_TRADES_MAX = 50
+
+Build = Callable[[], dict[str, Any]]
+
+
+class TickerChannel(PacedChannel):
+    """`ticker` or `lwt`: the newest state, sent when the top of the book, the last trade or the mark moved."""
+
+    def __init__(self, name: str, scheduler: Scheduler, delay_ns: int, market: Market, build: Build) -> None:
+        super().__init__(name, scheduler, delay_ns)
+        self._market = market
+        self._build = build
+        self._shown = self._state()
+
+    def first_message(self) -> bytes:
+        self._shown = self._state()
+        return wire.notification(self.name, wire.encode(self._build()))
+
+    def refresh(self) -> None:
+        """Look whether anything that a ticker shows has moved."""
+        if self._state() != self._shown:
+            self.changed()
+
+    def build(self) -> bytes | None:
+        self._shown = self._state()
+        return wire.encode(self._build())
+
+    def _state(self) -> tuple[object, ...]:
+        book, statistics = self._market.book, self._market.statistics
+        bid, ask = book.bids.best_level(), book.asks.best_level()
+        return (
+            bid and (bid.price_ticks, bid.total_lots),
+            ask and (ask.price_ticks, ask.total_lots),
+            statistics.last_ticks,
+            self._market.mark.mark_price,
+            self._market.mark.mark_time_ns,
+        )
+
+
+class Tape:
+    """The last trades of one instrument, kept for snapshots whether anybody listens or not."""
+
+    def __init__(self) -> None:
+        self.trades: deque[PublicTrade] = deque(maxlen=TAPE_SNAPSHOT_TRADES_MAX)
+
+
+class TapeChannel(Channel):
+    """`recent_trades.<instrument>.single` or `recent_trades.<underlying>.all`."""
+
+    def __init__(self, name: str, tapes: list[Tape]) -> None:
+        super().__init__(name)
+        self._tapes = tapes
+
+    def first_message(self) -> bytes:
+        trades = sorted((trade for tape in self._tapes for trade in tape.trades), key=lambda trade: trade.time_ns)
+        return wire.notification(self.name, self._encode(trades), snapshot=True)
+
+    def on_trades(self, trades: list[PublicTrade]) -> None:
+        self.publish(self._encode(trades))
+
+    @staticmethod
+    def _encode(trades: list[PublicTrade]) -> bytes:
+        return wire.encode([payloads.recent_trade(trade) for trade in trades])
+
+
+class IndexChannel(Channel):
+    """`price_index.<underlying>`, about once a second."""
+
+    def __init__(self, name: str, engine: Engine, underlying: str) -> None:
+        super().__init__(name)
+        self._engine = engine
+        self._underlying = underlying
+
+    def first_message(self) -> bytes | None:
+        if self._underlying not in self._engine.index_prices:
+            return None
+        return wire.notification(self.name, self._payload())
+
+    def on_second(self) -> None:
+        if self._underlying in self._engine.index_prices:
+            self.publish(self._payload())
+
+    def _payload(self) -> bytes:
+        return wire.encode(payloads.index_object(self._engine, self._underlying))
+
+
+class InstrumentsChannel(Channel):
+    """`instruments`: all of them as added; none comes or goes while the exchange runs."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        super().__init__(name)
+        self._engine = engine
+
+    def first_message(self) -> bytes:
+        markets = self._engine.markets.values()
+        added = [{"added": payloads.instrument_object(market.instrument)} for market in markets]
+        return wire.notification(self.name, wire.encode(added), snapshot=True)

@@ -1,0 +1,94 @@
+"""Public reference and market data by request."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex.errors import ErrorCode, RequestError
+from exchange.gateways.thalex.session import Method, Methods, Session
+from exchange.instrument import Instrument, InstrumentType
+
+API_VERSION = "2.59.0"
+BOOK_LEVELS_MAX = 5
+TYPES_OF_FILTER: dict[str, tuple[InstrumentType, ...]] = {
+    "futures": (InstrumentType.PERPETUAL, InstrumentType.FUTURE),
+    "options": (),
+    "future_rolls": (),
+}
+
+
+class NoParams(Struct):
+    pass
+
+
+class InstrumentsParams(Struct):
+    expiry_date: str | None = None
+    underlying: str | None = None
+    instrument_type: str | None = None
+    time_low: float | None = None
+    time_high: float | None = None
+
+
+class InstrumentParams(Struct):
+    instrument_name: str
+
+
+class IndexParams(Struct):
+    underlying: str
+
+
+def system_info(session: Session, params: NoParams) -> bytes:
+    return wire.encode({"environment": "local", "api_version": API_VERSION, "banners": []})
+
+
+def instruments(session: Session, params: InstrumentsParams) -> bytes:
+    """Answer all instruments that pass the filters; all of them are active while the exchange runs."""
+    kind = params.instrument_type
+    if kind is not None and kind not in TYPES_OF_FILTER:
+        known = ", ".join(TYPES_OF_FILTER)
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: instrument_type {kind!r}, not of {known}")
+
+    def passes(instrument: Instrument) -> bool:
+        if params.underlying is not None and instrument.underlying != params.underlying:
+            return False
+        if params.expiry_date is not None and instrument.expiry_date != params.expiry_date:
+            return False
+        return kind is None or instrument.type in TYPES_OF_FILTER[kind]
+
+    all_instruments = [market.instrument for market in session.context.engine.markets.values()]
+    return wire.encode([payloads.instrument_object(i) for i in all_instruments if passes(i)])
+
+
+def instrument(session: Session, params: InstrumentParams) -> bytes:
+    return wire.encode(payloads.instrument_object(session.context.engine.market(params.instrument_name).instrument))
+
+
+def ticker(session: Session, params: InstrumentParams) -> bytes:
+    engine = session.context.engine
+    return wire.encode(payloads.ticker(engine, engine.market(params.instrument_name)))
+
+
+def book(session: Session, params: InstrumentParams) -> bytes:
+    engine = session.context.engine
+    market = engine.market(params.instrument_name)
+    return wire.encode(payloads.top_of_book(market, BOOK_LEVELS_MAX, engine.scheduler.realtime_ns()))
+
+
+def index(session: Session, params: IndexParams) -> bytes:
+    engine = session.context.engine
+    if params.underlying not in engine.index_prices:
+        raise RequestError(ErrorCode.UNKNOWN_UNDERLYING, f"unknown underlying {params.underlying!r}")
+    return wire.encode(payloads.index_object(engine, params.underlying))
+
+
+METHODS: Methods = {
+    "public/system_info": Method(system_info, msgspec.json.Decoder(NoParams)),
+    "public/instruments": Method(instruments, msgspec.json.Decoder(InstrumentsParams)),
+    "public/all_instruments": Method(instruments, msgspec.json.Decoder(InstrumentsParams)),
+    "public/instrument": Method(instrument, msgspec.json.Decoder(InstrumentParams)),
+    "public/ticker": Method(ticker, msgspec.json.Decoder(InstrumentParams)),
+    "public/book": Method(book, msgspec.json.Decoder(InstrumentParams)),
+    "public/index": Method(index, msgspec.json.Decoder(IndexParams)),
+}

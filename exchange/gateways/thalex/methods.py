@@ -1,0 +1,20 @@
+"""Every method that this front-end offers, by name."""
+
+from __future__ import annotations
+
+from exchange.gateways.thalex import (
+    account_methods,
+    admin_methods,
+    market_methods,
+    session_methods,
+    trading_methods,
+)
+from exchange.gateways.thalex.session import Methods
+
+ALL_METHODS: Methods = {
+    **session_methods.METHODS,
+    **market_methods.METHODS,
+    **trading_methods.METHODS,
+    **account_methods.METHODS,
+    **admin_methods.METHODS,
+}

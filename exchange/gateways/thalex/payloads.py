@@ -1,0 +1,391 @@
+"""What stands in results and notifications: the core's values as the protocol's objects.
+
+Fields that are `UNSET` are left out. Prices and amounts are JSON numbers, money is exact decimals.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from exchange.accounts import Account, Position, Trade
+from exchange.engine import Engine
+from exchange.events import PublicTrade
+from exchange.instrument import Instrument, InstrumentType
+from exchange.market import Market
+from exchange.orders import ChangeReason, Fill, Order, OrderType, OrderUpdate, Side, update_of
+from exchange.scheduler import NS_PER_S
+from exchange.units import plain
+
+Number = int | float
+MARGIN_RATIO = Decimal("0.2")
+HISTORY_FILLS_MAX = 8
+
+
+class InstrumentObject(Struct):
+    instrument_name: str
+    product: str
+    tick_size: Decimal
+    volume_tick_size: Decimal
+    min_order_amount: Number
+    underlying: str
+    type: str
+    base_currency: str
+    create_time: float
+    expiry_date: str | UnsetType = UNSET
+    expiration_timestamp: int | UnsetType = UNSET
+
+
+class FillObject(Struct):
+    trade_id: str
+    price: Number
+    amount: Number
+    time: float
+    maker_taker: str
+    leg_index: int = 0
+
+
+class OrderStatus(Struct):
+    order_id: str
+    order_type: str
+    time_in_force: str
+    instrument_name: str
+    direction: str
+    price: Number | UnsetType
+    amount: Number
+    filled_amount: Number
+    remaining_amount: Number
+    label: str | UnsetType
+    client_order_id: int | UnsetType
+    status: str
+    fills: list[FillObject]
+    change_reason: str
+    delete_reason: str | UnsetType
+    insert_reason: str
+    create_time: float
+    close_time: float | UnsetType
+    reduce_only: bool | UnsetType
+    persistent: bool
+
+
+class OrderHistory(Struct):
+    order_id: str
+    order_type: str
+    instrument_name: str
+    direction: str
+    price: Number | UnsetType
+    amount: Number
+    filled_amount: Number
+    label: str | UnsetType
+    client_order_id: int | UnsetType
+    status: str
+    fills: list[FillObject]
+    delete_reason: str
+    insert_reason: str
+    create_time: float
+    close_time: float
+
+
+class TradeObject(Struct):
+    trade_type: str
+    trade_id: str
+    order_id: str
+    instrument_name: str
+    direction: str
+    price: Number
+    amount: Number
+    label: str | UnsetType
+    time: float
+    position_after: Decimal
+    session_realised_after: Decimal
+    position_pnl: Decimal
+    perpetual_funding_pnl: Decimal | UnsetType
+    fee: Decimal
+    fee_rate: Decimal
+    fee_basis: Decimal
+    index: Decimal
+    funding_mark: Decimal | UnsetType
+    client_order_id: int | UnsetType
+    maker_taker: str
+    leg_index: int = 0
+
+
+class PortfolioEntry(Struct):
+    instrument_name: str
+    position: Decimal
+    mark_price: Decimal
+    index: Decimal
+    start_price: Decimal
+    average_price: Decimal
+    unrealised_pnl: Decimal
+    realised_pnl: Decimal
+    entry_value: Decimal
+    perpetual_funding_entry_value: Decimal | UnsetType
+    unrealised_perpetual_funding: Decimal | UnsetType
+
+
+def seconds(time_ns: int) -> float:
+    return time_ns / NS_PER_S
+
+
+def instrument_object(instrument: Instrument) -> InstrumentObject:
+    grid = instrument.grid
+    return InstrumentObject(
+        instrument_name=instrument.name,
+        product=instrument.product,
+        tick_size=plain(grid.tick_size),
+        volume_tick_size=plain(grid.lot_size),
+        min_order_amount=grid.amount_number(instrument.order_size_lots_min),
+        underlying=instrument.underlying,
+        type=instrument.type.value,
+        base_currency="USD",
+        create_time=instrument.create_time,
+        expiry_date=instrument.expiry_date or UNSET,
+        expiration_timestamp=instrument.expiry_time or UNSET,
+    )
+
+
+def fill_object(instrument: Instrument, fill: Fill) -> FillObject:
+    return FillObject(
+        fill.trade_id,
+        instrument.grid.price_number(fill.price_ticks),
+        instrument.grid.amount_number(fill.lots),
+        seconds(fill.time_ns),
+        "maker" if fill.is_maker else "taker",
+    )
+
+
+def _price_of(update: OrderUpdate) -> Number | UnsetType:
+    order = update.order
+    if order.order_type is OrderType.MARKET:
+        return UNSET
+    return order.instrument.grid.price_number(update.price_ticks)
+
+
+def order_status(update: OrderUpdate) -> OrderStatus:
+    """Return the update as an OrderStatus; a closed order has nothing remaining."""
+    order = update.order
+    grid = order.instrument.grid
+    closed = update.delete_reason is not None
+    return OrderStatus(
+        order_id=order.order_id,
+        order_type=order.order_type.value,
+        time_in_force=order.time_in_force.value,
+        instrument_name=order.instrument.name,
+        direction=order.side.value,
+        price=_price_of(update),
+        amount=grid.amount_number(update.amount_lots),
+        filled_amount=grid.amount_number(update.filled_lots),
+        remaining_amount=0 if closed else grid.amount_number(update.amount_lots - update.filled_lots),
+        label=UNSET if order.label is None else order.label,
+        client_order_id=UNSET if order.client_order_id is None else order.client_order_id,
+        status=update.status.value,
+        fills=[fill_object(order.instrument, fill) for fill in update.fills],
+        change_reason=update.change_reason.value,
+        delete_reason=update.delete_reason.value if update.delete_reason else UNSET,
+        insert_reason="client_request",
+        create_time=seconds(order.create_time_ns),
+        close_time=seconds(update.close_time_ns) if closed else UNSET,
+        reduce_only=True if order.reduce_only else UNSET,
+        persistent=order.persistent,
+    )
+
+
+def existing_order(order: Order) -> OrderStatus:
+    return order_status(update_of(order, ChangeReason.EXISTING, tuple(order.fills)))
+
+
+def order_history(update: OrderUpdate) -> OrderHistory:
+    order, instrument = update.order, update.order.instrument
+    assert update.delete_reason is not None
+    return OrderHistory(
+        order_id=order.order_id,
+        order_type=order.order_type.value,
+        instrument_name=instrument.name,
+        direction=order.side.value,
+        price=_price_of(update),
+        amount=instrument.grid.amount_number(update.amount_lots),
+        filled_amount=instrument.grid.amount_number(update.filled_lots),
+        label=UNSET if order.label is None else order.label,
+        client_order_id=UNSET if order.client_order_id is None else order.client_order_id,
+        status=update.status.value,
+        fills=[fill_object(instrument, fill) for fill in order.fills[:HISTORY_FILLS_MAX]],
+        delete_reason=update.delete_reason.value,
+        insert_reason="client_request",
+        create_time=seconds(order.create_time_ns),
+        close_time=seconds(update.close_time_ns),
+    )
+
+
+def trade_object(trade: Trade) -> TradeObject:
+    order, instrument = trade.order, trade.order.instrument
+    is_perpetual = instrument.type is InstrumentType.PERPETUAL
+    return TradeObject(
+        trade_type="normal",
+        trade_id=trade.trade_id,
+        order_id=order.order_id,
+        instrument_name=instrument.name,
+        direction=order.side.value,
+        price=instrument.grid.price_number(trade.price_ticks),
+        amount=instrument.grid.amount_number(trade.lots),
+        label=UNSET if order.label is None else order.label,
+        time=seconds(trade.time_ns),
+        position_after=plain(trade.position_after),
+        session_realised_after=plain(trade.session_realised_after),
+        position_pnl=plain(trade.realised.position_pnl),
+        perpetual_funding_pnl=plain(trade.realised.funding_pnl) if is_perpetual else UNSET,
+        fee=plain(trade.fee),
+        fee_rate=plain(trade.fee_rate),
+        fee_basis=plain(trade.index_price),
+        index=plain(trade.index_price),
+        funding_mark=plain(trade.funding_mark) if is_perpetual else UNSET,
+        client_order_id=UNSET if order.client_order_id is None else order.client_order_id,
+        maker_taker="maker" if trade.is_maker else "taker",
+    )
+
+
+def portfolio_entry(position: Position, market: Market) -> PortfolioEntry:
+    mark = market.mark
+    is_perpetual = market.instrument.type is InstrumentType.PERPETUAL
+    funding_cost = position.funding_cost
+    funding = position.unrealised_funding(mark.funding_mark)
+    return PortfolioEntry(
+        instrument_name=market.instrument.name,
+        position=plain(position.amount),
+        mark_price=plain(mark.mark_price),
+        index=plain(mark.index_price),
+        start_price=plain(position.start_price),
+        average_price=plain(position.average_price),
+        unrealised_pnl=plain(position.unrealised_pnl(mark.mark_price)),
+        realised_pnl=plain(position.realised),
+        entry_value=plain(position.start_cost),
+        perpetual_funding_entry_value=plain(funding_cost) if is_perpetual and funding_cost else UNSET,
+        unrealised_perpetual_funding=plain(funding) if is_perpetual else UNSET,
+    )
+
+
+def portfolio(engine: Engine, account: Account) -> list[PortfolioEntry]:
+    """Return the lines with a position, and closed ones that have realised something in this session."""
+    return [
+        portfolio_entry(position, engine.markets[name])
+        for name, position in account.positions.items()
+        if position.lots or position.realised
+    ]
+
+
+def account_summary(engine: Engine, account: Account) -> dict[str, Any]:
+    """Return an AccountSummary. Margin is only reported here, 20 % of the net position at index."""
+    unrealised, required = Decimal(0), Decimal(0)
+    for name, position in account.positions.items():
+        mark = engine.markets[name].mark
+        unrealised += position.unrealised_pnl(mark.mark_price) + position.unrealised_funding(mark.funding_mark)
+        required += position.amount * mark.index_price
+    required = abs(required) * MARGIN_RATIO
+    margin = account.cash + account.session_realised_pnl + unrealised
+    cash = {
+        "currency": "USDT",
+        "balance": plain(account.cash),
+        "collateral_factor": 1,
+        "collateral_index_price": None,
+        "transactable": True,
+    }
+    return {
+        "cash": [cash],
+        "unrealised_pnl": plain(unrealised),
+        "session_realised_pnl": plain(account.session_realised_pnl),
+        "cash_collateral": plain(account.cash),
+        "margin": plain(margin),
+        "required_margin": plain(required),
+        "remaining_margin": plain(margin - required),
+    }
+
+
+def index_object(engine: Engine, underlying: str) -> dict[str, Any]:
+    return {
+        "index_name": underlying,
+        "price": plain(engine.index_prices[underlying]),
+        "timestamp": seconds(engine.index_time_ns),
+        "previous_settlement_price": plain(engine.previous_settlement_prices[underlying]),
+    }
+
+
+def ticker(engine: Engine, market: Market) -> dict[str, Any]:
+    """Return a Ticker; `open_interest` counts the accounts of this exchange, not the anonymous flow."""
+    grid, mark, statistics = market.instrument.grid, market.mark, market.statistics
+    price, amount = grid.price_number, grid.amount_number
+    fields: dict[str, Any] = {"mark_price": plain(mark.mark_price), "mark_timestamp": seconds(mark.mark_time_ns)}
+    for name, side in (("bid", market.book.bids), ("ask", market.book.asks)):
+        level = side.best_level()
+        fields[f"best_{name}_price"] = price(level.price_ticks) if level else None
+        fields[f"best_{name}_amount"] = amount(level.total_lots) if level else None
+
+    def price_or_none(ticks: int | None) -> Number | None:
+        return None if ticks is None else price(ticks)
+
+    position_lots = sum(abs(account.position_lots(market.instrument)) for account in engine.accounts.values())
+    fields.update(
+        last_price=price_or_none(statistics.last_ticks),
+        delta=1,
+        volume_24h=amount(statistics.volume_lots),
+        value_24h=plain(statistics.value),
+        low_price_24h=price_or_none(statistics.low_ticks),
+        high_price_24h=price_or_none(statistics.high_ticks),
+        change_24h=price_or_none(statistics.change_ticks),
+        index=plain(mark.index_price),
+        forward=plain(mark.mark_price),
+        collar_low=price(mark.collar_low_ticks),
+        collar_high=price(mark.collar_high_ticks),
+        open_interest=amount(position_lots),
+    )
+    if market.instrument.type is InstrumentType.PERPETUAL:
+        funding = plain(mark.funding_mark)
+        fields.update(
+            funding_rate=plain(mark.funding_rate),
+            funding_mark=funding,
+            realised_funding_24h=funding,
+            average_funding_rate_24h=plain(mark.funding_rate),
+        )
+    return fields
+
+
+def light_ticker(market: Market) -> dict[str, Any]:
+    grid = market.instrument.grid
+    fields: dict[str, Any] = {}
+    for name, side in (("b", market.book.bids), ("a", market.book.asks)):
+        level = side.best_level()
+        if level:
+            lots = grid.amount_number(level.total_lots)
+            fields[name] = [grid.price_number(level.price_ticks), lots, lots]
+    if market.statistics.last_ticks is not None:
+        fields["l"] = grid.price_number(market.statistics.last_ticks)
+    fields["m"] = plain(market.mark.mark_price)
+    return fields
+
+
+def recent_trade(trade: PublicTrade) -> list[Any]:
+    """Return a tape tuple: price, size, taker's side, time, instrument, implied."""
+    grid = trade.instrument.grid
+    price, amount = grid.price_number(trade.price_ticks), grid.amount_number(trade.lots)
+    return [price, amount, trade.aggressor_side.value, seconds(trade.time_ns), trade.instrument.name, False]
+
+
+def book_trade(trade: PublicTrade) -> list[Any]:
+    """Return a trade as the book channel shows it: price, amount, taker's side, time, implied."""
+    row = recent_trade(trade)
+    return [*row[:4], False]
+
+
+def top_of_book(market: Market, count: int, now_ns: int) -> dict[str, Any]:
+    grid = market.instrument.grid
+
+    def rows(side: Side) -> list[list[Number]]:
+        levels = market.book.side(side).top(count)
+        return [[grid.price_number(t), grid.amount_number(n), grid.amount_number(n)] for t, n in levels]
+
+    fields: dict[str, Any] = {"bids": rows(Side.BUY), "asks": rows(Side.SELL)}
+    if market.statistics.last_ticks is not None:
+        fields["last"] = grid.price_number(market.statistics.last_ticks)
+    fields["time"] = seconds(now_ns)
+    return fields

@@ -1,0 +1,84 @@
+"""What is traded here: perpetuals and dated futures, their names and their steps."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exchange.units import Grid
+
+EXPIRY_HOUR_UTC = 8
+QUARTER_MONTHS = (3, 6, 9, 12)
+DAYS_TO_EXPIRY_MIN = 7  # a future that expires sooner is skipped for the next quarter's
+
+
+class InstrumentType(enum.Enum):
+    PERPETUAL = "perpetual"
+    FUTURE = "future"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instrument:
+    """One contract: linear, multiplier 1, quoted and settled in USD. Expiry in seconds since the epoch."""
+
+    name: str
+    underlying: str
+    type: InstrumentType
+    grid: Grid
+    order_size_lots_min: int
+    create_time: float
+    expiry_time: int | None = None
+
+    @property
+    def product(self) -> str:
+        return "F" + self.underlying
+
+    @property
+    def expiry_date(self) -> str | None:
+        if self.expiry_time is None:
+            return None
+        return datetime.datetime.fromtimestamp(self.expiry_time, datetime.UTC).strftime("%Y-%m-%d")
+
+
+def quarter_end_expiry(now: datetime.datetime) -> datetime.datetime:
+    """Return the first quarter end (last Friday of March, June, ... 08:00 UTC) at least a week away."""
+    year, month = now.year, now.month
+    while True:
+        if month in QUARTER_MONTHS:
+            expiry = _last_friday(year, month)
+            if expiry - now >= datetime.timedelta(days=DAYS_TO_EXPIRY_MIN):
+                return expiry
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+
+
+def _last_friday(year: int, month: int) -> datetime.datetime:
+    first_of_next = datetime.datetime(year + month // 12, month % 12 + 1, 1, EXPIRY_HOUR_UTC, tzinfo=datetime.UTC)
+    last_day = first_of_next - datetime.timedelta(days=1)
+    return last_day - datetime.timedelta(days=(last_day.weekday() - 4) % 7)
+
+
+def future_name(base: str, expiry: datetime.datetime) -> str:
+    """Return e.g. BTC-25DEC26, or BTC-4JUL23: the day has no leading zero."""
+    return f"{base}-{expiry.day}{expiry.strftime('%b%y').upper()}"
+
+
+def make_perpetual(base: str, grid: Grid, create_time: float) -> Instrument:
+    return Instrument(f"{base}-PERPETUAL", f"{base}USD", InstrumentType.PERPETUAL, grid, 1, create_time)
+
+
+def make_quarter_future(base: str, grid: Grid, create_time: float) -> Instrument:
+    expiry = quarter_end_expiry(datetime.datetime.fromtimestamp(create_time, datetime.UTC))
+    return Instrument(
+        name=future_name(base, expiry),
+        underlying=f"{base}USD",
+        type=InstrumentType.FUTURE,
+        grid=grid,
+        order_size_lots_min=1,
+        create_time=create_time,
+        expiry_time=int(expiry.timestamp()),
+    )
+
+
+BTC_GRID = Grid(tick_size=Decimal(1), lot_size=Decimal("0.001"))

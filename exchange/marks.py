@@ -1,0 +1,106 @@
+"""Index, mark price, collar and funding of one instrument, once a second.
+
+Mark: index + a 30-second exponential average (weight 2/31 a second) of the premium, which is the clamped
+mid of a fixed depth minus the index; without enough depth the premium of that second is 0.
+Funding: p = (mark - index) / index, dampened by 2.5 bp, is the rate for 8 hours; it accrues every second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from exchange.book import Book, BookSide
+from exchange.instrument import Instrument, InstrumentType
+
+PRICE_STEP = Decimal("0.01")
+RATE_STEP = Decimal("0.0000000001")
+FUNDING_STEP = Decimal("0.00000001")
+FUNDING_INTERVAL_S = 8 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class MarkParameters:
+    depth_amount: Decimal = Decimal(1)
+    ema_weight: float = 2 / 31
+    premium_ratio_max: float = 0.005
+    funding_dampener: Decimal = Decimal("0.00025")
+    collar_ratio: Decimal = Decimal("0.01")
+
+
+class Mark:
+    """The venue's own prices of an instrument. `index_price` and `mark_price` are 0 until the first update."""
+
+    def __init__(self, instrument: Instrument, parameters: MarkParameters) -> None:
+        self.instrument = instrument
+        self.parameters = parameters
+        self.index_price = Decimal(0)
+        self.mark_price = Decimal(0)
+        self.mark_time_ns = 0
+        self.funding_rate = Decimal(0)
+        self.funding_mark = Decimal(0)
+        self.collar_low_ticks = 0
+        self.collar_high_ticks = 0
+        self._premium: float | None = None
+
+    def update(self, book: Book, index_price: Decimal, elapsed_s: float, now_ns: int) -> None:
+        """Take the second's index and book; `elapsed_s` is the market time since the last update."""
+        self.index_price = index_price.quantize(PRICE_STEP)
+        premium = self._book_premium(book)
+        if self._premium is None:
+            self._premium = premium
+        self._premium += self.parameters.ema_weight * (premium - self._premium)
+        mark = self.index_price + Decimal(self._premium).quantize(PRICE_STEP)
+        self._set_mark(mark, now_ns)
+        if self.instrument.type is InstrumentType.PERPETUAL:
+            self._accrue(elapsed_s)
+
+    def settle(self) -> None:
+        self.funding_mark = Decimal(0)
+
+    def shift(self, change: Decimal, now_ns: int) -> None:
+        """Move index and mark at once, as a jump of the whole market does."""
+        self.index_price += change
+        self._set_mark(self.mark_price + change, now_ns)
+
+    def _set_mark(self, mark: Decimal, now_ns: int) -> None:
+        grid, ratio = self.instrument.grid, self.parameters.collar_ratio
+        self.mark_price = mark
+        self.mark_time_ns = now_ns
+        self.collar_low_ticks = grid.ticks_ceil(mark * (1 - ratio))
+        self.collar_high_ticks = grid.ticks_floor(mark * (1 + ratio))
+
+    def _book_premium(self, book: Book) -> float:
+        bid, ask = self._depth_price(book.bids), self._depth_price(book.asks)
+        if bid is None or ask is None:
+            return 0.0
+        index = float(self.index_price)
+        bound = self.parameters.premium_ratio_max * index
+        return max(-bound, min(bound, (bid + ask) / 2 - index))
+
+    def _depth_price(self, side: BookSide) -> float | None:
+        """Return the average price of trading the fixed depth against `side`, or None when it is too thin."""
+        grid = self.instrument.grid
+        wanted = max(1, int(self.parameters.depth_amount / grid.lot_size))
+        if side.total_lots < wanted:
+            return None
+        left, cost_ticks = wanted, 0
+        for price_ticks, lots in side.walk():
+            taken = min(left, lots)
+            cost_ticks += taken * price_ticks
+            left -= taken
+            if not left:
+                break
+        return cost_ticks / wanted * float(grid.tick_size)
+
+    def _accrue(self, elapsed_s: float) -> None:
+        premium = (self.mark_price - self.index_price) / self.index_price
+        dampener = self.parameters.funding_dampener
+        rate = Decimal(0)
+        if premium > dampener:
+            rate = premium - dampener
+        elif premium < -dampener:
+            rate = premium + dampener
+        self.funding_rate = rate.quantize(RATE_STEP)
+        accrued = -self.funding_rate * self.index_price * Decimal(elapsed_s) / FUNDING_INTERVAL_S
+        self.funding_mark += accrued.quantize(FUNDING_STEP)

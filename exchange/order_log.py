@@ -1,0 +1,104 @@
+"""The exchange's own log of orders and connections, as JSON lines: what tests judge unattended orders by.
+
+Each line has `event` (connect, login, cancel_on_disconnect, disconnect, insert, amend, cancel, fill, reject),
+`wall_ns`, `monotonic_ns` and `session`. Order lines add order_id, client_order_id, instrument, side, price,
+amount, filled, remaining, status, delete_reason; fill lines also trade_id, fill_price, fill_amount, liquidity.
+Lines are buffered and written within a few milliseconds, so that the log does not slow the matching down.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from exchange.book import Change
+from exchange.events import Event
+from exchange.instrument import Instrument
+from exchange.orders import ChangeReason, OrderUpdate
+from exchange.scheduler import NS_PER_MS, Scheduler
+
+FLUSH_DELAY_NS = 2 * NS_PER_MS
+
+
+class OrderLog:
+    """A listener that writes. With no path it does nothing."""
+
+    def __init__(self, path: Path | None, scheduler: Scheduler) -> None:
+        self._file = path.open("ab", buffering=0) if path else None
+        self._scheduler = scheduler
+        self._lines: list[bytes] = []
+
+    def on_events(self, events: list[Event]) -> None:
+        if self._file is None:
+            return
+        for event in events:
+            if isinstance(event, OrderUpdate) and event.order.account is not None:
+                self._log_update(event)
+
+    def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
+        """Books are not logged."""
+
+    def on_second(self) -> None:
+        """Marks are not logged."""
+
+    def write(self, event: str, session_id: str, **fields: Any) -> None:
+        """Log one line about a session."""
+        if self._file is None:
+            return
+        if not self._lines:
+            self._scheduler.call_at(self._scheduler.monotonic_ns() + FLUSH_DELAY_NS, self.flush)
+        stamps = {
+            "event": event,
+            "wall_ns": self._scheduler.realtime_ns(),
+            "monotonic_ns": self._scheduler.monotonic_ns(),
+            "session": session_id,
+        }
+        self._lines.append(msgspec.json.encode({**stamps, **fields}))
+
+    def flush(self) -> None:
+        if self._file is not None and self._lines:
+            self._file.write(b"\n".join(self._lines) + b"\n")
+            self._lines.clear()
+
+    def close(self) -> None:
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _log_update(self, update: OrderUpdate) -> None:
+        fields = _order_fields(update)
+        if update.change_reason is not ChangeReason.FILL:
+            self.write(update.change_reason.value, update.order.session_id, **fields)
+        grid = update.order.instrument.grid
+        for fill in update.fills:
+            self.write(
+                "fill",
+                update.order.session_id,
+                **fields,
+                trade_id=fill.trade_id,
+                fill_price=grid.price_number(fill.price_ticks),
+                fill_amount=grid.amount_number(fill.lots),
+                liquidity="maker" if fill.is_maker else "taker",
+            )
+
+
+def _order_fields(update: OrderUpdate) -> dict[str, Any]:
+    order = update.order
+    grid = order.instrument.grid
+    remaining_lots = 0 if update.delete_reason else update.amount_lots - update.filled_lots
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "instrument": order.instrument.name,
+        "side": order.side.value,
+        "price": grid.price_number(update.price_ticks),
+        "amount": grid.amount_number(update.amount_lots),
+        "filled": grid.amount_number(update.filled_lots),
+        "remaining": grid.amount_number(remaining_lots),
+        "status": update.status.value,
+        "delete_reason": update.delete_reason.value if update.delete_reason else None,
+        "persistent": order.persistent,
+    }

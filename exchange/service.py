@@ -1,0 +1,155 @@
+"""One run of the exchange: builds the core and its front-end, announces itself, ends on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import signal
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from exchange.background import Background
+from exchange.config import ExchangeConfig
+from exchange.engine import Engine
+from exchange.execution import Fees
+from exchange.failure import StartError
+from exchange.fair_price import FairPriceParameters
+from exchange.gateways.thalex.auth import Authenticator
+from exchange.gateways.thalex.hub import Hub
+from exchange.gateways.thalex.server import PATH, ThalexServer
+from exchange.gateways.thalex.session import Context, Settings
+from exchange.instrument import BTC_GRID, make_perpetual, make_quarter_future
+from exchange.keys import ApiKey, load_or_make_key, write_private
+from exchange.marks import MarkParameters
+from exchange.order_log import OrderLog
+from exchange.recording import Recording
+from exchange.replay import Replay
+from exchange.scheduler import NS_PER_MS, LoopScheduler
+
+BPS = Decimal(10_000)
+PR_SET_PDEATHSIG = 1
+BASE_CURRENCY = "BTC"
+
+
+async def run(config: ExchangeConfig) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: when the port is taken, a recording is broken or a file can't be used.
+    """
+    stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    _stop_on_signals(stop)
+    if config.die_with_parent:
+        _die_with_parent()
+    with tempfile.TemporaryDirectory(prefix="ringmaker-exchange-") as scratch:
+        key_file = (config.key_file or Path(scratch) / "key.json").absolute()
+        await _serve(config, key_file, stop)
+
+
+async def _serve(config: ExchangeConfig, key_file: Path, stop: asyncio.Future[None]) -> None:
+    key = load_or_make_key(key_file)
+    scheduler = LoopScheduler(asyncio.get_running_loop())
+    engine = _make_engine(config, scheduler)
+    source = _make_source(config, engine, stop)
+    context = _make_context(config, engine, key, source)
+    server = ThalexServer(context)
+    source.start()
+    engine.start()
+    try:
+        url = await _listen(server, config)
+        _announce(config, url, key_file, engine)
+        await stop
+    finally:
+        await server.close()
+        context.order_log.close()
+
+
+def _make_engine(config: ExchangeConfig, scheduler: LoopScheduler) -> Engine:
+    fees = Fees(config.maker_fee_bps / BPS, config.taker_fee_bps / BPS)
+    marks = MarkParameters(collar_ratio=config.collar_ratio)
+    return Engine(scheduler, fees=fees, marks=marks, speed=config.speed)
+
+
+def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[None]) -> Background | Replay:
+    """Add the instruments, and return what moves their markets: background flow or a recording."""
+    create_time = float(int(time.time()))
+    if config.replay:
+        recording = Recording.open(config.replay)
+        market = engine.add_market(make_perpetual(BASE_CURRENCY, recording.grid, create_time))
+        return Replay(engine, market, recording, lambda error: _fail(stop, error))
+    engine.add_market(make_perpetual(BASE_CURRENCY, BTC_GRID, create_time))
+    engine.add_market(make_quarter_future(BASE_CURRENCY, BTC_GRID, create_time))
+    return Background(engine, seed=config.seed, fair=FairPriceParameters(start_usd=config.start_price_usd))
+
+
+def _make_context(config: ExchangeConfig, engine: Engine, key: ApiKey, source: Background | Replay) -> Context:
+    engine.add_account(key.account_number, config.balance_usd)
+    authenticator = Authenticator()
+    authenticator.register(key.key_id, key.public_key, key.account_number)
+    try:
+        order_log = OrderLog(config.order_log, engine.scheduler)
+    except OSError as error:
+        raise StartError(f"{config.order_log}: can't write the order log ({error.strerror})") from None
+    hub = Hub(engine)
+    engine.add_listener(order_log)
+    engine.add_listener(hub)
+    settings = Settings(
+        notifications_first=config.notifications_first,
+        latency_ns=round(config.latency_ms * NS_PER_MS),
+        admin=config.admin,
+    )
+    controls = source if isinstance(source, Background) else None
+    return Context(engine, hub, authenticator, order_log, settings, controls, sessions={})
+
+
+async def _listen(server: ThalexServer, config: ExchangeConfig) -> str:
+    try:
+        port = await server.listen(config.host, config.port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            detail = f"port {config.port} on {config.host} is taken; end the process that listens there, "
+            raise StartError(detail + "or choose another with --port (0 takes a free one)") from None
+        detail = f"can't listen on {config.host} port {config.port}: {error.strerror or error}"
+        raise StartError(f"{detail}; choose another with --host and --port") from None
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"ws://{host}:{port}{PATH}"
+
+
+def _announce(config: ExchangeConfig, url: str, key_file: Path, engine: Engine) -> None:
+    print(f"exchange at {url} key file {key_file}", flush=True)
+    if config.ready_file is None:
+        return
+    ready = {"url": url, "key_file": str(key_file), "pid": os.getpid(), "instruments": list(engine.markets)}
+    try:
+        write_private(config.ready_file, msgspec.json.encode(ready))
+    except OSError as error:
+        raise StartError(f"{config.ready_file}: can't write the ready file ({error.strerror})") from None
+
+
+def _stop_on_signals(stop: asyncio.Future[None]) -> None:
+    def on_signal() -> None:
+        if not stop.done():
+            stop.set_result(None)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+
+
+def _fail(stop: asyncio.Future[None], error: StartError) -> None:
+    if not stop.done():
+        stop.set_exception(error)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent ends; end at once if it has ended already."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
