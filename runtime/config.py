@@ -152,7 +152,8 @@ def _explain(message: str, tree: dict[str, Any]) -> str:
         known = _known_keys(keys)
         return _unknown_key(unknown[1], where, known)
     value = _value_at(tree, keys)
-    shown = f"{where} = {value!r}: " if where and value is not None else f"{where}: " if where else ""
+    is_section = value is None or isinstance(value, dict)
+    shown = "" if not where else f"[{where}]: " if is_section else f"{where} = {value!r}: "
     return shown + text[:1].lower() + text[1:].replace("`", "")
 
 
@@ -163,7 +164,8 @@ def _path_keys(location: str) -> list[str]:
 
 def _unknown_key(key: str, where: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    nearest = difflib.get_close_matches(key, known, n=3, cutoff=0.0)
+    hint = f"did you mean `{near[0]}`?" if near else f"the nearest are {', '.join(nearest)}"
     return f"unknown key `{key}`{f' in [{where}]' if where else ''}; {hint}"
 
 

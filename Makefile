@@ -1,0 +1,58 @@
+# Two commands on a fresh machine: `make run` and `make test`. Needs python3 >= 3.11 with venv; no compiler.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+CONFIG ?= configs/local.toml
+SECONDS ?=
+REPLAY ?=
+ACTOR ?= strategy
+SESSION ?= $(basename $(notdir $(CONFIG)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-testnet test test-all lint bench profile clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+run: $(VENV)/.ready  ## local exchange and all actors [SECONDS=30] [CONFIG=configs/local.toml] [REPLAY="file file"]
+	@$(PY) supervisor.py $(CONFIG) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLAY),--replay $(REPLAY))
+
+run-testnet: $(VENV)/.ready  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]
+	@$(PY) supervisor.py configs/testnet.toml $(if $(SECONDS),--seconds $(SECONDS))
+
+test: $(VENV)/.ready-dev  ## what every commit must pass (under five minutes)
+	@$(PY) -m pytest -m "not slow"
+
+test-all: $(VENV)/.ready-dev  ## everything, the slow tests included
+	@$(PY) -m pytest
+
+lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.ready-dev  ## tick to order, beside a one-process quoter on the official client
+	@$(PY) -m benchmarks.tick_to_order
+
+profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=strategy] [SECONDS=10] [SESSION=local]
+	@$(PY) cli.py profile $(ACTOR) $(or $(SECONDS),10) --session $(SESSION)
+
+clean:  ## remove .venv and caches; runs/ and state/ stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python3 >= 3.11 is needed, this is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv $(VENV)
+
+# A second call installs nothing: the stamp is newer than pyproject.toml.
+$(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
+	@echo "installing (once) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PY) -m scripts.warm_kernels
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml | $(VENV)/.ready
+	@echo "installing the tools for tests (once) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
+
+python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_VENV_PYTHON = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+if __name__ == "__main__" and Path(sys.prefix) != _VENV_PYTHON.parent.parent and _VENV_PYTHON.exists():
+    os.execv(_VENV_PYTHON, [str(_VENV_PYTHON), *sys.argv])
+
+import json  # noqa: E402 - what follows needs the packages of .venv
+import subprocess  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+from domain.errors import ConnectivityError, ExitCode, UserError  # noqa: E402
+from messages import commands  # noqa: E402
+from messages.commands import Command, Reply  # noqa: E402
+from runtime import paths  # noqa: E402
+from runtime.commands import send_command  # noqa: E402
+from runtime.dotenv import load_dotenv  # noqa: E402
+from runtime.topology import ACTOR_NAMES, SUPERVISOR  # noqa: E402
+from shm.attach import list_sessions  # noqa: E402
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
+Session = Annotated[str, typer.Option("--session", "-s", help="name of the session (its config's file name)")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+ANSWER_TIMEOUT_S = 10.0
+LONG_TIMEOUT_S = 90.0
+
+
+def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Reply:
+    """Send a command to the session's supervisor; one clear line and exit 2 when it does not run."""
+    if not (paths.run_directory(session) / f"{SUPERVISOR}.sock").exists():
+        running = ", ".join(list_sessions()) or "none"
+        raise UserError(f"no session named `{session}` is running (running: {running}); start it with `make run`")
+    try:
+        return send_command(session, SUPERVISOR, command, timeout_s)
+    except ConnectivityError as error:
+        raise UserError(f"{error}; `python cli.py kill -s {session}` cancels without the supervisor") from None
+
+
+def _finish(reply: Reply) -> None:
+    print(reply.text)
+    if not reply.ok:
+        raise typer.Exit(ExitCode.CRASH)
+
+
+@app.command()
+def status(session: Session = "local", as_json: AsJson = False) -> None:
+    """Show what the session does: actors, quotes, position, risk, and why a side is not quoted."""
+    reply = _send(session, commands.Status())
+    if as_json:
+        print(json.dumps(reply.data, indent=2))
+        return
+    print(reply.text)
+    for name, actor in reply.data["actors"].items():
+        print(f"  {name:12} {actor['state']:9} pid {actor['pid']:<8} restarts {actor['restarts']}")
+    for name, found in reply.data["instruments"].items():
+        print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
+    print("  risk: " + ", ".join(f"{key} {value}" for key, value in reply.data["risk"].items()))
+
+
+@app.command()
+def pause(session: Session = "local") -> None:
+    """Take all quotes away; positions stay."""
+    _finish(_send(session, commands.Pause()))
+
+
+@app.command()
+def resume(session: Session = "local") -> None:
+    """Quote again after a pause, a halt or a kill."""
+    _finish(_send(session, commands.Resume()))
+
+
+@app.command()
+def reduce(session: Session = "local") -> None:
+    """Quote only the side that reduces the position."""
+    _finish(_send(session, commands.Reduce()))
+
+
+@app.command()
+def flatten(session: Session = "local") -> None:
+    """Pause, then bring every position to zero with reduce-only orders."""
+    _finish(_send(session, commands.Flatten(), LONG_TIMEOUT_S))
+
+
+@app.command(name="set")
+def set_parameter(
+    name: Annotated[str, typer.Argument(help="strategy.NAME, INSTRUMENT.NAME or risk.NAME")],
+    value: str,
+    session: Session = "local",
+    force: Annotated[bool, typer.Option("--force", help="needed to loosen a limit")] = False,
+) -> None:
+    """Set one parameter of the running session; checked like the configuration."""
+    _finish(_send(session, commands.SetParameter(name=name, value=value, force=force)))
+
+
+@app.command()
+def profile(
+    actor: Annotated[str, typer.Argument(help=f"one of {', '.join(ACTOR_NAMES)}")],
+    seconds: Annotated[float, typer.Argument()] = 10.0,
+    session: Session = "local",
+) -> None:
+    """Sample an actor's stack while it works and write a flame chart."""
+    _finish(_send(session, commands.Profile(actor=actor, seconds=seconds), seconds + ANSWER_TIMEOUT_S))
+
+
+@app.command()
+def stop(
+    session: Session = "local",
+    flatten_first: Annotated[bool, typer.Option("--flatten", help="bring positions to zero first")] = False,
+) -> None:
+    """End the session: quotes cancelled and confirmed by the venue, processes ended."""
+    _finish(_send(session, commands.Stop(flatten=flatten_first), LONG_TIMEOUT_S))
+
+
+@app.command()
+def kill(
+    session: Session = "local",
+    config: Annotated[Path | None, typer.Option("--config", help="default: configs/SESSION.toml")] = None,
+) -> None:
+    """Cancel everything at the venue with a connection of its own, whatever still works; then halt the session.
+
+    Needs no other process of ours. Ends when the venue has shown twice that no order is open.
+    """
+    path = config or Path("configs") / f"{session}.toml"
+    command = [sys.executable, "-m", "actors.kill", "--config", str(path), "--session", session]
+    result = subprocess.run(command, cwd=Path(__file__).resolve().parent, check=False)
+    if (paths.run_directory(session) / f"{SUPERVISOR}.sock").exists():
+        try:
+            reply = send_command(session, SUPERVISOR, commands.Kill(), ANSWER_TIMEOUT_S)
+            print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")
+        except ConnectivityError as error:
+            print(f"session not halted: {error}")
+    raise typer.Exit(result.returncode)
+
+
+def main() -> None:
+    """Run a command; faults of the user become one line and exit code 2 or 3."""
+    try:
+        load_dotenv(paths.home() / ".env")
+        app(standalone_mode=False)
+    except typer.Exit as ending:
+        sys.exit(ending.exit_code)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's usage errors
+        if show is None:
+            raise
+        show()
+        sys.exit(ExitCode.USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The way down: quotes cancelled and confirmed by the venue first, then every process ended, within a deadline.
+
+Execution is asked to stop: it cancels, confirms with the venue, flattens if wished, and reports. When it is
+dead, hung or too slow, the one-shot `python -m actors.kill` does the cancelling with a connection of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from domain.clock import NS_PER_S, Clock
+from domain.errors import ExitCode
+from messages import commands
+from messages.commands import Reply
+from runtime.config import Config
+from runtime.logs import Logger
+from runtime.supervision.children import Child
+from runtime.supervision.relay import Leg, Relay
+
+POLL_S = 0.01
+HURRY_S = 1.0
+END_S = 2.0
+KILL_TIMEOUT_S = 10.0
+FLATTEN_EXTRA_S = 45.0
+
+
+class Shutdown:
+    """Ends a session once.
+
+    Attributes:
+        is_confirmed: whether the venue has confirmed that no order of ours is open.
+        outcome: one line that says how it went.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        log: Logger,
+        relay: Relay,
+        children: Sequence[Child],
+        artifacts: Path,
+        venue: Mapping[str, str],
+    ) -> None:
+        self.is_confirmed = False
+        self.outcome = ""
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._relay = relay
+        self._children = {child.spec.name: child for child in children}
+        self._artifacts = artifacts
+        self._venue = venue
+
+    def run(self, *, flatten: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
+        """Cancel, confirm, report and end the actors.
+
+        Args:
+            is_hurried: asked again and again; True (a second Ctrl-C) shortens what is left to one second.
+
+        Returns:
+            execution's final report; empty when it could not give one.
+        """
+        report = self._stop_execution(flatten, is_hurried)
+        if not self.is_confirmed:
+            self._children["execution"].kill()
+            self._kill_orders()
+        self._end_actors(is_hurried)
+        self._log.info("session stopped", outcome=self.outcome, confirmed=self.is_confirmed)
+        if not report:
+            return self._last_report()
+        return report
+
+    def _stop_execution(self, flatten: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
+        execution = self._children["execution"]
+        if not execution.is_running:
+            self.outcome = "execution was not running"
+            return {}
+        timeout_s = self._config.supervisor.stop_deadline_s + (FLATTEN_EXTRA_S if flatten else 0.0)
+        future = self._relay.call(Leg("execution", commands.Stop(flatten=flatten), timeout_s))
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        hurried = False
+        while not future.done() and self._clock.monotonic_ns() < deadline_ns:
+            time.sleep(POLL_S)
+            if not hurried and is_hurried():
+                hurried = True
+                deadline_ns = self._clock.monotonic_ns() + int(HURRY_S * NS_PER_S)
+            if execution.has_ended() and not future.done():
+                time.sleep(POLL_S)  # its answer may still be on the way
+                break
+        reply = future.result() if future.done() else Reply(ok=False, text="execution did not stop in time")
+        self.outcome = reply.text
+        self.is_confirmed = reply.ok and str(reply.data.get("open_orders_at_exit")) == "0"
+        return dict(reply.data)
+
+    def _kill_orders(self) -> None:
+        """Cancel with the one-shot, which needs nothing of ours."""
+        result = run_kill(self._config, self._venue)
+        self.is_confirmed = result.returncode == ExitCode.CLEAN
+        lines = (result.stdout or result.stderr).strip().splitlines()
+        self.outcome = f"{self.outcome}; kill: {lines[-1] if lines else f'exit {result.returncode}'}"
+        self._log.warning("orders cancelled by the one-shot", outcome=self.outcome)
+
+    def _end_actors(self, is_hurried: Callable[[], bool]) -> None:
+        for child in self._children.values():
+            child.terminate()
+        deadline_ns = self._clock.monotonic_ns() + int(END_S * NS_PER_S)
+        while self._clock.monotonic_ns() < deadline_ns and not is_hurried():
+            if all(child.has_ended() for child in self._children.values()):
+                return
+            time.sleep(POLL_S)
+        for child in self._children.values():
+            if child.is_running:
+                self._log.warning("ended by force", actor=child.spec.name)
+            child.finish()
+
+    def _last_report(self) -> dict[str, Any]:
+        """Return the report that execution wrote last, without claims about the venue's state now."""
+        try:
+            report: dict[str, Any] = json.loads((self._artifacts / "execution.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            report = {}
+        report["open_orders_at_exit"] = 0 if self.is_confirmed else None
+        return report
+
+
+def run_kill(config: Config, venue: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the one-shot kill and return how it ended; exit code 0 = the venue showed no order twice."""
+    command = [sys.executable, "-m", "actors.kill", "--config", config.path, "--session", config.session]
+    try:
+        return subprocess.run(
+            command, env={**os.environ, **venue}, capture_output=True, text=True, timeout=KILL_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill did not end within {KILL_TIMEOUT_S:g} s")

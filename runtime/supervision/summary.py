@@ -1,0 +1,143 @@
+"""What a run leaves behind: summary.json, from counters and histograms in shared memory and from execution's report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from domain.clock import NS_PER_S
+from domain.records import ACCOUNT, HISTOGRAM
+from runtime.session import SessionSegments
+from runtime.topology import ACTORS, ACTORS_BY_NAME
+from shm.counters import Counters
+from shm.histogram import Quantiles, quantiles
+from shm.record import TableReader
+
+NS_PER_US = 1000
+
+
+def read_counters(segments: SessionSegments) -> dict[str, dict[str, int]]:
+    """Return every actor's counters."""
+    return {actor.name: Counters(segments[f"counters.{actor.name}"], actor.counters).values() for actor in ACTORS}
+
+
+def read_latencies(segments: SessionSegments) -> dict[str, Quantiles]:
+    """Return the quantiles of every stage that was measured, in the data's order."""
+    measured: dict[str, Quantiles] = {}
+    order = ("market_data", "strategy", "execution", "risk")
+    for actor in order:
+        table = TableReader(segments[f"latency.{actor}"])
+        for row, stage in enumerate(ACTORS_BY_NAME[actor].stages):
+            table.load(row)
+            buckets = np.asarray(table.latest["bucket"][0], dtype=np.int64)
+            found = quantiles(buckets, table.ints[HISTOGRAM.word("max_ns")])
+            if found.samples:
+                measured[stage] = found
+    return measured
+
+
+def quoted_ratios(segments: SessionSegments, rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Return (quoted_time_ratio, quoted_time_ratio_raw), each {bid, ask}.
+
+    The first counts only the time in which no limit, pause or configured filter took the side away; the raw one
+    all time since the first wish. Over several instruments times are added.
+    """
+    table = TableReader(segments["accounts"])
+    sums = dict.fromkeys(("bid_quoted", "ask_quoted", "bid_allowed", "ask_allowed", "all"), 0)
+    for row in range(rows):
+        if not table.load(row):
+            continue
+        for name in ("bid_quoted", "ask_quoted", "bid_allowed", "ask_allowed"):
+            sums[name] += table.ints[ACCOUNT.word(f"{name}_ns")]
+        since = table.ints[ACCOUNT.word("session_time_ns")]
+        if since:
+            sums["all"] += table.ints[ACCOUNT.word("accounted_time_ns")] - since
+    return (
+        {side: _ratio(sums[f"{side}_quoted"], sums[f"{side}_allowed"]) for side in ("bid", "ask")},
+        {side: _ratio(sums[f"{side}_quoted"], sums["all"]) for side in ("bid", "ask")},
+    )
+
+
+def _ratio(part_ns: int, whole_ns: int) -> float:
+    return round(min(part_ns / whole_ns, 1.0), 6) if whole_ns > 0 else 0.0
+
+
+def build_summary(
+    segments: SessionSegments,
+    *,
+    rows: int,
+    session: str,
+    venue: str,
+    elapsed_ns: int,
+    first_quote_ns: int | None,
+    restarts: Mapping[str, int],
+    exit_code: int,
+    report: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of summary.json (docs/operating.md explains each key).
+
+    Args:
+        report: execution's final report: orders, fills, fees, positions, profit and loss, open orders.
+    """
+    counters = read_counters(segments)
+    ratio, ratio_raw = quoted_ratios(segments, rows)
+    summary: dict[str, Any] = {
+        "session": session,
+        "venue": venue,
+        "exit_code": exit_code,
+        "seconds": round(elapsed_ns / NS_PER_S, 3),
+        "first_quote_s": None if first_quote_ns is None else round(first_quote_ns / NS_PER_S, 3),
+        "ticks": counters["market_data"]["book_updates"] + counters["market_data"]["tickers"],
+        "trades": counters["market_data"]["trades"],
+        "quotes": counters["strategy"]["wishes"],
+        "orders": {},
+        "fills": None,
+        "volume": None,
+        "fees": None,
+        "position": {},
+        "venue_position": {},
+        "pnl": {},
+        "quoted_time_ratio": ratio,
+        "quoted_time_ratio_raw": ratio_raw,
+        "latency_us": {
+            stage: {
+                "p50": found.p50_ns / NS_PER_US,
+                "p99": found.p99_ns / NS_PER_US,
+                "p999": found.p999_ns / NS_PER_US,
+                "max": found.max_ns / NS_PER_US,
+                "n": found.samples,
+            }
+            for stage, found in read_latencies(segments).items()
+        },
+        "restarts": dict(restarts),
+        "open_orders_at_exit": None,
+        "counters": counters,
+    }
+    for key, value in report.items():
+        if key not in ("quoted_time_ratio", "quoted_time_ratio_raw"):
+            summary[key] = value
+    return summary
+
+
+def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
+    """Return what a run was, in a few lines for people."""
+    orders, pnl, ratio = summary["orders"], summary["pnl"], summary["quoted_time_ratio"]
+    lines = [
+        f"{summary['seconds']:.1f} s, {summary['ticks']} ticks, {summary['quotes']} quotes, "
+        f"{orders.get('inserted', 0)} inserts, {orders.get('amended', 0)} amends, {summary['fills'] or 0} fills",
+        f"quoted {ratio['bid']:.1%} of the time on the bid, {ratio['ask']:.1%} on the ask; "
+        f"open orders at exit: {summary['open_orders_at_exit']}",
+    ]
+    if pnl:
+        lines.append(f"P&L {pnl.get('total')} $, fees {summary['fees']} $, position {summary['position']}")
+    if (tick_to_order := summary["latency_us"].get("tick_to_order")) is not None:
+        lines.append(
+            f"tick to order p50 {tick_to_order['p50']:.0f} µs, p99 {tick_to_order['p99']:.0f} µs, "
+            f"p99.9 {tick_to_order['p999']:.0f} µs (n = {tick_to_order['n']})"
+        )
+    if any(summary["restarts"].values()):
+        lines.append("restarts: " + ", ".join(f"{name} {n}" for name, n in summary["restarts"].items() if n))
+    return [*lines, f"summary: {run / 'summary.json'}"]

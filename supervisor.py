@@ -1,0 +1,313 @@
+"""The supervisor: one instance a session; spawns, watches, restarts and ends the actors. It never trades.
+
+Usage: python supervisor.py CONFIG [--seconds N] [--replay FILE...]
+
+Its loop is a list of verbs: take signals, watch children, serve commands, show status. Decisions are pure
+(runtime/restart_policy.py, runtime/affinity.py); its parts stand in runtime/supervision/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from domain.clock import NS_PER_S
+from domain.codes import RiskReason
+from domain.errors import ExitCode, UserError
+from messages import commands
+from messages.commands import AnyCommand, Reply
+from runtime import affinity, paths
+from runtime.clock import SystemClock
+from runtime.commands import CommandServer, Request
+from runtime.config import Config, load_config
+from runtime.dotenv import load_dotenv
+from runtime.environment import ActorEnvironment
+from runtime.logs import open_log
+from runtime.restart_policy import GiveUp
+from runtime.session import SessionLock, SessionSegments
+from runtime.supervision.children import Child
+from runtime.supervision.local_exchange import LocalExchange
+from runtime.supervision.relay import Relay, legs_of
+from runtime.supervision.shutdown import Shutdown
+from runtime.supervision.status import StatusReader, StatusScreen, is_kill_latched, status_line
+from runtime.supervision.summary import build_summary, summary_lines
+from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
+from shm.doorbell import Doorbell
+from shm.record import TableReader
+from venues.config import LOCAL_URL_VARIABLE, venue_url
+from venues.credentials import KEY_FILE_VARIABLE, read_credentials
+
+POLL_S = 0.02
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+OPERATOR_REASONS = (RiskReason.OPERATOR, RiskReason.KILL)
+
+
+class Supervisor:
+    """One session from lock to summary. What was opened is closed in reverse order, whatever happens."""
+
+    def __init__(self, config: Config, *, seconds: float | None) -> None:
+        self._config = config
+        self._clock = SystemClock()
+        self._seconds = seconds
+        self._exit_code = ExitCode.CLEAN
+        self._signals: list[int] = []
+        self._stop_requests: list[Request] = []
+        self._is_stopping = False
+        self._flatten = config.supervisor.flatten_on_shutdown
+        self._first_quote_ns: int | None = None
+        self._venue: dict[str, str] = {}
+        self._exchange: LocalExchange | None = None
+        self._children: list[Child] = []
+        self._console = Console(highlight=False)
+
+    def run(self) -> ExitCode:
+        """Run the session to its end and return the exit code."""
+        config = self._config
+        self._started_ns = self._clock.monotonic_ns()
+        self._started_realtime_ns = self._clock.realtime_ns()
+        with ExitStack() as stack:
+            self._signal_fd = _catch_signals(stack)
+            self._directory = paths.make_private(paths.make_private(paths.run_root()) / config.session)
+            lock = SessionLock(self._directory, config.session)
+            stack.callback(lock.release)
+            stack.callback(_empty_directory, self._directory)
+            self._run = paths.new_run(config.session)
+            self._log = open_log(SUPERVISOR, self._run / "logs" / "supervisor.log", config.runtime.log_level)
+            self._open_venue(stack)
+            self._segments = SessionSegments(config.session, tuple(config.instruments))
+            stack.callback(self._segments.unlink)
+            self._segments.create()
+            self._commands = CommandServer(config.session, SUPERVISOR)
+            stack.callback(self._commands.close)
+            self._relay = Relay(config.session, self._note_command)
+            stack.callback(self._relay.close)
+            self._spawn_all(stack)
+            self._loop()
+            self._finish()
+        return self._exit_code
+
+    # ---- start -----------------------------------------------------------------------------------
+
+    def _open_venue(self, stack: ExitStack) -> None:
+        """Start the local exchange, or check that there are keys for the real one."""
+        config = self._config
+        if config.venue.kind == "local":
+            self._exchange = LocalExchange(config.exchange, self._directory, self._run)
+            stack.callback(self._exchange.stop)
+            ready = self._exchange.start()
+            self._venue = {LOCAL_URL_VARIABLE: ready.url, KEY_FILE_VARIABLE: ready.key_file}
+            venue = {"url": ready.url, "key_file": ready.key_file}
+            self._log.info("local exchange listens", url=ready.url)
+        else:
+            read_credentials(config.venue, os.environ)
+            venue = {"url": venue_url(config.venue, os.environ), "key_file": ""}
+        paths.write_atomically(self._directory / "venue.json", json.dumps(venue).encode())
+
+    def _spawn_all(self, stack: ExitStack) -> None:
+        config = self._config
+        config_file = self._run / "config.json"
+        paths.write_atomically(config_file, msgspec.json.encode(config))
+        doorbells = {name: Doorbell.create() for name in DOORBELLS}
+        for doorbell in doorbells.values():
+            stack.callback(doorbell.close)
+        doorbell_fds = {name: doorbell.fd for name, doorbell in doorbells.items()}
+        told = ActorEnvironment(
+            session=config.session,
+            actor="",
+            config_file=config_file,
+            artifacts_dir=self._run,
+            state_dir=paths.state_directory(config.session),
+            epoch=0,
+            core=affinity.SHARED,
+            supervisor_pid=os.getpid(),
+            session_start_realtime_ns=self._started_realtime_ns,
+            doorbell_fds=doorbell_fds,
+        )
+        placements = self._placements()
+        for spec in ACTORS:
+            child = Child(
+                spec,
+                config.supervisor,
+                placements[spec.name],
+                TableReader(self._segments[f"heartbeats.{spec.name}"]),
+                msgspec.structs.replace(told, actor=spec.name, core=placements[spec.name].core),
+                self._venue,
+            )
+            stack.callback(child.finish)
+            child.spawn(self._clock.monotonic_ns())
+            self._children.append(child)
+        self._status = StatusReader(self._segments, tuple(config.instruments), self._children)
+
+    def _placements(self) -> dict[str, affinity.Placement]:
+        names = [spec.name for spec in ACTORS]
+        cores = affinity.available_cores()
+        if not self._config.supervisor.pin_cores:
+            self._say("cores: not pinned (pin_cores = false)")
+            return dict.fromkeys(names, affinity.Placement(frozenset(cores), affinity.SHARED))
+        placements = affinity.plan(names, cores)
+        self._say(affinity.describe(placements))
+        return placements
+
+    # ---- the loop ----------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        with ExitStack() as stack:
+            poller = select.epoll()
+            stack.callback(poller.close)
+            poller.register(self._signal_fd, select.EPOLLIN)
+            poller.register(self._commands.fd, select.EPOLLIN)
+            screen = stack.enter_context(StatusScreen(self._console, self._config.session))
+            while not self._is_stopping:
+                poller.poll(POLL_S)
+                now_ns = self._clock.monotonic_ns()
+                self._take_signals()
+                self._watch_children(now_ns)
+                self._watch_exchange()
+                self._serve_commands()
+                self._relay.poll()
+                if self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S:
+                    self._is_stopping = True
+                screen.show_if_due(now_ns, lambda: self._status.read(self._clock.monotonic_ns() - self._started_ns))
+
+    def _take_signals(self) -> None:
+        try:
+            numbers = os.read(self._signal_fd, 64)
+        except BlockingIOError:
+            return
+        self._signals += [number for number in numbers if number in STOP_SIGNALS]
+        if self._signals:
+            self._is_stopping = True
+
+    def _watch_children(self, now_ns: int) -> None:
+        for child in self._children:
+            note = child.watch(now_ns)
+            if isinstance(note, GiveUp):
+                self._log.error("gave up", actor=child.spec.name, reason=note.reason, exit_code=int(note.exit_code))
+                self._end_with(note.exit_code, note.reason)
+            elif note is not None:
+                self._log.info(note.text, actor=child.spec.name, pid=child.pid)
+                if note.is_trouble:
+                    self._say(f"{child.spec.name}: {note.text}")
+        if self._first_quote_ns is None and self._status.has_working_orders():
+            self._first_quote_ns = now_ns - self._started_ns
+            self._say(f"first quote {self._first_quote_ns / NS_PER_S:.2f} s after start")
+
+    def _watch_exchange(self) -> None:
+        if self._exchange is not None and not self._is_stopping and self._exchange.has_died:
+            usage = self._exchange.exit_code == ExitCode.USAGE
+            self._end_with(ExitCode.USAGE if usage else ExitCode.VENUE_UNREACHABLE, self._exchange.last_line())
+
+    def _serve_commands(self) -> None:
+        for request in self._commands.drain():
+            command = request.command
+            self._log.info("command", content=str(command))
+            match command:
+                case commands.Status():
+                    status = self._status.read(self._clock.monotonic_ns() - self._started_ns)
+                    request.answer(Reply(ok=True, text=status_line(status), data=status))
+                case commands.Stop():
+                    self._flatten = self._flatten or command.flatten
+                    self._stop_requests.append(request)
+                    self._is_stopping = True
+                case commands.Profile() if command.actor not in ACTOR_NAMES:
+                    request.answer(Reply(ok=False, text=f"no actor named {command.actor}: {', '.join(ACTOR_NAMES)}"))
+                case _:
+                    self._relay.pass_on(request, legs_of(command))
+
+    def _note_command(self, command: AnyCommand, reply: Reply) -> None:
+        self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)
+
+    def _end_with(self, exit_code: ExitCode, reason: str) -> None:
+        self._say(reason)
+        self._exit_code = exit_code
+        self._is_stopping = True
+
+    # ---- the end -----------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Cancel, confirm, end the actors, write the summary."""
+        latched, reason = is_kill_latched(self._segments)
+        if self._exit_code is ExitCode.CLEAN and latched and reason not in OPERATOR_REASONS:
+            self._exit_code = ExitCode.RISK_HALT
+        shutdown = Shutdown(self._config, self._clock, self._log, self._relay, self._children, self._run, self._venue)
+        report = shutdown.run(flatten=self._flatten, is_hurried=self._is_hurried)
+        if not shutdown.is_confirmed and self._exit_code is ExitCode.CLEAN:
+            self._exit_code = ExitCode.CRASH
+        summary = build_summary(
+            self._segments,
+            rows=len(self._config.instruments),
+            session=self._config.session,
+            venue=self._config.venue.kind,
+            elapsed_ns=self._clock.monotonic_ns() - self._started_ns,
+            first_quote_ns=self._first_quote_ns,
+            restarts={child.spec.name: child.restarts for child in self._children},
+            exit_code=self._exit_code,
+            report=report,
+        )
+        paths.write_atomically(self._run / "summary.json", json.dumps(summary, indent=2).encode() + b"\n", 0o644)
+        for request in self._stop_requests:
+            request.answer(Reply(ok=shutdown.is_confirmed, text=shutdown.outcome))
+        self._say(shutdown.outcome)
+        for line in summary_lines(summary, self._run):
+            self._say(line)
+
+    def _is_hurried(self) -> bool:
+        """True after a second Ctrl-C: the way down gets shorter."""
+        before = max(len(self._signals), 1)
+        self._take_signals()
+        return len(self._signals) > before
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
+        self._log.info(text)
+
+
+def _catch_signals(stack: ExitStack) -> int:
+    """Have signals written to a pipe, so that handlers do nothing; return the end to read."""
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    previous = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+    stack.callback(os.close, read_fd)
+    stack.callback(os.close, write_fd)
+    stack.callback(signal.set_wakeup_fd, previous)
+    return read_fd
+
+
+def _empty_directory(directory: Path) -> None:
+    """Remove sockets and files of the session; the lock goes last."""
+    for file in directory.iterdir():
+        if file.name != "lock":
+            file.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, run the session, return the exit code."""
+    parser = argparse.ArgumentParser(prog="supervisor.py", description="Run one Ringmaker session.")
+    parser.add_argument("config", type=Path, help="TOML file; its name is the session's name")
+    parser.add_argument("--seconds", type=float, default=None, help="end after this time")
+    parser.add_argument("--replay", nargs="+", default=None, metavar="FILE", help="parts of one recording, in order")
+    options = parser.parse_args(arguments)
+    try:
+        if options.seconds is not None and not options.seconds > 0:
+            raise UserError(f"--seconds {options.seconds:g}: expected a number above 0")
+        load_dotenv(paths.home() / ".env")
+        config = load_config(options.config, replay=options.replay)
+        return Supervisor(config, seconds=options.seconds).run()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
