@@ -1,0 +1,218 @@
+"""Which conditions of the account lead to which state, step by step with a clock moved by hand."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import pytest
+
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.codes import RiskReason
+from domain.instrument import Instrument, InstrumentKind
+from domain.order import TradingState
+from domain.reports import PositionReport
+from trading.risk.config import RiskConfig
+from trading.risk.drawdown import Drawdown
+from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
+from trading.risk.states import RiskStates
+
+BTC, ETH = "BTC-PERPETUAL", "ETH-PERPETUAL"
+
+
+def instrument(name: str, lot: str) -> Instrument:
+    return Instrument(name, InstrumentKind.PERPETUAL, "X", Decimal(1), Decimal(lot), Decimal(lot))
+
+
+def position(name: str, size: str, mark: str = "100000") -> PositionReport:
+    return PositionReport(name, Decimal(size), Decimal(mark), Decimal(mark), Decimal(0), Decimal(0), Decimal(0))
+
+
+class Scene:
+    """A monitor for which all is well, and a clock."""
+
+    def __init__(self, config: RiskConfig | None = None) -> None:
+        self.config = config or RiskConfig()
+        self.monitor = RiskMonitor(
+            self.config, (BTC, ETH), RiskStates(int(self.config.cooldown_s * NS_PER_S)), Drawdown()
+        )
+        self.monitor.on_instruments({BTC: instrument(BTC, "0.001"), ETH: instrument(ETH, "0.01")})
+        self.monitor.on_positions([], is_snapshot=True)
+        self.monitor.on_mark(0, 100_000.0)
+        self.monitor.on_mark(1, 4_000.0)
+        self.now_ns = 100 * NS_PER_S
+        self.feed_ns = self.execution_ns = self.venue_ns = -1  # -1 = fresh
+        self.execution_lots: list[int | None] = [0, 0]
+
+    def step(self, *, milliseconds: int = 100, is_started: bool = True, equity: float = 0.0) -> TradingState:
+        self.now_ns += milliseconds * NS_PER_MS
+        fresh = [at if at >= 0 else self.now_ns for at in (self.feed_ns, self.execution_ns, self.venue_ns)]
+        self.monitor.drawdown.update(equity, self.now_ns)
+        self.monitor.evaluate(
+            is_started=is_started,
+            life=SignsOfLife(*fresh),
+            execution=[ExecutionView(lots is not None, lots or 0) for lots in self.execution_lots],
+            now_ns=self.now_ns,
+            realtime_ns=self.now_ns,
+        )
+        return self.monitor.verdict(self.now_ns).state
+
+    @property
+    def reason(self) -> RiskReason:
+        return self.monitor.verdict(self.now_ns).reason
+
+
+def test_an_account_in_order_is_active() -> None:
+    assert Scene().step() is TradingState.ACTIVE
+
+
+def test_nothing_is_allowed_before_the_venue_has_told_the_account() -> None:
+    # Given a monitor that is still starting
+    scene = Scene()
+    assert scene.step(is_started=False) is TradingState.HALTED
+    assert scene.reason is RiskReason.STARTING
+    # If everything has been read, I expect active at once
+    assert scene.step() is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("sign", "silence_ms", "reason"),
+    [
+        ("feed_ns", 2000, RiskReason.STALE_MARKET_DATA),
+        ("execution_ns", 500, RiskReason.EXECUTION_SUSPECT),
+        ("venue_ns", 3000, RiskReason.VENUE_DISCONNECTED),
+    ],
+)
+def test_silence_halts_and_ends_the_halt_by_itself(sign: str, silence_ms: int, reason: RiskReason) -> None:
+    # Given a sign of life that stops
+    scene = Scene()
+    setattr(scene, sign, scene.now_ns)
+    # If the silence reaches its bound, and then passes it
+    assert scene.step(milliseconds=silence_ms) is TradingState.ACTIVE
+    assert scene.step(milliseconds=1) is TradingState.HALTED
+    assert scene.reason is reason
+    # I expect active as soon as it is heard again
+    setattr(scene, sign, -1)
+    assert scene.step() is TradingState.ACTIVE
+
+
+def test_a_position_above_its_limit_lets_only_its_instrument_reduce() -> None:
+    # Given 0.101 BTC short with a limit of 0.1
+    scene = Scene()
+    scene.monitor.on_positions([position(BTC, "-0.101")], is_snapshot=False)
+    scene.execution_lots = [-101, 0]
+    # If it is judged, I expect BTC to reduce and ETH to be free
+    assert scene.step() is TradingState.REDUCING
+    assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.POSITION_LIMIT
+    assert scene.monitor.verdict(scene.now_ns, 1).state is TradingState.ACTIVE
+    # and free again at the limit itself
+    scene.monitor.on_positions([position(BTC, "-0.1")], is_snapshot=False)
+    scene.execution_lots = [-100, 0]
+    assert scene.step() is TradingState.ACTIVE
+
+
+def test_gross_notional_counts_every_holding_of_the_account() -> None:
+    # Given 0.1 BTC long, 1 ETH short, and a future that we do not quote
+    scene = Scene(RiskConfig(gross_notional_max_usd=20_000.0))
+    future = position("BTC-25DEC26", "0.05", mark="110000")
+    scene.monitor.on_positions([position(BTC, "0.1"), position(ETH, "-1"), future], is_snapshot=True)
+    scene.execution_lots = [100, -100]
+    # If summed, I expect 10,000 + 4,000 + 5,500 gross and 11,500 net
+    assert scene.monitor.gross_notional == pytest.approx(19_500.0)
+    assert scene.monitor.net_notional == pytest.approx(11_500.0)
+    # and a limit to be told: ETH is above the 0.1 base units too
+    assert scene.step() is TradingState.REDUCING
+    scene.monitor.on_mark(0, 130_000.0)
+    scene.step()
+    assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.NOTIONAL_LIMIT
+
+
+def test_a_loss_from_the_peak_halts_for_good() -> None:
+    # Given an equity that rose to 100 USD
+    scene = Scene(RiskConfig(loss_from_peak_max_usd=250.0))
+    scene.step(equity=100.0)
+    # If it falls to 150 below zero, I expect no halt yet, and one cent further a halt
+    assert scene.step(equity=-150.0) is TradingState.ACTIVE
+    assert scene.step(equity=-150.01) is TradingState.HALTED
+    # that stays when the equity comes back
+    assert scene.step(equity=100.0) is TradingState.HALTED
+    assert scene.reason is RiskReason.LOSS_FROM_PEAK
+
+
+def test_after_a_resume_losses_count_from_where_the_equity_is() -> None:
+    # Given a halt for loss
+    scene = Scene()
+    scene.step(equity=-300.0)
+    # If the operator resumes
+    scene.monitor.states.resume(scene.now_ns)
+    scene.monitor.drawdown.restart_from_here()
+    # I expect recovering, not the same halt again
+    assert scene.step(equity=-300.0) is TradingState.RECOVERING
+
+
+def test_a_missing_mark_of_something_held_halts() -> None:
+    # Given a position whose mark is lost
+    scene = Scene()
+    scene.monitor.on_positions([position(BTC, "0.01")], is_snapshot=False)
+    scene.execution_lots = [10, 0]
+    scene.monitor.on_mark(0, math.nan)
+    # If it is judged, I expect a halt; with the mark of a flat instrument missing, none
+    assert scene.step() is TradingState.HALTED
+    assert scene.reason is RiskReason.NOT_FINITE
+    scene.monitor.on_mark(0, 100_000.0)
+    scene.monitor.on_mark(1, 0.0)
+    assert scene.step() is TradingState.ACTIVE
+
+
+def test_a_difference_of_positions_is_borne_for_a_while_and_then_reduces() -> None:
+    # Given that execution counts one lot more than the venue
+    scene = Scene(RiskConfig(position_difference_s=2.0))
+    scene.execution_lots = [1, 0]
+    # If it goes away in time, I expect nothing
+    assert scene.step(milliseconds=1900) is TradingState.ACTIVE
+    scene.execution_lots = [0, 0]
+    assert scene.step() is TradingState.ACTIVE
+    scene.execution_lots = [1, 0]
+    # If it persists, I expect the instrument to reduce until it is gone
+    assert scene.step() is TradingState.ACTIVE
+    assert scene.step(milliseconds=2001) is TradingState.REDUCING
+    assert scene.reason is RiskReason.POSITION_DIFFERS
+    scene.execution_lots = [0, 0]
+    assert scene.step() is TradingState.ACTIVE
+
+
+def test_more_orders_than_the_gate_can_have_let_pass_halt_for_the_cooldown() -> None:
+    # Given a gate that lets 50 orders pass in a second
+    scene = Scene()
+    # If 75 are seen in one, I expect nothing; if 76 are, a halt that lasts
+    scene.monitor.on_orders_sent([scene.now_ns] * 75)
+    assert scene.step() is TradingState.ACTIVE
+    scene.monitor.on_orders_sent([scene.now_ns])
+    assert scene.step() is TradingState.HALTED
+    assert scene.reason is RiskReason.ORDER_RATE
+    assert scene.step(milliseconds=2000) is TradingState.HALTED
+    assert scene.step(milliseconds=5000) is TradingState.RECOVERING
+    assert scene.step(milliseconds=5000) is TradingState.ACTIVE
+
+
+def test_a_snapshot_forgets_what_it_does_not_name() -> None:
+    # Given a position
+    scene = Scene()
+    scene.monitor.on_positions([position(BTC, "0.02")], is_snapshot=False)
+    # If a snapshot without it comes, I expect flat
+    scene.monitor.on_positions([], is_snapshot=True)
+    assert scene.monitor.holding(0).position == 0
+
+
+def test_the_peak_and_the_first_equity_of_the_day_are_kept() -> None:
+    # Given equity over midnight
+    drawdown = Drawdown()
+    day_ns = 86_400 * NS_PER_S
+    for equity, at_ns in ((5.0, 10), (20.0, day_ns - 1), (12.0, day_ns), (30.0, day_ns + 1)):
+        drawdown.update(equity, at_ns)
+    # If asked, I expect the highest value and the first of the second day
+    assert (drawdown.peak, drawdown.day, drawdown.day_start_equity) == (30.0, 1, 12.0)
+    # and that a NaN is seen but spoils nothing
+    drawdown.update(math.nan, day_ns + 2)
+    assert math.isnan(drawdown.from_peak)
+    assert drawdown.peak == 30.0

@@ -1,0 +1,102 @@
+"""What risk must not forget: latched causes, the day's first equity, the peak, limits set by hand. One JSON file.
+
+Latched causes outlive the session. Everything that belongs to one run (peak, baseline, limits set while it ran)
+is kept with the run's id and is not taken over by another run.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from domain.errors import UserError
+from trading.risk.states import Cause, Latched
+
+FILE_NAME = "risk.json"
+KILL_FILE_NAME = "kill.json"
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """Holdings of one instrument when the run began, and the mark that they are valued from."""
+
+    position: Decimal
+    price: Decimal
+
+
+class RiskMemory(msgspec.Struct, kw_only=True):
+    """The content of the file.
+
+    Attributes:
+        run: id of the run that wrote it (the name of its folder under runs/).
+        day: days since 1970 (UTC) of `day_start_equity`; -1 = none yet.
+        day_start_equity: profit and loss of the run when the day, or the run, began; quote currency.
+        equity_peak: highest profit and loss of the run.
+        openings: holdings when the run began, by instrument.
+        limits: values set while running, by name.
+        latched: causes that only an operator ends.
+    """
+
+    run: str = ""
+    day: int = -1
+    day_start_equity: float = 0.0
+    equity_peak: float = 0.0
+    openings: dict[str, Opening] = {}
+    limits: dict[str, float] = {}
+    latched: list[Latched] = []
+
+    def for_run(self, run: str) -> RiskMemory:
+        """Return what a run of this id may take over: all of it, or of another run's only what is latched."""
+        return self if self.run == run else RiskMemory(run=run, latched=self.latched)
+
+
+class KillMark(msgspec.Struct, frozen=True):
+    """What the kill one-shot leaves for risk: it may be the only process alive."""
+
+    realtime_ns: int
+    text: str = "the kill command cancelled everything"
+
+
+def load_memory(state_dir: Path) -> RiskMemory:
+    """Return what was saved; an empty memory when nothing was.
+
+    Raises:
+        UserError: if the file is there and cannot be read: a latch may stand in it, so nobody may go on.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RiskMemory)
+    except FileNotFoundError:
+        return RiskMemory()
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}); it may hold a halt. Look at it, then delete it to start unlatched"
+        ) from None
+
+
+def memory_bytes(memory: RiskMemory) -> bytes:
+    """Return the file's content; whoever writes it replaces the file whole or not at all."""
+    return msgspec.json.format(msgspec.json.encode(memory))
+
+
+def kill_mark_bytes(mark: KillMark) -> bytes:
+    """Return the content of the file that has risk, whenever it looks or starts next, halt until a resume."""
+    return msgspec.json.encode(mark)
+
+
+def take_kill_mark(state_dir: Path) -> Latched | None:
+    """Return the mark of a kill as a latched cause; None when there is none. An unreadable mark counts too."""
+    path = state_dir / KILL_FILE_NAME
+    try:
+        mark = msgspec.json.decode(path.read_bytes(), type=KillMark)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError):
+        mark = KillMark(0)
+    return Latched(Cause.KILLED, mark.text, mark.realtime_ns)
+
+
+def clear_kill_mark(state_dir: Path) -> None:
+    """Forget the mark: the operator resumed."""
+    (state_dir / KILL_FILE_NAME).unlink(missing_ok=True)

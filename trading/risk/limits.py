@@ -1,0 +1,125 @@
+"""From the configured limits (base units, USD) to the LIMITS record of one instrument (ticks, lots)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableSequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from domain.instrument import Instrument
+from domain.order import TradingState
+from domain.records import LIMITS
+from domain.units import lots_down
+from trading.risk.config import RiskConfig
+from trading.risk.states import Verdict
+
+_INTS = {
+    name: LIMITS.word(name)
+    for name in (
+        "instrument", "written_time_ns", "state", "reason", "is_position_known", "position_lots", "order_lots_max",
+        "position_lots_max", "open_orders_max", "order_rate_max",
+    )
+}  # fmt: skip
+_FLOATS = {
+    name: LIMITS.word(name)
+    for name in ("order_notional_max", "gross_notional_room", "mark_price", "collar_low", "collar_high")
+}
+# Field -> +1 when a larger value is looser, -1 when it is tighter.
+LOOSER = {
+    "position_max_base": 1,
+    "order_size_max_base": 1,
+    "order_notional_max_usd": 1,
+    "gross_notional_max_usd": 1,
+    "open_orders_max": 1,
+    "order_rate_max_per_s": 1,
+    "price_collar_bps": 1,
+    "loss_from_peak_max_usd": 1,
+    "market_data_stale_ms": 1,
+    "flatten_on_halt": -1,
+    "cooldown_s": -1,
+    "recovering_scale": 1,
+    "execution_silent_ms": 1,
+    "venue_silent_ms": 1,
+    "position_difference_s": 1,
+}  # the limits that may be set while running
+
+
+class Holding(NamedTuple):
+    """What risk knows of one instrument when it writes its limits.
+
+    Attributes:
+        row: row of the instruments table.
+        instrument: None until the venue has told of it; then the limits are all zero.
+        position: base units, signed; None when unknown.
+        mark_price: quote currency; NaN when unknown.
+    """
+
+    row: int
+    instrument: Instrument | None
+    position: Decimal | None
+    mark_price: float
+
+    @property
+    def notional(self) -> float:
+        """|position| × mark in quote currency; NaN when one of them is unknown."""
+        if self.position is None or self.instrument is None:
+            return math.nan
+        # A flat instrument adds nothing, whether its mark is known or not.
+        size = abs(float(self.position * self.instrument.contract_multiplier))
+        return size * self.mark_price if size else 0.0
+
+
+def position_lots(holding: Holding) -> int:
+    """Return the position in whole lots, a broken lot counted as a whole one; 0 when unknown."""
+    if holding.position is None or holding.instrument is None:
+        return 0
+    lots = holding.position / holding.instrument.lot_size
+    return int(lots.to_integral_value(rounding="ROUND_UP"))
+
+
+def fill_limits(
+    ints: MutableSequence[int],
+    floats: MutableSequence[float],
+    *,
+    config: RiskConfig,
+    holding: Holding,
+    verdict: Verdict,
+    gross_room: float,
+    now_ns: int,
+) -> None:
+    """Write the limits now in force into a record's words. What is unknown closes the gate.
+
+    Args:
+        gross_room: what is left of the gross notional over all instruments, quote currency.
+    """
+    scale = config.recovering_scale if verdict.state is TradingState.RECOVERING else 1.0
+    instrument = holding.instrument
+    base_per_lot = float(instrument.lot_size * instrument.contract_multiplier) if instrument else math.inf
+    width = config.price_collar_bps / 10_000
+    values: dict[str, int] = {
+        "instrument": holding.row,
+        "written_time_ns": now_ns,
+        "state": int(verdict.state),
+        "reason": int(verdict.reason),
+        "is_position_known": int(holding.position is not None and instrument is not None),
+        "position_lots": position_lots(holding),
+        "order_lots_max": lots_down(config.order_size_max_base, base_per_lot) if instrument else 0,
+        "position_lots_max": lots_down(config.position_max_base * scale, base_per_lot) if instrument else 0,
+        "open_orders_max": config.open_orders_max,
+        "order_rate_max": config.order_rate_max_per_s,
+    }
+    for name, value in values.items():
+        ints[_INTS[name]] = value
+    # What recovering takes away is a part of the whole limit, not of what happens to be left of it.
+    reserved = config.gross_notional_max_usd * (1.0 - scale)
+    floats[_FLOATS["order_notional_max"]] = config.order_notional_max_usd
+    floats[_FLOATS["gross_notional_room"]] = gross_room - reserved
+    floats[_FLOATS["mark_price"]] = holding.mark_price
+    floats[_FLOATS["collar_low"]] = holding.mark_price * (1.0 - width)
+    floats[_FLOATS["collar_high"]] = holding.mark_price * (1.0 + width)
+
+
+def loosens(name: str, old: float, new: float) -> bool:
+    """Return whether changing the limit `name` from `old` to `new` lets more pass. KeyError: no such limit."""
+    return LOOSER[name] * (float(new) - float(old)) > 0

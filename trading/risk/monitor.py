@@ -1,0 +1,227 @@
+"""What risk concludes from what it sees: the conditions behind each cause, ten times a second, in every state.
+
+Pure: positions, trades, marks, signs of life and times are passed in; the state, the limits and the figures are
+read off. The venue is right about the position; execution's own count is only compared with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.instrument import Instrument
+from domain.reports import PositionReport
+from trading.risk.config import RiskConfig
+from trading.risk.drawdown import Drawdown
+from trading.risk.limits import Holding, position_lots
+from trading.risk.states import ACCOUNT, Cause, RiskStates, Verdict
+
+# Answers come bunched where sends were spread: only this multiple of the gate's own rate shows that it was passed by.
+ORDER_RATE_TOLERANCE = 1.5
+
+
+class Tell(Protocol):
+    """Says whether a cause is present, of the account or of one instrument."""
+
+    def __call__(self, cause: Cause, is_present: bool, text: str, scope: int = ACCOUNT) -> None: ...
+
+
+class ExecutionView(NamedTuple):
+    """What execution says of one instrument."""
+
+    is_known: bool
+    position_lots: int
+
+
+class SignsOfLife(NamedTuple):
+    """Monotonic times of the newest sign of each; 0 = never."""
+
+    feed_time_ns: int
+    execution_time_ns: int
+    venue_time_ns: int
+
+
+class RiskMonitor:
+    """The account as the venue shows it, and the causes that follow.
+
+    Attributes:
+        config: limits now in force.
+        states: causes that hold.
+        drawdown: equity, peak and first equity of the day.
+    """
+
+    def __init__(
+        self, config: RiskConfig, instrument_names: Sequence[str], states: RiskStates, drawdown: Drawdown
+    ) -> None:
+        self.config = config
+        self.states = states
+        self.drawdown = drawdown
+        self._names = tuple(instrument_names)
+        self._rows = {name: row for row, name in enumerate(instrument_names)}
+        self._instruments: dict[str, Instrument] = {}
+        self._positions: dict[str, Decimal] = {}
+        self._marks: dict[str, float] = {}
+        self._are_positions_known = False
+        self._differs_since_ns: dict[int, int] = {}
+        self._order_times_ns: deque[int] = deque()
+
+    # ---- what is seen --------------------------------------------------------------------------------
+
+    def on_instruments(self, instruments: dict[str, Instrument]) -> None:
+        self._instruments = instruments
+
+    def on_positions(self, reports: Iterable[PositionReport], is_snapshot: bool) -> None:
+        """Take over the venue's holdings; what a snapshot leaves out is flat."""
+        if is_snapshot:
+            self._positions.clear()
+            self._are_positions_known = True
+        for report in reports:
+            self._positions[report.instrument_name] = report.position
+            if report.instrument_name not in self._rows:  # held in the account, not ours to quote
+                self._marks[report.instrument_name] = float(report.mark_price)
+
+    def on_mark(self, row: int, mark_price: float) -> None:
+        """Take over a mark price; what is not finite and positive makes it unknown."""
+        is_price = math.isfinite(mark_price) and mark_price > 0.0
+        self._marks[self._names[row]] = mark_price if is_price else math.nan
+
+    def on_orders_sent(self, times_ns: Iterable[int]) -> None:
+        """Count inserts and amends that the venue answered, by monotonic time."""
+        self._order_times_ns.extend(times_ns)
+
+    # ---- what is known -------------------------------------------------------------------------------
+
+    @property
+    def are_positions_known(self) -> bool:
+        return self._are_positions_known
+
+    @property
+    def positions(self) -> dict[str, Decimal]:
+        """Holdings as the venue told them, base units, signed."""
+        return dict(self._positions)
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Mark prices known, quote currency."""
+        return {name: mark for name, mark in self._marks.items() if math.isfinite(mark)}
+
+    def holding(self, row: int) -> Holding:
+        name = self._names[row]
+        position = self._positions.get(name, Decimal(0)) if self._are_positions_known else None
+        return Holding(row, self._instruments.get(name), position, self._marks.get(name, math.nan))
+
+    @property
+    def gross_notional(self) -> float:
+        """Sum of |position| × mark over the account, quote currency; NaN when part of it is unknown."""
+        return math.fsum(abs(value) for value in self._notionals())
+
+    @property
+    def net_notional(self) -> float:
+        """The same, signed."""
+        return math.fsum(self._notionals())
+
+    def _notionals(self) -> list[float]:
+        if not self._are_positions_known:
+            return [math.nan]
+        return [
+            float(position * self._multiplier(name)) * self._marks.get(name, math.nan)
+            for name, position in self._positions.items()
+            if position
+        ]
+
+    def _multiplier(self, name: str) -> Decimal:
+        instrument = self._instruments.get(name)
+        return instrument.contract_multiplier if instrument else Decimal(1)
+
+    def verdict(self, now_ns: int, row: int = ACCOUNT) -> Verdict:
+        return self.states.verdict(now_ns, row)
+
+    # ---- what follows --------------------------------------------------------------------------------
+
+    def evaluate(
+        self, *, is_started: bool, life: SignsOfLife, execution: Sequence[ExecutionView], now_ns: int, realtime_ns: int
+    ) -> None:
+        """Bring every cause up to date.
+
+        Args:
+            is_started: instruments, positions and the trades of the session have been read from the venue.
+            execution: what execution says, by row.
+        """
+
+        def tell(cause: Cause, is_present: bool, text: str, scope: int = ACCOUNT) -> None:
+            self.states.tell(cause, is_present, text, now_ns=now_ns, realtime_ns=realtime_ns, scope=scope)
+
+        config = self.config
+        tell(Cause.STARTING, not is_started, "reading positions, orders and trades from the venue")
+        tell(Cause.POSITION_UNKNOWN, not self._are_positions_known, "the venue has not told the positions")
+        for cause, who, seen_ns, silent_ms_max in (
+            (Cause.VENUE_SILENT, "risk's connection to the venue", life.venue_time_ns, config.venue_silent_ms),
+            (Cause.STALE_MARKET_DATA, "market data", life.feed_time_ns, config.market_data_stale_ms),
+            (Cause.EXECUTION_SILENT, "execution", life.execution_time_ns, config.execution_silent_ms),
+        ):
+            silent_ms = (now_ns - seen_ns) // NS_PER_MS
+            text = f"{who} is silent for {silent_ms} ms" if seen_ns else f"no sign of life of {who} yet"
+            tell(cause, silent_ms > silent_ms_max, text)
+        self._tell_of_money(tell, is_started)
+        self._tell_of_positions(tell, execution, now_ns)
+        self._tell_of_rate(tell, now_ns)
+
+    def _tell_of_money(self, tell: Tell, is_started: bool) -> None:
+        config, drawdown = self.config, self.drawdown
+        gross = self.gross_notional
+        is_finite = math.isfinite(gross) and math.isfinite(drawdown.equity)
+        tell(
+            Cause.NOT_FINITE,
+            is_started and not is_finite,
+            f"gross notional {gross}, equity {drawdown.equity}: a mark is missing",
+        )
+        tell(
+            Cause.NOTIONAL_LIMIT,
+            gross > config.gross_notional_max_usd,
+            f"gross notional {gross:.2f}, limit {config.gross_notional_max_usd:.2f} USD",
+        )
+        tell(
+            Cause.LOSS_FROM_PEAK,
+            is_started and drawdown.from_peak > config.loss_from_peak_max_usd,
+            f"equity {drawdown.equity:.2f} is {drawdown.from_peak:.2f} below its peak {drawdown.peak:.2f}, "
+            f"limit {config.loss_from_peak_max_usd:.2f} USD",
+        )
+
+    def _tell_of_positions(self, tell: Tell, execution: Sequence[ExecutionView], now_ns: int) -> None:
+        for row, name in enumerate(self._names):
+            holding = self.holding(row)
+            base = abs(float((holding.position or Decimal(0)) * self._multiplier(name)))
+            tell(
+                Cause.POSITION_LIMIT,
+                base > self.config.position_max_base * (1 + 1e-9),
+                f"{name}: position {holding.position}, limit {self.config.position_max_base} base units",
+                row,
+            )
+            ours, theirs = position_lots(holding), execution[row]
+            if holding.position is None or holding.instrument is None or not theirs.is_known:
+                continue
+            differs = ours != theirs.position_lots
+            since_ns = self._differs_since_ns.setdefault(row, now_ns) if differs else now_ns
+            if not differs:
+                self._differs_since_ns.pop(row, None)
+            tell(
+                Cause.POSITION_DIFFERS,
+                now_ns - since_ns > self.config.position_difference_s * NS_PER_S,
+                f"{name}: the venue says {ours} lots, execution {theirs.position_lots}",
+                row,
+            )
+
+    def _tell_of_rate(self, tell: Tell, now_ns: int) -> None:
+        times_ns = self._order_times_ns
+        while times_ns and times_ns[0] <= now_ns - NS_PER_S:
+            times_ns.popleft()
+        rate_max = self.config.order_rate_max_per_s * ORDER_RATE_TOLERANCE
+        tell(
+            Cause.ORDER_RATE,
+            len(times_ns) > rate_max,
+            f"{len(times_ns)} orders in one second, {rate_max:.0f} can be explained",
+        )

@@ -1,0 +1,183 @@
+"""Which state risk is in, and why: one table of causes.
+
+A cause is something that takes freedom away. It holds for the whole account or for one instrument, and its rule
+says which state it demands and what ends it. The state is always the strictest one demanded; there is no other
+memory, so no order of events can leave the machine in a state that nothing asks for.
+
+    active ──> reducing ──> halted ──> recovering ──> active      any cause, at any time, may go straight to its state
+
+`recovering` is itself a cause: halts that somebody or something had to decide are followed by a while of smaller
+limits. Monitoring goes on in every state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+from domain.codes import RiskReason
+from domain.order import TradingState
+
+ACCOUNT = -1  # scope of a cause that holds for every instrument; other scopes are rows of the instruments table
+
+
+class Cause(Enum):
+    """What can take freedom away; strictest first, then the one that an operator should hear of first."""
+
+    KILLED = "killed"
+    LOSS_FROM_PEAK = "loss_from_peak"
+    OPERATOR_HALT = "operator_halt"
+    STARTING = "starting"
+    VENUE_SILENT = "venue_silent"
+    POSITION_UNKNOWN = "position_unknown"
+    EXECUTION_SILENT = "execution_silent"
+    STALE_MARKET_DATA = "stale_market_data"
+    NOT_FINITE = "not_finite"
+    ORDER_RATE = "order_rate"
+    OPERATOR_REDUCE = "operator_reduce"
+    POSITION_LIMIT = "position_limit"
+    NOTIONAL_LIMIT = "notional_limit"
+    POSITION_DIFFERS = "position_differs"
+    RECOVERING = "recovering"
+
+
+class Release(Enum):
+    """What ends a cause."""
+
+    ITSELF = "it is gone"
+    COOLDOWN = "it has been gone for the cool-down"
+    OPERATOR = "a resume; it is latched and survives restarts"
+
+
+class Rule(NamedTuple):
+    """What a cause demands. `recovers`: its end is followed by recovering."""
+
+    state: TradingState
+    reason: RiskReason
+    release: Release
+    recovers: bool = False
+
+
+_HALTED, _REDUCING = TradingState.HALTED, TradingState.REDUCING
+RULES: dict[Cause, Rule] = {
+    Cause.KILLED: Rule(_HALTED, RiskReason.KILL, Release.OPERATOR, recovers=True),
+    Cause.LOSS_FROM_PEAK: Rule(_HALTED, RiskReason.LOSS_FROM_PEAK, Release.OPERATOR, recovers=True),
+    Cause.OPERATOR_HALT: Rule(_HALTED, RiskReason.OPERATOR, Release.OPERATOR, recovers=True),
+    Cause.STARTING: Rule(_HALTED, RiskReason.STARTING, Release.ITSELF),
+    Cause.VENUE_SILENT: Rule(_HALTED, RiskReason.VENUE_DISCONNECTED, Release.ITSELF),
+    Cause.POSITION_UNKNOWN: Rule(_HALTED, RiskReason.POSITION_UNKNOWN, Release.ITSELF),
+    Cause.EXECUTION_SILENT: Rule(_HALTED, RiskReason.EXECUTION_SUSPECT, Release.ITSELF),
+    Cause.STALE_MARKET_DATA: Rule(_HALTED, RiskReason.STALE_MARKET_DATA, Release.ITSELF),
+    Cause.NOT_FINITE: Rule(_HALTED, RiskReason.NOT_FINITE, Release.ITSELF),
+    Cause.ORDER_RATE: Rule(_HALTED, RiskReason.ORDER_RATE, Release.COOLDOWN, recovers=True),
+    Cause.OPERATOR_REDUCE: Rule(_REDUCING, RiskReason.OPERATOR, Release.OPERATOR),
+    Cause.POSITION_LIMIT: Rule(_REDUCING, RiskReason.POSITION_LIMIT, Release.ITSELF),
+    Cause.NOTIONAL_LIMIT: Rule(_REDUCING, RiskReason.NOTIONAL_LIMIT, Release.ITSELF),
+    Cause.POSITION_DIFFERS: Rule(_REDUCING, RiskReason.POSITION_DIFFERS, Release.ITSELF),
+    Cause.RECOVERING: Rule(TradingState.RECOVERING, RiskReason.NONE, Release.COOLDOWN),
+}
+assert set(RULES) == set(Cause)
+_PRECEDENCE = {cause: place for place, cause in enumerate(Cause)}
+
+
+class Latched(msgspec.Struct, frozen=True):
+    """A cause that only an operator ends, as it is kept on disk."""
+
+    cause: Cause
+    text: str
+    since_realtime_ns: int
+
+
+class Verdict(NamedTuple):
+    """The state demanded now, with the first of its causes."""
+
+    state: TradingState
+    reason: RiskReason
+    text: str
+
+
+ALL_CLEAR = Verdict(TradingState.ACTIVE, RiskReason.NONE, "")
+
+
+class _Held(NamedTuple):
+    text: str
+    since_realtime_ns: int
+    until_ns: int  # monotonic; a cause that is present stays at _FOREVER
+
+
+_FOREVER = 2**63 - 1
+
+
+class RiskStates:
+    """The causes that hold now. All times are passed in."""
+
+    def __init__(self, cooldown_ns: int, latched: Iterable[Latched] = ()) -> None:
+        self._cooldown_ns = cooldown_ns
+        self._held: dict[tuple[Cause, int], _Held] = {
+            (one.cause, ACCOUNT): _Held(one.text, one.since_realtime_ns, _FOREVER) for one in latched
+        }
+
+    def tell(
+        self,
+        cause: Cause,
+        is_present: bool,
+        text: str,
+        *,
+        now_ns: int,
+        realtime_ns: int = 0,
+        scope: int = ACCOUNT,
+    ) -> None:
+        """Say whether a cause is present. A latched one stays, whatever is said later."""
+        key = (cause, scope)
+        held = self._held.get(key)
+        if is_present:
+            if held is None or held.until_ns != _FOREVER:
+                self._held[key] = _Held(text, realtime_ns, _FOREVER)
+            return
+        if held is None or held.until_ns != _FOREVER or RULES[cause].release is Release.OPERATOR:
+            return
+        if RULES[cause].release is Release.COOLDOWN:
+            self._held[key] = held._replace(until_ns=now_ns + self._cooldown_ns)
+        else:
+            self._end(key, now_ns)
+
+    def resume(self, now_ns: int) -> list[Cause]:
+        """End every latched cause and return them: the operator has looked."""
+        ended = [key for key in self._held if RULES[key[0]].release is Release.OPERATOR]
+        for key in ended:
+            self._end(key, now_ns)
+        return [cause for cause, _ in ended]
+
+    def verdict(self, now_ns: int, scope: int = ACCOUNT) -> Verdict:
+        """Return the state of one instrument, or with ACCOUNT the strictest state of all of them."""
+        self._expire(now_ns)
+        holding = [key for key in self._held if scope in (ACCOUNT, key[1]) or key[1] == ACCOUNT]
+        if not holding:
+            return ALL_CLEAR
+        first = min(holding, key=lambda key: _PRECEDENCE[key[0]])
+        rule = RULES[first[0]]
+        return Verdict(rule.state, rule.reason, self._held[first].text)
+
+    def is_held(self, cause: Cause, scope: int = ACCOUNT) -> bool:
+        return (cause, scope) in self._held
+
+    @property
+    def latched(self) -> list[Latched]:
+        """What must survive a restart."""
+        return [
+            Latched(cause, held.text, held.since_realtime_ns)
+            for (cause, _), held in self._held.items()
+            if RULES[cause].release is Release.OPERATOR
+        ]
+
+    def _expire(self, now_ns: int) -> None:
+        for key in [key for key, held in self._held.items() if held.until_ns <= now_ns]:
+            self._end(key, now_ns)
+
+    def _end(self, key: tuple[Cause, int], now_ns: int) -> None:
+        del self._held[key]
+        if RULES[key[0]].recovers and self._cooldown_ns:
+            self._held[(Cause.RECOVERING, ACCOUNT)] = _Held(f"after {key[0].value}", 0, now_ns + self._cooldown_ns)
