@@ -1,0 +1,128 @@
+"""The ledger: fills once, costs once, P&L that adds up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from domain.errors import ProtocolError
+from domain.order import LiquiditySide, Side
+from domain.reports import FillReport, TradeReport
+from trading.ledger import Ledger, LedgerLine
+
+D = Decimal
+NAME = "BTC-PERPETUAL"
+
+
+def fill(trade_id: str = "t1", price: str = "100", size: str = "1", order: str = "o1", leg: int = 0) -> FillReport:
+    return FillReport(trade_id, order, leg, D(price), D(size), LiquiditySide.MAKER, 0)
+
+
+def trade(
+    trade_id: str = "t1",
+    side: Side = Side.BUY,
+    price: str = "100",
+    size: str = "1",
+    fee: str = "0.01",
+    funding: str = "0",
+    order: str = "o1",
+    name: str = NAME,
+) -> TradeReport:
+    return TradeReport(
+        trade_id, order, 0, name, side, D(price), D(size), D(fee), D(0), D(0), D(funding), LiquiditySide.MAKER, "", 0
+    )
+
+
+def ledger() -> Ledger:
+    return Ledger({NAME: D(1)})
+
+
+def test_a_fill_heard_with_its_order_and_in_the_history_counts_once() -> None:
+    # Given a fill that came with its order
+    book = ledger()
+    assert book.book_fill(fill(), NAME, Side.BUY)
+    # If it comes again, and as a line of the history, twice
+    assert not book.book_fill(fill(), NAME, Side.BUY)
+    assert not book.book_trade(trade())
+    assert not book.book_trade(trade())
+    # I expect one fill and one fee
+    line = book.lines[NAME]
+    assert (line.position, line.fill_count, line.fees, line.unbooked) == (D(1), 1, D("0.01"), 0)
+
+
+def test_a_history_line_that_comes_first_counts_and_the_fill_does_not_again() -> None:
+    book = ledger()
+    assert book.book_trade(trade())
+    assert not book.book_fill(fill(), NAME, Side.BUY)
+    assert (book.lines[NAME].position, book.lines[NAME].fees, book.unbooked) == (D(1), D("0.01"), 0)
+
+
+def test_fills_of_one_trade_on_two_orders_or_legs_are_different_fills() -> None:
+    book = ledger()
+    assert book.book_fill(fill(order="o1"), NAME, Side.BUY)
+    assert book.book_fill(fill(order="o2"), NAME, Side.BUY)
+    assert book.book_fill(fill(order="o1", leg=1), NAME, Side.BUY)
+    assert book.lines[NAME].position == D(3)
+
+
+def test_a_fill_waits_for_its_fee_and_says_so() -> None:
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+    assert (book.unbooked, book.lines[NAME].unbooked, book.lines[NAME].fees) == (1, 1, D(0))
+    book.book_trade(trade(fee="-0.02", funding="0.5"))
+    line = book.lines[NAME]
+    assert (book.unbooked, line.unbooked, line.fees, line.funding_booked) == (0, 0, D("-0.02"), D("0.5"))
+
+
+def test_a_venue_that_changes_a_fill_is_not_believed() -> None:
+    book = ledger()
+    book.book_fill(fill(price="100"), NAME, Side.BUY)
+    with pytest.raises(ProtocolError, match="1 at 101, and said 1 at 100 before"):
+        book.book_trade(trade(price="101"))
+
+
+def test_trades_before_the_session_and_of_other_instruments_are_left_out() -> None:
+    book = ledger()
+    book.ignore(trade("old"))
+    assert not book.book_trade(trade("old"))
+    assert not book.book_trade(trade("other", name="ETH-PERPETUAL"))
+    assert book.lines[NAME].fill_count == 0
+
+
+def test_average_entry_price_follows_adding_reducing_and_turning() -> None:
+    line = LedgerLine()
+    line.fill(Side.BUY, D(100), D(1))
+    line.fill(Side.BUY, D(103), D(2))
+    assert line.average_entry == D(102)
+    # Reducing realises against the average and leaves it
+    line.fill(Side.SELL, D(105), D(1))
+    assert (line.realised, line.average_entry, line.position) == (D(3), D(102), D(2))
+    # Turning round realises the rest and starts anew
+    line.fill(Side.SELL, D(101), D(5))
+    assert (line.realised, line.average_entry, line.position) == (D(1), D(101), D(-3))
+    pnl = line.pnl(D(100))
+    assert (pnl.realised, pnl.unrealised, pnl.total) == (D(1), D(3), D(4))
+
+
+def test_a_start_position_earns_only_what_happens_in_the_session() -> None:
+    # Given a long position held at the start, marked at 200, with funding that is not the session's own
+    line = LedgerLine()
+    line.begin(D(2), D(200), D("-7"))
+    assert line.pnl(D(200), D("-7")).total == 0
+    # If the mark rises and half is sold
+    line.fill(Side.SELL, D(210), D(1))
+    line.fees += D("0.1")
+    pnl = line.pnl(D(205), D("-6"))
+    # I expect ten realised, five unrealised, one of funding, less the fee
+    assert (pnl.realised, pnl.unrealised, pnl.funding, pnl.total) == (D(10), D(5), D(1), D("15.9"))
+
+
+def test_a_flat_line_has_nothing_unrealised_whatever_was_rounded() -> None:
+    line = LedgerLine()
+    for price in ("100", "100", "101"):
+        line.fill(Side.BUY, D(price), D(1))
+    for price in ("102", "103", "104"):
+        line.fill(Side.SELL, D(price), D(1))
+    pnl = line.pnl(D(500))
+    assert (pnl.realised, pnl.unrealised, pnl.total) == (D(8), D(0), D(8))

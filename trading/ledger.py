@@ -1,0 +1,175 @@
+"""The exact ledger of a session: every fill once, money in Decimal, fees and funding as the venue booked them.
+
+A fill is heard of twice or more: with the order it belongs to (at once, without its cost), and as a line of the
+trade history (later, with fee and funding). It moves the position when it is first heard of, under its key
+(trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line.
+
+Profit and loss counts from the session's start: a position held then is carried at the price it had then.
+For every instrument, whatever the order of fills::
+
+    realised + unrealised = Σ cash of the fills + position · mark - start position · start price
+    total                 = realised + unrealised - fees + funding
+
+The left split uses the average entry price, whose division is rounded; the sum on the right is exact, and the
+unrealised part is what makes up the difference, so that nothing is ever lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from domain.errors import ProtocolError
+from domain.order import Side
+from domain.reports import FillReport, TradeReport
+
+ZERO = Decimal(0)
+MONEY_STEP = Decimal("1e-12")  # realised P&L is rounded here; the rounding returns in the unrealised part
+
+FillKey = tuple[str, str, int]
+
+
+class Pnl(NamedTuple):
+    """Profit and loss since the session's start, quote currency; paid fees are positive, as is funding received."""
+
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    funding: Decimal
+    total: Decimal
+
+
+class LedgerLine:
+    """What a session did in one instrument. Sizes are base units, money is quote currency.
+
+    Attributes:
+        position: signed holdings.
+        average_entry: average price of the position; 0 when flat.
+        cash: what the fills paid (buys) and brought (sells), fees apart.
+        realised: by average entry price, before fees.
+        funding_booked: funding that came with trades.
+        unbooked: fills whose fee is not known yet.
+    """
+
+    def __init__(self, multiplier: Decimal = Decimal(1)) -> None:
+        self.multiplier = multiplier
+        self.position = ZERO
+        self.average_entry = ZERO
+        self.cash = ZERO
+        self.realised = ZERO
+        self.fees = ZERO
+        self.funding_booked = ZERO
+        self.volume_base = ZERO
+        self.volume_notional = ZERO
+        self.fill_count = 0
+        self.buy_count = 0
+        self.unbooked = 0
+        self._start_value = ZERO
+        self._start_funding = ZERO
+
+    def begin(self, position: Decimal, price: Decimal, unrealised_funding: Decimal = ZERO) -> None:
+        """Carry in a position that the session starts with, at `price`, with the funding that is not its own."""
+        assert self.fill_count == 0, f"a start position after {self.fill_count} fills"
+        self.position = position
+        self.average_entry = price if position else ZERO
+        self._start_value = position * price * self.multiplier
+        self._start_funding = unrealised_funding
+
+    def fill(self, side: Side, price: Decimal, size: Decimal) -> None:
+        """Let one fill move position, cash and realised P&L."""
+        signed_size = size if side is Side.BUY else -size
+        notional = price * size * self.multiplier
+        self.cash -= notional if side is Side.BUY else -notional
+        self.volume_base += size
+        self.volume_notional += notional
+        self.fill_count += 1
+        self.buy_count += side is Side.BUY
+        self._move(signed_size, price)
+
+    def pnl(self, mark_price: Decimal, unrealised_funding: Decimal = ZERO) -> Pnl:
+        """Return the session's profit and loss at a mark price, with the funding that the venue has not booked yet."""
+        gross = self.cash + self.position * mark_price * self.multiplier - self._start_value
+        funding = self.funding_booked + unrealised_funding - self._start_funding
+        return Pnl(self.realised, gross - self.realised, self.fees, funding, gross - self.fees + funding)
+
+    def _move(self, signed_size: Decimal, price: Decimal) -> None:
+        position = self.position
+        self.position = position + signed_size
+        if position * signed_size >= 0:
+            cost = self.average_entry * abs(position) + price * abs(signed_size)
+            self.average_entry = cost / abs(self.position)
+            return
+        closed = min(abs(signed_size), abs(position))
+        gain = (price - self.average_entry) * (closed if position > 0 else -closed) * self.multiplier
+        self.realised += gain.quantize(MONEY_STEP)
+        if self.position == 0:
+            self.average_entry = ZERO
+            self.realised = self.cash - self._start_value  # flat: what was rounded on the way comes back
+        elif self.position * position < 0:
+            self.average_entry = price
+
+
+class Ledger:
+    """All instruments of a session, and which fills were counted.
+
+    Args:
+        multipliers: base units for one unit of size, for each instrument that is kept.
+    """
+
+    def __init__(self, multipliers: Mapping[str, Decimal]) -> None:
+        self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
+        self._counted: dict[FillKey, tuple[Decimal, Decimal]] = {}
+        self._unbooked: dict[FillKey, str] = {}
+        self._ignored: set[FillKey] = set()
+
+    def ignore(self, trade: TradeReport) -> None:
+        """Leave out a trade that the start position contains already."""
+        self._ignored.add(trade.key)
+
+    @property
+    def ignored_keys(self) -> set[FillKey]:
+        return set(self._ignored)
+
+    @property
+    def unbooked(self) -> int:
+        """Fills whose fee the venue has not told yet."""
+        return len(self._unbooked)
+
+    def is_counted(self, key: FillKey) -> bool:
+        return key in self._counted
+
+    def book_fill(self, fill: FillReport, instrument_name: str, side: Side) -> bool:
+        """Count a fill that came with an order; return False when it was counted before."""
+        if not self._count(fill.key, instrument_name, side, fill.price, fill.size):
+            return False
+        self._unbooked[fill.key] = instrument_name
+        self.lines[instrument_name].unbooked += 1
+        return True
+
+    def book_trade(self, trade: TradeReport) -> bool:
+        """Count a line of the trade history and its costs; return True when its fill is counted only now."""
+        line = self.lines.get(trade.instrument_name)
+        if line is None or trade.key in self._ignored:
+            return False
+        is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size)
+        if is_new or self._unbooked.pop(trade.key, None) is not None:
+            line.fees += trade.fee
+            line.funding_booked += trade.funding_pnl
+            line.unbooked -= not is_new
+        return is_new
+
+    def _count(self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal) -> bool:
+        if key in self._ignored:
+            return False
+        known = self._counted.get(key)
+        if known is not None:
+            if known != (price, size):
+                raise ProtocolError(
+                    f"trade {key[0]} of order {key[1]}: the venue says {size} at {price}, and said {known[1]} at "
+                    f"{known[0]} before"
+                )
+            return False
+        self._counted[key] = (price, size)
+        self.lines[instrument_name].fill(side, price, size)
+        return True
