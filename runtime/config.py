@@ -111,9 +111,15 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
         exchange_section = tree.setdefault("exchange", {})
         if isinstance(exchange_section, dict):
             exchange_section["replay"] = replay
+    named = {"session": session, "path": str(path.resolve())}
+    _converted(path, {**tree, **named, "instruments": {}})  # a fault in [strategy] is not the instruments'
     _merge_instruments(path, tree)
+    return _converted(path, {**tree, **named})
+
+
+def _converted(path: Path, tree: dict[str, Any]) -> Config:
     try:
-        return msgspec.convert({**tree, "session": session, "path": str(path.resolve())}, Config)
+        return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error), tree)}") from None
 

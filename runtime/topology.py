@@ -36,7 +36,7 @@ class ActorSpec(NamedTuple):
 
 
 class SegmentSpec(NamedTuple):
-    """One segment. `capacity` is slots of a ring or rows of a table; 0 = one row for each instrument."""
+    """One segment. `capacity` is slots of a ring or rows of a table; 0 = one row for each instrument, -2 = two."""
 
     name: str
     kind: SegmentKind
@@ -100,6 +100,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("trades", RING, records.TRADE, "market_data", 65536),
     SegmentSpec("market", TABLE, records.SHARED_MARKET_DATA, "strategy", 0),
     SegmentSpec("wishes", TABLE, records.WISH, "strategy", 0),
+    SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", -2),
     SegmentSpec("explanations", RING, records.EXPLANATION, "strategy", 16384),
     SegmentSpec("order_events", RING, records.ORDER_EVENT, "execution", 16384),
     SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 0),
@@ -110,7 +111,10 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
 
 def segments(instrument_count: int) -> list[SegmentSpec]:
     """Return every segment of a session with this many instruments, but for the directory."""
-    specs = [spec if spec.capacity else spec._replace(capacity=instrument_count) for spec in _DATA_SEGMENTS]
+    specs = [
+        spec if spec.capacity > 0 else spec._replace(capacity=instrument_count * max(-spec.capacity, 1))
+        for spec in _DATA_SEGMENTS
+    ]
     for actor in ACTORS:
         specs += [
             SegmentSpec(f"heartbeats.{actor.name}", TABLE, records.HEARTBEAT, actor.name, 1),

@@ -116,10 +116,8 @@ def build_summary(
         "open_orders_at_exit": None,
         "counters": counters,
     }
-    for key, value in report.items():
-        if key not in ("quoted_time_ratio", "quoted_time_ratio_raw"):
-            summary[key] = value
-    return summary
+    kept = ("quoted_time_ratio", "quoted_time_ratio_raw")  # from shared memory: they outlive execution's restarts
+    return summary | {key: value for key, value in report.items() if key not in kept}
 
 
 def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:

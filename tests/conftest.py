@@ -1,0 +1,33 @@
+"""What all tests share: private segment names, run roots and homes, and the recordings where they are."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shm.segment import list_segments, unlink_segment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RECORDINGS = REPOSITORY.parent / "shared" / "data" / "binance"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def segment_name() -> Iterator[Callable[[], str]]:
+    """Give names of segments that are unlinked after the test."""
+    prefix = f"ringmaker.test.{os.getpid()}."
+    yield lambda: f"{prefix}{next(_numbers)}"
+    for name in list_segments(prefix):
+        unlink_segment(name)
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The folder of real recorded market data; the test is skipped where it is absent."""
+    if not RECORDINGS.is_dir():
+        pytest.skip("../shared/data/binance is absent: no recordings")
+    return RECORDINGS

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ConfigError
+from runtime.config import load_config
+
+INSTRUMENT = '[instruments."BTC-PERPETUAL"]\n'
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+
+
+def config_of(folder: Path, text: str, name: str = "test.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_the_configurations_that_we_ship_are_valid() -> None:
+    names = [load_config(path).session for path in sorted(CONFIGS.glob("*.toml"))]
+    assert {"local", "testnet"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (INSTRUMENT + "[strategy]\nlevls = 2", "unknown key `levls` in [strategy]; did you mean `levels`?"),
+        (INSTRUMENT + "[strateg]\n", "unknown key `strateg`; did you mean `strategy`?"),
+        ('[instruments."X".strategy]\nlevls = 2', "unknown key `levls` in [instruments"),
+        (INSTRUMENT + "[strategy]\nlevels = 'many'", "strategy.levels = 'many': expected int, got str"),
+        (INSTRUMENT + "[strategy]\nlevels = 99", "strategy.levels = 99: expected int <= 8"),
+        (INSTRUMENT + "[supervisor]\ndead_ms = 300", "dead_ms (300) must be larger than suspect_ms (500)"),
+        (INSTRUMENT + "session = 'x'", "unknown key"),
+        ("", "no instruments"),
+        ('[instruments."X"]\nquote = false', "nothing to do"),
+        ("[strategy", "not valid TOML"),
+    ],
+)
+def test_a_fault_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:
+    path = config_of(tmp_path, text)
+    with pytest.raises(ConfigError) as refusal:
+        load_config(path)
+    assert said in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml: no such configuration file"):
+        load_config(tmp_path / "absent.toml")
+
+
+def test_a_file_name_that_is_no_session_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="names the session"):
+        load_config(config_of(tmp_path, INSTRUMENT, "My Session.toml"))
+
+
+def test_an_instrument_overrides_single_keys_of_the_strategy(tmp_path: Path) -> None:
+    text = '[strategy]\nlevels = 2\nlevel_spacing_ticks = 7\n[instruments."A"]\n[instruments."B".strategy]\nlevels = 5'
+    config = load_config(config_of(tmp_path, text))
+    assert config.instruments["A"].strategy.levels == 2
+    assert config.instruments["B"].strategy.levels == 5
+    assert config.instruments["B"].strategy.level_spacing_ticks == 7
+
+
+def test_a_replay_replaces_that_of_the_file(tmp_path: Path) -> None:
+    path = config_of(tmp_path, INSTRUMENT + '[exchange]\nreplay = ["a"]')
+    assert load_config(path).exchange.replay == ["a"]
+    assert load_config(path, replay=["b", "c"]).exchange.replay == ["b", "c"]

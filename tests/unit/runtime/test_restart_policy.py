@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.errors import ExitCode
+from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
+
+
+def policy(restarts_max: int = 3) -> RestartPolicy:
+    return RestartPolicy(backoff_ms_min=100, backoff_ms_max=300, restarts_max=restarts_max, window_s=60)
+
+
+def test_the_first_death_is_mended_at_once_and_the_next_ones_with_growing_pauses() -> None:
+    mending = policy(restarts_max=10)
+    pauses_ms = []
+    for second in range(5):
+        decision = mending.on_exit(-9, second * NS_PER_S)
+        assert isinstance(decision, RestartAt)
+        pauses_ms.append((decision.at_ns - second * NS_PER_S) // NS_PER_MS)
+    assert pauses_ms == [0, 100, 200, 300, 300]
+
+
+def test_a_child_that_keeps_dying_is_given_up_on() -> None:
+    mending = policy(restarts_max=2)
+    decisions = [mending.on_exit(1, second * NS_PER_S) for second in range(3)]
+    assert decisions[2] == GiveUp("it died 3 times within 60 s", ExitCode.GAVE_UP)
+
+
+def test_deaths_outside_the_window_are_forgotten() -> None:
+    mending = policy(restarts_max=1)
+    for minute in range(5):
+        assert isinstance(mending.on_exit(1, minute * 61 * NS_PER_S), RestartAt)
+
+
+@pytest.mark.parametrize("code", [ExitCode.USAGE, ExitCode.CREDENTIALS, ExitCode.VENUE_UNREACHABLE])
+def test_a_child_that_says_that_another_start_cannot_help_is_believed(code: ExitCode) -> None:
+    decision = policy().on_exit(code, 0)
+    assert isinstance(decision, GiveUp)
+    assert decision.exit_code == code
