@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 ENV_JIT = "RINGMAKER_JIT"
 ENV_CACHE_DIR = "RINGMAKER_CACHE_DIR"
@@ -56,8 +56,7 @@ def kernel(function: F) -> F:
         use_cache_dir()
     from numba import njit
 
-    compiled: F = njit(cache=True, error_model="numpy")(function)
-    return compiled
+    return cast(F, njit(cache=True, error_model="numpy")(function))
 
 
 def use_cache_dir() -> Path:

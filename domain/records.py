@@ -327,6 +327,26 @@ ORDER_EVENT = RecordType(
     ],
 )
 
+STRATEGY_STATE_WORDS = 128
+STRATEGY_STATE = RecordType(
+    "strategy_state",
+    103,
+    "A copy of a quoter's state, for a strategy that is restarted. Two rows an instrument, written in turn.",
+    [
+        *_ints(
+            ("instrument", "row of the instruments table"),
+            ("generation", "grows by one with every copy: of two good ones the larger is newer"),
+            ("strategy_epoch", "start of the strategy that saved it"),
+            ("is_resumed", "1 when that start itself began from a copy"),
+            ("started_time_ns", "monotonic, when that start began"),
+            ("saved_time_ns", "monotonic"),
+            ("layout_hash", "of the state's fields; a copy of another layout is not taken"),
+            ("checksum", "hash of `words`"),
+        ),
+        Field("words", "i8", "the state, see trading/quoting/records.py", STRATEGY_STATE_WORDS),
+    ],
+)
+
 # ---- 200-299: account and risk -----------------------------------------------------------------------
 
 ACCOUNT = RecordType(
@@ -458,7 +478,8 @@ HISTOGRAM = RecordType(
 )
 
 RECORD_TYPES: tuple[RecordType, ...] = (
-    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, WISH, EXPLANATION, ORDER_EVENT, ACCOUNT, LIMITS,
+    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, WISH, EXPLANATION, ORDER_EVENT,
+    STRATEGY_STATE, ACCOUNT, LIMITS,
     RISK, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
 )  # fmt: skip
 RECORDS_BY_NAME: dict[str, RecordType] = {record.name: record for record in RECORD_TYPES}

@@ -48,8 +48,8 @@ def best_ticks(state: Record, ladder: Record, tick_size: float, bid: float, ask:
     ask_steps = ask / tick_size
     if not (abs(bid_steps) < _TICKS_MAX and abs(ask_steps) < _TICKS_MAX):  # also refuses NaN
         return 0, 0
-    bid_ticks = int(math.floor(bid_steps + TICK_TOLERANCE))
-    ask_ticks = int(math.ceil(ask_steps - TICK_TOLERANCE))
+    bid_ticks = math.floor(bid_steps + TICK_TOLERANCE)
+    ask_ticks = math.ceil(ask_steps - TICK_TOLERANCE)
     if bid_ticks >= state["best_ask_ticks"]:
         bid_ticks = int(state["best_ask_ticks"]) - 1
         ladder["clamp_flags"] |= _BID_POST_ONLY

@@ -26,9 +26,7 @@ def is_positive(value: float) -> bool:
 
 
 @kernel
-def glft(
-    sigma: float, rate: float, decay: float, gamma: float, xi: float, order_size: float
-) -> tuple[float, float]:
+def glft(sigma: float, rate: float, decay: float, gamma: float, xi: float, order_size: float) -> tuple[float, float]:
     """Return (half-spread in $, skew in $ per base unit held), infinite horizon.
 
     Source: Guéant (2017), "Optimal market making", arXiv:1605.01862, equations (4.6) and (4.7)::

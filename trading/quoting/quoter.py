@@ -17,7 +17,7 @@ from domain.records import EXPLANATION
 from trading.quoting import kernels
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units, write_params
-from trading.quoting.records import QUOTER, word_of, words_of
+from trading.quoting.records import QUOTER, STATE, word_of, words_of
 
 _BOOK = words_of("book")
 _ACCOUNT = words_of("account")
@@ -25,7 +25,6 @@ _LIMITS = words_of("limits")
 _STATE = words_of("state")
 _WISH = words_of("wish")
 _EXPLANATION = words_of("explanation")
-_PARAMS = words_of("params")
 _SEQUENCE_WORDS = 1  # of a shared record; it belongs to the ring or table
 
 _NOW = word_of("moment", "now_ns")
@@ -42,6 +41,15 @@ _ALIVE = word_of("moment", "alive_time_ns")
 _WRITE_NOW = word_of("moment", "write_now")
 _IS_USABLE = word_of("state", "is_book_usable")
 _WISH_ID = word_of("wish", "wish_id")
+_TICK_SIZE = word_of("params", "tick_size")
+_MID = word_of("state", "mid")
+_BEST_BID = word_of("state", "best_bid_ticks")
+_BEST_ASK = word_of("state", "best_ask_ticks")
+_BID_SIZE = word_of("state", "best_bid_size")
+_ASK_SIZE = word_of("state", "best_ask_size")
+_SIGMA = word_of("explanation", "sigma")
+_BID_OFF = word_of("ladder", "bid_off_reason")
+_ASK_OFF = word_of("ladder", "ask_off_reason")
 
 
 class Touch(NamedTuple):
@@ -62,6 +70,7 @@ class Quoter:
         record: the QUOTER record, shape (1,), for a slow look at any field.
         ints: its words as int64.
         wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
+        state, book_words: words of the state and of the newest book.
     """
 
     def __init__(self, instrument: int, strategy_epoch: int = 1) -> None:
@@ -73,6 +82,7 @@ class Quoter:
         self.wish = self.ints[_WISH][_SEQUENCE_WORDS:]
         self.explanation = self.ints[_EXPLANATION][_SEQUENCE_WORDS:]
         self.state = self.ints[_STATE]
+        self.book_words = self.ints[_BOOK]
         self.ints[_INSTRUMENT] = instrument
         self.ints[_EPOCH] = strategy_epoch
         self.ints[_WRITE_NOW] = 1  # the first wish is written whatever it says
@@ -141,10 +151,31 @@ class Quoter:
         """Return a 63-bit hash of the state."""
         return kernels.hash_state(self._words)
 
+    def restore_words(self, words: memoryview) -> None:
+        """Replace the state by `words`, as they are."""
+        self.state[:] = words
+
     def restore_state(self, words: memoryview) -> None:
         """Replace the state by saved words, and skip the time between."""
-        self.state[:] = words
+        self.restore_words(words)
         self.take_outage()
+
+    def forget_state(self) -> None:
+        """Start cold: all estimators at their priors."""
+        self.record["state"] = np.zeros(1, STATE)
+
+    def touch(self) -> Touch:
+        """Return what the newest book shows without us; meaningless unless `is_book_usable`."""
+        ints, floats = self.ints, self.floats
+        tick_size = floats[_TICK_SIZE]
+        return Touch(
+            floats[_MID],
+            ints[_BEST_BID] * tick_size,
+            ints[_BEST_ASK] * tick_size,
+            floats[_BID_SIZE],
+            floats[_ASK_SIZE],
+            floats[_SIGMA],
+        )
 
     @property
     def wish_id(self) -> int:
@@ -158,8 +189,7 @@ class Quoter:
     @property
     def off_reasons(self) -> tuple[OffReason, OffReason]:
         """Why bid and ask are left out of the newest quote."""
-        ladder = self.record["ladder"][0]
-        return OffReason(int(ladder["bid_off_reason"])), OffReason(int(ladder["ask_off_reason"]))
+        return OffReason(self.ints[_BID_OFF]), OffReason(self.ints[_ASK_OFF])
 
 
 assert (_EXPLANATION.stop - _EXPLANATION.start) * 8 == EXPLANATION.size_bytes

@@ -27,11 +27,11 @@ AVELLANEDA_STOIKOV = 2
 
 
 class Words(NamedTuple):
-    """`count` words of `kind` (i8 or f8) called `name`."""
+    """A field of `words` words of `kind` (i8 or f8)."""
 
     name: str
     kind: str
-    count: int = 1
+    words: int = 1
 
 
 def _role(fields: list[Words]) -> np.dtype[np.void]:
@@ -39,8 +39,8 @@ def _role(fields: list[Words]) -> np.dtype[np.void]:
     offsets = []
     for field in fields:
         offsets.append(words * WORD_BYTES)
-        words += field.count
-    formats = [f"<{f.kind}" if f.count == 1 else (f"<{f.kind}", (f.count,)) for f in fields]
+        words += field.words
+    formats = [f"<{f.kind}" if f.words == 1 else (f"<{f.kind}", (f.words,)) for f in fields]
     size = -(-words * WORD_BYTES // LINE_BYTES) * LINE_BYTES
     layout = {"names": [f.name for f in fields], "formats": formats, "offsets": offsets, "itemsize": size}
     return np.dtype(layout)  # type: ignore[call-overload, no-any-return]

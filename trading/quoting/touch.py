@@ -22,7 +22,9 @@ def own_lots(ticks: int, count: int, prices: Array, sizes: Array) -> int:
 
 
 @kernel
-def clean_side(params: Record, count: int, prices: Array, sizes: Array, own_count: int, own_prices: Array, own_sizes: Array) -> tuple[int, float]:
+def clean_side(
+    params: Record, count: int, prices: Array, sizes: Array, own_count: int, own_prices: Array, own_sizes: Array
+) -> tuple[int, float]:
     """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none.
 
     Less than half a lot is float noise, not somebody's order.

@@ -1,0 +1,286 @@
+"""The strategy actor: books, trades, fills, positions and limits in; one wish an instrument out.
+
+Woken by its doorbell (a tick, a fill) and by a timer. It decides nothing itself: trading/quoting does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.strategy_desk import Desk, Shared, load_if_changed
+from domain.clock import NS_PER_S
+from domain.codes import OffReason, OrderEventKind
+from domain.records import BOOK, FEED
+from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
+from runtime.actor import Actor, ActorContext, Handler
+from runtime.process import run_actor
+from trading.quoting.set_values import SetValues, parse_value, split_name
+
+BOOKS_AT_ONCE_MAX = 256
+REASONS_LOG_INTERVAL_NS = NS_PER_S
+
+_BOOK_INSTRUMENT = BOOK.word("instrument")
+_BOOK_TIME = BOOK.word("receive_time_ns")
+_IS_CONNECTED = FEED.word("is_connected")
+_ALIVE = FEED.word("alive_time_ns")
+
+
+class StrategyActor(Actor):
+    """Quotes every instrument of the session. See trading/quoting for how."""
+
+    poll_interval_s = 0.01
+
+    def __init__(self, ctx: ActorContext) -> None:
+        super().__init__(ctx)
+        self.desks: list[Desk] = []
+        self._paused_file = ctx.run_dir / "strategy.paused"
+        self._reasons_due_ns = 0
+        self._reasons_logged: dict[str, tuple[OffReason, OffReason]] = {}
+
+    def on_start(self) -> None:
+        """Open segments, warm the kernels, take up the old state, and quote from the newest books."""
+        # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
+        from trading.quoting.quoter import Quoter
+        from trading.quoting.state_copies import StateCopies
+        from trading.quoting.warm import warm_kernels
+
+        warm_kernels()
+        ctx = self.ctx
+        now_ns = ctx.clock.monotonic_ns()
+        self._wake = ctx.histogram("wake")
+        self._quote = ctx.histogram("quote")
+        self._books = ctx.ring_reader("books")
+        self._trades = ctx.ring_reader("trades")
+        self._order_events = ctx.ring_reader("order_events")
+        self._feed = ctx.table_reader("feed")
+        self._feed_seen = 0
+        shared = self._open_shared()
+        state_table = ctx.table_writer("strategy_state")
+        self._set_values = self._load_set_values()
+        self.desks = []
+        self._copies: list[StateCopies] = []
+        for row, name in enumerate(ctx.instrument_names):
+            quoter = Quoter(row, ctx.epoch)
+            copies = StateCopies(state_table, row, ctx.epoch, now_ns)
+            if ctx.epoch > 1:
+                self._resume(name, copies, quoter, now_ns)
+            quoter.pause(self._paused_file.exists())
+            config = self._set_values.in_force[name]
+            self.desks.append(Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared))
+            self._copies.append(copies)
+        self.do_work(ctx.clock.monotonic_ns())
+        ctx.set_live()
+
+    def do_work(self, now_ns: int) -> int:
+        """Take in what came, quote where there is news or it is time; return the number of books taken."""
+        is_feed_changed = self._read_feed()
+        self._read_trades()
+        self._read_fills()
+        newest_book_ns, books = self._read_books()
+        for desk, copies in zip(self.desks, self._copies, strict=True):
+            if desk.refresh(max(self._books.position - 1, 0)):
+                self._log_instrument(desk)
+            if is_feed_changed:
+                desk.quoter.take_feed(self._feed.ints[_IS_CONNECTED] == 1, self._feed.ints[_ALIVE])
+            if desk.is_due(now_ns):
+                self._quote_desk(desk, newest_book_ns)
+                copies.save(desk.quoter, now_ns)
+        if now_ns >= self._reasons_due_ns:
+            self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
+            self._log_reasons()
+        return books
+
+    def on_close(self) -> None:
+        """Take every quote away: nobody will look after them."""
+        for desk in self.desks:
+            if desk.units is not None:
+                desk.quoter.stop()
+                desk.quote(self.ctx.clock.monotonic_ns())
+
+    @property
+    def handlers(self) -> dict[type[Command], Handler]:
+        return {Pause: self._on_pause, Resume: self._on_resume, SetParameter: self._on_set, Status: self._on_status}
+
+    # ---- in ------------------------------------------------------------------------------------------
+
+    def _read_feed(self) -> bool:
+        seen = load_if_changed(self._feed, 0, self._feed_seen)
+        is_changed = seen != self._feed_seen
+        self._feed_seen = seen
+        return is_changed
+
+    def _read_trades(self) -> None:
+        reader = self._trades
+        if reader.head == reader.position:
+            return
+        trades = reader.read()
+        self.ctx.counters.add("trades", len(trades))
+        for desk in self.desks:
+            desk.quoter.take_trades(trades, reader.position)
+
+    def _read_fills(self) -> None:
+        reader = self._order_events
+        if reader.head == reader.position:
+            return
+        events = reader.read()
+        for event in events[events["kind"] == OrderEventKind.FILLED]:
+            quoter = self.desks[int(event["instrument"])].quoter
+            quoter.take_fill(int(event["side"]), int(event["size_lots"]), int(event["local_time_ns"]))
+
+    def _read_books(self) -> tuple[int, int]:
+        """Hand every new book to its desk, in order; return (receive time of the newest, number)."""
+        reader = self._books
+        books = 0
+        newest_ns = 0
+        while reader.head != reader.position and books < BOOKS_AT_ONCE_MAX:
+            position = reader.load_latest()
+            if position == reader.position:  # the common case: exactly one is new
+                self._take_book(reader.ints, position)
+                newest_ns = reader.ints[_BOOK_TIME]
+                reader.position = position + 1
+                books += 1
+                continue
+            lost = reader.lost
+            records = reader.read(BOOKS_AT_ONCE_MAX)
+            if reader.lost != lost:
+                self.ctx.log.warning("books overtaken", lost=reader.lost - lost, instrument="all")
+            first = reader.position - len(records)
+            words = BOOK.size_bytes // 8
+            ints = memoryview(records.tobytes()).cast("q")
+            for i in range(len(records)):
+                self._take_book(ints[i * words : (i + 1) * words], first + i)
+            newest_ns = ints[(len(records) - 1) * words + _BOOK_TIME]
+            books += len(records)
+        if books:
+            self.ctx.counters.add("ticks", books)
+        return newest_ns, books
+
+    def _take_book(self, words: memoryview, position: int) -> None:
+        self.desks[words[_BOOK_INSTRUMENT]].take_book(words, position)
+
+    # ---- out -----------------------------------------------------------------------------------------
+
+    def _quote_desk(self, desk: Desk, newest_book_ns: int) -> None:
+        monotonic_ns = self.ctx.clock.monotonic_ns
+        started_ns = monotonic_ns()
+        if newest_book_ns:
+            self._wake.record(started_ns - newest_book_ns)
+        if desk.quote(started_ns):
+            self.ctx.counters.add("wishes")
+        self.ctx.counters.add("quotes")
+        if newest_book_ns:
+            self._quote.record(monotonic_ns() - started_ns)
+
+    def _log_instrument(self, desk: Desk) -> None:
+        assert desk.units is not None
+        self.ctx.log.info("instrument known", instrument=desk.name, **desk.units._asdict())
+        lot_base = desk.units.lot_size * desk.units.contract_multiplier
+        if desk.config.order_size_base < desk.units.order_lots_min * lot_base:
+            self.ctx.log.warning(
+                "order size below the venue's minimum: nothing will be quoted",
+                instrument=desk.name,
+                order_size_base=desk.config.order_size_base,
+                order_size_base_min=desk.units.order_lots_min * lot_base,
+            )
+
+    def _log_reasons(self) -> None:
+        """Log, at most once a second, which sides are quoted and why one is not, when that has changed."""
+        for desk in self.desks:
+            reasons = desk.quoter.off_reasons
+            if desk.is_quoted and desk.units is not None and self._reasons_logged.get(desk.name) != reasons:
+                self._reasons_logged[desk.name] = reasons
+                bid, ask = (reason.name.lower() for reason in reasons)
+                self.ctx.log.info("sides", instrument=desk.name, bid=bid, ask=ask)
+
+    # ---- start ---------------------------------------------------------------------------------------
+
+    def _open_shared(self) -> Shared:
+        ctx = self.ctx
+        return Shared(
+            instruments=ctx.table_reader("instruments"),
+            book_table=ctx.table_reader("book_table"),
+            accounts=ctx.table_reader("accounts"),
+            limits=ctx.table_reader("limits"),
+            wishes=ctx.table_writer("wishes"),
+            explanations=ctx.ring_writer("explanations"),
+            market=ctx.table_writer("market"),
+            execution=ctx.doorbell("execution"),
+            clock=ctx.clock,
+        )
+
+    def _load_set_values(self) -> SetValues:
+        configured = {name: self.ctx.config.instruments[name].strategy for name in self.ctx.instrument_names}
+        values = SetValues(self.ctx.state_dir / "strategy_parameters.json", configured)
+        for kept in values.load():
+            self.ctx.log.warning(
+                "parameter set at run time still in force",
+                instrument=kept.instrument, name=kept.name, value=kept.value, configured=kept.configured,
+            )  # fmt: skip
+        return values
+
+    def _resume(self, name: str, copies: Any, quoter: Any, now_ns: int) -> None:
+        result = copies.resume(quoter, now_ns)
+        if not result.is_resumed:
+            self.ctx.counters.add("cold_starts")
+        self.ctx.log.info(
+            "state resumed" if result.is_resumed else "cold start",
+            instrument=name, reason=result.reason, age_ms=result.age_ns // 1_000_000,
+        )  # fmt: skip
+
+    # ---- commands ------------------------------------------------------------------------------------
+
+    def _on_pause(self, _command: Pause) -> Reply:
+        """Take both sides of every instrument away until `Resume`; kept over a restart of strategy."""
+        self._paused_file.touch()
+        return self._set_paused(True)
+
+    def _on_resume(self, _command: Resume) -> Reply:
+        """End a pause."""
+        self._paused_file.unlink(missing_ok=True)
+        return self._set_paused(False)
+
+    def _set_paused(self, is_paused: bool) -> Reply:
+        if is_paused:
+            self.ctx.counters.add("pauses")
+        for desk in self.desks:
+            desk.quoter.pause(is_paused)
+            desk.has_news = True
+        self.do_work(self.ctx.clock.monotonic_ns())  # at once: the answer means that it is done
+        return Reply(ok=True, text="paused: both sides are off" if is_paused else "quoting again")
+
+    def _on_set(self, command: SetParameter) -> Reply:
+        """Set `levels`, `strategy.levels` (all instruments) or `BTC-PERPETUAL.levels`; value as in a config file."""
+        instruments, parameter = split_name(command.name, self.ctx.instrument_names)
+        changes = self._set_values.change(instruments, parameter, parse_value(command.value))
+        for change in changes:
+            self.desks[self.ctx.instrument_names.index(change.instrument)].use_config(
+                self._set_values.in_force[change.instrument]
+            )
+            self.ctx.log.info(
+                "parameter set", instrument=change.instrument, name=change.name, old=change.old, new=change.new
+            )
+        self.do_work(self.ctx.clock.monotonic_ns())
+        lines = [f"{change.instrument}.{change.name}: {change.old} → {change.new}" for change in changes]
+        data = {change.instrument: {"old": change.old, "new": change.new} for change in changes}
+        return Reply(ok=True, text="; ".join(lines), data=data)
+
+    def _on_status(self, _command: Status) -> Reply:
+        """Say for each instrument what is quoted, and why a side is not."""
+        data = {desk.name: self._status_of(desk) for desk in self.desks}
+        text = "; ".join(f"{name}: bid {d['bid']}, ask {d['ask']}" for name, d in data.items())
+        return Reply(ok=True, text=text, data=data)
+
+    def _status_of(self, desk: Desk) -> dict[str, Any]:
+        bid, ask = desk.quoter.off_reasons
+        explanation = desk.quoter.record["explanation"][0]
+        terms = ("fair_price", "reservation_price", "half_spread", "skew", "sigma", "arrival_rate", "arrival_decay")
+        return {
+            "bid": bid.name.lower(),
+            "ask": ask.name.lower(),
+            "wish_id": desk.quoter.wish_id,
+            **{term: float(explanation[term]) for term in terms},
+        }
+
+
+if __name__ == "__main__":
+    run_actor("strategy", StrategyActor, loop="blocking")

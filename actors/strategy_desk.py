@@ -1,0 +1,198 @@
+"""One instrument of the strategy actor: shared records in, wish, explanation and market row out.
+
+The decisions are the Quoter's; a desk only moves data between shared memory and it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from domain.clock import NS_PER_MS, Clock
+from domain.codes import OffReason
+from domain.records import BOOK, INSTRUMENT, SHARED_MARKET_DATA, WISH
+from shm.doorbell import Doorbell
+from shm.errors import RecordBusyError
+from shm.record import TableReader, TableWriter
+from shm.ring import RingWriter
+from trading.quoting.config import QuotingConfig
+from trading.quoting.params import Units
+from trading.quoting.quoter import Quoter
+
+DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
+
+_BOOK_REALTIME = BOOK.word("receive_realtime_ns")
+_EXPLANATION_POSITION = WISH.word("explanation_position")
+_TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
+_STATUS = SHARED_MARKET_DATA.word("status")
+_MID = SHARED_MARKET_DATA.word("mid")
+_VOLATILITY = SHARED_MARKET_DATA.word("volatility")
+_TICK_SIZE = INSTRUMENT.word("tick_size")
+_LOT_SIZE = INSTRUMENT.word("lot_size")
+_MULTIPLIER = INSTRUMENT.word("contract_multiplier")
+_ORDER_LOTS_MIN = INSTRUMENT.word("order_lots_min")
+_IS_READY = INSTRUMENT.word("is_ready")
+
+
+class Shared(NamedTuple):
+    """The segments that all desks of a strategy read and write, by the names of the topology."""
+
+    instruments: TableReader
+    book_table: TableReader
+    accounts: TableReader
+    limits: TableReader
+    wishes: TableWriter
+    explanations: RingWriter
+    market: TableWriter
+    execution: Doorbell
+    clock: Clock
+
+
+def load_if_changed(table: TableReader, row: int, seen: int) -> int:
+    """Load a row that was written since sequence `seen`; return its sequence, or `seen` when there is nothing new.
+
+    A row that is being written is news for the next look: its writer may be dead inside it.
+    """
+    sequence = table.sequence(row)
+    if sequence == seen or sequence & 1:
+        return seen
+    try:
+        return table.load(row)
+    except RecordBusyError:
+        return seen
+
+
+class Desk:
+    """One instrument.
+
+    Attributes:
+        is_quoted: False = market data only, no wish is ever written.
+        has_news: something came that the newest quote does not know yet.
+        wishes: wishes written by this process.
+    """
+
+    def __init__(self, row: int, name: str, is_quoted: bool, config: QuotingConfig, quoter: Quoter, shared: Shared):
+        self.row = row
+        self.name = name
+        self.is_quoted = is_quoted
+        self.quoter = quoter
+        self.has_news = False
+        self.wishes = 0
+        self._config = config
+        self._units: Units | None = None
+        self._shared = shared
+        self._instrument_seen = 0
+        self._account_seen = 0
+        self._limits_seen = 0
+        self._decide_due_ns = 0
+        self._market_status = -1
+        self._has_new_book = False
+        self._wish_payload = shared.wishes.ints[1:]
+        self._explanation_payload = shared.explanations.ints[1:]
+        if shared.wishes.load_own(row):
+            quoter.continue_wish(shared.wishes.ints)
+
+    @property
+    def units(self) -> Units | None:
+        """Tick and lot, once the venue has confirmed the instrument."""
+        return self._units
+
+    @property
+    def config(self) -> QuotingConfig:
+        return self._config
+
+    def use_config(self, config: QuotingConfig) -> None:
+        """Quote with `config` from now on."""
+        self._config = config
+        if self._units is not None:
+            self.quoter.configure(config, self._units)
+        self.has_news = True
+
+    def refresh(self, books_position: int) -> bool:
+        """Take over what changed in the tables; return True when the instrument became known or changed."""
+        shared = self._shared
+        seen = load_if_changed(shared.accounts, self.row, self._account_seen)
+        if seen != self._account_seen:
+            self._account_seen = seen
+            self.quoter.take_account(shared.accounts.ints)
+            self.has_news = True
+        seen = load_if_changed(shared.limits, self.row, self._limits_seen)
+        if seen != self._limits_seen:
+            self._limits_seen = seen
+            self.quoter.take_limits(shared.limits.ints)
+            self.has_news = True
+        seen = load_if_changed(shared.instruments, self.row, self._instrument_seen)
+        if seen == self._instrument_seen:
+            return False
+        self._instrument_seen = seen
+        return self._take_instrument(books_position)
+
+    def take_book(self, words: memoryview, position: int) -> None:
+        """Take a book of this instrument; ignored before the instrument is known."""
+        if self._units is not None:
+            self.quoter.take_book(words, position)
+            self.has_news = True
+            self._has_new_book = True
+
+    def is_due(self, now_ns: int) -> bool:
+        """Return whether to quote now: there is news, or enough time has passed."""
+        return self._units is not None and (self.has_news or now_ns >= self._decide_due_ns)
+
+    def quote(self, now_ns: int) -> bool:
+        """Decide and publish; return whether a wish was written."""
+        shared = self._shared
+        self.has_news = False
+        self._decide_due_ns = now_ns + DECIDE_INTERVAL_NS
+        is_written = self.quoter.decide(now_ns, shared.clock.realtime_ns()) and self.is_quoted
+        if is_written:
+            self._explanation_payload[:] = self.quoter.explanation
+            position = shared.explanations.publish()
+            self._wish_payload[:] = self.quoter.wish
+            shared.wishes.ints[_EXPLANATION_POSITION] = position
+            shared.wishes.publish(self.row)
+            shared.execution.ring()
+            self.wishes += 1
+        self._publish_market()
+        return is_written
+
+    def _take_instrument(self, books_position: int) -> bool:
+        """Configure the quoter for the instrument in the table reader, and start from the newest book known."""
+        table = self._shared.instruments
+        if table.ints[_IS_READY] != 1:
+            return False
+        floats = table.floats
+        units = Units(floats[_TICK_SIZE], floats[_LOT_SIZE], floats[_MULTIPLIER], table.ints[_ORDER_LOTS_MIN])
+        if units == self._units:
+            return False
+        self._units = units
+        self.quoter.configure(self._config, units)
+        if self._shared.book_table.load(self.row):
+            self.take_book(self._shared.book_table.ints, books_position)
+        self.has_news = True
+        return True
+
+    def _publish_market(self) -> None:
+        """Write the market row after a new book, or when it stops or starts being live."""
+        quoter = self.quoter
+        bid_off, _ = quoter.off_reasons
+        status = int(quoter.is_book_usable and bid_off not in (OffReason.NO_BOOK, OffReason.BOOK_STALE))
+        if status == self._market_status and not self._has_new_book:
+            return
+        self._has_new_book = False
+        self._market_status = status
+        market = self._shared.market
+        touch = quoter.touch()
+        market.ints[_TIMESTAMP] = quoter.book_words[_BOOK_REALTIME]
+        market.ints[_STATUS] = status
+        floats = market.floats
+        floats[_MID], floats[_MID + 1], floats[_MID + 2], floats[_MID + 3], floats[_MID + 4] = touch[:5]
+        floats[_VOLATILITY] = touch.sigma
+        market.publish(self.row)
+
+
+assert [SHARED_MARKET_DATA.word(name) - _MID for name in ("mid", "bid", "ask", "bid_size", "ask_size")] == [
+    0,
+    1,
+    2,
+    3,
+    4,
+]

@@ -1,0 +1,113 @@
+"""Parameters set while running, kept on disk so that a restart of strategy does not silently undo them.
+
+A value stays in force until the configured one changes: who edits the configuration means it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from domain.errors import ConfigError
+from trading.quoting.config import QuotingConfig
+
+
+class SetValue(msgspec.Struct, frozen=True):
+    """One parameter set by an operator: its value, and what the configuration said at that time."""
+
+    instrument: str
+    name: str
+    value: Any
+    configured: Any
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One parameter of one instrument, before and after."""
+
+    instrument: str
+    name: str
+    old: Any
+    new: Any
+
+
+def parse_value(text: str) -> Any:
+    """Return a command's text as a value: JSON (`0.5`, `true`, `null`, `"mid"`), or else the bare text."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def split_name(name: str, instruments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return (instruments meant, parameter) of `levels`, `strategy.levels` or `BTC-PERPETUAL.levels`.
+
+    Raises:
+        ConfigError: if the part before the dot is no instrument of this session.
+    """
+    owner, _, parameter = name.rpartition(".")
+    if owner in ("", "strategy"):
+        return instruments, parameter
+    if owner not in instruments:
+        raise ConfigError(f"{name}: no instrument {owner} here; there are: {', '.join(instruments)}")
+    return (owner,), parameter
+
+
+class SetValues:
+    """The parameters in force for each instrument: configured, with what was set at run time laid over them."""
+
+    def __init__(self, path: Path, configured: dict[str, QuotingConfig]) -> None:
+        self._path = path
+        self._configured = configured
+        self._set: dict[tuple[str, str], SetValue] = {}
+        self.in_force = dict(configured)
+
+    def load(self) -> list[SetValue]:
+        """Lay the kept values over the configured ones and return those that still hold.
+
+        A value whose configured counterpart has changed since, or that no longer fits, is dropped.
+        """
+        for kept in self._read():
+            configured = self._configured.get(kept.instrument)
+            if configured is None or getattr(configured, kept.name, None) != kept.configured:
+                continue
+            try:
+                self.in_force[kept.instrument] = self.in_force[kept.instrument].with_values({kept.name: kept.value})
+            except ConfigError:
+                continue
+            self._set[kept.instrument, kept.name] = kept
+        return list(self._set.values())
+
+    def change(self, instruments: tuple[str, ...], name: str, value: Any) -> list[Change]:
+        """Set a parameter for `instruments`, all or none, and keep it on disk.
+
+        Raises:
+            ConfigError: for an unknown name or a value out of range; nothing has changed then.
+        """
+        new = {instrument: self.in_force[instrument].with_values({name: value}) for instrument in instruments}
+        changes = [
+            Change(instrument, name, getattr(self.in_force[instrument], name), getattr(config, name))
+            for instrument, config in new.items()
+        ]
+        self.in_force.update(new)
+        for change in changes:
+            configured = getattr(self._configured[change.instrument], name)
+            self._set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
+        self._write()
+        return changes
+
+    def _read(self) -> list[SetValue]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=list[SetValue])
+        except FileNotFoundError:
+            return []
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"{self._path}: unreadable ({error}): delete it to use the configured values") from error
+
+    def _write(self) -> None:
+        """Replace the file in one step; no fsync on a work loop."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(list(self._set.values())))
+        fresh.replace(self._path)
