@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,10 @@ from runtime.paths import make_private, run_directory, socket_address
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
     make_private(run_directory("s"))
-    yield "s"
+    return "s"
 
 
 def serve_one(server: CommandServer, reply: Reply, seen: list[object]) -> None:
