@@ -327,7 +327,7 @@ def _trigger_of(order: Order, report: OrderReport, terms: Terms) -> OrderTrigger
         return OrderTrigger.OPENED
     # The venue may have moved a post-only price: what it never showed before is the amend's outcome. Terms
     # that were left behind come from a late report, unless they are just what was asked for.
-    if terms == order.target or terms not in order.left_behind:
+    if terms not in order.left_behind or (terms == order.target and report.change_reason != "insert"):
         return OrderTrigger.CONFIRMED
     return OrderTrigger.OPENED
 
