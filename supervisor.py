@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -83,7 +84,12 @@ class Supervisor:
             stack.callback(_empty_directory, self._directory)
             self._run = paths.new_run(config.session)
             self._log = open_log(SUPERVISOR, self._run / "logs" / "supervisor.log", config.runtime.log_level)
-            self._open_venue(stack)
+            try:
+                self._open_venue(stack)
+            except UserError:
+                shutil.rmtree(self._run)  # nothing ran: there is nothing to keep
+                raise
+            paths.point_latest(self._run)
             self._segments = SessionSegments(config.session, tuple(config.instruments))
             stack.callback(self._segments.unlink)
             self._segments.create()

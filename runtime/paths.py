@@ -74,7 +74,7 @@ def state_directory(session: str) -> Path:
 
 
 def new_run(session: str) -> Path:
-    """Create runs/<id>/ with logs/ and point runs/latest to it. The id is UTC time and session."""
+    """Create runs/<id>/ with logs/. The id is UTC time and session."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     runs = home() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
@@ -85,10 +85,15 @@ def new_run(session: str) -> Path:
         run = runs / f"{stamp}-{session}-{suffix}"
     run.mkdir(mode=0o700)
     (run / "logs").mkdir()
-    link = Path(tempfile.mktemp(prefix=".latest-", dir=runs))
-    link.symlink_to(run.name)
-    link.replace(runs / "latest")
     return run
+
+
+def point_latest(run: Path) -> None:
+    """Have runs/latest point to `run`."""
+    link = run.parent / f".latest-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(run.name)
+    link.replace(run.parent / "latest")
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:

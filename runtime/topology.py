@@ -43,6 +43,7 @@ class SegmentSpec(NamedTuple):
     record: RecordType
     writer: str
     capacity: int
+    is_per_instrument: bool = False
 
 
 # Order of start. They are stopped the other way round, execution first.
@@ -91,20 +92,20 @@ DOORBELLS: tuple[str, ...] = ("strategy", "execution")
 
 SUPERVISOR = "supervisor"
 _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
-    SegmentSpec("instruments", TABLE, records.INSTRUMENT, "market_data", 0),
+    SegmentSpec("instruments", TABLE, records.INSTRUMENT, "market_data", 1, is_per_instrument=True),
     SegmentSpec("feed", TABLE, records.FEED, "market_data", 1),
     SegmentSpec("books", RING, records.BOOK, "market_data", 16384),
-    SegmentSpec("book_table", TABLE, records.BOOK, "market_data", 0),
+    SegmentSpec("book_table", TABLE, records.BOOK, "market_data", 1, is_per_instrument=True),
     SegmentSpec("tickers", RING, records.TICKER, "market_data", 4096),
-    SegmentSpec("ticker_table", TABLE, records.TICKER, "market_data", 0),
+    SegmentSpec("ticker_table", TABLE, records.TICKER, "market_data", 1, is_per_instrument=True),
     SegmentSpec("trades", RING, records.TRADE, "market_data", 65536),
-    SegmentSpec("market", TABLE, records.SHARED_MARKET_DATA, "strategy", 0),
-    SegmentSpec("wishes", TABLE, records.WISH, "strategy", 0),
-    SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", -2),
+    SegmentSpec("market", TABLE, records.SHARED_MARKET_DATA, "strategy", 1, is_per_instrument=True),
+    SegmentSpec("wishes", TABLE, records.WISH, "strategy", 1, is_per_instrument=True),
+    SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", 2, is_per_instrument=True),
     SegmentSpec("explanations", RING, records.EXPLANATION, "strategy", 16384),
     SegmentSpec("order_events", RING, records.ORDER_EVENT, "execution", 16384),
-    SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 0),
-    SegmentSpec("limits", TABLE, records.LIMITS, "risk", 0),
+    SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 1, is_per_instrument=True),
+    SegmentSpec("limits", TABLE, records.LIMITS, "risk", 1, is_per_instrument=True),
     SegmentSpec("risk", TABLE, records.RISK, "risk", 1),
 )
 

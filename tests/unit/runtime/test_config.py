@@ -52,7 +52,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_name_that_is_no_session_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is the session.s name"):
+    with pytest.raises(ConfigError, match=r"is the session.s name"):
         load_config(config_of(tmp_path, INSTRUMENT, "My Session.toml"))
 
 
