@@ -36,7 +36,7 @@ class ActorSpec(NamedTuple):
 
 
 class SegmentSpec(NamedTuple):
-    """One segment. `capacity` is slots of a ring or rows of a table; 0 = one row for each instrument, -2 = two."""
+    """One segment. `capacity` is slots of a ring or rows of a table, for each instrument if `is_per_instrument`."""
 
     name: str
     kind: SegmentKind
@@ -113,7 +113,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
 def segments(instrument_count: int) -> list[SegmentSpec]:
     """Return every segment of a session with this many instruments, but for the directory."""
     specs = [
-        spec if spec.capacity > 0 else spec._replace(capacity=instrument_count * max(-spec.capacity, 1))
+        spec._replace(capacity=instrument_count * spec.capacity) if spec.is_per_instrument else spec
         for spec in _DATA_SEGMENTS
     ]
     for actor in ACTORS:
