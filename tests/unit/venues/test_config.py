@@ -26,7 +26,7 @@ def test_the_thalex_address_comes_from_the_environment_then_the_config_then_the_
 
 
 def test_an_address_that_is_no_websocket_is_refused():
-    with pytest.raises(ConfigError, match="https://thalex.com"):
+    with pytest.raises(ConfigError, match=r"https://thalex\.com"):
         venue_url(VenueConfig(kind="thalex", url="https://thalex.com"), {})
 
 

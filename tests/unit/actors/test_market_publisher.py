@@ -1,0 +1,352 @@
+"""The publisher with real segments and a real feed, but without sockets: frames are handed to the feed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from actors.market_publisher import MarketDataPublisher, MarketOutputs
+from domain.clock import NS_PER_MS, SimClock
+from domain.errors import ConnectivityError
+from runtime.session import SessionSegments
+from runtime.topology import ACTORS_BY_NAME
+from shm.counters import Counters
+from shm.histogram import Histogram
+from shm.record import TableReader, TableWriter
+from shm.ring import RingReader, RingWriter
+from venues.config import VenueConfig
+from venues.thalex.feed import ThalexFeed
+from venues.thalex.protocol import Requests, Session
+
+NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
+BTC, ETH = 0, 1
+INSTRUMENTS = [
+    {
+        "instrument_name": f"{base}-PERPETUAL",
+        "tick_size": tick,
+        "volume_tick_size": 0.001,
+        "min_order_amount": 0.002,
+        "underlying": f"{base}USD",
+        "type": "perpetual",
+    }
+    for base, tick in (("BTC", 1), ("ETH", 0.1))
+]
+SPEC = ACTORS_BY_NAME["market_data"]
+
+
+class Market:
+    """Publisher, feed and readers, driven by frames."""
+
+    def __init__(self, segments: SessionSegments) -> None:
+        self.clock = SimClock(monotonic_ns=10**9, realtime_ns=1_795_223_038 * 10**9)
+        self.wakes = 0
+        self.counters = Counters(segments["counters.market_data"], SPEC.counters)
+        latency = segments["latency.market_data"]
+        outputs = MarketOutputs(
+            instruments=TableWriter(segments["instruments"]),
+            feed=TableWriter(segments["feed"]),
+            books=RingWriter(segments["books"]),
+            book_table=TableWriter(segments["book_table"]),
+            tickers=RingWriter(segments["tickers"]),
+            ticker_table=TableWriter(segments["ticker_table"]),
+            trades=RingWriter(segments["trades"]),
+            decode=Histogram(latency, 0),
+            publish=Histogram(latency, 1),
+            counters=self.counters,
+            wake_strategy=self._wake,
+        )
+        log = structlog.stdlib.get_logger()
+        config = VenueConfig(book_levels=20)
+        self.publisher = MarketDataPublisher(NAMES, outputs, self.clock, log, window_levels=20)
+        self.feed = ThalexFeed(config, "ws://unused", NAMES, self.publisher, self.clock, log, _never_spawned)
+        self.books = RingReader(segments["books"], "oldest")
+        self.book_table = TableReader(segments["book_table"])
+        self.tickers = RingReader(segments["tickers"], "oldest")
+        self.trades = RingReader(segments["trades"], "oldest")
+        self.instruments = TableReader(segments["instruments"])
+        self.feed_table = TableReader(segments["feed"])
+        self.sent: list[dict[str, Any]] = []
+        self.feed._connection.send = self._sent  # type: ignore[method-assign]
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def _sent(self, frame: bytes) -> None:
+        self.sent.append(json.loads(frame))
+
+    def connect(self) -> None:
+        """Go through the session's steps as the feed's `open_session` does."""
+        self.sent.clear()
+        channels = self.feed._needed_channels
+        session = Session.public(channels, Requests(5000 * NS_PER_MS))
+        self.feed._session = session
+        session.start(self.clock.monotonic_ns())
+        self.feed._flush(session)
+        self.answer("public/instruments", INSTRUMENTS)
+        self.answer("public/subscribe", channels)
+
+    def disconnect(self) -> None:
+        self.feed.on_closed("test")
+
+    def answer(self, method: str, result: object) -> None:
+        request = next(r for r in self.sent if r["method"] == method)
+        self.sent.remove(request)
+        self.frame({"id": request["id"], "result": result})
+
+    def frame(self, message: object) -> None:
+        self.feed.on_frame(message if isinstance(message, bytes) else json.dumps(message).encode())
+
+    def notify(self, channel: str, notification: object, *, snapshot: bool = False) -> None:
+        message = {"channel_name": channel, "notification": notification}
+        self.frame({**message, "snapshot": True} if snapshot else message)
+
+    def book(self, bids: list[list[float]], asks: list[list[float]], *, row: int = BTC, snapshot: bool = False) -> None:
+        payload = {"bid_changes": bids, "ask_changes": asks, "time": 1795223038.66, "trades": []}
+        self.notify(f"book.{NAMES[row]}.none.20.raw", payload, snapshot=snapshot)
+
+
+def _never_spawned(coroutine: Coroutine[Any, Any, None], _name: str) -> None:
+    coroutine.close()
+
+
+@pytest.fixture
+def segments() -> Iterator[SessionSegments]:
+    owner = SessionSegments(f"test-md-{os.getpid()}", NAMES)
+    owner.create()
+    yield owner
+    owner.unlink()
+
+
+@pytest.fixture
+def market(segments: SessionSegments) -> Market:
+    made = Market(segments)
+    made.publisher.attach(made.feed)
+    made.connect()
+    made.books.read()
+    made.wakes = 0
+    return made
+
+
+def test_a_snapshot_becomes_a_valid_book_with_its_stamps(market: Market):
+    market.book([[99.0, 1.0, 1.0], [100.0, 2.0, 2.0]], [[101.0, 3.0, 3.0]], snapshot=True)
+    (record,) = market.books.read()
+    assert (record["instrument"], record["is_valid"], record["update_count"]) == (BTC, 1, 0)
+    assert (record["bid_count"], record["ask_count"]) == (2, 1)
+    assert list(record["bid_price"][:3]) == [100.0, 99.0, 0.0]
+    assert list(record["bid_size"][:3]) == [2.0, 1.0, 0.0]
+    assert (record["ask_price"][0], record["ask_size"][0]) == (101.0, 3.0)
+    assert record["exchange_time_ns"] == 1_795_223_038_660_000_000
+    assert record["receive_time_ns"] == market.clock.monotonic_ns()
+    assert record["receive_realtime_ns"] == market.clock.realtime_ns()
+    assert market.wakes == 1
+
+
+def test_the_table_holds_the_same_book_as_the_newest_record_of_the_ring(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[100.0, 0.0], [99.5, 4.0]], [])
+    record = market.books.read()[-1]
+    row = market.book_table.snapshot(BTC)[0]
+    for field in record.dtype.names:
+        if field != "sequence":
+            assert (record[field] == row[field]).all(), field
+    assert list(row["bid_price"][:2]) == [99.5, 0.0]
+
+
+def test_the_best_ten_levels_are_published_of_a_deeper_book(market: Market):
+    bids = [[100.0 - i, 1.0 + i] for i in range(15)]
+    asks = [[101.0 + i, 2.0 + i] for i in range(15)]
+    market.book(bids, asks, snapshot=True)
+    (record,) = market.books.read()
+    assert (record["bid_count"], record["ask_count"]) == (10, 10)
+    assert list(record["bid_price"]) == [100.0 - i for i in range(10)]
+    assert list(record["ask_size"]) == [2.0 + i for i in range(10)]
+    # and the levels behind come up when the best go
+    market.book([[100.0 - i, 0.0] for i in range(10)], [])
+    (record,) = market.books.read()
+    assert list(record["bid_price"][: record["bid_count"]]) == [90.0, 89.0, 88.0, 87.0, 86.0]
+
+
+def test_changes_before_the_snapshot_are_not_published(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]])
+    assert len(market.books.read()) == 0
+
+
+def test_a_crossed_book_is_invalid_and_asked_for_again(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[101.5, 1.0]], [])
+    assert market.books.read()[-1]["is_valid"] == 0
+    assert [request["method"] for request in market.sent if request["method"] == "unsubscribe"] == ["unsubscribe"]
+    # what was under way is not applied; the snapshot after joining again is
+    market.book([[101.5, 0.0]], [])
+    assert len(market.books.read()) == 0
+    market.sent = [request for request in market.sent if request["method"] == "unsubscribe"]
+    market.answer("unsubscribe", ["book.BTC-PERPETUAL.none.20.raw"])
+    market.answer("public/subscribe", ["book.BTC-PERPETUAL.none.20.raw"])
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    assert market.books.read()[-1]["is_valid"] == 1
+    market.publisher.publish_feed()
+    assert market.feed_table.snapshot(0)[0]["resyncs"] == 1
+    assert market.counters.values()["resyncs"] == 1
+
+
+def test_a_resync_of_one_book_leaves_the_other_alone(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    market.book([[101.5, 1.0]], [])
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    assert market.book_table.snapshot(ETH)[0]["is_valid"] == 1
+
+
+def test_a_one_sided_book_is_published_but_not_valid(market: Market):
+    market.book([[100.0, 2.0]], [], snapshot=True)
+    (record,) = market.books.read()
+    assert (record["is_valid"], record["bid_count"], record["ask_count"]) == (0, 1, 0)
+    market.book([], [[101.0, 1.0]])
+    assert market.books.read()[-1]["is_valid"] == 1
+
+
+def test_a_lost_connection_invalidates_every_book_at_once(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    market.wakes = 0
+    market.disconnect()
+    assert [market.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [0, 0]
+    assert market.feed_table.snapshot(0)[0]["is_connected"] == 0
+    assert market.wakes == 2
+    # after the reconnect only a snapshot makes a book
+    market.connect()
+    market.book([[100.0, 2.0]], [[101.0, 3.0]])
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    feed = market.feed_table.snapshot(0)[0]
+    assert (feed["is_connected"], feed["connections"]) == (1, 2)
+    assert market.counters.values()["reconnects"] == 1
+
+
+def test_a_restarted_actor_begins_with_invalid_books_and_goes_on_counting(segments: SessionSegments):
+    first = Market(segments)
+    first.publisher.attach(first.feed)
+    first.connect()
+    first.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    # given that it was killed there: the table still says valid
+    second = Market(segments)
+    assert second.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    second.publisher.attach(second.feed)
+    assert second.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    second.connect()
+    assert second.feed_table.snapshot(0)[0]["connections"] == 2
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"{",
+        b"\xff\xfe\x00",
+        b'{"channel_name":"ticker.BTC-PERPETUAL.raw","notification":{"mark_price":"high"}}',
+        b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"up",1]]}',
+        b'{"channel_name":"instruments","notification":7}',
+        b'{"channel_name":"system","notification":7}',
+    ],
+)
+def test_a_malformed_frame_is_counted_and_skipped(market: Market, frame: bytes):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.frame(frame)
+    assert market.counters.values()["bad_frames"] == 1
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"channel_name":"book.BTC-PERPETUAL.none.20.raw","notification":{"bid_changes":[["x",1]]}}',
+        b'{"channel_name":"book.BTC-PERPETUAL.none.20.raw","notification":{"bid_changes":[[99,1]',
+    ],
+)
+def test_a_change_that_cannot_be_read_makes_its_book_doubtful(market: Market, frame: bytes):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.frame(frame)
+    assert market.counters.values()["bad_frames"] == 1
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    assert market.counters.values()["resyncs"] == 1
+
+
+def test_unknown_channels_and_fields_are_ignored(market: Market):
+    market.notify("novelty.X", {"a": 1})
+    market.notify("ticker.BTC-PERPETUAL.raw", {"mark_price": 5.0, "novelty": [1, {"b": 2}]})
+    assert market.counters.values()["bad_frames"] == 0
+    assert market.tickers.read()[0]["mark_price"] == 5.0
+
+
+def test_a_ticker_without_index_takes_it_from_the_index_channel(market: Market):
+    market.notify("price_index.BTCUSD", {"index_name": "BTCUSD", "price": 100031.2, "timestamp": 1.0})
+    market.notify("ticker.BTC-PERPETUAL.raw", {"mark_price": 100050.5, "mark_timestamp": 1795223038.66})
+    (record,) = market.tickers.read()
+    assert (record["mark_price"], record["index_price"]) == (100050.5, 100031.2)
+    assert record["exchange_time_ns"] == 1_795_223_038_660_000_000
+    for field in ("last_price", "best_bid_price", "funding_rate", "collar_low"):
+        assert math.isnan(record[field]), field
+
+
+def test_the_history_that_a_subscription_begins_with_is_not_news(market: Market):
+    channel = "recent_trades.BTC-PERPETUAL.single"
+    market.notify(channel, [[99.0, 0.3, "buy", 1795223000.0, "BTC-PERPETUAL", False]], snapshot=True)
+    assert len(market.trades.read()) == 0
+    market.notify(channel, [[100.0, 0.3, "sell", 1795223039.0], [101.0, 0.1, "buy", 1795223039.1]])
+    first, second = market.trades.read()
+    assert (first["price"], first["size"], first["aggressor_side"]) == (100.0, 0.3, -1)
+    assert (second["aggressor_side"], second["instrument"]) == (1, BTC)
+    assert market.counters.values()["trades"] == 2
+    assert market.wakes == 1
+
+
+def test_the_instruments_table_tells_ticks_and_lots(market: Market):
+    row = market.instruments.snapshot(ETH)[0]
+    assert (row["name"], row["underlying"]) == (b"ETH-PERPETUAL", b"ETHUSD")
+    assert (row["tick_size"], row["lot_size"], row["order_lots_min"], row["is_ready"]) == (0.1, 0.001, 2, 1)
+
+
+def test_an_instrument_that_the_venue_removes_is_not_ready_and_has_no_book(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.notify("instruments", [{"removed": INSTRUMENTS[BTC]}, {"added": {**INSTRUMENTS[ETH], "tick_size": 0.5}}])
+    assert market.instruments.snapshot(BTC)[0]["is_ready"] == 0
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    assert market.instruments.snapshot(ETH)[0]["tick_size"] == 0.5
+
+
+def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):
+    dropped: list[str] = []
+    connection = market.feed._connection
+    connection.drop = dropped.append  # type: ignore[method-assign]
+    for _ in range(10):
+        market.clock.advance(1900 * NS_PER_MS)
+        connection.on_control()  # a pong in a quiet market
+        market.feed.check(market.clock.monotonic_ns())
+    assert dropped == []
+    market.clock.advance(2001 * NS_PER_MS)
+    market.feed.check(market.clock.monotonic_ns())
+    assert dropped == ["no frame for 2001 ms"]
+
+
+def test_a_planned_reconnect_is_followed(market: Market):
+    dropped: list[str] = []
+    market.feed._connection.drop = dropped.append  # type: ignore[method-assign]
+    market.notify("system", {"event": "reconnect"})
+    assert len(dropped) == 1
+    assert "planned" in dropped[0]
+
+
+def test_sending_on_a_dead_connection_does_not_crash_the_feed(market: Market):
+    def refuse(_frame: bytes) -> None:
+        raise ConnectivityError("gone")
+
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.feed._connection.send = refuse  # type: ignore[method-assign]
+    market.book([[101.5, 1.0]], [])
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
