@@ -27,23 +27,37 @@ SESSION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
 class InstrumentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[instruments."NAME"]: what to do with one instrument; `strategy` overrides single keys of [strategy]."""
 
-    quote: bool = True
+    quote: Annotated[bool, Meta(description="false: follow the market, do not quote")] = True
     strategy: QuotingConfig = QuotingConfig()
 
 
 class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[supervisor]: starting, watching, restarting, stopping."""
 
-    pin_cores: bool = True
-    suspect_ms: Annotated[int, Meta(ge=100, le=10_000)] = 500
-    dead_ms: Annotated[int, Meta(ge=200, le=60_000)] = 2000
-    start_deadline_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
-    backoff_ms_min: Annotated[int, Meta(ge=1, le=60_000)] = 100
-    backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000)] = 5000
-    restarts_max: Annotated[int, Meta(ge=0, le=10_000)] = 10
-    restart_window_s: Annotated[float, Meta(gt=0)] = 60.0
-    stop_deadline_s: Annotated[float, Meta(gt=0, le=300)] = 15.0
-    flatten_on_shutdown: bool = False
+    pin_cores: Annotated[bool, Meta(description="pin each actor, to a core of its own where there are enough")] = True
+    suspect_ms: Annotated[
+        int, Meta(ge=100, le=10_000, description="silence of an actor after which it is shown as suspect")
+    ] = 500
+    dead_ms: Annotated[
+        int, Meta(ge=200, le=60_000, description="silence of an actor after which it is killed and started again")
+    ] = 2000
+    start_deadline_s: Annotated[
+        float, Meta(gt=0, le=600, description="an actor that is not live by then counts as hung")
+    ] = 30.0
+    backoff_ms_min: Annotated[
+        int, Meta(ge=1, le=60_000, description="pause before the second restart in the window; it doubles")
+    ] = 100
+    backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000, description="longest pause before a restart")] = 5000
+    restarts_max: Annotated[
+        int, Meta(ge=0, le=10_000, description="more deaths of an actor than this within the window end the session")
+    ] = 10
+    restart_window_s: Annotated[float, Meta(gt=0, le=86_400, description="window in which deaths are counted")] = 60.0
+    stop_deadline_s: Annotated[
+        float, Meta(gt=0, le=300, description="time for execution to cancel, confirm and report at the end")
+    ] = 15.0
+    flatten_on_shutdown: Annotated[bool, Meta(description="bring every position to zero before the session ends")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         if self.dead_ms <= self.suspect_ms:
@@ -57,20 +71,25 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[exchange]: the local exchange that the supervisor starts when the venue is `local`."""
 
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    seed: int = 1
-    speed: Annotated[float, Meta(gt=0, le=1000)] = 1.0
-    latency_ms: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
-    replay: list[str] = []
-    maker_fee_bps: Annotated[float, Meta(ge=-10, le=100)] = 1.0
-    taker_fee_bps: Annotated[float, Meta(ge=-10, le=100)] = 5.0
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port on loopback; 0 = any free one")] = 0
+    seed: Annotated[int, Meta(ge=0, description="of the background flow: same seed, same flow")] = 1
+    speed: Annotated[float, Meta(gt=0, le=1000, description="how fast flow or recording run; 1 = real time")] = 1.0
+    latency_ms: Annotated[float, Meta(ge=0, le=10_000, description="delay of every request and answer")] = 0.0
+    replay: Annotated[list[str], Meta(description="parts of one recording, in order; empty = built-in flow")] = []
+    maker_fee_bps: Annotated[float, Meta(ge=-10, le=100, description="fee of resting orders")] = 1.0
+    taker_fee_bps: Annotated[float, Meta(ge=-10, le=100, description="fee of crossing orders")] = 5.0
 
 
 class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[runtime]: how every process of ours lives."""
 
-    wait: Literal["auto", "spin", "block"] = "auto"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    wait: Annotated[
+        Literal["auto", "spin", "block"],
+        Meta(description="how actors wait for a tick; auto spins only with a core to itself"),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least important line that is logged")
+    ] = "info"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

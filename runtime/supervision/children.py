@@ -148,7 +148,8 @@ class Child:
         self.state = ChildState.WAITING
         self._start_at_ns = decision.at_ns
         pause_s = (decision.at_ns - now_ns) / NS_PER_S
-        return Note(f"ended ({describe_exit(exit_code)}); starts again in {pause_s:.2f} s")
+        said = f": {self.last_words()}" if exit_code > 0 and self.last_words() else ""
+        return Note(f"ended ({describe_exit(exit_code)}){said}; starts again in {pause_s:.2f} s")
 
     def _watch_heartbeat(self, now_ns: int) -> Note | GiveUp | None:
         heartbeat = read_heartbeat(self._heartbeats)

@@ -1,0 +1,45 @@
+"""Follow the market and our quotes of a running session from outside, read-only.
+
+python scripts/attach_example.py [SESSION] [SECONDS]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import shm
+
+
+def main() -> int:
+    """Print each book's mid and our best quotes for a while; ends when the session does."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "local"
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
+    try:
+        session = shm.attach(name)
+    except shm.SegmentError as error:
+        print(error, file=sys.stderr)
+        return 2
+    accounts = session.table("accounts")
+    deadline = time.monotonic() + seconds
+    books = 0
+    try:
+        for book in session.ring("books").follow(timeout_s=seconds):
+            books += 1
+            mid = (book["bid_price"][0, 0] + book["ask_price"][0, 0]) / 2
+            accounts.load(int(book["instrument"][0]))
+            position_lots = accounts.latest["position_lots"][0]
+            print(
+                f"mid {mid:.1f}  position {position_lots} lots  working orders "
+                f"{accounts.latest['bid_count'][0]} bids, {accounts.latest['ask_count'][0]} asks"
+            )
+            if time.monotonic() > deadline:
+                break
+    except shm.SessionClosedError as ended:
+        print(ended)
+    print(f"{books} books")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

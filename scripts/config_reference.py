@@ -1,0 +1,112 @@
+"""Write docs/configuration.md from the configuration's own types.
+
+python -m scripts.config_reference > docs/configuration.md
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from runtime.config import Config, InstrumentConfig
+
+HEAD = """# Configuration
+
+One TOML file describes a session; its name is the session's name. Unknown keys, wrong types and values out of range
+are refused with file, key and value. Units stand last in the names: `base` = base units (BTC), `usd` = quote
+currency, `bps` = 1/10,000. This page is generated: `python -m scripts.config_reference > docs/configuration.md`.
+"""
+
+
+def reference() -> str:
+    """Return the whole page."""
+    sections = [HEAD]
+    hints = get_type_hints(Config, include_extras=True)
+    for field in msgspec.structs.fields(Config):
+        kind = hints[field.name]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            sections.append(_section(f"[{field.name}]", kind))
+        elif field.name == "instruments":
+            sections.append(_section('[instruments."NAME"]', InstrumentConfig))
+    return "\n".join(sections)
+
+
+def _section(title: str, kind: type[msgspec.Struct]) -> str:
+    described = _attributes(kind)
+    hints = get_type_hints(kind, include_extras=True)
+    first_line = (inspect.getdoc(kind) or "").splitlines()[0]
+    first_line = re.sub(r"^\[.*?\]: *", "", first_line)
+    rows = [
+        f"## `{title}`",
+        "",
+        first_line[:1].upper() + first_line[1:],
+        "",
+        "| key | type, range | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for field in msgspec.structs.fields(kind):
+        hint = hints[field.name]
+        type_text, ranges, meaning = _describe(hint)
+        meaning = meaning or described.get(field.name, "")
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            type_text, default, meaning = "section", "", "overrides single keys of `[strategy]` for this instrument"
+        else:
+            default = f"`{_toml(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())}`"
+        rows.append(f"| `{field.name}` | {', '.join(filter(None, (type_text, ranges)))} | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _describe(hint: Any) -> tuple[str, str, str]:
+    """Return (type, range, description) of an annotation."""
+    if get_origin(hint) is Annotated:
+        inner, *metas = get_args(hint)
+        type_text, ranges, meaning = _describe(inner)
+        for meta in metas:
+            limits = ((">", meta.gt), ("≥", meta.ge), ("<", meta.lt), ("≤", meta.le))
+            bounds = [f"{sign} {value:g}" for sign, value in limits if value is not None]
+            ranges = " and ".join(filter(None, (ranges, *bounds)))
+            meaning = meta.description or meaning
+        return type_text, ranges, meaning
+    if get_origin(hint) in (Union, types.UnionType):
+        parts = [_describe(part) for part in get_args(hint)]
+        return (
+            " or ".join(part[0] for part in parts),
+            next((p[1] for p in parts if p[1]), ""),
+            next((p[2] for p in parts if p[2]), ""),
+        )
+    if get_origin(hint) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(hint)), "", ""
+    if hint is type(None):
+        return "absent", "", ""
+    names = {float: "number", int: "whole number", str: "text", bool: "true or false"}
+    return names.get(hint, "list of text"), "", ""
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """Return the `Attributes:` part of a docstring: name (several names share a line) to meaning."""
+    text = inspect.getdoc(kind) or ""
+    _, _, part = text.partition("Attributes:\n")
+    found = {}
+    for names, meaning in re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", part, re.MULTILINE):
+        for name in names.split(", "):
+            found[name] = re.sub(r"\s+", " ", meaning)
+    return found
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return "absent"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
