@@ -17,7 +17,9 @@ Layout version {LAYOUT_VERSION}. Generated: `python -m scripts.layout_page > doc
 What is written here is enough to read a session with NumPy or C alone; in Python `shm.attach(session)` does it.
 
 Every segment is a file `/dev/shm/ringmaker.<uid>.<session>.<segment>`, mode 0600: a header of
-{layout.HEADER_BYTES} bytes, then slots. All words are 8 bytes, little-endian: `i8` int64, `f8` float64, `text` 40 bytes of UTF-8 padded with zeros.
+{layout.HEADER_BYTES} bytes, then slots.
+
+All words are 8 bytes, little-endian: `i8` int64, `f8` float64, `text` 40 bytes of UTF-8 padded with zeros.
 
 | byte | header word |
 |---|---|
@@ -35,7 +37,8 @@ Every segment is a file `/dev/shm/ringmaker.<uid>.<session>.<segment>`, mode 060
 | {layout.WRITER_NAME_OFFSET} | writer, {layout.NAME_BYTES} bytes |
 
 **Ring.** Positions count from 0 and only grow; position p lies in slot `p & (capacity - 1)`. Its
-`sequence` is p + 1, and 0 while it is written. Read the head, copy the slots, and keep those whose sequence was p + 1 before and after the copy.
+`sequence` is p + 1, and 0 while it is written.
+Read the head, copy the slots, and keep those whose sequence was p + 1 before and after the copy.
 
 **Table.** One row for each instrument (or one in all). `sequence` is odd while the row is written and grows
 by 2. Read it, copy the row, read it again: keep the copy when both were the same even number; 0 means never written.
