@@ -7,8 +7,10 @@ Funding: p = (mark - index) / index, dampened by 2.5 bp, is the rate for 8 hours
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from exchange.book import Book, BookSide
 from exchange.instrument import Instrument, InstrumentType
@@ -17,6 +19,8 @@ PRICE_STEP = Decimal("0.01")
 RATE_STEP = Decimal("0.0000000001")
 FUNDING_STEP = Decimal("0.00000001")
 FUNDING_INTERVAL_S = 8 * 3600
+MINUTE_NS = 60 * 1_000_000_000
+MINUTES_PER_DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,38 @@ class MarkParameters:
     premium_ratio_max: float = 0.005
     funding_dampener: Decimal = Decimal("0.00025")
     collar_ratio: Decimal = Decimal("0.01")
+
+
+class FundingDay:
+    """Funding of the last 24 hours, in minutes: what accrued for one long contract, and the average rate."""
+
+    def __init__(self) -> None:
+        self.accrued = Decimal(0)
+        self._rate_sum = Decimal(0)
+        self._updates = 0
+        self._minutes: deque[list[Any]] = deque()  # minute, accrued, sum of rates, updates
+
+    @property
+    def average_rate(self) -> Decimal:
+        return (self._rate_sum / self._updates).quantize(RATE_STEP) if self._updates else Decimal(0)
+
+    def add(self, now_ns: int, accrued: Decimal, rate: Decimal) -> None:
+        minute = now_ns // MINUTE_NS
+        if not self._minutes or self._minutes[-1][0] != minute:
+            self._minutes.append([minute, Decimal(0), Decimal(0), 0])
+        while self._minutes[0][0] <= minute - MINUTES_PER_DAY:
+            _, old_accrued, old_rate_sum, old_updates = self._minutes.popleft()
+            self._count(-old_accrued, -old_rate_sum, -old_updates)
+        current = self._minutes[-1]
+        current[1] += accrued
+        current[2] += rate
+        current[3] += 1
+        self._count(accrued, rate, 1)
+
+    def _count(self, accrued: Decimal, rate: Decimal, updates: int) -> None:
+        self.accrued += accrued
+        self._rate_sum += rate
+        self._updates += updates
 
 
 class Mark:
@@ -41,6 +77,7 @@ class Mark:
         self.funding_mark = Decimal(0)
         self.collar_low_ticks = 0
         self.collar_high_ticks = 0
+        self.funding_day = FundingDay()
         self._premium: float | None = None
 
     def update(self, book: Book, index_price: Decimal, elapsed_s: float, now_ns: int) -> None:
@@ -103,4 +140,6 @@ class Mark:
             rate = premium + dampener
         self.funding_rate = rate.quantize(RATE_STEP)
         accrued = -self.funding_rate * self.index_price * Decimal(elapsed_s) / FUNDING_INTERVAL_S
-        self.funding_mark += accrued.quantize(FUNDING_STEP)
+        accrued = accrued.quantize(FUNDING_STEP)
+        self.funding_mark += accrued
+        self.funding_day.add(self.mark_time_ns, accrued, self.funding_rate)

@@ -340,12 +340,11 @@ def ticker(engine: Engine, market: Market) -> dict[str, Any]:
         open_interest=amount(position_lots),
     )
     if market.instrument.type is InstrumentType.PERPETUAL:
-        funding = plain(mark.funding_mark)
         fields.update(
             funding_rate=plain(mark.funding_rate),
-            funding_mark=funding,
-            realised_funding_24h=funding,
-            average_funding_rate_24h=plain(mark.funding_rate),
+            funding_mark=plain(mark.funding_mark),
+            realised_funding_24h=plain(mark.funding_day.accrued),
+            average_funding_rate_24h=plain(mark.funding_day.average_rate),
         )
     return fields
 
