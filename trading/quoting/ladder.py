@@ -12,8 +12,7 @@ from domain.codes import ClampFlag, OffReason
 from domain.jit import Array, Record, kernel
 from domain.order import TradingState
 from domain.units import TICK_TOLERANCE
-
-_TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
+from trading.quoting.touch import TICKS_MAX
 
 # Compiled kernels see plain integers.
 _QUOTED = int(OffReason.QUOTED)
@@ -46,7 +45,7 @@ def best_ticks(state: Record, ladder: Record, tick_size: float, bid: float, ask:
     the prices is no usable number."""
     bid_steps = bid / tick_size
     ask_steps = ask / tick_size
-    if not (abs(bid_steps) < _TICKS_MAX and abs(ask_steps) < _TICKS_MAX):  # also refuses NaN
+    if not (abs(bid_steps) < TICKS_MAX and abs(ask_steps) < TICKS_MAX):  # also refuses NaN
         return 0, 0
     bid_ticks = math.floor(bid_steps + TICK_TOLERANCE)
     ask_ticks = math.ceil(ask_steps - TICK_TOLERANCE)

@@ -26,6 +26,14 @@ def is_positive(value: float) -> bool:
 
 
 @kernel
+def finite_or_none(half_spread: float, skew: float) -> tuple[float, float]:
+    """Return both numbers, or NaN for both when one of them left the range of float64."""
+    if is_positive(half_spread) and 0.0 <= skew < math.inf:
+        return half_spread, skew
+    return math.nan, math.nan
+
+
+@kernel
 def glft(sigma: float, rate: float, decay: float, gamma: float, xi: float, order_size: float) -> tuple[float, float]:
     """Return (half-spread in $, skew in $ per base unit held), infinite horizon.
 
@@ -38,6 +46,9 @@ def glft(sigma: float, rate: float, decay: float, gamma: float, xi: float, order
     usable = is_positive(sigma) and is_positive(rate) and is_positive(decay) and is_positive(gamma)
     if not (usable and is_positive(order_size) and 0.0 <= xi < math.inf):
         return math.nan, math.nan
+    scale = 2.0 * rate * order_size * decay
+    if not is_positive(scale):
+        return math.nan, math.nan
     ratio = xi * order_size / decay
     if ratio < _RATIO_MIN:
         c1 = 1.0 / decay
@@ -48,8 +59,8 @@ def glft(sigma: float, rate: float, decay: float, gamma: float, xi: float, order
         log_power = (1.0 + 1.0 / ratio) * log1p
     if log_power > 700.0:  # exp would overflow: nothing sane asks for this
         return math.nan, math.nan
-    c2 = math.sqrt(gamma / (2.0 * rate * order_size * decay) * math.exp(log_power))
-    return c1 + 0.5 * order_size * sigma * c2, sigma * c2
+    c2 = math.sqrt(gamma / scale * math.exp(log_power))
+    return finite_or_none(c1 + 0.5 * order_size * sigma * c2, sigma * c2)
 
 
 @kernel
@@ -69,4 +80,4 @@ def avellaneda_stoikov(
     skew = gamma * sigma * sigma * horizon_s
     ratio = gamma * order_size / decay
     liquidity = 1.0 / decay if ratio < _RATIO_MIN else math.log1p(ratio) / (gamma * order_size)
-    return 0.5 * skew * order_size + liquidity, skew
+    return finite_or_none(0.5 * skew * order_size + liquidity, skew)

@@ -5,10 +5,14 @@ A public book shows our orders too. Left in, a thin book would make us quote off
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from domain.jit import Array, Record, kernel
 from domain.records import QUOTE_LEVELS_MAX
+
+TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
 
 
 @kernel
@@ -25,14 +29,18 @@ def own_lots(ticks: int, count: int, prices: Array, sizes: Array) -> int:
 def clean_side(
     params: Record, count: int, prices: Array, sizes: Array, own_count: int, own_prices: Array, own_sizes: Array
 ) -> tuple[int, float]:
-    """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none.
+    """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none, or when a level
+    before it has no usable price or size.
 
     Less than half a lot is float noise, not somebody's order.
     """
     tick_size = params["tick_size"]
     lot_size = params["lot_size"]
     for i in range(min(count, len(prices))):
-        ticks = int(np.rint(prices[i] / tick_size))
+        steps = prices[i] / tick_size
+        if not (0.0 < steps < TICKS_MAX and 0.0 <= sizes[i] < math.inf):  # also refuses NaN
+            return 0, 0.0
+        ticks = int(np.rint(steps))
         size = sizes[i] - own_lots(ticks, own_count, own_prices, own_sizes) * lot_size
         if size > 0.5 * lot_size:
             return ticks, size

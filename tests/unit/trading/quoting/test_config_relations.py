@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import ConfigError
+from trading.quoting.config import QuotingConfig
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"position_soft_base": 1.0}, "position_soft_base = 1.0 must not be above position_hard_base = 0.05"),
+        ({"half_spread_min_usd": 600.0}, "half_spread_min_usd = 600.0 must not be above half_spread_max_usd = 500.0"),
+        ({"sigma_min_usd_per_sqrt_s": 300.0}, "must not be above sigma_max_usd_per_sqrt_s"),
+        ({"sigma_gap_ms_max": 100}, "sigma_gap_ms_max = 100 must not be below sigma_grid_ms = 250"),
+        ({"levels": 9}, "`int` <= 8"),
+        ({"risk_aversion_per_usd": 0.0}, "`float` > 0"),
+        ({"risk_aversion_per_usd": float("nan")}, "risk_aversion_per_usd = nan"),
+        ({"levles": 2}, "unknown field `levles`"),
+        ({"model": "magic"}, "model = 'magic'"),
+    ],
+)
+def test_a_value_out_of_range_or_against_another_is_refused(changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        QuotingConfig().with_values(changes)
+    assert expected in str(caught.value)
+
+
+def test_values_that_fit_together_may_change_together() -> None:
+    config = QuotingConfig().with_values({"position_soft_base": 1.0, "position_hard_base": 2, "xi_per_usd": None})
+    assert (config.position_soft_base, config.position_hard_base, config.xi_per_usd) == (1.0, 2.0, None)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ConfigError
+from trading.quoting.config import QuotingConfig
+from trading.quoting.set_values import SetValues, parse_value, split_name
+
+NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
+
+
+def values(path: Path, levels: int = 3) -> SetValues:
+    return SetValues(path, dict.fromkeys(NAMES, QuotingConfig(levels=levels)))
+
+
+def test_a_value_set_at_run_time_is_in_force_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "parameters.json"
+    (change,) = values(path).change(("BTC-PERPETUAL",), "levels", 5)
+    assert (change.old, change.new) == (3, 5)
+    again = values(path)
+    assert [(kept.instrument, kept.name, kept.value) for kept in again.load()] == [("BTC-PERPETUAL", "levels", 5)]
+    assert [again.in_force[name].levels for name in NAMES] == [5, 3]
+
+
+def test_who_edits_the_configuration_means_it(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    values(path).change(NAMES, "levels", 5)
+    again = values(path, levels=2)
+    assert again.load() == []
+    assert again.in_force["BTC-PERPETUAL"].levels == 2
+
+
+def test_a_refused_value_changes_nothing(tmp_path: Path) -> None:
+    kept = values(tmp_path / "parameters.json")
+    with pytest.raises(ConfigError):
+        kept.change(NAMES, "levels", 99)
+    assert kept.in_force["BTC-PERPETUAL"].levels == 3
+    assert not (tmp_path / "parameters.json").exists()
+
+
+def test_an_unreadable_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "parameters.json").write_text("{")
+    with pytest.raises(ConfigError, match="delete it to use the configured values"):
+        values(tmp_path / "parameters.json").load()
+
+
+def test_names_mean_one_instrument_or_all() -> None:
+    assert split_name("levels", NAMES) == (NAMES, "levels")
+    assert split_name("strategy.levels", NAMES) == (NAMES, "levels")
+    assert split_name("ETH-PERPETUAL.levels", NAMES) == (("ETH-PERPETUAL",), "levels")
+    with pytest.raises(ConfigError, match="no instrument DOGE here; there are: BTC-PERPETUAL, ETH-PERPETUAL"):
+        split_name("DOGE.levels", NAMES)
+
+
+def test_values_come_as_json_or_bare_text() -> None:
+    assert [parse_value(text) for text in ("0.5", "3", "true", "null", "mid", '"mid"')] == [
+        0.5, 3, True, None, "mid", "mid",
+    ]  # fmt: skip
