@@ -71,6 +71,7 @@ class RiskReason(IntEnum):
     SELF_CROSS = 19
     HALTED = 20
     POSITION_DIFFERS = 21  # risk and execution disagree on the position for too long
+    SESSION_ENDS = 22  # risk is stopping, or outlives its supervisor
 
 
 class SegmentKind(IntEnum):

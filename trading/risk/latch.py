@@ -19,10 +19,11 @@ KILL_FILE_NAME = "kill.json"
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """Holdings of one instrument when the run began, and the mark that they are valued from."""
+    """Holdings of one instrument when the run began, the mark that they are valued from, funding not yet booked."""
 
     position: Decimal
     price: Decimal
+    unrealised_funding: Decimal = Decimal(0)
 
 
 class RiskMemory(msgspec.Struct, kw_only=True):

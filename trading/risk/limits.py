@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from domain.instrument import Instrument
 from domain.order import TradingState
@@ -79,8 +81,8 @@ def position_lots(holding: Holding) -> int:
 
 
 def fill_limits(
-    ints: MutableSequence[int],
-    floats: MutableSequence[float],
+    ints: memoryview[int],
+    floats: memoryview[float],
     *,
     config: RiskConfig,
     holding: Holding,
@@ -120,6 +122,32 @@ def fill_limits(
     floats[_FLOATS["collar_high"]] = holding.mark_price * (1.0 + width)
 
 
-def loosens(name: str, old: float, new: float) -> bool:
-    """Return whether changing the limit `name` from `old` to `new` lets more pass. KeyError: no such limit."""
-    return LOOSER[name] * (float(new) - float(old)) > 0
+class LimitChange(NamedTuple):
+    """A limit that shall be set while running, checked."""
+
+    name: str
+    value: float
+    config: RiskConfig
+    is_looser: bool
+
+
+def changed_limit(config: RiskConfig, name: str, text: str) -> LimitChange:
+    """Return the configuration with one limit set to the value in `text`.
+
+    Raises:
+        ValueError: if there is no such limit, or the value is out of range or contradicts another limit.
+    """
+    if name not in LOOSER:
+        raise ValueError(f"risk has no limit `{name}` that can be set while running; known: {', '.join(LOOSER)}")
+    try:
+        changed = msgspec.convert({**msgspec.to_builtins(config), name: text}, RiskConfig, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"risk.{name} = {text}: {str(error).partition(' - at ')[0]}") from None
+    old, new = float(getattr(config, name)), float(getattr(changed, name))
+    return LimitChange(name, new, changed, LOOSER[name] * (new - old) > 0)
+
+
+def with_limits(config: RiskConfig, values: Mapping[str, float]) -> RiskConfig:
+    """Return the configuration with the limits that were set while an earlier process of this run lived."""
+    typed = {name: type(getattr(config, name))(value) for name, value in values.items() if name in LOOSER}
+    return msgspec.convert({**msgspec.to_builtins(config), **typed}, RiskConfig)

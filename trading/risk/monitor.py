@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -63,7 +63,7 @@ class RiskMonitor:
         self._names = tuple(instrument_names)
         self._rows = {name: row for row, name in enumerate(instrument_names)}
         self._instruments: dict[str, Instrument] = {}
-        self._positions: dict[str, Decimal] = {}
+        self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
         self._are_positions_known = False
         self._differs_since_ns: dict[int, int] = {}
@@ -80,7 +80,7 @@ class RiskMonitor:
             self._positions.clear()
             self._are_positions_known = True
         for report in reports:
-            self._positions[report.instrument_name] = report.position
+            self._positions[report.instrument_name] = report
             if report.instrument_name not in self._rows:  # held in the account, not ours to quote
                 self._marks[report.instrument_name] = float(report.mark_price)
 
@@ -100,9 +100,9 @@ class RiskMonitor:
         return self._are_positions_known
 
     @property
-    def positions(self) -> dict[str, Decimal]:
-        """Holdings as the venue told them, base units, signed."""
-        return dict(self._positions)
+    def positions(self) -> Mapping[str, PositionReport]:
+        """Holdings as the venue told them; an instrument that is missing is flat."""
+        return self._positions
 
     @property
     def marks(self) -> dict[str, float]:
@@ -111,8 +111,10 @@ class RiskMonitor:
 
     def holding(self, row: int) -> Holding:
         name = self._names[row]
-        position = self._positions.get(name, Decimal(0)) if self._are_positions_known else None
-        return Holding(row, self._instruments.get(name), position, self._marks.get(name, math.nan))
+        report = self._positions.get(name)
+        position = report.position if report else Decimal(0)
+        known = position if self._are_positions_known else None
+        return Holding(row, self._instruments.get(name), known, self._marks.get(name, math.nan))
 
     @property
     def gross_notional(self) -> float:
@@ -128,9 +130,9 @@ class RiskMonitor:
         if not self._are_positions_known:
             return [math.nan]
         return [
-            float(position * self._multiplier(name)) * self._marks.get(name, math.nan)
-            for name, position in self._positions.items()
-            if position
+            float(report.position * self._multiplier(name)) * self._marks.get(name, math.nan)
+            for name, report in self._positions.items()
+            if report.position
         ]
 
     def _multiplier(self, name: str) -> Decimal:

@@ -30,6 +30,7 @@ class Cause(Enum):
     KILLED = "killed"
     LOSS_FROM_PEAK = "loss_from_peak"
     OPERATOR_HALT = "operator_halt"
+    SESSION_ENDS = "session_ends"
     STARTING = "starting"
     VENUE_SILENT = "venue_silent"
     POSITION_UNKNOWN = "position_unknown"
@@ -66,6 +67,7 @@ RULES: dict[Cause, Rule] = {
     Cause.KILLED: Rule(_HALTED, RiskReason.KILL, Release.OPERATOR, recovers=True),
     Cause.LOSS_FROM_PEAK: Rule(_HALTED, RiskReason.LOSS_FROM_PEAK, Release.OPERATOR, recovers=True),
     Cause.OPERATOR_HALT: Rule(_HALTED, RiskReason.OPERATOR, Release.OPERATOR, recovers=True),
+    Cause.SESSION_ENDS: Rule(_HALTED, RiskReason.SESSION_ENDS, Release.ITSELF),
     Cause.STARTING: Rule(_HALTED, RiskReason.STARTING, Release.ITSELF),
     Cause.VENUE_SILENT: Rule(_HALTED, RiskReason.VENUE_DISCONNECTED, Release.ITSELF),
     Cause.POSITION_UNKNOWN: Rule(_HALTED, RiskReason.POSITION_UNKNOWN, Release.ITSELF),

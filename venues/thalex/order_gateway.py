@@ -28,11 +28,10 @@ from venues.thalex.market_wire import decode_instruments, decode_system
 from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
 from venues.thalex.wire import Envelope, encode_amend, encode_cancel, encode_cancel_order, encode_insert
 
-ORDERS_CHANNEL = "session.orders"
+ORDERS_CHANNEL = "session.orders"  # orders of this connection; "account.orders" shows everybody's
 POSITIONS_CHANNEL = "account.portfolio"
 TRADES_CHANNEL = "account.trade_history"
 SYSTEM_CHANNEL = "system"
-PRIVATE_CHANNELS = (ORDERS_CHANNEL, POSITIONS_CHANNEL, TRADES_CHANNEL)
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 TRADE_PAGE_SIZE = 1000
 TRADE_PAGES_MAX = 1000
@@ -47,6 +46,7 @@ class ThalexOrderGateway:
         state_dir: where the last token time of a key is kept; shared by all processes of the key.
         spawn: runs the connection's task; its failure (refused keys, unreachable venue) must end the owner.
             Without it the failure is raised by `wait_ready`.
+        orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
 
     Attributes:
         bad_frames: frames that could not be read; they were skipped.
@@ -63,12 +63,15 @@ class ThalexOrderGateway:
         clock: Clock,
         log: BoundLogger,
         spawn: Spawn | None = None,
+        *,
+        orders_channel: str = ORDERS_CHANNEL,
     ) -> None:
         self._config = config
         self._listener = listener
         self._clock = clock
         self._log = log
         self._spawn = spawn
+        self._orders_channel = orders_channel
         self._signer = TokenSigner(credentials, state_dir, clock)
         self._connection = Connection(config, url, self, clock, log)
         self._session: Session | None = None
@@ -249,7 +252,7 @@ class ThalexOrderGateway:
         """Log in, arm cancel-on-disconnect, subscribe."""
         async with self._signer.login_token() as token:
             session = Session.private(
-                PRIVATE_CHANNELS,
+                (self._orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL),
                 Requests(self._config.request_timeout_ns),
                 token=token,
                 account=self._config.account,
@@ -369,7 +372,7 @@ class ThalexOrderGateway:
 
     def _telling(self, envelope: Envelope) -> Callable[[], None] | None:
         listener = self._listener
-        if envelope.channel_name == ORDERS_CHANNEL:
+        if envelope.channel_name == self._orders_channel:
             reports = account_wire.decode_orders(envelope.notification)
             return lambda: listener.on_orders(reports)
         if envelope.channel_name == POSITIONS_CHANNEL:

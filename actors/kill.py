@@ -1,0 +1,238 @@
+"""The last resort, alone: cancel everything at the venue and say what the venue shows. `python -m actors.kill`
+
+It reads keys and configuration itself, opens its own connection, and needs no other process, no shared memory
+and no ZeroMQ. While a session still trades it has risk halt it first: a cancel beside a quoting bot is no cancel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from actors.sweep import SweepResult, sweep
+from domain.clock import NS_PER_S
+from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
+from domain.reports import OrderReport, PositionReport, TradeReport
+from runtime import paths
+from runtime.clock import SystemClock
+from runtime.config import Config, load_config
+from runtime.dotenv import load_dotenv
+from runtime.heartbeats import Heartbeat, read_heartbeat
+from runtime.logs import open_log
+from runtime.session import open_session_segment
+from shm.errors import SegmentError
+from shm.record import TableReader
+from trading.risk.latch import KILL_FILE_NAME, KillMark, kill_mark_bytes
+from venues.config import LOCAL_URL_VARIABLE, venue_url
+from venues.credentials import KEY_FILE_VARIABLE, read_credentials
+from venues.gateway import RequestKind
+from venues.thalex.order_gateway import ThalexOrderGateway
+
+TIMEOUT_S = 8.0
+KEEP_ALIVE_S = 0.2
+EXECUTION_ALIVE_NS = 3 * NS_PER_S
+EXECUTION_GONE_S = 2.0
+
+
+class VenueFile(msgspec.Struct, frozen=True):
+    """venue.json in the run directory: where a running session trades."""
+
+    url: str
+    key_file: str = ""
+
+
+class _Deaf:
+    """A listener for a gateway that is only asked."""
+
+    def on_ready(self) -> None: ...
+    def on_disconnected(self, reason: str) -> None: ...
+    def on_orders(self, reports: list[OrderReport]) -> None: ...
+    def on_rejected(self, kind: RequestKind, client_order_id: int, error: Exception) -> None: ...
+    def on_trades(self, trades: list[TradeReport]) -> None: ...
+    def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None: ...
+    def on_alive(self, now_ns: int) -> None: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do it; return the exit code: 0 confirmed, 2 usage, 3 keys, 6 venue unreachable or not confirmed."""
+    options = _parse(arguments)
+    try:
+        load_dotenv(paths.home() / ".env")
+        config = load_config(options.config)
+        session = options.session or config.session
+        find_venue(session, config, os.environ)
+        halt_session(session, must_latch=options.latch, must_kill=options.kill_execution)
+        result = asyncio.run(cancel_everything(config, session, options.timeout_s))
+    except UserError as error:
+        print(f"kill: {error}", file=sys.stderr)
+        return error.exit_code
+    if result.is_confirmed:
+        print("0 open orders, confirmed by the venue", flush=True)
+        return ExitCode.CLEAN
+    shown = "an unknown number of" if result.open_orders < 0 else str(result.open_orders)
+    print(
+        f"kill: NOT confirmed after {options.timeout_s:g} s: {shown} orders open as last shown"
+        f"{f' ({result.last_error})' if result.last_error else ''}: run it again, or cancel on the venue's web page",
+        file=sys.stderr,
+    )
+    return ExitCode.VENUE_UNREACHABLE
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m actors.kill", description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--config", type=Path, required=True, metavar="PATH", help="configuration of the session")
+    add("--session", default="", metavar="NAME", help="session's name (the configuration's file name)")
+    add("--timeout-s", type=_seconds, default=TIMEOUT_S, metavar="S", help="give up after this long (%(default)s)")
+    add("--latch", action="store_true", help="have risk stay halted until a resume; always done while execution lives")
+    add("--kill-execution", action="store_true", help="SIGKILL the session's execution process first")
+    return parser.parse_args(arguments)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 600:
+        raise argparse.ArgumentTypeError(f"{text} s: more than 0, at most 600")
+    return value
+
+
+def find_venue(session: str, config: Config, environ: MutableMapping[str, str]) -> None:
+    """Put a local session's address and key file into `environ`, where it does not say otherwise.
+
+    Raises:
+        ConfigError: if the venue is local and no session of that name has left where it is.
+    """
+    if config.venue.kind != "local" or environ.get(LOCAL_URL_VARIABLE):
+        return
+    path = paths.run_directory(session) / "venue.json"
+    try:
+        venue = msgspec.json.decode(path.read_bytes(), type=VenueFile)
+    except FileNotFoundError:
+        if config.venue.url:
+            return
+        raise ConfigError(
+            f"session {session}: {path} is not there: the session does not run, and its local exchange died with it; "
+            f"for another exchange set {LOCAL_URL_VARIABLE} and {KEY_FILE_VARIABLE}"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); set {LOCAL_URL_VARIABLE}") from None
+    environ[LOCAL_URL_VARIABLE] = venue.url
+    if venue.key_file:
+        environ.setdefault(KEY_FILE_VARIABLE, venue.key_file)
+
+
+# ---- the session, if there still is one ------------------------------------------------------------------
+
+
+def halt_session(session: str, *, must_latch: bool, must_kill: bool) -> None:
+    """Stop what would place orders again: latch the halt while execution lives, and SIGKILL it if wished."""
+    pid = living_execution(session, time.monotonic_ns())
+    if pid or must_latch:
+        mark = KillMark(time.time_ns())
+        with suppress(OSError, UserError):  # no place to write must not stop the cancelling
+            paths.write_atomically(paths.state_directory(session) / KILL_FILE_NAME, kill_mark_bytes(mark))
+    if pid and must_kill:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        _wait_until_gone(pid)
+
+
+def living_execution(session: str, now_ns: int) -> int:
+    """Return the process id of the session's execution actor; 0 when there is none that lives."""
+    try:
+        heartbeat = _execution_heartbeat(session)
+    except (OSError, SegmentError, ValueError):
+        return 0
+    # A process id may have been given to somebody else since: only our own module counts.
+    if heartbeat is None or not _runs_execution(heartbeat.pid):
+        return 0
+    return heartbeat.pid
+
+
+def _execution_heartbeat(session: str) -> Heartbeat | None:
+    heartbeat = read_heartbeat(TableReader(open_session_segment(session, "heartbeats.execution", writable=False)))
+    return heartbeat if heartbeat.pid > 0 else None
+
+
+def _runs_execution(pid: int) -> bool:
+    try:
+        command_line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"actors.execution" in command_line
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + EXECUTION_GONE_S
+    while _runs_execution(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+# ---- the venue -------------------------------------------------------------------------------------------
+
+
+async def cancel_everything(config: Config, session: str, timeout_s: float) -> SweepResult:
+    """Connect, cancel and look until the venue shows nothing twice, or the time is over.
+
+    Raises:
+        CredentialsError: keys are missing or refused.
+        VenueUnreachableError: no connection within the time.
+    """
+    clock = SystemClock()
+    deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+    url = venue_url(config.venue, os.environ)
+    # Time decides when to give up, not the number of tries.
+    patient = msgspec.structs.replace(config.venue, connect_tries_max=1000, backoff_ms_max=500, backoff_ms_min=100)
+    gateway = ThalexOrderGateway(
+        patient,
+        url,
+        read_credentials(config.venue, os.environ),
+        _token_directory(session),
+        _Deaf(),
+        clock,
+        open_log("kill", None, "error"),
+    )
+    gateway.start()
+    breathing = asyncio.create_task(_keep_alive(gateway, clock))
+    try:
+        await gateway.wait_ready(timeout_s)
+        left_s = max(0.5, (deadline_ns - clock.monotonic_ns()) / NS_PER_S)
+        return await sweep(gateway, clock, timeout_s=left_s)
+    except ConnectivityError as error:
+        raise VenueUnreachableError(
+            f"{url}: {error}: check the network, then run it again, or cancel on the venue's web page"
+        ) from None
+    finally:
+        breathing.cancel()
+        await gateway.close()
+
+
+async def _keep_alive(gateway: ThalexOrderGateway, clock: SystemClock) -> None:
+    while True:
+        gateway.keep_alive(clock.monotonic_ns())
+        await asyncio.sleep(KEEP_ALIVE_S)
+
+
+def _token_directory(session: str) -> Path:
+    """Return where the key's last token time is kept; a fresh folder when that one cannot be written."""
+    try:
+        directory = paths.state_directory(session)
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            probe.write(b"0")
+    except (OSError, UserError):
+        return Path(tempfile.mkdtemp(prefix="ringmaker-kill-"))
+    return directory
+
+
+if __name__ == "__main__":
+    sys.exit(main())

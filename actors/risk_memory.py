@@ -1,0 +1,51 @@
+"""Keeps risk's memory on disk: at once when a latch changes, else now and then, never on the work loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from domain.clock import NS_PER_S
+from runtime.actor import ActorContext
+from runtime.paths import write_atomically
+from trading.risk.latch import FILE_NAME, RiskMemory, load_memory, memory_bytes
+
+SAVE_INTERVAL_NS = 2 * NS_PER_S
+
+
+class MemoryKeeper:
+    """Reads the memory at the start and saves what changes.
+
+    Attributes:
+        loaded: what an earlier process of this run, or the latch of an earlier run, left.
+    """
+
+    def __init__(self, ctx: ActorContext) -> None:
+        self._ctx = ctx
+        self._path = ctx.state_dir / FILE_NAME
+        self.loaded = load_memory(ctx.state_dir).for_run(ctx.run_dir.name)
+        self._saved = self.loaded
+        self._save_due_ns = 0
+        self._is_saving = False
+
+    def save_when_changed(self, memory: RiskMemory, now_ns: int, *, is_urgent: bool = False) -> None:
+        """Save in the background if anything changed and it is time; latched causes and `is_urgent` do not wait."""
+        must_hurry = is_urgent or memory.latched != self._saved.latched
+        if self._is_saving or memory == self._saved or (now_ns < self._save_due_ns and not must_hurry):
+            return
+        self._save_due_ns = now_ns + SAVE_INTERVAL_NS
+        self._is_saving = True
+        self._ctx.spawn(self._save(memory), "save")
+
+    def save(self, memory: RiskMemory) -> None:
+        """Save now and wait for the disk; a failure is logged, for watching goes on without a disk."""
+        try:
+            write_atomically(self._path, memory_bytes(memory))
+            self._saved = memory
+        except OSError as error:
+            self._ctx.log.error("risk could not save its memory", path=str(self._path), reason=str(error))
+
+    async def _save(self, memory: RiskMemory) -> None:
+        try:
+            await asyncio.to_thread(self.save, memory)
+        finally:
+            self._is_saving = False

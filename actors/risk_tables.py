@@ -1,0 +1,136 @@
+"""What risk reads from shared memory and what it writes there: marks, signs of life, limits, the risk row."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from domain.codes import ActorPhase, OrderEventKind
+from domain.records import ACCOUNT, FEED, RISK, TICKER
+from runtime.actor import ActorContext
+from runtime.heartbeats import read_heartbeat
+from shm.errors import RecordBusyError
+from shm.record import TableReader
+from trading.ledger import Pnl
+from trading.risk.limits import fill_limits
+from trading.risk.monitor import ExecutionView, RiskMonitor
+from trading.risk.states import Cause
+
+EVENTS_PER_READ = 4096
+_MARK_PRICE = TICKER.word("mark_price")
+_ALIVE_TIME_NS = FEED.word("alive_time_ns")
+_IS_KNOWN = ACCOUNT.word("is_known")
+_POSITION_LOTS = ACCOUNT.word("position_lots")
+_ANSWERED_KINDS = (OrderEventKind.ACCEPTED, OrderEventKind.AMENDED, OrderEventKind.REJECTED)
+UNKNOWN_ACCOUNT = ExecutionView(False, 0)
+
+
+class ExecutionLife(NamedTuple):
+    """Execution's newest sign of life; `beat_time_ns` is 0 when it never lived."""
+
+    beat_time_ns: int
+    is_stopping: bool
+
+
+class RiskTables:
+    """Readers and writers of one risk process."""
+
+    def __init__(self, ctx: ActorContext) -> None:
+        self._rows = range(len(ctx.instrument_names))
+        self._tickers = ctx.table_reader("ticker_table")
+        self._feed = ctx.table_reader("feed")
+        self._accounts = ctx.table_reader("accounts")
+        self._heartbeat = ctx.table_reader("heartbeats.execution")
+        self._order_events = ctx.ring_reader("order_events", start="newest")
+        self._limits = ctx.table_writer("limits")
+        self._risk = ctx.table_writer("risk")
+
+    # ---- in ------------------------------------------------------------------------------------------
+
+    def read_marks(self, monitor: RiskMonitor) -> None:
+        """Hand the newest mark price of each instrument to the monitor; NaN while there is none."""
+        for row in self._rows:
+            monitor.on_mark(row, self._tickers.floats[_MARK_PRICE] if _load(self._tickers, row) else math.nan)
+
+    def read_orders_sent(self, monitor: RiskMonitor) -> None:
+        """Hand the times of inserts and amends that the venue answered to the monitor."""
+        events = self._order_events.read(EVENTS_PER_READ)
+        if len(events):
+            answered = events[[int(kind) in _ANSWERED_KINDS for kind in events["kind"]]]
+            monitor.on_orders_sent(sorted(int(at) for at in answered["local_time_ns"]))
+
+    def feed_time_ns(self) -> int:
+        """Return when market_data last heard anything from the venue, monotonic; 0 = never."""
+        return self._feed.ints[_ALIVE_TIME_NS] if _load(self._feed, 0) else 0
+
+    def execution(self) -> ExecutionLife:
+        beat = read_heartbeat(self._heartbeat)
+        return ExecutionLife(beat.beat_time_ns, beat.phase is ActorPhase.STOPPING)
+
+    def execution_pid(self) -> int:
+        """Return the process id in execution's newest sign of life; 0 = it never lived."""
+        return read_heartbeat(self._heartbeat).pid
+
+    def execution_views(self) -> list[ExecutionView]:
+        """Return what execution says of each instrument."""
+        return [
+            ExecutionView(bool(self._accounts.ints[_IS_KNOWN]), self._accounts.ints[_POSITION_LOTS])
+            if _load(self._accounts, row)
+            else UNKNOWN_ACCOUNT
+            for row in self._rows
+        ]
+
+    # ---- out -----------------------------------------------------------------------------------------
+
+    def publish_limits(self, monitor: RiskMonitor, now_ns: int) -> None:
+        """Write the limits of every instrument."""
+        gross_room = monitor.config.gross_notional_max_usd - monitor.gross_notional
+        for row in self._rows:
+            fill_limits(
+                self._limits.ints,
+                self._limits.floats,
+                config=monitor.config,
+                holding=monitor.holding(row),
+                verdict=monitor.verdict(now_ns, row),
+                gross_room=gross_room,
+                now_ns=now_ns,
+            )
+            self._limits.publish(row)
+
+    def publish_risk(
+        self, monitor: RiskMonitor, pnl: Pnl, *, is_connected: bool, open_orders: int, now_ns: int
+    ) -> None:
+        """Write the row of the whole account."""
+        verdict = monitor.verdict(now_ns)
+        latched = (Cause.KILLED, Cause.LOSS_FROM_PEAK, Cause.OPERATOR_HALT)
+        ints = {
+            "written_time_ns": now_ns,
+            "state": int(verdict.state),
+            "reason": int(verdict.reason),
+            "is_kill_latched": int(any(monitor.states.is_held(cause) for cause in latched)),
+            "is_connected": int(is_connected),
+            "open_orders": open_orders,
+        }
+        floats = {
+            "equity": monitor.drawdown.equity,
+            "equity_peak": monitor.drawdown.peak,
+            "realised_pnl": float(pnl.realised),
+            "unrealised_pnl": float(pnl.unrealised),
+            "fees": float(pnl.fees),
+            "funding": float(pnl.funding),
+            "gross_notional": monitor.gross_notional,
+            "net_notional": monitor.net_notional,
+        }
+        for name, number in ints.items():
+            self._risk.ints[RISK.word(name)] = number
+        for name, value in floats.items():
+            self._risk.floats[RISK.word(name)] = value
+        self._risk.publish(0)
+
+
+def _load(table: TableReader, row: int) -> bool:
+    """Copy a row; False when it was never written, or its writer died inside it."""
+    try:
+        return table.load(row) != 0
+    except RecordBusyError:
+        return False

@@ -1,0 +1,168 @@
+"""What risk learns over its own connection: instruments, positions, the run's trades, the account's orders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from actors.risk_guard import GuardedGateway, OrderGuard
+from domain.clock import NS_PER_S
+from domain.errors import ConnectivityError, VenueError
+from domain.instrument import Instrument
+from domain.reports import OrderReport, PositionReport, TradeReport
+from runtime.actor import ActorContext
+from trading.ledger import Pnl
+from trading.orders.config import order_label
+from trading.risk.account import RunAccount, openings_of
+from trading.risk.latch import Opening
+from trading.risk.monitor import RiskMonitor
+from venues.gateway import OrderListener, RequestKind
+
+AUDIT_INTERVAL_NS = 5 * NS_PER_S
+RECOVER_PAUSE_S = 1.0
+HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: a reconnect asks for the last minute again
+
+
+class RiskGateway(GuardedGateway, Protocol):
+    """The part of an order gateway that risk uses: everything but orders."""
+
+    def start(self) -> None: ...
+    async def close(self) -> None: ...
+    def keep_alive(self, now_ns: int) -> None: ...
+    async def positions(self) -> list[PositionReport]: ...
+    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]: ...
+    async def instruments(self) -> dict[str, Instrument]: ...
+
+
+class VenueView:
+    """The listener of risk's gateway, and what it has heard.
+
+    Args:
+        openings: holdings when the run began, where an earlier process of this run wrote them down.
+        read_marks: brings the monitor's marks up to date.
+
+    Attributes:
+        gateway, guard: the connection, and the hand on it.
+        openings: holdings when the run began; complete once `is_started`.
+        alive_time_ns: monotonic, when anything was last heard; 0 = never.
+    """
+
+    def __init__(
+        self,
+        ctx: ActorContext,
+        monitor: RiskMonitor,
+        openings: Mapping[str, Opening],
+        open_gateway: Callable[[OrderListener], RiskGateway],
+        read_marks: Callable[[RiskMonitor], None],
+    ) -> None:
+        self._ctx = ctx
+        self._monitor = monitor
+        self._read_marks = read_marks
+        self.openings = dict(openings)
+        self.gateway = open_gateway(self)
+        self.guard = OrderGuard(ctx, self.gateway, order_label(ctx.config.execution, ctx.session))
+        self.alive_time_ns = 0
+        self._account: RunAccount | None = None
+        self._early_trades: list[TradeReport] = []
+        self._last_trade_time_ns = 0
+        self._is_recovering = False
+        self._audit_due_ns = 0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether instruments, positions and the trades of the run have been read."""
+        return self._account is not None
+
+    def pnl(self) -> Pnl | None:
+        """Return profit and loss of the run; None before the start and while a mark is missing."""
+        return self._account.pnl(self._monitor.marks, self._monitor.positions) if self._account else None
+
+    def do_work(self, now_ns: int) -> None:
+        """Look at positions and orders again when it is time: streams may miss something."""
+        if self.is_started and now_ns >= self._audit_due_ns:
+            self._audit_due_ns = now_ns + AUDIT_INTERVAL_NS
+            self._ctx.spawn(self._audit(), "audit")
+
+    # ---- from the gateway (OrderListener) ------------------------------------------------------------
+
+    def on_ready(self) -> None:
+        self.guard.forget()
+        if not self._is_recovering:
+            self._is_recovering = True
+            self._ctx.spawn(self._recover(), "recover")
+
+    def on_disconnected(self, reason: str) -> None:
+        self._ctx.log.warning("venue connection lost", reason=reason)
+        self._ctx.counters.add("reconnects")
+
+    def on_orders(self, reports: list[OrderReport]) -> None:
+        self.guard.on_orders(reports)
+
+    def on_rejected(self, kind: RequestKind, client_order_id: int, error: VenueError) -> None:
+        raise AssertionError(f"risk places no orders, yet the venue refused an {kind} of {client_order_id}: {error}")
+
+    def on_trades(self, trades: list[TradeReport]) -> None:
+        if self._account is None:
+            self._early_trades += trades
+            return
+        self._account.on_trades(trades)
+        for trade in trades:
+            self._last_trade_time_ns = max(self._last_trade_time_ns, trade.time_ns)
+
+    def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
+        self._monitor.on_positions(positions, is_snapshot)
+
+    def on_alive(self, now_ns: int) -> None:
+        self.alive_time_ns = now_ns
+
+    # ---- reading the truth ---------------------------------------------------------------------------
+
+    async def _recover(self) -> None:
+        """Read the account after a connect; try again until it succeeds or the connection is lost."""
+        try:
+            while self.gateway.is_ready:
+                try:
+                    await self._read_account()
+                    return
+                except ConnectivityError as error:
+                    self._ctx.log.warning("the account could not be read", reason=str(error))
+                except VenueError as error:
+                    self._ctx.log.error("the venue refused to show the account", reason=str(error))
+                await asyncio.sleep(RECOVER_PAUSE_S)
+        finally:
+            self._is_recovering = False
+
+    async def _read_account(self) -> None:
+        instruments = await self.gateway.instruments()
+        self._monitor.on_instruments(instruments)
+        since_ns = self._ctx.session_start_realtime_ns
+        if self.is_started:
+            since_ns = max(since_ns, self._last_trade_time_ns - HISTORY_OVERLAP_NS)
+        trades = await self.gateway.trade_history(since_ns)
+        self._monitor.on_positions(await self.gateway.positions(), is_snapshot=True)
+        if not self.is_started:
+            self._open_account(instruments, trades)
+        self.on_trades(trades)
+
+    def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
+        monitor, names = self._monitor, self._ctx.instrument_names
+        self._read_marks(monitor)
+        self.openings = openings_of(names, self.openings, monitor.positions, trades, monitor.marks)
+        self._account = RunAccount(instruments, self.openings)
+        early, self._early_trades = self._early_trades, []
+        self.on_trades([*trades, *early])
+        self._ctx.log.info(
+            "account read",
+            trades=len(trades),
+            positions={name: str(self._account.position(name)) for name in names},
+            unknown=[name for name in names if name not in instruments],
+        )
+
+    async def _audit(self) -> None:
+        try:
+            self._monitor.on_positions(await self.gateway.positions(), is_snapshot=True)
+        except (ConnectivityError, VenueError) as error:
+            self._ctx.log.warning("positions could not be read", reason=str(error))
+            return
+        await self.guard.look()

@@ -1,0 +1,75 @@
+"""Profit and loss of the run, from the venue's own trade history and positions: independent of execution's count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from domain.instrument import Instrument
+from domain.reports import PositionReport, TradeReport
+from trading.ledger import ZERO, Ledger, Pnl
+from trading.risk.latch import Opening
+
+NO_PNL = Pnl(ZERO, ZERO, ZERO, ZERO, ZERO)
+
+
+def openings_of(
+    names: Iterable[str],
+    known: Mapping[str, Opening],
+    positions: Mapping[str, PositionReport],
+    trades: Sequence[TradeReport],
+    marks: Mapping[str, float],
+) -> dict[str, Opening]:
+    """Return what each instrument held when the run began.
+
+    Args:
+        known: openings that an earlier process of the same run wrote down; they hold.
+        positions: the venue's holdings now.
+        trades: every trade since the run began, oldest first.
+        marks: mark prices now, for instruments that the venue reports no position in.
+    """
+    openings = {}
+    for name in names:
+        if name in known:
+            openings[name] = known[name]
+            continue
+        report = positions.get(name)
+        position = report.position if report else ZERO
+        # The venue stamps each trade with the position after it: exact, even when fills come in while we read.
+        first = next((trade for trade in trades if trade.instrument_name == name), None)
+        if first is not None:
+            position = first.position_after - first.side * first.size
+        price = report.mark_price if report else Decimal(repr(marks.get(name, 0.0)))
+        openings[name] = Opening(position, price, report.unrealised_funding if report else ZERO)
+    return openings
+
+
+class RunAccount:
+    """The ledger of the run, valued at marks."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], openings: Mapping[str, Opening]) -> None:
+        multipliers = {
+            name: instruments[name].contract_multiplier if name in instruments else Decimal(1) for name in openings
+        }
+        self._ledger = Ledger(multipliers)
+        for name, opening in openings.items():
+            self._ledger.lines[name].begin(opening.position, opening.price, opening.unrealised_funding)
+
+    def on_trades(self, trades: Iterable[TradeReport]) -> int:
+        """Book lines of the trade history, each once; return how many were new."""
+        return sum(self._ledger.book_trade(trade) for trade in trades)
+
+    def position(self, name: str) -> Decimal:
+        """Return the holdings that opening and trades add up to, base units."""
+        return self._ledger.lines[name].position
+
+    def pnl(self, marks: Mapping[str, float], positions: Mapping[str, PositionReport]) -> Pnl | None:
+        """Return profit and loss since the run began; None while the mark of something held is missing."""
+        total = NO_PNL
+        for name, line in self._ledger.lines.items():
+            if line.position and name not in marks:
+                return None
+            report = positions.get(name)
+            one = line.pnl(Decimal(repr(marks.get(name, 0.0))), report.unrealised_funding if report else ZERO)
+            total = Pnl(*(left + right for left, right in zip(total, one, strict=True)))
+        return total
