@@ -118,11 +118,13 @@ class Flow:
         return self._slots[int(rng.integers(count))]
 
     def _stale_slot(self) -> Slot | None:
-        """Return the near slot that the fair price has overrun furthest, if any has been."""
+        """Return a near slot that has been filled, or the slot that the fair price has overrun furthest."""
         worst, worst_usd = None, 0.0
-        for slot in self._slots[: 2 * self._parameters.near_slots]:
+        for index, slot in enumerate(self._slots):
             if slot.order is None or not slot.order.is_open:
-                return slot
+                if index < 2 * self._parameters.near_slots:
+                    return slot
+                continue
             beyond = SIGN[slot.side] * (slot.order.price_ticks * self._tick_usd - self.fair_usd)
             if beyond > worst_usd:
                 worst, worst_usd = slot, beyond
