@@ -6,14 +6,13 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
+import socket as sockets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import pytest
 import structlog
@@ -32,35 +31,17 @@ from venues.credentials import Credentials, read_key_file
 from venues.gateway import NewOrder, RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
-ROOT = Path(__file__).parents[2]
 PERPETUAL = "BTC-PERPETUAL"
 TRANSPORTS = ("picows", "websockets")
 DEADLINE_S = 20.0
 
 
-class Exchange(NamedTuple):
+class Exchange(Protocol):
+    """What the fixture of conftest.py gives."""
+
     url: str
     key_file: Path
     pid: int
-
-
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    folder = tmp_path_factory.mktemp("exchange")
-    ready_file, key_file = folder / "ready.json", folder / "key.json"
-    command = [sys.executable, "-m", "exchange", "--ready-file", str(ready_file), "--key-file", str(key_file)]
-    process = subprocess.Popen([*command, "--admin", "--die-with-parent"], cwd=ROOT)
-    try:
-        deadline = time.monotonic() + DEADLINE_S
-        while not ready_file.exists():
-            assert process.poll() is None, "the exchange ended before it was ready"
-            assert time.monotonic() < deadline, "the exchange was not ready in time"
-            time.sleep(0.02)
-        yield Exchange(json.loads(ready_file.read_text())["url"], key_file, process.pid)
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(10)
 
 
 class Recorder:
@@ -359,9 +340,7 @@ def test_a_key_that_the_venue_does_not_know_ends_with_what_to_check(exchange: Ex
 
 
 def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
+    with sockets.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 

@@ -1,0 +1,45 @@
+"""A local exchange for integration tests: a process of its own on loopback, with admin methods."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT_S = 20.0
+
+
+class Exchange(NamedTuple):
+    """A running exchange. `pid` may be stopped and continued by a test."""
+
+    url: str
+    key_file: Path
+    pid: int
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """Run one exchange for all tests of a module."""
+    folder = tmp_path_factory.mktemp("exchange")
+    ready_file, key_file = folder / "ready.json", folder / "key.json"
+    command = [sys.executable, "-m", "exchange", "--ready-file", str(ready_file), "--key-file", str(key_file)]
+    process = subprocess.Popen([*command, "--admin", "--die-with-parent"], cwd=ROOT)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not ready_file.exists():
+            assert process.poll() is None, "the exchange ended before it was ready"
+            assert time.monotonic() < deadline, "the exchange was not ready in time"
+            time.sleep(0.02)
+        yield Exchange(json.loads(ready_file.read_text())["url"], key_file, process.pid)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(10)

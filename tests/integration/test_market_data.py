@@ -1,0 +1,336 @@
+"""The market_data actor as a process of its own, fed by the local exchange or by a peer that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.sync.client import connect
+
+from domain.codes import ActorPhase
+from runtime.config import Config, load_config
+from runtime.environment import ActorEnvironment
+from runtime.heartbeats import read_heartbeat
+from runtime.paths import make_private, run_directory
+from runtime.session import SessionSegments
+from shm.doorbell import Doorbell
+from shm.histogram import quantiles
+from shm.record import TableReader
+from shm.ring import RingReader
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+PERPETUAL = 0
+
+
+class Exchange(Protocol):
+    """What the fixture of conftest.py gives."""
+
+    url: str
+    pid: int
+
+
+class MarketDataProcess:
+    """The actor with its segments and doorbell, as the supervisor would start it."""
+
+    def __init__(self, folder: Path, url: str, config: Config) -> None:
+        self.session = config.session
+        self.segments = SessionSegments(self.session, tuple(config.instruments))
+        self.segments.create()
+        make_private(run_directory(self.session))
+        self.doorbells = {name: Doorbell.create() for name in ("strategy", "execution")}
+        self.stderr_path = folder / "stderr"
+        (folder / "logs").mkdir(exist_ok=True)
+        config_file = folder / "config.json"
+        config_file.write_bytes(msgspec.json.encode(config))
+        self._told = ActorEnvironment(
+            session=self.session,
+            actor="market_data",
+            config_file=config_file,
+            artifacts_dir=folder,
+            state_dir=folder,
+            epoch=1,
+            core=-1,
+            supervisor_pid=os.getpid(),
+            session_start_realtime_ns=time.time_ns(),
+            doorbell_fds={name: bell.fd for name, bell in self.doorbells.items()},
+        )
+        self._url = url
+        self.process: subprocess.Popen[bytes] | None = None
+        self.book_table = TableReader(self.segments["book_table"])
+        self.feed_table = TableReader(self.segments["feed"])
+        self.books = RingReader(self.segments["books"], "oldest")
+
+    def start(self) -> None:
+        environ = {**os.environ, **self._told.variables(), "RINGMAKER_VENUE_URL": self._url}
+        with self.stderr_path.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "actors.market_data"],
+                cwd=ROOT,
+                env=environ,
+                pass_fds=tuple(bell.fd for bell in self.doorbells.values()),
+                stderr=stderr,
+            )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        for bell in self.doorbells.values():
+            bell.close()
+        self.segments.unlink()
+
+    def wait_exit(self) -> tuple[int, str]:
+        assert self.process is not None
+        code = self.process.wait(DEADLINE_S)
+        return code, self.stderr_path.read_text()
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert self.process is not None
+            assert self.process.poll() is None, f"the actor ended: {self.stderr_path.read_text()}"
+            assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
+            time.sleep(0.01)
+
+    def is_valid(self, row: int = PERPETUAL) -> bool:
+        return bool(self.book_table.snapshot(row)[0]["is_valid"])
+
+    def feed(self, field: str) -> int:
+        return int(self.feed_table.snapshot(0)[0][field])
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., MarketDataProcess]]:
+    """Give a function that starts the actor against a venue."""
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "run"))
+    started: list[MarketDataProcess] = []
+
+    def start_one(url: str, instruments: tuple[str, ...] = ("BTC-PERPETUAL",), **venue: Any) -> MarketDataProcess:
+        lines = ['[venue]\nkind = "local"']
+        lines += [f"{key} = {json.dumps(value)}" for key, value in venue.items()]
+        lines += [f'[instruments."{name}"]' for name in instruments]
+        path = tmp_path / f"md{os.getpid()}.toml"
+        path.write_text("\n".join(lines))
+        made = MarketDataProcess(tmp_path, url, load_config(path))
+        started.append(made)
+        made.start()
+        return made
+
+    yield start_one
+    for made in started:
+        made.close()
+
+
+def _admin(url: str, method: str) -> None:
+    with connect(url, proxy=None) as socket:
+        socket.send(json.dumps({"method": method, "id": 1, "params": {}}))
+        socket.recv()
+
+
+@pytest.mark.parametrize("transport", ["picows", "websockets"])
+def test_books_tickers_and_trades_reach_shared_memory(
+    exchange: Exchange, start: Callable[..., MarketDataProcess], transport: str
+):
+    md = start(exchange.url, ("BTC-PERPETUAL", "BTC-25DEC26"), transport=transport)
+    trades = RingReader(md.segments["trades"], "oldest")
+    md.until(lambda: md.is_valid(0) and md.is_valid(1), "both books")
+    md.until(lambda: len(trades.read()) > 0, "a trade")
+    md.until(
+        lambda: read_heartbeat(TableReader(md.segments["heartbeats.market_data"])).phase is ActorPhase.LIVE, "live"
+    )
+    book = md.book_table.snapshot(PERPETUAL)[0]
+    bids, asks = book["bid_price"][: book["bid_count"]], book["ask_price"][: book["ask_count"]]
+    assert bids[0] < asks[0]
+    assert list(bids) == sorted(bids, reverse=True)
+    assert list(asks) == sorted(asks)
+    assert (book["bid_size"][: book["bid_count"]] > 0).all()
+    assert 0 <= time.monotonic_ns() - book["receive_time_ns"] < 30 * 10**9
+    ticker = TableReader(md.segments["ticker_table"]).snapshot(PERPETUAL)[0]
+    assert abs(ticker["mark_price"] / ticker["index_price"] - 1) < 0.05
+    instrument = TableReader(md.segments["instruments"]).snapshot(PERPETUAL)[0]
+    assert (instrument["tick_size"], instrument["lot_size"], instrument["is_ready"]) == (1.0, 0.001, 1)
+    assert md.doorbells["strategy"].clear() > 0
+    assert md.doorbells["execution"].clear() == 0
+    # and it ends cleanly when asked
+    assert md.process is not None
+    md.process.send_signal(signal.SIGTERM)
+    assert md.wait_exit()[0] == 0
+
+
+def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url)
+    seen = 0
+
+    def many() -> bool:
+        nonlocal seen
+        records = md.books.read()
+        valid = records[records["is_valid"] == 1]
+        assert (valid["bid_price"][:, 0] < valid["ask_price"][:, 0]).all()
+        assert (valid["receive_time_ns"][1:] >= valid["receive_time_ns"][:-1]).all()
+        seen += len(valid)
+        return seen > 200
+
+    md.until(many, "200 books")
+    # the venue's own book, asked for separately, agrees with ours once the market stands still
+    _admin(exchange.url, "admin/stop_flow")
+    try:
+        with connect(exchange.url, proxy=None) as socket:
+            socket.send(json.dumps({"method": "public/book", "id": 1, "params": {"instrument_name": "BTC-PERPETUAL"}}))
+            theirs = json.loads(socket.recv())["result"]
+        levels = [[level[0], level[1]] for level in theirs["bids"]]
+
+        def agrees() -> bool:
+            ours = md.book_table.snapshot(PERPETUAL)[0]
+            return [
+                [float(p), float(s)] for p, s in zip(ours["bid_price"][:5], ours["bid_size"][:5], strict=True)
+            ] == levels
+
+        md.until(agrees, f"our bids equal the venue's {levels}")
+    finally:
+        _admin(exchange.url, "admin/start_flow")
+    assert md.feed("resyncs") == 0
+    decode = TableReader(md.segments["latency.market_data"]).snapshot(0)[0]
+    p50_us = quantiles(decode["bucket"], int(decode["max_ns"])).p50_ns / 1000
+    print(f"decode p50 {p50_us:.1f} us over {decode['count']} frames")
+    assert decode["count"] > 200
+
+
+def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url)
+    md.until(md.is_valid, "the book")
+    md.books.read()
+    _admin(exchange.url, "admin/disconnect_all")
+    md.until(lambda: md.feed("connections") == 2, "the reconnect")
+    md.until(md.is_valid, "the book again")
+    records = md.books.read()
+    assert (records["is_valid"] == 0).any()  # in between the book was known to be invalid
+
+
+def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url, feed_dead_ms=500, ping_interval_ms=100)
+    md.until(md.is_valid, "the book")
+    _admin(exchange.url, "admin/stop_flow")
+    try:
+        time.sleep(1.5)
+        assert md.is_valid()
+        assert md.feed("connections") == 1
+    finally:
+        _admin(exchange.url, "admin/start_flow")
+    os.kill(exchange.pid, signal.SIGSTOP)
+    try:
+        md.until(lambda: not md.is_valid() and not md.feed("is_connected"), "the silence is noticed")
+    finally:
+        os.kill(exchange.pid, signal.SIGCONT)
+    md.until(md.is_valid, "the book again")
+
+
+def test_a_killed_actor_starts_again_with_invalid_books(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url)
+    md.until(md.is_valid, "the book")
+    md.kill()
+    position = md.books.head
+    md.start()
+    md.until(lambda: md.books.head > position, "the first record of the second life")
+    assert md.books.to_numpy(last=md.books.head - position)[0]["is_valid"] == 0
+    md.until(md.is_valid, "the book again")
+    assert md.feed("connections") == 2
+
+
+def test_an_unlisted_instrument_is_named_with_what_is_near(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url, ("BTC-PERPETUL",))
+    code, said = md.wait_exit()
+    assert code == 2
+    assert "BTC-PERPETUL" in said
+    assert "did you mean BTC-PERPETUAL" in said
+
+
+def test_a_venue_that_is_not_there_is_exit_code_6(start: Callable[..., MarketDataProcess]):
+    md = start("ws://127.0.0.1:1/", connect_tries_max=2, backoff_ms_min=1, backoff_ms_max=2)
+    code, said = md.wait_exit()
+    assert code == 6
+    assert "unreachable after 2 tries" in said
+
+
+# ---- a peer that misbehaves ------------------------------------------------------------------------------
+
+INSTRUMENT = {
+    "instrument_name": "BTC-PERPETUAL",
+    "tick_size": 1,
+    "volume_tick_size": 0.001,
+    "min_order_amount": 0.001,
+    "underlying": "BTCUSD",
+    "type": "perpetual",
+}
+BOOK_CHANNEL = "book.BTC-PERPETUAL.none.10.raw"
+
+
+def _book(bid: float, ask: float, *, snapshot: bool) -> str:
+    payload = {"bid_changes": [[bid, 1, 1]], "ask_changes": [[ask, 1, 1]], "time": 1795223038.66}
+    message: dict[str, Any] = {"channel_name": BOOK_CHANNEL, "notification": payload}
+    return json.dumps({**message, "snapshot": True} if snapshot else message)
+
+
+async def _crossing_peer(socket: ServerConnection) -> None:
+    """Send garbage and a crossed book after the first snapshot, and a good one to whoever joins again."""
+    joined = 0
+    async for frame in socket:
+        request = json.loads(frame)
+        channels = request["params"].get("channels", [])
+        result: Any = channels if channels else [INSTRUMENT]
+        await socket.send(json.dumps({"id": request["id"], "result": result}))
+        if BOOK_CHANNEL in channels and request["method"] == "public/subscribe":
+            joined += 1
+            await socket.send(_book(100 + joined, 110, snapshot=True))
+            if joined == 1:
+                await socket.send("no json at all")
+                await socket.send(_book(115, 120, snapshot=False))
+
+
+@pytest.fixture
+def crossing_url() -> Iterator[str]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def listen() -> Any:
+        return await serve(_crossing_peer, "127.0.0.1", 0)
+
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+
+    async def shut() -> None:
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run_coroutine_threadsafe(shut(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_crossed_book_is_thrown_away_and_joined_again(crossing_url: str, start: Callable[..., MarketDataProcess]):
+    md = start(crossing_url, book_resync_ms=200)
+    md.until(lambda: md.is_valid() and md.book_table.snapshot(0)[0]["bid_price"][0] == 102, "the second snapshot")
+    md.until(lambda: md.feed("resyncs") == 1, "the count of resyncs")
+    assert md.feed("connections") == 1
+    records = md.books.read()
+    crossed = records[(records["bid_count"] > 0) & (records["bid_price"][:, 0] >= records["ask_price"][:, 0])]
+    assert len(crossed) == 1
+    assert (crossed["is_valid"] == 0).all()
