@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from actors.strategy_desk import Desk, Shared, load_if_changed
-from domain.clock import NS_PER_S
+from domain import jit
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.records import BOOK, FEED
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
@@ -40,13 +41,18 @@ class StrategyActor(Actor):
     def on_start(self) -> None:
         """Open segments, warm the kernels, take up the old state, and quote from the newest books."""
         # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
+        from trading.quoting import kernels
         from trading.quoting.quoter import Quoter
         from trading.quoting.state_copies import StateCopies
         from trading.quoting.warm import warm_kernels
 
-        warm_kernels()
         ctx = self.ctx
+        before_ns = ctx.clock.monotonic_ns()
+        warm_kernels()
         now_ns = ctx.clock.monotonic_ns()
+        ctx.log.info(
+            "kernels ready", compiled=jit.is_compiled(kernels.decide), load_ms=(now_ns - before_ns) // NS_PER_MS
+        )
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")
         self._books = ctx.ring_reader("books")
@@ -224,7 +230,7 @@ class StrategyActor(Actor):
             self.ctx.counters.add("cold_starts")
         self.ctx.log.info(
             "state resumed" if result.is_resumed else "cold start",
-            instrument=name, reason=result.reason, age_ms=result.age_ns // 1_000_000,
+            instrument=name, reason=result.reason, age_ms=result.age_ns // NS_PER_MS,
         )  # fmt: skip
 
     # ---- commands ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ The decisions are the Quoter's; a desk only moves data between shared memory and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import OffReason
@@ -16,7 +16,9 @@ from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
-from trading.quoting.quoter import Quoter
+
+if TYPE_CHECKING:  # importing it compiles kernels or not, which actors/strategy.py times
+    from trading.quoting.quoter import Quoter
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
 

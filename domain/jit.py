@@ -40,8 +40,13 @@ _KERNEL_IMPORT = re.compile(r"^\s*(?:from domain\.jit import|from domain import 
 
 
 def is_enabled() -> bool:
-    """Return whether this process compiles its kernels."""
+    """Return whether this process compiles the kernels of modules that it imports from now on."""
     return os.environ.get(ENV_JIT) == "1"
+
+
+def is_compiled(function: object) -> bool:
+    """Return whether `function`, a kernel, was compiled in this process."""
+    return hasattr(function, "signatures")
 
 
 def kernel(function: F) -> F:
