@@ -32,9 +32,7 @@ FUTURE_FLOW = replace(
 class Background:
     """Steps every market's flow at its own random times; the index follows the fair price."""
 
-    def __init__(
-        self, engine: Engine, *, seed: int, fair: FairPriceParameters | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, *, seed: int, fair: FairPriceParameters | None = None) -> None:
         self._engine = engine
         seeds = np.random.SeedSequence(seed).spawn(2 + len(engine.markets))
         self._rng = np.random.default_rng(seeds[0])

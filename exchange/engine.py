@@ -86,9 +86,7 @@ class Engine:
 
     def cancel_orders(self, orders: list[Order], reason: DeleteReason) -> list[OrderUpdate]:
         """Cancel those of `orders` that are still working."""
-        return [
-            self.markets[order.instrument.name].cancel(order, reason) for order in orders if order.is_open
-        ]
+        return [self.markets[order.instrument.name].cancel(order, reason) for order in orders if order.is_open]
 
     def commit(self) -> None:
         """End the transaction: tell every listener what happened, events first, then books."""

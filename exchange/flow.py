@@ -58,9 +58,7 @@ class Slot:
 class Flow:
     """Acts on one market. `step` does one thing and returns how long to wait for the next, in market time."""
 
-    def __init__(
-        self, market: Market, fair: FairPrice, parameters: FlowParameters, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, market: Market, fair: FairPrice, parameters: FlowParameters, rng: np.random.Generator) -> None:
         self._market = market
         self._fair = fair
         self._parameters = parameters

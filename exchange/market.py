@@ -85,9 +85,7 @@ class Market:
             self._rest(order)
         return self._report(order, ChangeReason.INSERT, fills)
 
-    def amend(
-        self, order: Order, price: Decimal | None, amount: Decimal | None, collar: Collar | None
-    ) -> OrderUpdate:
+    def amend(self, order: Order, price: Decimal | None, amount: Decimal | None, collar: Collar | None) -> OrderUpdate:
         """Change price and total amount of a working order.
 
         Volume-safe: what has been filled counts towards the new amount, and an amount not above it deletes

@@ -124,7 +124,7 @@ class Recording:
             check.part(path)
             if not check.has_snapshot:
                 raise RecordingError(
-                    f"{path}: expected a depth snapshot ({{\"lastUpdateId\": ...}}) in the first part, found none; "
+                    f'{path}: expected a depth snapshot ({{"lastUpdateId": ...}}) in the first part, found none; '
                     "give the parts in order, first the one that the recording began with"
                 )
         return cls(tuple(paths), check.grid())

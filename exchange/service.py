@@ -47,9 +47,11 @@ async def run(config: ExchangeConfig) -> None:
     _stop_on_signals(stop)
     if config.die_with_parent:
         _die_with_parent()
+    if config.key_file is not None:
+        await _serve(config, config.key_file.absolute(), stop)
+        return
     with tempfile.TemporaryDirectory(prefix="ringmaker-exchange-") as scratch:
-        key_file = (config.key_file or Path(scratch) / "key.json").absolute()
-        await _serve(config, key_file, stop)
+        await _serve(config, Path(scratch) / "key.json", stop)
 
 
 async def _serve(config: ExchangeConfig, key_file: Path, stop: asyncio.Future[None]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from exchange.book import Change
 from exchange.events import PublicTrade
-from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex import market_payloads, payloads, wire
 from exchange.gateways.thalex.channel import PacedChannel
 from exchange.market import Market
 from exchange.orders import SIGN, Side
@@ -105,7 +105,7 @@ class BookChannel(PacedChannel):
 
         return wire.encode(
             {
-                "trades": [payloads.book_trade(trade) for trade in trades],
+                "trades": [market_payloads.book_trade(trade) for trade in trades],
                 "bid_changes": rows(Side.BUY),
                 "ask_changes": rows(Side.SELL),
                 "total_bid_amount": amount(book.bids.total_lots),

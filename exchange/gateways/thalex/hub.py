@@ -9,7 +9,7 @@ from exchange.book import Change
 from exchange.engine import Engine
 from exchange.events import AccountTrade, Event, PublicTrade
 from exchange.gateways.thalex import channel_names as names
-from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex import market_payloads, payloads, wire
 from exchange.gateways.thalex.account_channels import (
     ConditionalOrdersChannel,
     OrderHistoryChannel,
@@ -97,10 +97,10 @@ class Hub:
         engine, of = self._engine, market
 
         def build_full() -> dict[str, object]:
-            return payloads.ticker(engine, of)
+            return market_payloads.ticker(engine, of)
 
         def build_light() -> dict[str, object]:
-            return payloads.light_ticker(of)
+            return market_payloads.light_ticker(of)
 
         build = build_light if parsed.is_light else build_full
         channel = TickerChannel(name, engine.scheduler, parsed.delay_ns, market, build)

@@ -8,7 +8,7 @@ from typing import Any
 
 from exchange.engine import Engine
 from exchange.events import PublicTrade
-from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex import market_payloads, wire
 from exchange.gateways.thalex.channel import Channel, PacedChannel
 from exchange.market import Market
 from exchange.scheduler import Scheduler
@@ -75,7 +75,7 @@ class TapeChannel(Channel):
 
     @staticmethod
     def _encode(trades: list[PublicTrade]) -> bytes:
-        return wire.encode([payloads.recent_trade(trade) for trade in trades])
+        return wire.encode([market_payloads.recent_trade(trade) for trade in trades])
 
 
 class IndexChannel(Channel):
@@ -96,7 +96,7 @@ class IndexChannel(Channel):
             self.publish(self._payload())
 
     def _payload(self) -> bytes:
-        return wire.encode(payloads.index_object(self._engine, self._underlying))
+        return wire.encode(market_payloads.index_object(self._engine, self._underlying))
 
 
 class InstrumentsChannel(Channel):
@@ -108,5 +108,5 @@ class InstrumentsChannel(Channel):
 
     def first_message(self) -> bytes:
         markets = self._engine.markets.values()
-        added = [{"added": payloads.instrument_object(market.instrument)} for market in markets]
+        added = [{"added": market_payloads.instrument_object(market.instrument)} for market in markets]
         return wire.notification(self.name, wire.encode(added), snapshot=True)

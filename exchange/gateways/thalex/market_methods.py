@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex import market_payloads, wire
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.session import Method, Methods, Session
 from exchange.instrument import Instrument, InstrumentType
@@ -40,7 +40,7 @@ class IndexParams(Struct):
 
 
 def system_info(session: Session, params: NoParams) -> bytes:
-    return wire.encode({"environment": "local", "api_version": API_VERSION, "banners": []})
+    return wire.encode({"environment": "testnet", "api_version": API_VERSION, "banners": []})
 
 
 def instruments(session: Session, params: InstrumentsParams) -> bytes:
@@ -58,29 +58,31 @@ def instruments(session: Session, params: InstrumentsParams) -> bytes:
         return kind is None or instrument.type in TYPES_OF_FILTER[kind]
 
     all_instruments = [market.instrument for market in session.context.engine.markets.values()]
-    return wire.encode([payloads.instrument_object(i) for i in all_instruments if passes(i)])
+    return wire.encode([market_payloads.instrument_object(i) for i in all_instruments if passes(i)])
 
 
 def instrument(session: Session, params: InstrumentParams) -> bytes:
-    return wire.encode(payloads.instrument_object(session.context.engine.market(params.instrument_name).instrument))
+    return wire.encode(
+        market_payloads.instrument_object(session.context.engine.market(params.instrument_name).instrument)
+    )
 
 
 def ticker(session: Session, params: InstrumentParams) -> bytes:
     engine = session.context.engine
-    return wire.encode(payloads.ticker(engine, engine.market(params.instrument_name)))
+    return wire.encode(market_payloads.ticker(engine, engine.market(params.instrument_name)))
 
 
 def book(session: Session, params: InstrumentParams) -> bytes:
     engine = session.context.engine
     market = engine.market(params.instrument_name)
-    return wire.encode(payloads.top_of_book(market, BOOK_LEVELS_MAX, engine.scheduler.realtime_ns()))
+    return wire.encode(market_payloads.top_of_book(market, BOOK_LEVELS_MAX, engine.scheduler.realtime_ns()))
 
 
 def index(session: Session, params: IndexParams) -> bytes:
     engine = session.context.engine
     if params.underlying not in engine.index_prices:
         raise RequestError(ErrorCode.UNKNOWN_UNDERLYING, f"unknown underlying {params.underlying!r}")
-    return wire.encode(payloads.index_object(engine, params.underlying))
+    return wire.encode(market_payloads.index_object(engine, params.underlying))
 
 
 METHODS: Methods = {

@@ -135,5 +135,3 @@ class ThalexServer:
             await connection.wait_closed()
         finally:
             session.on_closed()
-
-

@@ -1,8 +1,8 @@
 """One client's session, without the socket: frames in, frames out.
 
-    frame -> envelope -> method -> login? rate? -> typed params -> core -> commit -> response
-                                                                            |
-                                                        notifications go out here (or after, by setting)
+frame -> envelope -> method -> login? rate? -> typed params -> core -> commit -> response
+                                                                        |
+                                                    notifications go out here (or after, by setting)
 """
 
 from __future__ import annotations
