@@ -1,0 +1,224 @@
+"""The kill one-shot as an operator runs it: a process of its own, against a real exchange process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import pytest
+import thalex
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from domain.records import HEARTBEAT
+from runtime.session import SessionSegments
+from shm.record import TableWriter
+from trading.risk.latch import take_kill_mark
+
+ROOT = Path(__file__).parents[2]
+CONFIG = '[venue]\nkind = "local"\n\n[instruments."BTC-PERPETUAL"]\n'
+
+
+class Exchange(Protocol):
+    """What the fixture of conftest.py gives."""
+
+    url: str
+    key_file: Path
+    pid: int
+
+
+class Home:
+    """A home, run root and configuration of our own, so that no other session is met."""
+
+    def __init__(self, folder: Path, exchange: Exchange) -> None:
+        self.session = f"kill-{os.getpid()}"
+        self.folder = folder
+        self.config = folder / f"{self.session}.toml"
+        self.config.write_text(CONFIG)
+        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("RINGMAKER_")}
+        self.environ |= {"RINGMAKER_HOME": str(folder), "RINGMAKER_RUN_ROOT": str(folder / "run")}
+        self.venue = {"RINGMAKER_VENUE_URL": exchange.url, "RINGMAKER_VENUE_KEY_FILE": str(exchange.key_file)}
+
+    def kill(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "actors.kill", "--config", str(self.config), *arguments],
+            cwd=ROOT,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def home(tmp_path: Path, exchange: Exchange) -> Home:
+    return Home(tmp_path, exchange)
+
+
+def at_venue(exchange: Exchange, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """Log in with the official client, make the calls, disconnect; return the answers."""
+    key = json.loads(exchange.key_file.read_text())
+
+    async def talk() -> list[Any]:
+        client = thalex.Thalex(network=SimpleNamespace(value=exchange.url))
+        await client.connect()
+        await client.login(key["key_id"], key["private_key"], id=0)
+        answers = [json.loads(await client.receive())]
+        for number, (method, arguments) in enumerate(calls, start=1):
+            await getattr(client, method)(**arguments, id=number)
+            answers.append(json.loads(await client.receive()))
+        await client.disconnect()
+        assert all("error" not in answer for answer in answers), answers
+        return [answer["result"] for answer in answers[1:]]
+
+    return asyncio.run(talk())
+
+
+def leave_orders(exchange: Exchange, count: int) -> None:
+    """Place orders that survive their connection, far below the market."""
+    order = {"direction": thalex.Direction.BUY, "instrument_name": "BTC-PERPETUAL", "amount": 0.01}
+    at_venue(exchange, [("insert", {**order, "price": 99_400 - number}) for number in range(count)])
+    assert len(open_orders(exchange)) == count
+
+
+def open_orders(exchange: Exchange) -> list[Any]:
+    orders: list[Any] = at_venue(exchange, [("open_orders", {})])[0]
+    return orders
+
+
+def test_orders_that_nobody_owns_any_more_are_cancelled_and_confirmed(home: Home, exchange: Exchange) -> None:
+    # Given three orders of a client that is gone, and no process of ours
+    leave_orders(exchange, 3)
+    # If the one-shot runs
+    done = home.kill(**home.venue)
+    # I expect its one line, exit code 0, and an empty book at the venue
+    assert (done.returncode, done.stdout) == (0, "0 open orders, confirmed by the venue\n"), done.stderr
+    assert open_orders(exchange) == []
+    # and no halt left behind, for nobody traded
+    assert take_kill_mark(home.folder / "state" / home.session) is None
+
+
+def test_it_finds_the_exchange_of_a_running_session_by_itself(home: Home, exchange: Exchange) -> None:
+    # Given an order, and what a supervisor leaves in the run directory
+    leave_orders(exchange, 1)
+    run_directory = home.folder / "run" / home.session
+    run_directory.mkdir(parents=True)
+    venue = {"url": exchange.url, "key_file": str(exchange.key_file)}
+    (run_directory / "venue.json").write_text(json.dumps(venue))
+    # If the one-shot runs without being told where
+    done = home.kill("--session", home.session)
+    # I expect the order to be gone
+    assert done.returncode == 0, done.stderr
+    assert open_orders(exchange) == []
+
+
+def test_without_a_session_or_an_address_it_says_what_is_missing(home: Home) -> None:
+    done = home.kill()
+    assert done.returncode == 2
+    assert "venue.json is not there" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_refused_keys_end_with_exit_code_3(home: Home, tmp_path: Path) -> None:
+    # Given a key that the exchange does not know
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key_file = tmp_path / "other.json"
+    key_file.write_text(json.dumps({"key_id": "K000000001", "private_key": pem.decode()}))
+    # If the one-shot runs with it, I expect one clear line and exit code 3
+    done = home.kill(**home.venue | {"RINGMAKER_VENUE_KEY_FILE": str(key_file)})
+    assert done.returncode == 3, done.stderr
+    assert "refused the API key" in done.stderr
+
+
+def test_an_unreachable_venue_ends_in_time_with_exit_code_6(home: Home) -> None:
+    began = time.monotonic()
+    done = home.kill("--timeout-s", "1", **home.venue | {"RINGMAKER_VENUE_URL": "ws://127.0.0.1:9/ws/api/v2"})
+    assert done.returncode == 6
+    assert "ws://127.0.0.1:9" in done.stderr
+    assert time.monotonic() - began < 20.0
+
+
+def test_a_venue_that_stops_answering_is_reported_in_time(home: Home, exchange: Exchange) -> None:
+    # Given an exchange that accepts connections and says nothing
+    os.kill(exchange.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        done = home.kill("--timeout-s", "2", **home.venue)
+    finally:
+        os.kill(exchange.pid, signal.SIGCONT)
+    # If it is asked to cancel, I expect an honest answer, not a confirmation
+    assert done.returncode == 6
+    assert "confirmed" not in done.stdout
+    assert time.monotonic() - began < 25.0
+
+
+class TradingSession:
+    """Shared memory of a session whose execution lives: a process that only looks like it."""
+
+    def __init__(self, session: str) -> None:
+        self.segments = SessionSegments(session, ("BTC-PERPETUAL",))
+        self.segments.create()
+        sleep = "import time; time.sleep(120)"
+        self.execution = subprocess.Popen([sys.executable, "-c", sleep, "actors.execution"])
+        heartbeat = TableWriter(self.segments["heartbeats.execution"])
+        heartbeat.ints[HEARTBEAT.word("pid")] = self.execution.pid
+        heartbeat.publish(0)
+
+    def close(self) -> None:
+        self.execution.kill()
+        self.execution.wait(10)
+        self.segments.unlink()
+
+
+@pytest.fixture
+def trading(home: Home) -> Iterator[TradingSession]:
+    session = TradingSession(home.session)
+    yield session
+    session.close()
+
+
+def test_while_execution_lives_the_session_is_halted_first(
+    home: Home, exchange: Exchange, trading: TradingSession
+) -> None:
+    # Given an execution that would place its orders again
+    leave_orders(exchange, 1)
+    # If the one-shot runs
+    done = home.kill(**home.venue)
+    # I expect the order gone, a mark that halts risk, and execution untouched
+    assert done.returncode == 0, done.stderr
+    assert open_orders(exchange) == []
+    assert take_kill_mark(home.folder / "state" / home.session) is not None
+    assert trading.execution.poll() is None
+
+
+def test_execution_is_killed_on_request(home: Home, exchange: Exchange, trading: TradingSession) -> None:
+    # Given a stopped execution, which no signal but one reaches
+    trading.execution.send_signal(signal.SIGSTOP)
+    # If the one-shot is told to end it
+    done = home.kill("--kill-execution", **home.venue)
+    # I expect it dead, and the venue empty
+    assert done.returncode == 0, done.stderr
+    assert trading.execution.wait(10) == -signal.SIGKILL
+
+
+def test_a_stranger_with_executions_old_process_id_is_left_alone(home: Home, trading: TradingSession) -> None:
+    # Given that the process id in the heartbeat belongs to somebody else by now: to this test
+    heartbeat = TableWriter(trading.segments["heartbeats.execution"])
+    heartbeat.ints[HEARTBEAT.word("pid")] = os.getpid()
+    heartbeat.publish(0)
+    # If the one-shot is told to end execution, I expect to be alive afterwards, and no halt
+    done = home.kill("--kill-execution", **home.venue)
+    assert done.returncode == 0, done.stderr
+    assert take_kill_mark(home.folder / "state" / home.session) is None
