@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install --disable-pip-version-check
+QUIETLY := > $(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
 CONFIG ?= configs/local.toml
 SECONDS ?=
 REPLAY ?=
@@ -48,11 +50,11 @@ $(VENV)/bin/python:
 # A second call installs nothing: the stamp is newer than pyproject.toml.
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	@echo "installing (once) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP_INSTALL) --editable . $(QUIETLY)
 	@$(PY) -m scripts.warm_kernels
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml | $(VENV)/.ready
 	@echo "installing the tools for tests (once) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(PIP_INSTALL) --editable ".[dev]" $(QUIETLY)
 	@touch $@

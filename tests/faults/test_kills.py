@@ -1,0 +1,106 @@
+"""SIGKILL and SIGSTOP of every process of a session, judged by the exchange's own log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, open_orders, wait_until
+
+# Bounds of the design are 3 s, 2 s and 1 s; tests assert them five times as wide and print the figure.
+QUOTING_AGAIN_S = 15.0
+UNATTENDED_NS = 10_000_000_000
+GONE_S = 5.0
+THALEX = '[venue]\nkind = "thalex"\n' + INSTRUMENT
+
+
+def unattended_ms(log: list[dict[str, Any]], dead_ns: int, back_ns: int) -> float:
+    """Return how long after `dead_ns` an order that was open then stayed open unchanged, at most until `back_ns`."""
+    worst_ns = 0
+    for order_id in open_orders(log, dead_ns):
+        touched_ns = back_ns
+        for line in log:
+            if line.get("order_id") == order_id and line["monotonic_ns"] > dead_ns:
+                touched_ns = min(touched_ns, line["monotonic_ns"])
+        worst_ns = max(worst_ns, touched_ns - dead_ns)
+    return worst_ns / 1e6
+
+
+@pytest.mark.parametrize("actor", ["market_data", "strategy", "risk", "execution"])
+def test_a_killed_actor_is_replaced_and_the_position_stays_the_venues(tmp_path: Path, actor: str) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        pid = session.actor_pid(actor)
+        dead_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: session.status()["actors"][actor]["pid"] not in (0, pid), 10, f"{actor} is started again")
+        wait_until(lambda: session.status()["actors"][actor]["state"] == "live", QUOTING_AGAIN_S, f"{actor} is live")
+
+        def new_quotes() -> bool:
+            since = [line for line in session.order_log() if line["monotonic_ns"] > dead_ns]
+            sides = {line["side"] for line in since if line["event"] in ("insert", "amend")}
+            return sides == {"buy", "sell"} and bool(open_orders(session.order_log()))
+
+        wait_until(new_quotes, QUOTING_AGAIN_S, "new quotes on both sides")
+        back_ns = time.monotonic_ns()
+        session.wait_for_quotes()
+        log = session.order_log()
+        figures = {
+            "actor": actor,
+            "quoting_again_ms": round((back_ns - dead_ns) / 1e6),
+            "unattended_ms": round(unattended_ms(log, dead_ns, back_ns)),
+        }
+        print(json.dumps(figures))
+        assert unattended_ms(log, dead_ns, back_ns) * 1e6 < UNATTENDED_NS
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        summary = session.summary
+        assert summary["restarts"][actor] == 1
+        assert sum(summary["restarts"].values()) == 1
+        assert summary["position"] == summary["venue_position"]
+        assert summary["open_orders_at_exit"] == 0
+        session.assert_nothing_stays()
+
+
+@pytest.mark.parametrize("actor", ["strategy", "execution"])
+def test_a_hung_actor_is_fenced_and_replaced(tmp_path: Path, actor: str) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        pid = session.actor_pid(actor)
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: session.status()["actors"][actor]["pid"] not in (0, pid), 20, f"{actor} is replaced")
+        assert not psutil.pid_exists(pid)
+        session.wait_for_quotes()
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        assert session.summary["restarts"][actor] == 1
+        assert session.summary["position"] == session.summary["venue_position"]
+
+
+def test_a_killed_supervisor_takes_the_actors_with_it_and_leaves_no_order(tmp_path: Path) -> None:
+    with StandaloneExchange(tmp_path) as exchange:
+        with RunningSession(tmp_path, THALEX, environ=exchange.environ()) as session:
+            session.wait_for_quotes()
+            pids = {name: found["pid"] for name, found in session.status()["actors"].items()}
+            session.signal(signal.SIGKILL)
+            session.wait(10)
+            for actor in ("market_data", "strategy", "execution"):
+                took_s = wait_until(lambda pid=pids[actor]: not psutil.pid_exists(pid), GONE_S, f"{actor} gone")  # type: ignore[misc]
+                print(f"{actor} gone after {took_s * 1000:.0f} ms")
+            took_s = wait_until(lambda: exchange.open_orders() == {}, 10, "no order left at the venue")
+            print(f"0 open orders after another {took_s * 1000:.0f} ms")
+            wait_until(lambda: not psutil.pid_exists(pids["risk"]), 15, "risk gone once the venue shows no order")
+            # The next run of the same session starts cleanly over what was left.
+            session.__enter__()
+            session.wait_for_quotes()
+            session.signal(signal.SIGINT)
+            assert session.wait(40) == 0, session.said
+            assert session.summary["position"] == session.summary["venue_position"]
+            session.assert_nothing_stays()

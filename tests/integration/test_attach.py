@@ -1,0 +1,73 @@
+"""An outside process, which knows nothing but five lines, on a running session."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.sessions import REPOSITORY, RunningSession, wait_until
+
+FIVE_LINES = """
+import shm
+session = shm.attach({name!r})
+for tick in session.tickers.follow(timeout_s=20):
+    print(tick["mark_price"][0], flush=True)
+    {ending}
+"""
+
+
+def run_outside(session: RunningSession, ending: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the five lines from a folder outside the repository, with the installed package."""
+    code = FIVE_LINES.format(name=session.name, ending=ending)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_outsiders_follow_ticks_live_and_whatever_their_end_nothing_is_unlinked(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        before = session.segments()
+        for ending in ("break", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "raise RuntimeError"):
+            outside = run_outside(session, ending, tmp_path)
+            assert float(outside.stdout.splitlines()[0]) > 0, outside.stderr
+        assert session.segments() == before
+        wait_until(lambda: bool(session.status()["instruments"]["BTC-PERPETUAL"]["bids"]), 10, "still quoting")
+
+
+def test_a_follower_is_told_when_the_session_ends(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        code = FIVE_LINES.format(name=session.name, ending="pass")
+        follower = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert follower.stdout is not None
+        assert float(follower.stdout.readline()) > 0
+        session.__exit__()
+        _, errors = follower.communicate(timeout=30)
+        assert "SessionClosedError" in errors
+
+
+def test_an_unknown_session_names_those_that_run(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        outside = subprocess.run(
+            [sys.executable, "-c", "import shm; shm.attach('nobody')"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert "SessionNotFoundError" in outside.stderr
+        assert session.name in outside.stderr
+
+
+def test_the_example_script_runs(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        script = REPOSITORY / "scripts" / "attach_example.py"
+        shown = subprocess.run(
+            [sys.executable, str(script), session.name, "2"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert shown.returncode == 0, shown.stderr
+        assert "mid " in shown.stdout
