@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import IntEnum
 
 from domain.units import exact_steps
@@ -62,4 +62,4 @@ class Instrument:
     @property
     def order_lots_min(self) -> int:
         """Smallest order in lots, rounded up to a whole lot."""
-        return -int(-self.size_min // self.lot_size)
+        return int((self.size_min / self.lot_size).to_integral_value(ROUND_CEILING))
