@@ -327,7 +327,7 @@ ORDER_EVENT = RecordType(
     ],
 )
 
-STRATEGY_STATE_WORDS = 128
+STRATEGY_STATE_WORDS = 256
 STRATEGY_STATE = RecordType(
     "strategy_state",
     103,

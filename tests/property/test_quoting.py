@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quoting_case import BARE, Case
 
 from domain.clock import NS_PER_MS
 from domain.codes import OffReason
 from domain.order import TradingState
+from tests.quoting_case import BARE, Case
 from trading.quoting.config import QuotingConfig
 from trading.quoting.models import glft
 from trading.quoting.params import Units
@@ -148,14 +148,7 @@ def test_the_skew_is_against_the_position_and_grows_with_it(position: int, gamma
 
 # ---- compiled and interpreted --------------------------------------------------------------------------------
 
-_COMPILED = """
-import json, sys
-sys.path[:0] = [{tests!r}, {property!r}]
-from test_quoting import walk
-print(json.dumps(walk()))
-"""
-
-
+_COMPILED = "import json; from tests.property.test_quoting import walk; print(json.dumps(walk()))"
 COMPARED = (
     "bids", "bid_lots", "asks", "ask_lots", "bid_off_reason", "ask_off_reason", "clamp_flags", "wish_id",
     "arrivals_are_measured",
@@ -188,9 +181,8 @@ def walk() -> list[Any]:
 @pytest.fixture(scope="module")
 def compiled_walk() -> list[Any]:
     here = Path(__file__).resolve()
-    code = _COMPILED.format(tests=str(here.parent.parent), property=str(here.parent))
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, cwd=here.parents[2],
+        [sys.executable, "-c", _COMPILED], capture_output=True, text=True, timeout=100, cwd=here.parents[2],
         env={**os.environ, "RINGMAKER_JIT": "1"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -24,7 +24,7 @@ def _from_zero(doc: str) -> msgspec.Meta:
     return msgspec.Meta(ge=0, le=1e15, description=doc)
 
 
-# Models write A, κ, γ, ξ, σ, q and Δ; reference: docs/models.md.
+# Models write A, κ, γ, ξ, σ, q and Δ; see trading/quoting/models.py.
 class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How quotes are made.
 
@@ -47,6 +47,13 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
         Literal["micro", "mid"],
         msgspec.Meta(description="what the model centres on: mid, or best prices weighted by the opposite size"),
     ] = "micro"
+
+    own_memory_ms: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0, le=5000, description="a level counts as ours this long after our order left it or was wished, ms"
+        ),
+    ] = 200
 
     # -- sizes and ladder
     order_size_base: Annotated[float, _above_zero("size of a side's first level, base units; Δ of the model")] = 0.01

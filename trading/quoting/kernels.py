@@ -17,7 +17,7 @@ from trading.quoting import records
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
 from trading.quoting.ladder import best_ticks, clear, fill_side
 from trading.quoting.models import avellaneda_stoikov, glft
-from trading.quoting.touch import update_touch
+from trading.quoting.touch import remember_ladder, update_touch
 
 _QUOTED = int(OffReason.QUOTED)
 _NO_BOOK = int(OffReason.NO_BOOK)
@@ -47,7 +47,7 @@ def on_book(params: Record, state: Record, book: Record, account: Record) -> Non
     time_ns = book["receive_time_ns"]
     if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
         forget_times(state)
-    update_touch(params, state, book, account)
+    update_touch(params, state, book, account, time_ns)
     state["book_time_ns"] = time_ns
     if state["is_book_usable"] != 1:
         forget_times(state)
@@ -90,7 +90,7 @@ def quote(
     explanation: Record,
 ) -> None:
     """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
-    update_touch(params, state, book, account)
+    update_touch(params, state, book, account, moment["now_ns"])
     position_lots = int(account["position_lots"])
     position = position_lots * params["lot_base"]
     explanation["position_lots"] = position_lots
@@ -326,7 +326,9 @@ def decide(quoter: Array, words: Array) -> bool:
     explanation = q["explanation"]
     quote(q["params"], q["state"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
     is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
-    if not (is_due or moment["write_now"] == 1 or _is_changed(ladder, wish)):
+    if _is_changed(ladder, wish):
+        remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])
+    elif not (is_due or moment["write_now"] == 1):
         return False
     _write_wish(moment, q["book"], ladder, wish, explanation)
     explanation["state_hash"] = hash_words(words, _STATE_FIRST_WORD, _STATE_WORDS)

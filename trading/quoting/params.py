@@ -62,6 +62,7 @@ def write_params(params: npt.NDArray[np.void], config: QuotingConfig, units: Uni
         "position_hard_lots": lots_down(config.position_hard_base, lot_base),
         "book_age_ns_max": config.book_age_ms_max * NS_PER_MS,
         "limits_age_ns_max": LIMITS_AGE_NS_MAX,
+        "own_memory_ns": config.own_memory_ms * NS_PER_MS,
         "wish_refresh_ns": config.wish_refresh_ms * NS_PER_MS,
         "tick_size": units.tick_size,
         "lot_size": units.lot_size,

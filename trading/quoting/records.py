@@ -21,6 +21,7 @@ from trading.quoting.config import FIT_DEPTHS_MAX
 
 WORD_BYTES = 8
 LINE_BYTES = 64
+OWN_LEVELS_MAX = 16  # of a side: working now, just cancelled, and just wished for
 
 GLFT = 1
 AVELLANEDA_STOIKOV = 2
@@ -76,6 +77,7 @@ PARAMS = _role(
             "position_hard_lots",
             "book_age_ns_max",
             "limits_age_ns_max",
+            "own_memory_ns",
             "wish_refresh_ns",
         ),
         *_floats(
@@ -147,6 +149,13 @@ STATE = _role(
             "sold",
         ),
         Words("fit_reached", "f8", FIT_DEPTHS_MAX),  # weighted count of quotes reached, by depth
+        # levels that are or just were ours, each until a time; see touch.py
+        Words("own_bid_ticks", "i8", OWN_LEVELS_MAX),
+        Words("own_bid_lots", "i8", OWN_LEVELS_MAX),
+        Words("own_bid_until_ns", "i8", OWN_LEVELS_MAX),
+        Words("own_ask_ticks", "i8", OWN_LEVELS_MAX),
+        Words("own_ask_lots", "i8", OWN_LEVELS_MAX),
+        Words("own_ask_until_ns", "i8", OWN_LEVELS_MAX),
     ]
 )
 

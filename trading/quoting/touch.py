@@ -1,6 +1,10 @@
 """The best prices of the book without our own orders.
 
 A public book shows our orders too. Left in, a thin book would make us quote off ourselves.
+
+Book and account come on different connections, so a book may still show an order that is gone, or already show
+one that is not confirmed. Both would look like somebody else's: each amend would move the mid, and that the next
+quote. So levels where an order of ours was working, or was wished for, count as ours for `own_memory` longer.
 """
 
 from __future__ import annotations
@@ -21,13 +25,68 @@ def own_lots(ticks: int, count: int, prices: Array, sizes: Array) -> int:
     lots = 0
     for i in range(min(count, QUOTE_LEVELS_MAX)):
         if prices[i] == ticks:
-            lots += sizes[i]
+            lots += int(sizes[i])
     return lots
 
 
 @kernel
+def remembered_lots(ticks: int, time_ns: int, prices: Array, sizes: Array, until_ns: Array) -> int:
+    """Return how many lots at `ticks` were ours a moment ago."""
+    for i in range(len(prices)):
+        if prices[i] == ticks and until_ns[i] >= time_ns:
+            return int(sizes[i])
+    return 0
+
+
+@kernel
+def remember(ticks: int, lots: int, time_ns: int, memory_ns: int, prices: Array, sizes: Array, until_ns: Array) -> None:
+    """Remember that `lots` at `ticks` are ours; of a level known already the larger size stays until its time.
+
+    With no room left, the level remembered longest ago is forgotten.
+    """
+    slot = 0
+    for i in range(len(prices)):
+        if prices[i] == ticks and until_ns[i] >= time_ns:
+            if sizes[i] > lots:
+                return
+            slot = i
+            break
+        if until_ns[i] < until_ns[slot]:
+            slot = i
+    prices[slot] = ticks
+    sizes[slot] = lots
+    until_ns[slot] = time_ns + memory_ns
+
+
+@kernel
+def remember_ladder(params: Record, state: Record, ladder: Record, time_ns: int) -> None:
+    """Remember every level of `ladder`, an account's working orders or a wish."""
+    memory_ns = params["own_memory_ns"]
+    for i in range(min(ladder["bid_count"], QUOTE_LEVELS_MAX)):
+        remember(
+            ladder["bid_price_ticks"][i], ladder["bid_size_lots"][i], time_ns, memory_ns,
+            state["own_bid_ticks"], state["own_bid_lots"], state["own_bid_until_ns"],
+        )  # fmt: skip
+    for i in range(min(ladder["ask_count"], QUOTE_LEVELS_MAX)):
+        remember(
+            ladder["ask_price_ticks"][i], ladder["ask_size_lots"][i], time_ns, memory_ns,
+            state["own_ask_ticks"], state["own_ask_lots"], state["own_ask_until_ns"],
+        )  # fmt: skip
+
+
+@kernel
 def clean_side(
-    params: Record, count: int, prices: Array, sizes: Array, own_count: int, own_prices: Array, own_sizes: Array
+    params: Record,
+    time_ns: int,
+    count: int,
+    prices: Array,
+    sizes: Array,
+    own_count: int,
+    own_prices: Array,
+    own_sizes: Array,
+    past_prices: Array,
+    past_sizes: Array,
+    past_until_ns: Array,
 ) -> tuple[int, float]:
     """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none, or when a level
     before it has no usable price or size.
@@ -41,26 +100,33 @@ def clean_side(
         if not (0.0 < steps < TICKS_MAX and 0.0 <= sizes[i] < math.inf):  # also refuses NaN
             return 0, 0.0
         ticks = int(np.rint(steps))
-        size = sizes[i] - own_lots(ticks, own_count, own_prices, own_sizes) * lot_size
+        lots = max(
+            own_lots(ticks, own_count, own_prices, own_sizes),
+            remembered_lots(ticks, time_ns, past_prices, past_sizes, past_until_ns),
+        )
+        size = sizes[i] - lots * lot_size
         if size > 0.5 * lot_size:
             return ticks, size
     return 0, 0.0
 
 
 @kernel
-def update_touch(params: Record, state: Record, book: Record, account: Record) -> None:
+def update_touch(params: Record, state: Record, book: Record, account: Record, time_ns: int) -> None:
     """Set touch, mid and micro-price of `state`; `is_book_usable` = 0 when the book is invalid, crossed or has
     a side that is empty but for us."""
     state["is_book_usable"] = 0
     if book["is_valid"] != 1:
         return
+    remember_ladder(params, state, account, time_ns)
     bid, bid_size = clean_side(
-        params, book["bid_count"], book["bid_price"], book["bid_size"],
+        params, time_ns, book["bid_count"], book["bid_price"], book["bid_size"],
         account["bid_count"], account["bid_price_ticks"], account["bid_size_lots"],
+        state["own_bid_ticks"], state["own_bid_lots"], state["own_bid_until_ns"],
     )  # fmt: skip
     ask, ask_size = clean_side(
-        params, book["ask_count"], book["ask_price"], book["ask_size"],
+        params, time_ns, book["ask_count"], book["ask_price"], book["ask_size"],
         account["ask_count"], account["ask_price_ticks"], account["ask_size_lots"],
+        state["own_ask_ticks"], state["own_ask_lots"], state["own_ask_until_ns"],
     )  # fmt: skip
     if bid_size <= 0.0 or ask_size <= 0.0 or bid >= ask:
         return

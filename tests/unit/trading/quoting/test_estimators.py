@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from quoting_case import BARE, Case
 
 from domain.clock import NS_PER_MS, NS_PER_S
+from tests.quoting_case import BARE, Case
 
 MEASURED = BARE.with_values({"sigma_samples_min": 1, "sigma_grid_ms": 250, "sigma_halflife_s": 300.0})
 

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from quoting_case import BARE, UNITS, Case, quote
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ClampFlag, OffReason
+from tests.quoting_case import BARE, UNITS, Case, quote
 from trading.quoting.config import QuotingConfig
 
 FINE = UNITS._replace(tick_size=0.01)  # where an effect of a cent counts
@@ -82,6 +82,17 @@ def unchanged(config: QuotingConfig) -> View:
     return case.decide(after_ns=60 * NS_PER_MS)
 
 
+def just_cancelled(config: QuotingConfig) -> View:
+    """Our order is gone, 50 ms ago, but the book still shows it."""
+    case = Case(config)
+    case.set_book(99_980.0, 100_020.0)
+    case.book["bid_price"][0, 0] = 100_000.0
+    case.work("bid", (100_000, 1000))
+    case.tick()
+    case.work("bid")
+    return case.quote(50 * NS_PER_MS)
+
+
 # parameter: (what is configured around it, value, other value, scenario)
 CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "model": (BARE, "glft", "avellaneda_stoikov", long),
@@ -89,6 +100,7 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "xi_per_usd": (BARE, None, 500.0, flat),
     "horizon_s": (AS, 60.0, 6000.0, long),
     "fair_price": (BARE, "mid", "micro", lopsided),
+    "own_memory_ms": (BARE, 200, 20, just_cancelled),
     "order_size_base": (BARE, 0.01, 0.02, flat),
     "levels": (BARE, 3, 5, flat),
     "level_spacing_ticks": (BARE, 5, 7, flat),

@@ -3,11 +3,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from quoting_case import BARE, START_NS, Case, quote, words
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ClampFlag, OffReason
 from domain.order import TradingState
+from tests.quoting_case import BARE, START_NS, Case, quote, words
 from trading.quoting.config import QuotingConfig
 from trading.quoting.models import glft
 from trading.quoting.params import Units
@@ -118,6 +118,35 @@ def test_quoting_off_our_own_orders_does_not_walk_away() -> None:
     second = case.quote()
     assert (second["bids"], second["asks"]) == (first["bids"], first["asks"])
     assert second["mid_price"] == first["mid_price"]
+
+
+@pytest.mark.parametrize("first_to_know", ["book", "account"])
+def test_an_amend_does_not_move_the_mid_whoever_knows_of_it_first(first_to_know: str) -> None:
+    # Given a thin book in which our bid is the best
+    case = Case()
+    case.set_book(99_980.0, 100_020.0, levels=1)
+    case.quote()
+    wished = case.seen()["bids"][0]
+    case.book["bid_count"] = 2
+    case.book["bid_price"][0, :2] = wished - 3, 99_980.0
+    case.book["bid_size"][0, :2] = 0.01, 1.0
+    case.work("bid", (wished - 3, 10))
+    assert case.quote(after_ns=300 * NS_PER_MS)["mid_price"] == 100_000.0
+    # If strategy wishes another price, and book or account shows it first
+    case.set_book(99_982.0, 100_022.0, levels=1)
+    case.book["bid_count"] = 2
+    case.book["bid_price"][0, :2] = wished - 3, 99_982.0
+    case.book["bid_size"][0, :2] = 0.01, 1.0
+    amended = case.quote(after_ns=300 * NS_PER_MS)
+    assert amended["mid_price"] == 100_002.0
+    if first_to_know == "book":
+        case.book["bid_price"][0, 0] = amended["bids"][0]
+    else:
+        case.work("bid", (amended["bids"][0], 10))
+    # I expect the same mid and no other wish
+    after = case.quote(after_ns=20 * NS_PER_MS)
+    assert after["mid_price"] == 100_002.0
+    assert not after["is_written"]
 
 
 # ---- why there is no quote -------------------------------------------------------------------------------

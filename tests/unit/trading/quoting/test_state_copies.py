@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from quoting_case import START_NS, Case
 
 from domain.clock import NS_PER_S
 from domain.codes import SegmentKind
@@ -12,6 +11,7 @@ from domain.records import STRATEGY_STATE
 from shm import layout
 from shm.record import TableWriter
 from shm.segment import Segment, create_segment
+from tests.quoting_case import START_NS, Case
 from trading.quoting.quoter import Quoter
 from trading.quoting.state_copies import AGE_NS_MAX, QUICK_DEATH_NS, SAVE_INTERVAL_NS, StateCopies
 
