@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from actors.market_publisher import MarketDataPublisher, MarketOutputs
+from domain.clock import NS_PER_MS
 from runtime.actor import Actor, ActorContext
 from runtime.process import run_actor
 from venues.config import venue_url
@@ -22,7 +23,12 @@ class MarketDataActor(Actor):
         super().__init__(ctx)
         venue = ctx.config.venue
         self._publisher = MarketDataPublisher(
-            ctx.instrument_names, _outputs(ctx), ctx.clock, ctx.log, window_levels=venue.book_levels
+            ctx.instrument_names,
+            _outputs(ctx),
+            ctx.clock,
+            ctx.log,
+            window_levels=venue.book_levels,
+            contradiction_ns_max=venue.feed_dead_ms * NS_PER_MS,
         )
         self._feed = ThalexFeed(
             venue,

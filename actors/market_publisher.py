@@ -79,10 +79,22 @@ class MarketOutputs(NamedTuple):
 
 
 class MarketDataPublisher:
-    """A `FeedListener` that keeps the books and writes every record of market data."""
+    """A `FeedListener` that keeps the books and writes every record of market data.
+
+    Args:
+        window_levels: depth of the venue's book channel; 0 = all levels.
+        contradiction_ns_max: a book that stands still while tickers name another touch for so long is doubted.
+    """
 
     def __init__(
-        self, names: Sequence[str], outputs: MarketOutputs, clock: Clock, log: BoundLogger, *, window_levels: int
+        self,
+        names: Sequence[str],
+        outputs: MarketOutputs,
+        clock: Clock,
+        log: BoundLogger,
+        *,
+        window_levels: int,
+        contradiction_ns_max: int,
     ) -> None:
         self._names = list(names)
         self._out = outputs
@@ -94,6 +106,8 @@ class MarketDataPublisher:
         self._underlyings = [""] * len(self._names)
         self._index_prices: dict[str, float] = {}
         self._has_been_ready = False
+        self._contradiction_ns_max = contradiction_ns_max
+        self._contradicted_since_ns: list[int | None] = [None] * len(self._names)
 
     def attach(self, feed: MarketFeed) -> None:
         """Take over the records: until the feed is ready every book is invalid, whatever stood there."""
@@ -170,6 +184,7 @@ class MarketDataPublisher:
         else:
             book.apply_changes(payload.bid_changes, payload.ask_changes)
         is_crossed = book.is_crossed
+        self._contradicted_since_ns[row] = None
         applied_ns = self._clock.monotonic_ns()
         out = self._out
         ints = out.books.ints
@@ -244,6 +259,21 @@ class MarketDataPublisher:
         table.publish(row)
         ring.publish()
         self._out.counters.add("tickers")
+        self._compare(row, ticker, receive_ns)
+
+    def _compare(self, row: int, ticker: TickerPayload, now_ns: int) -> None:
+        """Doubt a book that stands still while tickers go on naming another touch: its channel has died."""
+        book = self._books[row]
+        agrees = ticker.best_bid_price == book.best_bid and ticker.best_ask_price == book.best_ask
+        if agrees or not self._is_valid[row] or ticker.best_bid_price is None or ticker.best_ask_price is None:
+            self._contradicted_since_ns[row] = None
+            return
+        since_ns = self._contradicted_since_ns[row]
+        if since_ns is None:
+            self._contradicted_since_ns[row] = now_ns
+        elif now_ns - since_ns > self._contradiction_ns_max:
+            self._contradicted_since_ns[row] = None
+            self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
 
     def _fill_ticker(self, ticker: TickerPayload, index_price: float | None) -> None:
         floats, words = self._out.tickers.floats, _TICKER_WORDS

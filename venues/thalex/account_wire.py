@@ -11,9 +11,11 @@ from domain.clock import NS_PER_S
 from domain.errors import ProtocolError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
+from venues.thalex.wire import readable
 
 _T = TypeVar("_T")
 _ZERO = Decimal(0)
+_SECONDS_MAX = 9 * 10**9  # the year 2255
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _LIQUIDITY = {"maker": LiquiditySide.MAKER, "taker": LiquiditySide.TAKER}
 _STATUSES = {
@@ -30,7 +32,7 @@ class _Fill(msgspec.Struct, gc=False):
     price: Decimal
     amount: Decimal
     maker_taker: str
-    leg_index: int = 0
+    leg_index: float = 0
     time: Decimal | None = None
 
 
@@ -66,7 +68,7 @@ class _Trade(msgspec.Struct, gc=False):
     order_id: str | None = None  # absent for trades that no order made, e.g. transfers
     label: str | None = None
     maker_taker: str | None = None
-    leg_index: int | None = None
+    leg_index: float | None = None
 
 
 class _TradePage(msgspec.Struct, gc=False):
@@ -96,16 +98,16 @@ class Armed(msgspec.Struct, gc=False):
     message_rate: int | None = None
 
 
-_decode_order = msgspec.json.Decoder(_OrderStatus).decode
-_decode_orders = msgspec.json.Decoder(list[_OrderStatus]).decode
-_decode_trades = msgspec.json.Decoder(list[_Trade]).decode
-_decode_trade_page = msgspec.json.Decoder(_TradePage).decode
-_decode_portfolio = msgspec.json.Decoder(list[_PortfolioEntry]).decode
-decode_login = msgspec.json.Decoder(Login | None).decode
-decode_armed = msgspec.json.Decoder(Armed | None).decode
-decode_channels = msgspec.json.Decoder(list[str]).decode
-decode_count = msgspec.json.Decoder(int | None).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_order = readable(msgspec.json.Decoder(_OrderStatus).decode)
+_decode_orders = readable(msgspec.json.Decoder(list[_OrderStatus]).decode)
+_decode_trades = readable(msgspec.json.Decoder(list[_Trade]).decode)
+_decode_trade_page = readable(msgspec.json.Decoder(_TradePage).decode)
+_decode_portfolio = readable(msgspec.json.Decoder(list[_PortfolioEntry]).decode)
+decode_login = readable(msgspec.json.Decoder(Login | None).decode)
+decode_armed = readable(msgspec.json.Decoder(Armed | None).decode)
+decode_channels = readable(msgspec.json.Decoder(list[str]).decode)
+decode_count = readable(msgspec.json.Decoder(int | None).decode)
+_decode_list = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 def decode_void(payload: Any) -> None:
@@ -143,19 +145,34 @@ def decode_positions(payload: Any) -> list[PositionReport]:
     return [
         PositionReport(
             instrument_name=entry.instrument_name,
-            position=entry.position,
-            average_price=entry.average_price or _ZERO,
-            mark_price=entry.mark_price or _ZERO,
-            unrealised_pnl=entry.unrealised_pnl or _ZERO,
-            realised_pnl=entry.realised_pnl or _ZERO,
-            unrealised_funding=entry.unrealised_perpetual_funding or _ZERO,
+            position=_finite(entry.position, "position"),
+            average_price=_money(entry.average_price, "average_price"),
+            mark_price=_money(entry.mark_price, "mark_price"),
+            unrealised_pnl=_money(entry.unrealised_pnl, "unrealised_pnl"),
+            realised_pnl=_money(entry.realised_pnl, "realised_pnl"),
+            unrealised_funding=_money(entry.unrealised_perpetual_funding, "unrealised_perpetual_funding"),
         )
         for entry in _decode_portfolio(payload)
     ]
 
 
 def _time_ns(seconds: Decimal | None) -> int:
-    return 0 if seconds is None else int(seconds * NS_PER_S)
+    if seconds is None:
+        return 0
+    if not 0 <= _finite(seconds, "time") < _SECONDS_MAX:
+        raise ProtocolError(f"time {seconds} is not in Unix seconds")
+    return int(seconds * NS_PER_S)
+
+
+def _finite(value: Decimal, what: str) -> Decimal:
+    """Return `value`; a decimal may have been read from a text such as "NaN"."""
+    if not value.is_finite():
+        raise ProtocolError(f"{what} {value} is not a finite number")
+    return value
+
+
+def _money(value: Decimal | None, what: str) -> Decimal:
+    return _ZERO if value is None else _finite(value, what)
 
 
 def _known(table: dict[str, _T], word: str, what: str) -> _T:
@@ -171,9 +188,9 @@ def _order_report(order: _OrderStatus) -> OrderReport:
         client_order_id=order.client_order_id,
         instrument_name=order.instrument_name,
         side=_known(_SIDES, order.direction, "direction"),
-        price=order.price,
-        size=order.amount,
-        filled_size=order.filled_amount,
+        price=None if order.price is None else _finite(order.price, "price"),
+        size=_finite(order.amount, "amount"),
+        filled_size=_finite(order.filled_amount, "filled_amount"),
         status=_known(_STATUSES, order.status, "order status"),
         fills=tuple(_fill_report(fill, order.order_id) for fill in order.fills or ()),
         change_reason=order.change_reason or "",
@@ -188,9 +205,9 @@ def _fill_report(fill: _Fill, order_id: str) -> FillReport:
     return FillReport(
         trade_id=fill.trade_id,
         venue_order_id=order_id,
-        leg_index=fill.leg_index,
-        price=fill.price,
-        size=fill.amount,
+        leg_index=int(fill.leg_index),
+        price=_finite(fill.price, "price"),
+        size=_finite(fill.amount, "amount"),
         liquidity_side=_known(_LIQUIDITY, fill.maker_taker, "maker_taker"),
         time_ns=_time_ns(fill.time),
     )
@@ -200,15 +217,15 @@ def _trade_report(trade: _Trade) -> TradeReport:
     return TradeReport(
         trade_id=trade.trade_id,
         venue_order_id=trade.order_id or "",
-        leg_index=trade.leg_index or 0,
+        leg_index=int(trade.leg_index or 0),
         instrument_name=trade.instrument_name,
         side=_known(_SIDES, trade.direction, "direction"),
-        price=trade.price,
-        size=trade.amount,
-        fee=trade.fee + (trade.liquidation_fee or _ZERO),
-        position_after=trade.position_after,
-        realised_pnl=trade.position_pnl or _ZERO,
-        funding_pnl=trade.perpetual_funding_pnl or _ZERO,
+        price=_finite(trade.price, "price"),
+        size=_finite(trade.amount, "amount"),
+        fee=_finite(trade.fee, "fee") + _money(trade.liquidation_fee, "liquidation_fee"),
+        position_after=_finite(trade.position_after, "position_after"),
+        realised_pnl=_money(trade.position_pnl, "position_pnl"),
+        funding_pnl=_money(trade.perpetual_funding_pnl, "perpetual_funding_pnl"),
         liquidity_side=_known(_LIQUIDITY, trade.maker_taker or "taker", "maker_taker"),
         label=trade.label or "",
         time_ns=_time_ns(trade.time),

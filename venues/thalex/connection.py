@@ -74,6 +74,11 @@ class Connection:
             self._next_ping_ns = now_ns + self._config.ping_interval_ns
             self._transport.ping()
 
+    def set_ready(self) -> None:
+        """Count a session made ready: the next pause is the shortest again, and we never give up any more."""
+        self.connections += 1
+        self._backoff.reset()
+
     def drop(self, reason: str) -> None:
         """End the present connection; the next one follows by itself."""
         if self._transport is not None:
@@ -148,9 +153,6 @@ class Connection:
             )
         except (ConnectivityError, UserError) as error:
             return await self._failed(error)
-        if not closed.done():
-            self.connections += 1
-            self._backoff.reset()
         return ConnectivityError(await closed)
 
     async def _failed(self, error: Exception) -> Exception:

@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
-import msgspec
 from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
@@ -204,9 +203,9 @@ class ThalexFeed:
                 handler = self._handlers.get(event.channel_name)
                 if handler is not None:
                     handler[0](handler[1], event, receive_ns, receive_realtime_ns)
-                return
-            self._on_event(session, event, receive_ns)
-        except (ProtocolError, msgspec.DecodeError) as error:
+            else:
+                self._on_event(session, event, receive_ns)
+        except ProtocolError as error:
             self._listener.on_bad_frame(error)
             self._doubt_what_it_may_have_changed(frame)
         self._flush(session)
@@ -234,6 +233,8 @@ class ThalexFeed:
                 self.doubt_book(row)
 
     def _flush(self, session: Session) -> None:
+        if not session.has_data_to_send:
+            return
         for frame in session.data_to_send():
             try:
                 self._connection.send(frame)
@@ -273,9 +274,10 @@ class ThalexFeed:
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_connected = True
+        self._connection.set_ready()
         underlyings = sorted(name for name, (_, row) in self._handlers.items() if name.startswith("price_index."))
         extra = [SYSTEM_CHANNEL, INSTRUMENTS_CHANNEL, *underlyings]
-        session.request("public/subscribe", {"channels": extra}, decode_channels, now_ns, kind="extra")
+        session.request("public/subscribe", {"channels": extra}, decode_channels, now_ns, kind="extra", context=extra)
         self._settle(None)
         self._log.info("feed ready", instruments=self._names)
         self._listener.on_feed_ready()
@@ -287,8 +289,9 @@ class ThalexFeed:
     def _on_answer(self, answer: Answer, now_ns: int) -> None:
         pending, error = answer.pending, answer.error
         if pending.kind == "extra":
-            if error is not None:
-                self._log.warning("optional channels are missing", reason=str(error))
+            missing = [] if error is not None else sorted(set(pending.context) - set(answer.value))
+            if error is not None or missing:
+                self._log.warning("optional channels are missing", channels=missing, reason=str(error))
         elif pending.kind == "leave":
             row: int = pending.context
             if error is not None and error.code != CODE_NOT_SUBSCRIBED:
@@ -348,7 +351,7 @@ class ThalexFeed:
             self._connection.drop("planned reconnect: the venue asked for it")
 
     def _on_instruments_changed(
-        self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int
+        self, _row: int, envelope: Envelope, receive_ns: int, _receive_realtime_ns: int
     ) -> None:
         for change in wire.decode_instrument_changes(envelope.notification):
             payload = change.added or change.removed
@@ -357,6 +360,10 @@ class ThalexFeed:
             row = self._names.index(payload.instrument_name)
             added = wire.instrument_of(payload) if change.added is not None else None
             self._listener.on_instrument_changed(row, added)
+            if added is None:
+                self._books[row].move("closed", receive_ns)
+            elif self._books[row].move("connected", receive_ns):  # it was removed before
+                self._request("public/subscribe", row, "join", receive_ns)
 
 
 def book_channel(config: VenueConfig, instrument_name: str) -> str:

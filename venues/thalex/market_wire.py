@@ -15,21 +15,26 @@ import msgspec
 from domain.clock import NS_PER_S
 from domain.errors import ProtocolError
 from domain.instrument import Instrument, InstrumentKind
+from venues.thalex.wire import readable
 
-# [price, amount] and, usually, the part of the amount that rests in this very book.
-Level = tuple[float, float] | tuple[float, float, float]
 _NAN = math.nan
 # A float holds Unix seconds to about 0.2 µs, so stamps are kept to the microsecond.
 _US_PER_S = 1_000_000
+_SECONDS_MAX = 9e9  # the year 2255; 64 bits of ns end soon after
 
 
 def stamp_ns(seconds: float) -> int:
-    """Return venue seconds as Unix ns, to the microsecond; 0 when it sent none."""
+    """Return venue seconds as Unix ns, to the microsecond; 0 when it sent none or nonsense."""
+    if not 0.0 <= seconds < _SECONDS_MAX:
+        return 0
     return round(seconds * _US_PER_S) * (NS_PER_S // _US_PER_S)
 
 
 class BookPayload(msgspec.Struct, gc=False):
-    """Changes of a book; amount 0 removes the level, other amounts are absolute."""
+    """Changes of a book: [price, amount, and usually the part of the amount that rests in this very book].
+
+    Amount 0 removes the level, other amounts are absolute.
+    """
 
     bid_changes: list[list[float]] = []
     ask_changes: list[list[float]] = []
@@ -100,13 +105,13 @@ _KINDS = {
     "combination": InstrumentKind.ROLL,
 }
 
-decode_book = msgspec.json.Decoder(BookPayload).decode
-decode_ticker = msgspec.json.Decoder(TickerPayload).decode
-decode_index = msgspec.json.Decoder(IndexPayload).decode
-decode_system = msgspec.json.Decoder(SystemPayload).decode
-decode_trades = msgspec.json.Decoder(list[PublicTrade]).decode
-decode_instrument_changes = msgspec.json.Decoder(list[InstrumentChange]).decode
-_decode_instruments = msgspec.json.Decoder(list[InstrumentPayload]).decode
+decode_book = readable(msgspec.json.Decoder(BookPayload).decode)
+decode_ticker = readable(msgspec.json.Decoder(TickerPayload).decode)
+decode_index = readable(msgspec.json.Decoder(IndexPayload).decode)
+decode_system = readable(msgspec.json.Decoder(SystemPayload).decode)
+decode_trades = readable(msgspec.json.Decoder(list[PublicTrade]).decode)
+decode_instrument_changes = readable(msgspec.json.Decoder(list[InstrumentChange]).decode)
+_decode_instruments = readable(msgspec.json.Decoder(list[InstrumentPayload]).decode)
 
 
 def number(value: float | None) -> float:
@@ -134,7 +139,7 @@ def instrument_of(payload: InstrumentPayload) -> Instrument:
             tick_size=payload.tick_size,
             lot_size=lot_size,
             size_min=payload.min_order_amount or lot_size,
-            expiry_ns=int((payload.expiration_timestamp or 0) * NS_PER_S),
+            expiry_ns=stamp_ns(payload.expiration_timestamp or 0.0),
         )
     except ValueError as error:
         raise ProtocolError(str(error)) from error

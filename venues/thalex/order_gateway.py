@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
@@ -280,7 +279,7 @@ class ThalexOrderGateway:
                 self._on_ready(session, now_ns)
             elif type(event) is Failed:
                 self._on_step_refused(event)
-        except (ProtocolError, msgspec.DecodeError) as error:
+        except ProtocolError as error:
             self.bad_frames += 1
             self._log.warning("unreadable frame of the venue", reason=str(error), count=self.bad_frames)
         self._flush(session)
@@ -316,6 +315,7 @@ class ThalexOrderGateway:
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_ready = True
+        self._connection.set_ready()
         self._login_refusals = 0
         session.request(
             "public/subscribe", {"channels": [SYSTEM_CHANNEL]}, account_wire.decode_void, now_ns, kind="system"

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import msgspec
-
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
 from venues.thalex.account_wire import decode_armed, decode_channels, decode_login
@@ -150,18 +148,20 @@ class Requests:
     def match(self, envelope: Envelope) -> Answer | None:
         """Return the answer in `envelope`, or None when nobody waits for it."""
         request_id = envelope.id
-        pending = self._pending.pop(request_id, None) if isinstance(request_id, int) else None
+        pending = self._pending.get(request_id) if isinstance(request_id, int) else None
         if pending is None:
             self.unmatched += 1
             return None
         if envelope.error is not None:
-            return Answer(pending, None, _venue_error(envelope.error, pending.method))
-        try:
-            return Answer(pending, pending.decode(envelope.result), None)
-        except (msgspec.DecodeError, ProtocolError) as error:
-            # Unreadable is not refused: the request may well have been carried out.
-            self._pending[pending.request_id] = pending
-            raise ProtocolError(f"answer to {pending.method}: {error}") from error
+            answer = Answer(pending, None, _venue_error(envelope.error, pending.method))
+        else:
+            try:
+                answer = Answer(pending, pending.decode(envelope.result), None)
+            except ProtocolError as error:
+                # Unreadable is not refused, for it may have been carried out: the request goes on waiting.
+                raise ProtocolError(f"answer to {pending.method}: {error}") from error
+        del self._pending[pending.request_id]
+        return answer
 
     def forget(self, pending: Pending) -> None:
         """Stop waiting for an answer."""
@@ -234,6 +234,10 @@ class Session:
         pending = self.requests.register(request_id, method, decode, now_ns, **marks)
         self._outgoing.append(encode_request(method, request_id, params))
         return pending
+
+    @property
+    def has_data_to_send(self) -> bool:
+        return bool(self._outgoing)
 
     def data_to_send(self) -> list[bytes]:
         """Return and forget the frames to write now, in order."""

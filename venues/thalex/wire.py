@@ -11,7 +11,9 @@ fields are few, checked, and the path is hot.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,6 +25,7 @@ from venues.gateway import NewOrder
 NO_PAYLOAD = b""
 NULL = b"null"
 CLIENT_ORDER_ID_MAX = 2**53 - 1  # the venue takes 64 bits; a JSON reader in between may not
+_T = TypeVar("_T")
 _LABEL = re.compile(r"[A-Za-z0-9<>|_-]{0,64}")
 _INSTRUMENT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -48,7 +51,19 @@ class Envelope(msgspec.Struct, gc=False):
     snapshot: bool | None = None
 
 
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
+def readable(decode: Callable[[Any], _T]) -> Callable[[Any], _T]:
+    """Return `decode` with one error for all that can be wrong with bytes from outside: ProtocolError."""
+
+    def read(payload: Any) -> _T:
+        try:
+            return decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(f"unreadable message: {error}") from error
+
+    return read
+
+
+_decode_envelope = readable(msgspec.json.Decoder(Envelope).decode)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -59,10 +74,7 @@ def decode_envelope(frame: bytes | memoryview) -> Envelope:
         ProtocolError: when it is not a JSON object with fields of the documented types, or is neither a
             response nor a notification.
     """
-    try:
-        envelope = _decode_envelope(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"malformed frame of {len(frame)} bytes: {error}") from error
+    envelope = _decode_envelope(frame)
     if not envelope.channel_name and not bytes(envelope.result) and envelope.error is None:
         raise ProtocolError(f"a frame of {len(frame)} bytes is neither a response nor a notification")
     return envelope

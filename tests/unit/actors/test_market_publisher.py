@@ -63,7 +63,9 @@ class Market:
         )
         log = structlog.stdlib.get_logger()
         config = VenueConfig(book_levels=20)
-        self.publisher = MarketDataPublisher(NAMES, outputs, self.clock, log, window_levels=20)
+        self.publisher = MarketDataPublisher(
+            NAMES, outputs, self.clock, log, window_levels=20, contradiction_ns_max=2000 * NS_PER_MS
+        )
         self.feed = ThalexFeed(config, "ws://unused", NAMES, self.publisher, self.clock, log, _never_spawned)
         self.books = RingReader(segments["books"], "oldest")
         self.book_table = TableReader(segments["book_table"])
@@ -253,6 +255,8 @@ def test_a_restarted_actor_begins_with_invalid_books_and_goes_on_counting(segmen
         b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"up",1]]}',
         b'{"channel_name":"instruments","notification":7}',
         b'{"channel_name":"system","notification":7}',
+        b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"\xff",1]]}',
+        b'{"channel_name":"system","notification":' + b"[" * 100_000,
     ],
 )
 def test_a_malformed_frame_is_counted_and_skipped(market: Market, frame: bytes):
@@ -318,6 +322,38 @@ def test_an_instrument_that_the_venue_removes_is_not_ready_and_has_no_book(marke
     assert market.instruments.snapshot(BTC)[0]["is_ready"] == 0
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
     assert market.instruments.snapshot(ETH)[0]["tick_size"] == 0.5
+
+
+def test_a_removed_instrument_that_comes_back_needs_a_new_snapshot(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.notify("instruments", [{"removed": INSTRUMENTS[BTC]}])
+    market.book([[100.5, 2.0]], [[100.6, 3.0]])
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    market.sent.clear()
+    market.notify("instruments", [{"added": INSTRUMENTS[BTC]}])
+    (join,) = market.sent
+    assert join["params"] == {"channels": ["book.BTC-PERPETUAL.none.20.raw"]}
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+
+
+def test_a_book_that_stands_still_against_the_tickers_is_doubted(market: Market):
+    def tick(bid: float) -> None:
+        market.clock.advance(700 * NS_PER_MS)
+        market.notify("ticker.BTC-PERPETUAL.raw", {"best_bid_price": bid, "best_ask_price": 101.0})
+
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    # agreeing tickers in a quiet market are no reason, nor is a short lead of the ticker
+    for _ in range(10):
+        tick(100.0)
+    tick(100.5)
+    market.book([[100.5, 1.0]], [])
+    for _ in range(3):
+        tick(100.25)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    tick(100.25)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+    assert market.counters.values()["resyncs"] == 1
 
 
 def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):

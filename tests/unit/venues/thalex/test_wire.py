@@ -121,7 +121,19 @@ def test_keys_may_come_in_any_order_and_unknown_ones_are_ignored():
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"{", b"[]", b"null", b"7", b'{"id":1}', b"\xff\xfe", b'{"channel_name":5}', b'{"id":1,"error":7}', b"{}{}"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b'{"id":1}',
+        b"\xff\xfe",
+        b'{"channel_name":5}',
+        b'{"id":1,"error":7}',
+        b"{}{}",
+        b'{"result":' + b"[" * 100_000,
+    ],
 )
 def test_a_malformed_frame_is_a_protocol_error(frame: bytes):
     with pytest.raises(ProtocolError):
@@ -176,6 +188,21 @@ def test_a_word_that_we_do_not_know_is_a_protocol_error(old: bytes, new: bytes):
         account_wire.decode_order(ORDER.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"amount":0.2', b'"amount":"NaN"'),
+        (b'"price":99975.10000000000001', b'"price":"Infinity"'),
+        (b'"create_time":1795223048.150001', b'"create_time":1e999999'),
+        (b'"T1"', b'"\xff"'),
+    ],
+)
+def test_numbers_that_are_none_are_a_protocol_error(old: bytes, new: bytes):
+    assert old in ORDER
+    with pytest.raises(ProtocolError):
+        account_wire.decode_order(ORDER.replace(old, new))
+
+
 TRADE = b"""{"trade_type":"normal","trade_id":"T9","order_id":"O1","instrument_name":"BTC-PERPETUAL",
 "direction":"sell","price":99975,"amount":0.05,"label":"P","time":1795223049.2,"position_after":-0.05,
 "session_realised_after":-0.5,"position_pnl":1.25,"perpetual_funding_pnl":-0.01,"fee":0.499,"fee_rate":0.0001,
@@ -224,7 +251,7 @@ def test_a_ticker_may_lack_anything():
 
 def test_venue_seconds_become_nanoseconds_to_the_microsecond():
     assert market_wire.stamp_ns(1795223038.66) == 1_795_223_038_660_000_000
-    assert market_wire.stamp_ns(0.0) == 0
+    assert [market_wire.stamp_ns(nonsense) for nonsense in (0.0, -1.0, 1e300)] == [0, 0, 0]
 
 
 def test_instruments_are_read_exactly_and_unknown_kinds_left_out():
