@@ -1,0 +1,71 @@
+"""What risk keeps on disk, and who may take it over."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from domain.errors import UserError
+from trading.risk.latch import (
+    FILE_NAME,
+    KILL_FILE_NAME,
+    KillMark,
+    Opening,
+    RiskMemory,
+    clear_kill_mark,
+    kill_mark_bytes,
+    load_memory,
+    memory_bytes,
+    take_kill_mark,
+)
+from trading.risk.states import Cause, Latched
+
+MEMORY = RiskMemory(
+    run="20261121-local",
+    day=20_778,
+    day_start_equity=-1.5,
+    equity_peak=12.25,
+    openings={"BTC-PERPETUAL": Opening(Decimal("-0.010"), Decimal("100000.5"), Decimal("0.01"))},
+    limits={"position_max_base": 0.05},
+    latched=[Latched(Cause.LOSS_FROM_PEAK, "lost 300", 5)],
+)
+
+
+def test_what_was_saved_is_loaded_exactly(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(memory_bytes(MEMORY))
+    assert load_memory(tmp_path) == MEMORY
+    assert load_memory(tmp_path).for_run("20261121-local") == MEMORY
+
+
+def test_another_run_takes_over_the_latch_and_nothing_else() -> None:
+    assert MEMORY.for_run("20261122-local") == RiskMemory(run="20261122-local", latched=MEMORY.latched)
+
+
+def test_nothing_saved_is_an_empty_memory(tmp_path: Path) -> None:
+    assert load_memory(tmp_path) == RiskMemory()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"latched": 3}', b'{"latched":[{"cause":"moon"}]}'])
+def test_a_broken_file_stops_the_start_because_a_halt_may_stand_in_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(UserError, match=r"risk\.json: cannot be read"):
+        load_memory(tmp_path)
+
+
+def test_the_mark_of_a_kill_is_a_latched_cause_until_it_is_cleared(tmp_path: Path) -> None:
+    # Given no mark, then one
+    assert take_kill_mark(tmp_path) is None
+    (tmp_path / KILL_FILE_NAME).write_bytes(kill_mark_bytes(KillMark(99, "killed")))
+    # If it is looked for, I expect it as a cause, as often as one looks
+    assert take_kill_mark(tmp_path) == take_kill_mark(tmp_path) == Latched(Cause.KILLED, "killed", 99)
+    clear_kill_mark(tmp_path)
+    assert take_kill_mark(tmp_path) is None
+
+
+def test_an_unreadable_mark_counts_as_one(tmp_path: Path) -> None:
+    (tmp_path / KILL_FILE_NAME).write_bytes(b"half a wri")
+    mark = take_kill_mark(tmp_path)
+    assert mark is not None
+    assert mark.cause is Cause.KILLED

@@ -1,0 +1,118 @@
+"""From configured limits to the words of the record, and how limits change while running."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from domain.codes import RiskReason
+from domain.instrument import Instrument, InstrumentKind
+from domain.order import TradingState
+from domain.records import LIMITS
+from trading.risk.config import RiskConfig
+from trading.risk.gate import Exposure, Order, Refused, check
+from trading.risk.limits import LOOSER, Holding, changed_limit, fill_limits, position_lots, with_limits
+from trading.risk.states import ALL_CLEAR, Verdict
+
+ETH = Instrument("ETH-PERPETUAL", InstrumentKind.PERPETUAL, "ETHUSD", Decimal("0.1"), Decimal("0.01"), Decimal("0.01"))
+CONFIG = RiskConfig(position_max_base=2.0, order_size_max_base=0.5, gross_notional_max_usd=20_000.0)
+
+
+class Row:
+    def __init__(self) -> None:
+        self.record = np.zeros(1, LIMITS.dtype)
+        data = self.record.view(np.uint8).data
+        self.ints, self.floats = data.cast("q"), data.cast("d")
+
+    def fill(self, holding: Holding, verdict: Verdict = ALL_CLEAR, gross_room: float = 20_000.0) -> Row:
+        fill_limits(self.ints, self.floats, config=CONFIG, holding=holding, verdict=verdict,
+                    gross_room=gross_room, now_ns=7)  # fmt: skip
+        return self
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.record[name][0])
+
+
+def test_limits_are_told_in_lots_and_quote_currency() -> None:
+    # Given a position of -0.3 ETH at a mark of 4,000
+    row = Row().fill(Holding(3, ETH, Decimal("-0.3"), 4_000.0))
+    # If the record is read, I expect lots of 0.01, a collar of 2 %, and what belongs to it
+    expected = {
+        "instrument": 3, "written_time_ns": 7, "state": TradingState.ACTIVE, "reason": 0, "is_position_known": 1,
+        "position_lots": -30, "order_lots_max": 50, "position_lots_max": 200, "open_orders_max": 32,
+        "order_rate_max": 50, "order_notional_max": 10_000.0, "gross_notional_room": 20_000.0, "mark_price": 4_000.0,
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+    assert (row["collar_low"], row["collar_high"]) == (pytest.approx(3920.0), pytest.approx(4080.0))
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        Holding(0, None, Decimal(0), 4_000.0),
+        Holding(0, ETH, None, 4_000.0),
+        Holding(0, ETH, Decimal(0), math.nan),
+    ],
+)
+def test_what_is_unknown_closes_the_gate(holding: Holding) -> None:
+    # Given an instrument, a position or a mark that is unknown
+    row = Row().fill(holding)
+    # If an order is checked against its limits, I expect a refusal
+    held = Exposure(0.1, 0.01, is_position_known=True)
+    assert isinstance(check(row, Order(1, 40_000, 1), held, 7), Refused)
+
+
+def test_recovering_allows_half_of_the_exposure() -> None:
+    verdict = Verdict(TradingState.RECOVERING, RiskReason.NONE, "")
+    row = Row().fill(Holding(0, ETH, Decimal(0), 4_000.0), verdict, gross_room=15_000.0)
+    assert row["position_lots_max"] == 100
+    assert row["gross_notional_room"] == pytest.approx(5_000.0)
+    assert row["order_lots_max"] == 50
+
+
+def test_a_broken_lot_counts_as_a_whole_one() -> None:
+    assert position_lots(Holding(0, ETH, Decimal("0.011"), 1.0)) == 2
+    assert position_lots(Holding(0, ETH, Decimal("-0.011"), 1.0)) == -2
+
+
+def test_a_flat_instrument_has_no_notional_whatever_its_mark() -> None:
+    assert Holding(0, ETH, Decimal(0), math.nan).notional == 0.0
+    assert math.isnan(Holding(0, ETH, Decimal(1), math.nan).notional)
+    assert Holding(0, ETH, Decimal(-2), 4_000.0).notional == 8_000.0
+
+
+def test_a_change_says_whether_it_loosens() -> None:
+    assert changed_limit(CONFIG, "position_max_base", "3").is_looser
+    assert not changed_limit(CONFIG, "position_max_base", "1.5").is_looser
+    assert not changed_limit(CONFIG, "position_max_base", "2.0").is_looser
+    assert changed_limit(CONFIG, "flatten_on_halt", "true").config.flatten_on_halt
+    assert not changed_limit(CONFIG, "flatten_on_halt", "true").is_looser
+    assert changed_limit(CONFIG, "cooldown_s", "1").is_looser
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("positions", "1", "no limit `positions`"),
+        ("interval_ms", "20", "no limit `interval_ms`"),
+        ("position_max_base", "lots", "risk.position_max_base = lots"),
+        ("position_max_base", "-1", "risk.position_max_base = -1"),
+        ("position_max_base", "nan", "risk.position_max_base = nan"),
+        ("position_max_base", "0.1", "must not exceed position_max_base"),
+    ],
+)
+def test_a_change_that_cannot_be_is_explained(name: str, text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        changed_limit(CONFIG, name, text)
+
+
+def test_limits_set_before_a_restart_are_in_force_again() -> None:
+    # Given every limit that can be set, set to what it is
+    values = {name: float(getattr(CONFIG, name)) for name in LOOSER}
+    # If they are put over the configuration, with one changed, I expect only that one to differ
+    assert with_limits(CONFIG, values) == CONFIG
+    changed = with_limits(CONFIG, {**values, "open_orders_max": 4.0, "flatten_on_halt": 1.0})
+    assert (changed.open_orders_max, changed.flatten_on_halt) == (4, True)
