@@ -16,7 +16,7 @@ unrealised part is what makes up the difference, so that nothing is ever lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -115,21 +115,14 @@ class Ledger:
 
     Args:
         multipliers: base units for one unit of size, for each instrument that is kept.
+        ignored: trades that the start position contains already.
     """
 
-    def __init__(self, multipliers: Mapping[str, Decimal]) -> None:
+    def __init__(self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = ()) -> None:
         self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
         self._counted: dict[FillKey, tuple[Decimal, Decimal]] = {}
         self._unbooked: dict[FillKey, str] = {}
-        self._ignored: set[FillKey] = set()
-
-    def ignore(self, trade: TradeReport) -> None:
-        """Leave out a trade that the start position contains already."""
-        self._ignored.add(trade.key)
-
-    @property
-    def ignored_keys(self) -> set[FillKey]:
-        return set(self._ignored)
+        self._ignored = frozenset(ignored)
 
     @property
     def unbooked(self) -> int:

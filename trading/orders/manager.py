@@ -291,7 +291,7 @@ class OrderManager:
         order.changed_time_ns = now_ns
 
     def _stamp_sent(self, order: Order, now_ns: int) -> None:
-        order.changed_time_ns = now_ns
+        order.sent_time_ns = order.changed_time_ns = now_ns
         order.deadline_ns = now_ns + self._answer_timeout_ns
 
     def _move(self, order: Order, trigger: OrderTrigger) -> None:

@@ -21,14 +21,32 @@ class Order:
         filled_lots: what the venue says is filled; never falls.
         booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
         deadline_ns: monotonic; a message in flight that is unanswered then leaves the order UNKNOWN.
+        sent_time_ns: monotonic, when the last message of ours left.
         changed_time_ns: monotonic, last message sent or heard about it.
         wish_id: the wish that led to the last message; 0 when none did.
     """
 
     __slots__ = (
-        "absences", "booked_lots", "changed_time_ns", "client_order_id", "deadline_ns", "fill_keys",
-        "filled_lots", "instrument", "is_operator", "is_reduce_only", "left_behind", "price_ticks", "side",
-        "size_lots", "state", "target", "time_in_force", "venue_order_id", "wish_id",
+        "absences",
+        "booked_lots",
+        "changed_time_ns",
+        "client_order_id",
+        "deadline_ns",
+        "fill_keys",
+        "filled_lots",
+        "instrument",
+        "is_operator",
+        "is_reduce_only",
+        "left_behind",
+        "price_ticks",
+        "sent_time_ns",
+        "side",
+        "size_lots",
+        "state",
+        "target",
+        "time_in_force",
+        "venue_order_id",
+        "wish_id",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +78,7 @@ class Order:
         self.filled_lots = 0
         self.booked_lots = 0
         self.deadline_ns = 0
+        self.sent_time_ns = 0
         self.changed_time_ns = 0
         self.absences = 0
         self.left_behind: deque[Terms] = deque(maxlen=LEFT_BEHIND_MAX)

@@ -83,8 +83,7 @@ def test_a_venue_that_changes_a_fill_is_not_believed() -> None:
 
 
 def test_trades_before_the_session_and_of_other_instruments_are_left_out() -> None:
-    book = ledger()
-    book.ignore(trade("old"))
+    book = Ledger({NAME: D(1)}, ignored=[trade("old").key])
     assert not book.book_trade(trade("old"))
     assert not book.book_trade(trade("other", name="ETH-PERPETUAL"))
     assert book.lines[NAME].fill_count == 0

@@ -1,0 +1,309 @@
+"""The core of execution: listens to the venue, works when rung, carries out commands. No process, no socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from actors.execution_core.books import AccountBooks, ToldFills
+from actors.execution_core.desk import Desk
+from actors.execution_core.ending import Ending
+from actors.execution_core.journal import Journal
+from actors.execution_core.ports import Ports
+from actors.execution_core.quotes import QuoteSender
+from actors.execution_core.report import build_report
+from actors.execution_core.session_state import load_session_state, replace_file
+from actors.execution_core.truth import Truth
+from actors.execution_core.watch import Watch
+from domain.clock import NS_PER_MS
+from domain.errors import VenueError
+from domain.instrument import Instrument
+from domain.order import Side
+from domain.reports import OrderReport, PositionReport, TradeReport
+from shm.errors import RecordBusyError
+from trading.ledger import Ledger
+from trading.orders.config import ExecutionConfig, order_label
+from trading.orders.manager import OrderManager, RequestKind
+from trading.orders.reconcile import Step
+from trading.orders.throttle import Throttle
+from trading.risk import gate
+from venues.gateway import OrderGateway
+
+CODE_THROTTLED = 4
+ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
+EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
+STOPPING, CANCELLING, FLATTENING, JOURNAL_FAILS = "stopping", "cancelling", "flattening", "the journal fails"
+SETTLE_TIMEOUT_S = 3.0
+CLIENT_ORDER_IDS_PER_MS = 1000
+
+
+class ExecutionCore:
+    """Everything that execution does, once the instruments are known.
+
+    Attributes:
+        desks: by instrument name.
+        books: orders, ledger, position.
+        quotes: the tick's last mile.
+        truth: recovery and audits.
+    """
+
+    def __init__(
+        self,
+        config: ExecutionConfig,
+        ports: Ports,
+        gateway: OrderGateway,
+        instruments: Mapping[str, Instrument],
+        *,
+        told: ToldFills | None = None,
+        on_recovered: Any = lambda: None,
+    ) -> None:
+        self._config = config
+        self._ports = ports
+        self._clock = ports.clock
+        self._log = ports.log
+        self._gateway = gateway
+        self._next_order_id = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
+        self._accounts_due_ns = self._expire_due_ns = 0
+        self.label = order_label(config, ports.session)
+        rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
+        self.desks = {name: Desk(row, name, instrument) for name, (row, instrument) in rows.items()}
+        for desk in self.desks.values():
+            if ports.shared.accounts.load_own(desk.row):
+                desk.quoted_time.resume(ports.shared.accounts.ints)
+        self.journal = Journal(ports.run_dir / "journal.jsonl")
+        self.watch = Watch(ports.shared.heartbeats, config.suspect_ms * NS_PER_MS)
+        manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS)
+        ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
+        self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
+        self.quotes = QuoteSender(
+            config, ports, gateway, manager, self.watch, self.journal, self.new_order_id, self.label, self._on_denied
+        )
+        self.quotes.desks = list(self.desks.values())
+        state = load_session_state(ports.run_dir)
+        self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.label, state, on_recovered)
+        self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.label)
+
+    def new_order_id(self) -> int:
+        """Return a client order id: unique over restarts, for no process sends 1000 orders a millisecond."""
+        self._next_order_id += 1
+        return self._next_order_id
+
+    # ---- the duty cycle --------------------------------------------------------------------------------
+
+    def do_work(self, now_ns: int) -> int:
+        """Quote what is new, then look after everything that has a time; return messages sent."""
+        self._gateway.keep_alive(now_ns)
+        self.watch.look(now_ns)
+        sent = 0
+        for desk in self.desks.values():
+            messages = self.quotes.look(desk, now_ns)
+            if messages:
+                sent += messages
+                self._after_sending(desk)
+        if now_ns >= self._expire_due_ns:
+            self._expire_due_ns = now_ns + EXPIRE_INTERVAL_NS
+            self._look_after(now_ns)
+        return sent
+
+    def _after_sending(self, desk: Desk) -> None:
+        self._note_notional(desk)
+        self.books.publish_account(desk, self._clock.monotonic_ns())
+
+    def _look_after(self, now_ns: int) -> None:
+        expired = self.books.manager.expire(now_ns)
+        if expired:
+            self._ports.measures.counts.add("unknown_outcomes", len(expired))
+            for order in expired:
+                self.books.desk_of(order).is_dirty = True
+            self._log.warning("no answer in time: the venue is asked", orders=[repr(order) for order in expired])
+        self.truth.look(now_ns)
+        if now_ns >= self._accounts_due_ns:
+            self._accounts_due_ns = now_ns + ACCOUNTS_INTERVAL_NS
+            for desk in self.desks.values():
+                self._note_notional(desk)
+            self.books.publish_accounts(now_ns)
+
+    def _note_notional(self, desk: Desk) -> None:
+        """Work out what this instrument's orders may add to the account's exposure; the others' gate asks for it."""
+        if len(self.desks) == 1:
+            return
+        desk.view(self.books.manager.live(desk.row))
+        exposure = desk.exposure
+        if not (exposure.buy_lots or exposure.sell_lots or exposure.position_lots):
+            desk.added_notional = 0.0
+            return
+        limits = self._ports.shared.limits
+        try:
+            if limits.load(desk.row):
+                desk.added_notional = gate.notional_added(limits, exposure)
+        except RecordBusyError:
+            return  # counted anew within ACCOUNTS_INTERVAL_NS
+
+    # ---- from the venue --------------------------------------------------------------------------------
+
+    def on_ready(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self.quotes.throttle = Throttle(
+            message_rate=max(self._gateway.message_rate, 1),
+            margin_ratio=self._config.throttle_margin_ratio,
+            reserve=self._config.throttle_reserve,
+            cancel_rate=self._config.cancel_rate_per_s,
+            backoff_ns_min=self._config.throttle_backoff_ms_min * NS_PER_MS,
+            backoff_ns_max=self._config.throttle_backoff_ms_max * NS_PER_MS,
+            now_ns=now_ns,
+        )
+        self.truth.begin_recovery()
+
+    def on_disconnected(self, reason: str) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self._log.warning("venue connection lost: every order's state is unknown", reason=reason)
+        self.truth.on_disconnected()
+        self.books.manager.disconnect(now_ns)
+        self._ports.measures.counts.add("reconnects")
+        self.books.set_known(False, now_ns)
+
+    def on_orders(self, reports: list[OrderReport]) -> None:
+        now_ns = self._clock.monotonic_ns()
+        has_fills = False
+        for report in reports:
+            has_fills |= bool(report.fills)
+            if report.instrument_name not in self.desks:
+                continue
+            is_tracked = self.books.take_report(report, now_ns)
+            if not is_tracked and not report.status.is_closed and report.label == self.label:
+                self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
+                self._gateway.cancel_order(report.venue_order_id)
+            if is_tracked and report.change_reason == "insert" and not report.status.is_closed:
+                self.quotes.breaker.on_accepted()
+        if self.quotes.throttle is not None:
+            self.quotes.throttle.on_accepted(now_ns)
+        if has_fills:
+            self.truth.note_difference(now_ns)
+        self._ports.work_soon()
+
+    def on_rejected(self, kind: RequestKind, client_order_id: int, error: VenueError) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if error.code == CODE_THROTTLED and self.quotes.throttle is not None:
+            pause_ms = self.quotes.throttle.on_throttled(now_ns)
+            self._log.warning("the venue says we send too much: quotes wait", pause_ms=pause_ms)
+        elif kind == "insert" and self.quotes.breaker.on_refused(now_ns):
+            self._log.warning("the venue refuses inserts: they pause", reason=str(error))
+        if client_order_id:
+            self.books.take_rejection(kind, client_order_id, error, now_ns)
+            self._log.info("rejected", kind=kind, client_order_id=client_order_id, reason=str(error))
+        self._ports.work_soon()
+
+    def on_trades(self, trades: list[TradeReport]) -> None:
+        self.truth.take_trades(trades)
+        self._ports.work_soon()
+
+    def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
+        self.truth.take_positions(positions, is_snapshot, self._clock.monotonic_ns())
+
+    def on_alive(self, now_ns: int) -> None:
+        """Any frame: the gateway itself watches for silence."""
+
+    def _on_denied(self, desk: Desk, step: Step, refused: gate.Refused) -> None:
+        side = Side.BUY if step.is_buy else Side.SELL
+        self.books.take_denial(desk, side, step.price_ticks, step.open_lots, self._clock.monotonic_ns())
+        self._log.warning("denied by the gate", instrument=desk.name, reason=refused.text)
+
+    def throttle_wait_ns(self, now_ns: int) -> int:
+        """Return when a message that found no token can leave, from now; 0 = none waits."""
+        throttle = self.quotes.throttle
+        if throttle is None or not any(desk.throttled_since_ns for desk in self.desks.values()):
+            return 0
+        return max(throttle.wait_ns(now_ns), 1)
+
+    # ---- commands --------------------------------------------------------------------------------------
+
+    async def cancel_all(self) -> int | None:
+        """Cancel every order of ours; quoting goes on afterwards. Return what the venue still shows; None = unknown."""
+        self.quotes.holds.add(CANCELLING)
+        try:
+            return await self.ending.cancel_everything(self._config.stop_timeout_s)
+        finally:
+            self.quotes.holds.discard(CANCELLING)
+
+    async def halt(self) -> int | None:
+        """Cancel every order of ours and stay out until risk's limits say otherwise."""
+        self.quotes.halted_time_ns = self._clock.monotonic_ns()
+        return await self.cancel_all()
+
+    async def flatten(self) -> dict[str, str]:
+        """Cancel, then bring every position to zero; return what is left of them, empty = flat."""
+        self.quotes.holds.add(FLATTENING)
+        try:
+            await self.ending.cancel_everything(self._config.stop_timeout_s)
+            return await self.ending.flatten()
+        finally:
+            self.quotes.holds.discard(FLATTENING)
+
+    async def stop(self, *, flatten: bool) -> dict[str, Any]:
+        """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written."""
+        self._begin_stop()
+        open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
+        if flatten:
+            await self.ending.flatten()
+            open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
+        is_consistent = await self.ending.settle(SETTLE_TIMEOUT_S)
+        return self._final_report(open_orders, is_consistent)
+
+    async def stop_at_once(self, timeout_s: float) -> int | None:
+        """Cancel and confirm, nothing else; return what the venue still shows."""
+        self._begin_stop()
+        open_orders = await self.ending.cancel_everything(timeout_s)
+        self._final_report(open_orders, not self.truth.differences() and not self.books.ledger.unbooked)
+        return open_orders
+
+    def report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
+        marks = {name: self.ending.mark_price(desk) or Decimal(0) for name, desk in self.desks.items()}
+        counts = self._ports.measures.counts.values()
+        return build_report(
+            self.books.ledger, self.desks, self.truth.venue_positions, marks, counts, open_orders, is_consistent
+        )
+
+    def _begin_stop(self) -> None:
+        self.quotes.holds.add(STOPPING)
+        now_ns = self._clock.monotonic_ns()
+        for desk in self.desks.values():
+            desk.quoted_time.end(now_ns)
+
+    def _final_report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
+        self.books.publish_accounts(self._clock.monotonic_ns())
+        report = self.report(open_orders, is_consistent)
+        replace_file(self._ports.run_dir / "execution.json", msgspec.json.format(msgspec.json.encode(report), indent=1))
+        return report
+
+    # ---- the journal -----------------------------------------------------------------------------------
+
+    async def keep_journal(self, interval_s: float) -> None:
+        """Write the journal from a thread for ever; when the disk refuses, quotes are pulled until it takes again."""
+        entries: list[tuple[Any, ...]] = []
+        while True:
+            await asyncio.sleep(interval_s)
+            entries += self.journal.take()
+            if not entries:
+                continue
+            try:
+                await asyncio.to_thread(self.journal.write, entries)
+            except OSError as error:
+                if JOURNAL_FAILS not in self.quotes.holds:
+                    self._log.error("the journal cannot be written: quotes are pulled", reason=str(error))
+                self.quotes.holds.add(JOURNAL_FAILS)
+                continue
+            entries = []
+            if JOURNAL_FAILS in self.quotes.holds:
+                self.quotes.holds.discard(JOURNAL_FAILS)
+                self._log.info("the journal is written again")
+
+    def close(self) -> None:
+        """Write what is left; called last."""
+        try:
+            self.journal.close()
+        except OSError as error:
+            self._log.error("the end of the journal is lost", reason=str(error))

@@ -1,0 +1,226 @@
+"""One instrument of execution: its wish, its orders as reconciling and the gate see them, its account row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actors.execution_core.quoted_time import QuotedTime
+from domain.codes import OffReason, RiskReason
+from domain.instrument import Instrument
+from domain.order import Side, TradingState
+from domain.records import ACCOUNT, LIMITS, QUOTE_LEVELS_MAX, WISH
+from shm.record import TableReader, TableWriter
+from trading.orders.order import Order
+from trading.orders.reconcile import Hold, Level, LiveOrder
+from trading.orders.states import OrderState
+from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, Exposure
+
+_WISH_ID = WISH.word("wish_id")
+_WISH_EPOCH = WISH.word("strategy_epoch")
+_WISH_SOURCE = WISH.word("source_time_ns")
+_WISH_COMPUTED = WISH.word("computed_time_ns")
+_WISH_BID_OFF = WISH.word("bid_off_reason")
+_WISH_ASK_OFF = WISH.word("ask_off_reason")
+_WISH_LADDERS = (
+    (WISH.word("bid_count"), WISH.word("bid_price_ticks"), WISH.word("bid_size_lots")),
+    (WISH.word("ask_count"), WISH.word("ask_price_ticks"), WISH.word("ask_size_lots")),
+)
+_STATE = LIMITS.word("state")
+_LIMITS_POSITION = LIMITS.word("position_lots")
+_POSITION_MAX = LIMITS.word("position_lots_max")
+_ORDER_MAX = LIMITS.word("order_lots_max")
+_LADDER_WORDS = range(ACCOUNT.word("bid_count"), ACCOUNT.word("session_time_ns"))
+_ACCOUNT_LADDERS = (
+    (ACCOUNT.word("bid_count"), ACCOUNT.word("bid_price_ticks"), ACCOUNT.word("bid_size_lots")),
+    (ACCOUNT.word("ask_count"), ACCOUNT.word("ask_price_ticks"), ACCOUNT.word("ask_size_lots")),
+)
+_HOLDS = {
+    OrderState.PENDING_NEW: Hold.BUSY,
+    OrderState.WORKING: Hold.FREE,
+    OrderState.PENDING_AMEND: Hold.BUSY,
+    OrderState.PENDING_CANCEL: Hold.LEAVING,
+    OrderState.UNKNOWN: Hold.UNKNOWN,
+}
+
+
+class Wish(NamedTuple):
+    """A WISH row, read once."""
+
+    wish_id: int
+    strategy_epoch: int
+    source_time_ns: int
+    computed_time_ns: int
+    is_quoted: tuple[bool, bool]  # bid, ask: no limit, pause or filter took the side away
+    bids: list[Level]
+    asks: list[Level]
+
+    @property
+    def terms(self) -> tuple[int, tuple[bool, bool], list[Level], list[Level]]:
+        """What matters to us; a wish that is only written again has the same."""
+        return (self.source_time_ns, self.is_quoted, self.bids, self.asks)
+
+
+class LiveView(NamedTuple):
+    """The live orders of an instrument, as reconciling takes them."""
+
+    bids: list[LiveOrder]
+    asks: list[LiveOrder]
+    leaving_bid_lots: int
+    leaving_ask_lots: int
+
+
+class Desk:
+    """One instrument. Whoever changes orders or position sets `is_dirty`.
+
+    Attributes:
+        position_lots: signed holdings by the ledger.
+        is_dirty: something changed since the orders were last reconciled.
+        throttled_since_ns: when a message first found no token; 0 = nothing waits.
+        blocked_by: why nothing is wanted just now; empty = the wish is.
+        refusal: the last refusal of the gate by side, so that a repeated one is told once.
+    """
+
+    def __init__(self, row: int, name: str, instrument: Instrument) -> None:
+        self.row = row
+        self.name = name
+        self.instrument = instrument
+        self.position_lots = 0
+        self.fill_count = 0
+        self.is_dirty = True
+        self.throttled_since_ns = 0
+        self.blocked_by = "starting"
+        self.refusal: dict[Side, tuple[RiskReason, int, int]] = {}
+        self.wish: Wish | None = None
+        self.wish_sequence = 0
+        self.limits_busy_since_ns = 0
+        self.quoted_time = QuotedTime()
+        self.is_allowed = (True, True)
+        self.exposure = Exposure(
+            tick_size=float(instrument.tick_size),
+            base_per_lot=float(instrument.lot_size * instrument.contract_multiplier),
+        )
+        self.added_notional = 0.0
+
+    # ---- the wish --------------------------------------------------------------------------------------
+
+    def take_wish(self, table: TableReader) -> Wish:
+        """Read the row that `table` has loaded."""
+        ints = table.ints
+        ladders = []
+        for count_word, price_word, size_word in _WISH_LADDERS:
+            count = min(ints[count_word], QUOTE_LEVELS_MAX)
+            levels = ((ints[price_word + i], ints[size_word + i]) for i in range(count))
+            ladders.append([level for level in levels if level[1] > 0])
+        self.wish = Wish(
+            ints[_WISH_ID],
+            ints[_WISH_EPOCH],
+            ints[_WISH_SOURCE],
+            ints[_WISH_COMPUTED],
+            (ints[_WISH_BID_OFF] == OffReason.QUOTED, ints[_WISH_ASK_OFF] == OffReason.QUOTED),
+            ladders[0],
+            ladders[1],
+        )
+        return self.wish
+
+    def bounded(self, wish: Wish, limits: TableReader, view: LiveView) -> tuple[list[Level], list[Level]]:
+        """Return the wish without what the limits in `limits` would refuse, so that resting orders obey them too."""
+        ints = limits.ints
+        state = ints[_STATE]
+        if state not in (TradingState.ACTIVE, TradingState.REDUCING, TradingState.RECOVERING):
+            self.is_allowed = (False, False)
+            return [], []
+        high_lots = max(self.position_lots, ints[_LIMITS_POSITION])
+        low_lots = min(self.position_lots, ints[_LIMITS_POSITION])
+        reach_lots = 0 if state == TradingState.REDUCING else ints[_POSITION_MAX]
+        buy_room = reach_lots - high_lots
+        sell_room = reach_lots + low_lots
+        lots_min, lots_max = self.instrument.order_lots_min, ints[_ORDER_MAX]
+        self.is_allowed = (
+            wish.is_quoted[0] and buy_room >= lots_min,
+            wish.is_quoted[1] and sell_room >= lots_min,
+        )
+        return (
+            _trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max),
+            _trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max),
+        )
+
+    # ---- our orders ------------------------------------------------------------------------------------
+
+    def view(self, orders: Iterable[Order]) -> LiveView:
+        """Return the live orders for reconciling, and bring `exposure` up to date with them."""
+        bids: list[LiveOrder] = []
+        asks: list[LiveOrder] = []
+        leaving = [0, 0]
+        lots = [0, 0]
+        best_bid, best_ask = NO_OWN_BID_TICKS, NO_OWN_ASK_TICKS
+        count = 0
+        for order in orders:
+            hold = Hold.LEAVING if order.is_operator else _HOLDS[order.state]
+            terms = order.terms if order.target is None else order.target
+            aggressive_ticks = order.aggressive_price_ticks
+            live = LiveOrder(order.client_order_id, *terms, order.filled_lots, aggressive_ticks, hold)
+            exposed_lots = order.exposed_lots
+            count += 1
+            if order.side is Side.BUY:
+                bids.append(live)
+                lots[0] += exposed_lots
+                leaving[0] += exposed_lots * (hold is Hold.LEAVING)
+                best_bid = max(best_bid, aggressive_ticks)
+            else:
+                asks.append(live)
+                lots[1] += exposed_lots
+                leaving[1] += exposed_lots * (hold is Hold.LEAVING)
+                best_ask = min(best_ask, aggressive_ticks)
+        exposure = self.exposure
+        exposure.position_lots = self.position_lots
+        exposure.buy_lots, exposure.sell_lots = lots
+        exposure.open_orders = count
+        exposure.own_best_bid_ticks, exposure.own_best_ask_ticks = best_bid, best_ask
+        return LiveView(bids, asks, leaving[0], leaving[1])
+
+    # ---- the account row -------------------------------------------------------------------------------
+
+    def publish_account(self, table: TableWriter, orders: Iterable[Order], is_known: bool, now_ns: int) -> None:
+        """Write the ACCOUNT row, the quoted time up to now included."""
+        ladders: tuple[list[Level], list[Level]] = ([], [])
+        pending = [0, 0]
+        for order in orders:
+            side = order.side is Side.SELL
+            if order.is_confirmed_open:
+                ladders[side].append((order.price_ticks, order.remaining_lots))
+            pending[side] += order.exposed_lots - (order.remaining_lots if order.is_confirmed_open else 0)
+        ladders[0].sort(reverse=True)
+        ladders[1].sort()
+        quoted_time = self.quoted_time
+        quoted_time.count(now_ns)
+        quoted_time.now_is((bool(ladders[0]), bool(ladders[1])), self.is_allowed)
+        ints = table.ints
+        ints[ACCOUNT.word("instrument")] = self.row
+        ints[ACCOUNT.word("updated_time_ns")] = now_ns
+        ints[ACCOUNT.word("is_known")] = is_known
+        ints[ACCOUNT.word("position_lots")] = self.position_lots
+        ints[ACCOUNT.word("pending_buy_lots")], ints[ACCOUNT.word("pending_sell_lots")] = pending
+        ints[ACCOUNT.word("fill_count")] = self.fill_count
+        for word in _LADDER_WORDS:
+            ints[word] = 0
+        for (count_word, price_word, size_word), ladder in zip(_ACCOUNT_LADDERS, ladders, strict=True):
+            shown = ladder[:QUOTE_LEVELS_MAX]
+            ints[count_word] = len(shown)
+            for i, (price_ticks, size_lots) in enumerate(shown):
+                ints[price_word + i] = price_ticks
+                ints[size_word + i] = size_lots
+        quoted_time.write(ints)
+        table.publish(self.row)
+
+
+def _trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -> list[Level]:
+    """Return the levels that fit into `room_lots`, best first, none larger than `lots_max`."""
+    kept: list[Level] = []
+    for price_ticks, size_lots in ladder:
+        lots = min(size_lots, room_lots, lots_max)
+        if lots < lots_min:
+            break
+        kept.append((price_ticks, lots))
+        room_lots -= lots
+    return kept

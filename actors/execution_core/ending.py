@@ -1,0 +1,254 @@
+"""Getting out: cancel everything and have the venue confirm it, flatten, settle the books.
+
+Every step is bounded in time. Nothing is believed but the venue's own list of open orders, empty twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from decimal import Decimal
+
+from actors.execution_core.books import AccountBooks
+from actors.execution_core.desk import Desk
+from actors.execution_core.ports import Ports
+from actors.execution_core.quotes import QuoteSender
+from actors.execution_core.truth import Truth
+from domain.clock import NS_PER_S
+from domain.errors import ConnectivityError, VenueError
+from domain.order import Side, TimeInForce
+from domain.records import BOOK, LIMITS
+from domain.units import ask_ticks, bid_ticks, nearest_ticks
+from shm.errors import RecordBusyError
+from trading.orders.config import ExecutionConfig
+from trading.orders.order import Order
+from trading.orders.states import OrderState
+from trading.risk import gate
+from venues.gateway import NewOrder, OrderGateway
+
+POLL_S = 0.01
+EMPTY_LISTS_NEEDED = 2
+PAUSE_S = 0.02
+RETRY_S = 0.2
+BPS = 10_000
+_CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND})
+_MARK = LIMITS.word("mark_price")
+_COLLAR_LOW = LIMITS.word("collar_low")
+_COLLAR_HIGH = LIMITS.word("collar_high")
+_BID, _ASK, _IS_VALID = BOOK.word("bid_price"), BOOK.word("ask_price"), BOOK.word("is_valid")
+
+
+class Ending:
+    """Cancels, flattens and settles on request."""
+
+    def __init__(
+        self,
+        config: ExecutionConfig,
+        ports: Ports,
+        gateway: OrderGateway,
+        books: AccountBooks,
+        quotes: QuoteSender,
+        truth: Truth,
+        label: str,
+    ) -> None:
+        self._config = config
+        self._clock = ports.clock
+        self._log = ports.log
+        self._shared = ports.shared
+        self._gateway = gateway
+        self._books = books
+        self._quotes = quotes
+        self._truth = truth
+        self._label = label
+
+    # ---- cancelling ------------------------------------------------------------------------------------
+
+    def send_cancels(self) -> int:
+        """Cancel at once every order that we know of; return how many."""
+        now_ns = self._clock.monotonic_ns()
+        sent = 0
+        try:
+            for order in self._books.manager.all_live():
+                if order.state in _CANCELLABLE and self._gateway.is_ready:
+                    sent += self._quotes.cancel(order, self._books.desk_of(order), now_ns)
+        except ConnectivityError:
+            pass  # the venue cancels what the broken session left; the list below is what counts
+        return sent
+
+    async def cancel_everything(self, timeout_s: float) -> int | None:
+        """Cancel all orders of ours; return how many the venue still shows in the end (0 = confirmed twice), or
+        None when it could not be asked."""
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        self.send_cancels()
+        empty_lists = 0
+        shown: int | None = None
+        is_first = True
+        while True:
+            try:
+                async with asyncio.timeout(max(deadline_ns - self._clock.monotonic_ns(), 0) / NS_PER_S):
+                    if is_first:
+                        await self._gateway.cancel_session()
+                        is_first = False
+                    shown = await self._truth.cancel_ours()
+                empty_lists = 0 if shown else empty_lists + 1
+                if empty_lists >= EMPTY_LISTS_NEEDED:
+                    return 0
+            except VenueError as error:
+                is_first = False
+                self._log.warning("cancelling is refused by the venue", reason=str(error))
+            except (ConnectivityError, TimeoutError):
+                empty_lists = 0
+            if self._clock.monotonic_ns() >= deadline_ns:
+                return shown or None
+            await asyncio.sleep(PAUSE_S)
+
+    async def settle(self, timeout_s: float) -> bool:
+        """Fetch history and positions until they agree and every fee is booked; return whether they do."""
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        while True:
+            try:
+                async with asyncio.timeout(max(deadline_ns - self._clock.monotonic_ns(), 0) / NS_PER_S):
+                    await self._truth.fetch_trades()
+                    await self._truth.fetch_positions()
+                if not self._truth.differences() and not self._books.ledger.unbooked:
+                    return True
+            except (ConnectivityError, VenueError, TimeoutError) as error:
+                self._log.warning("settling is delayed", reason=f"{type(error).__name__}: {error}")
+            if self._clock.monotonic_ns() >= deadline_ns:
+                return False
+            await asyncio.sleep(PAUSE_S)
+
+    # ---- flattening ------------------------------------------------------------------------------------
+
+    async def flatten(self) -> dict[str, str]:
+        """Bring every position to zero; return the positions that are left, by instrument.
+
+        Quotes must be held back and cancelled by the caller. One reduce-only order an instrument at a time, never
+        larger than the position: it cannot turn round.
+        """
+        deadline_ns = self._clock.monotonic_ns() + int(self._config.flatten_timeout_s * NS_PER_S)
+        await asyncio.gather(*(self._flatten_desk(desk, deadline_ns) for desk in self._books.desks.values()))
+        return {
+            desk.name: str(desk.instrument.size(desk.position_lots))
+            for desk in self._books.desks.values()
+            if desk.position_lots
+        }
+
+    async def _flatten_desk(self, desk: Desk, deadline_ns: int) -> None:
+        passive_until_ns = self._clock.monotonic_ns() + int(self._config.flatten_passive_s * NS_PER_S)
+        while desk.position_lots and self._clock.monotonic_ns() < deadline_ns:
+            now_ns = self._clock.monotonic_ns()
+            is_passive = now_ns < passive_until_ns
+            price_ticks = self._touch_ticks(desk) if is_passive else self._crossing_ticks(desk)
+            if price_ticks is None:
+                await asyncio.sleep(RETRY_S)
+                continue
+            order = self._send(desk, price_ticks, is_passive, now_ns)
+            if order is None:
+                await asyncio.sleep(POLL_S)
+                continue
+            await self._wait_closed(order, min(passive_until_ns if is_passive else deadline_ns, deadline_ns))
+            if desk.position_lots and not is_passive:
+                await asyncio.sleep(RETRY_S if order.state is OrderState.REJECTED else POLL_S)
+
+    def _send(self, desk: Desk, price_ticks: int, is_passive: bool, now_ns: int) -> Order | None:
+        """Send one reduce-only order for the whole position, if the gate approves and nothing of ours is out."""
+        manager, throttle = self._books.manager, self._quotes.throttle
+        lots = abs(desk.position_lots)
+        side = Side.SELL if desk.position_lots > 0 else Side.BUY
+        desk.view(manager.live(desk.row))
+        desk.exposure.is_position_known = self._books.is_known
+        wanted = gate.Order(side, price_ticks, lots, is_reduce_only=True, is_operator=True)
+        verdict = gate.check(self._shared.limits, wanted, desk.exposure, now_ns)
+        if isinstance(verdict, gate.Refused):
+            return None
+        if throttle is None or not self._gateway.is_ready or not throttle.take_order(now_ns, is_flatten=True):
+            return None
+        time_in_force = TimeInForce.GOOD_TILL_CANCELLED if is_passive else TimeInForce.IMMEDIATE_OR_CANCEL
+        order = Order(
+            client_order_id=self._quotes.next_order_id(),
+            instrument=desk.row,
+            side=side,
+            price_ticks=price_ticks,
+            size_lots=lots,
+            time_in_force=time_in_force,
+            is_reduce_only=True,
+            is_operator=True,
+        )
+        manager.insert_sent(order, now_ns)
+        try:
+            self._gateway.insert(
+                NewOrder(
+                    client_order_id=order.client_order_id,
+                    instrument_name=desk.name,
+                    side=side,
+                    price=desk.instrument.price(price_ticks),
+                    size=desk.instrument.size(lots),
+                    time_in_force=time_in_force,
+                    post_only=is_passive,
+                    reduce_only=True,
+                    label=self._label,
+                )
+            )
+        except ConnectivityError:
+            manager.send_failed(order, now_ns)
+        return order
+
+    async def _wait_closed(self, order: Order, until_ns: int) -> None:
+        """Wait for an order's end; one that still rests at `until_ns` is cancelled. An order whose fate is unknown
+        is left to the audit: nothing else is sent before it is known."""
+        while order.is_live:
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= until_ns and order.state in _CANCELLABLE:
+                try:
+                    self._quotes.cancel(order, self._books.desk_of(order), now_ns)
+                except ConnectivityError:
+                    return
+            if now_ns >= until_ns + self._config.answer_timeout_ms * 1_000_000:
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _crossing_ticks(self, desk: Desk) -> int | None:
+        """Return the worst price at which we would cross; None when there is no mark price."""
+        mark = self.mark_price(desk)
+        if mark is None:
+            return None
+        is_sell = desk.position_lots > 0
+        collar = self._config.flatten_collar_bps / BPS
+        price = float(mark) * (1 - collar if is_sell else 1 + collar)
+        low, high = self._collars(desk)
+        tick_size = float(desk.instrument.tick_size)
+        return ask_ticks(max(price, low), tick_size) if is_sell else bid_ticks(min(price, high), tick_size)
+
+    def _touch_ticks(self, desk: Desk) -> int | None:
+        """Return the best price of the side that we would join; None without a valid book."""
+        book = self._shared.book_table
+        try:
+            if not book.load(desk.row) or not book.ints[_IS_VALID]:
+                return None
+        except RecordBusyError:
+            return None
+        price = book.floats[_ASK if desk.position_lots > 0 else _BID]
+        return nearest_ticks(price, float(desk.instrument.tick_size)) if price > 0 else None
+
+    def _collars(self, desk: Desk) -> tuple[float, float]:
+        try:
+            if self._shared.limits.load(desk.row):
+                low, high = self._shared.limits.floats[_COLLAR_LOW], self._shared.limits.floats[_COLLAR_HIGH]
+                if math.isfinite(low) and math.isfinite(high) and 0 < low < high:
+                    return low, high
+        except RecordBusyError:
+            pass
+        return 0.0, math.inf
+
+    def mark_price(self, desk: Desk) -> Decimal | None:
+        """Return the newest mark price that risk knows, or else the venue's last word on the position."""
+        try:
+            if self._shared.limits.load(desk.row):
+                mark = self._shared.limits.floats[_MARK]
+                if math.isfinite(mark) and mark > 0:
+                    return Decimal(repr(mark))
+        except RecordBusyError:
+            pass
+        report = self._truth.venue_positions.get(desk.name)
+        return report.mark_price if report is not None and report.mark_price > 0 else None

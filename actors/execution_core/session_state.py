@@ -1,0 +1,60 @@
+"""What the ledger of a session starts from: written once, so that a restarted execution counts the same session."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+FILE_NAME = "execution_state.json"
+
+
+class StartPosition(msgspec.Struct, frozen=True):
+    """What was held in an instrument when the session began, and at which price it is carried."""
+
+    position: Decimal
+    price: Decimal
+    unrealised_funding: Decimal
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """The start of a session.
+
+    Attributes:
+        started_realtime_ns: wall clock of this machine, Unix ns.
+        history_since_ns: venue's clock; the session's trades are not older.
+        trades_before: keys of trades since then that the start positions contain already.
+        positions: by instrument.
+    """
+
+    started_realtime_ns: int
+    history_since_ns: int
+    trades_before: list[tuple[str, str, int]]
+    positions: dict[str, StartPosition]
+
+
+def load_session_state(run_dir: Path) -> SessionState | None:
+    """Return the state that an earlier process of this run wrote; None when there is none."""
+    try:
+        return msgspec.json.decode((run_dir / FILE_NAME).read_bytes(), type=SessionState)
+    except FileNotFoundError:
+        return None
+
+
+def save_session_state(run_dir: Path, state: SessionState) -> None:
+    """Write the state so that it is there whole or not at all."""
+    replace_file(run_dir / FILE_NAME, msgspec.json.encode(state))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step; it survives a crash of this process and of the machine."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.replace(path)
