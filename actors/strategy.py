@@ -41,7 +41,7 @@ class StrategyActor(Actor):
     def on_start(self) -> None:
         """Open segments, warm the kernels, take up the old state, and quote from the newest books."""
         # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
-        from trading.quoting import kernels
+        from trading.quoting import entries
         from trading.quoting.quoter import Quoter
         from trading.quoting.state_copies import StateCopies
         from trading.quoting.warm import warm_kernels
@@ -51,7 +51,7 @@ class StrategyActor(Actor):
         warm_kernels()
         now_ns = ctx.clock.monotonic_ns()
         ctx.log.info(
-            "kernels ready", compiled=jit.is_compiled(kernels.decide), load_ms=(now_ns - before_ns) // NS_PER_MS
+            "kernels ready", compiled=jit.is_compiled(entries.decide), load_ms=(now_ns - before_ns) // NS_PER_MS
         )
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")

@@ -1,9 +1,7 @@
-"""The four functions of a strategy, `on_book`, `on_trade`, `on_fill` and `quote`, and the entries that call them.
+"""The four functions of a strategy: `on_book`, `on_trade`, `on_fill` and `quote`.
 
 Live, paper and backtest run these same kernels on the records of trading/quoting/records.py. They hold no clock,
 configuration, log or I/O: the same records give the same quotes.
-
-The entries at the end take a whole QUOTER record in an array of one, and its words: a cheap call from Python.
 """
 
 from __future__ import annotations
@@ -11,13 +9,13 @@ from __future__ import annotations
 import math
 
 from domain.codes import ClampFlag, OffReason
-from domain.jit import Array, Record, kernel
+from domain.jit import Record, kernel
 from domain.order import TradingState
-from trading.quoting import records
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
 from trading.quoting.ladder import best_ticks, clear, fill_side
 from trading.quoting.models import avellaneda_stoikov, glft
-from trading.quoting.touch import remember_ladder, update_touch
+from trading.quoting.records import AVELLANEDA_STOIKOV
+from trading.quoting.touch import update_touch
 
 _QUOTED = int(OffReason.QUOTED)
 _NO_BOOK = int(OffReason.NO_BOOK)
@@ -35,10 +33,6 @@ _SIGMA_MIN = int(ClampFlag.SIGMA_MIN)
 _SIGMA_MAX = int(ClampFlag.SIGMA_MAX)
 _ARRIVALS_BOUNDED = int(ClampFlag.ARRIVALS_BOUNDED)
 _HALTED = int(TradingState.HALTED)
-_AVELLANEDA_STOIKOV = records.AVELLANEDA_STOIKOV
-_STATE_FIRST_WORD = records.STATE_FIRST_WORD
-_STATE_WORDS = records.STATE_WORDS
-_WORD_32_BITS = 0xFFFFFFFF
 
 
 @kernel
@@ -128,7 +122,7 @@ def _spread(params: Record, state: Record, ladder: Record, explanation: Record) 
         flags |= _ARRIVALS_BOUNDED
     gamma = params["risk_aversion"]
     order_size = params["order_size"]
-    if params["model"] == _AVELLANEDA_STOIKOV:
+    if params["model"] == AVELLANEDA_STOIKOV:
         model_half, skew = avellaneda_stoikov(sigma, decay, gamma, order_size, params["horizon_s"])
     else:
         model_half, skew = glft(sigma, rate, decay, gamma, params["xi"], order_size)
@@ -211,126 +205,3 @@ def _explain_ladder(state: Record, ladder: Record, explanation: Record) -> None:
     explanation["micro_price"] = state["micro"]
     explanation["quote_bid_ticks"] = ladder["bid_price_ticks"][0]
     explanation["quote_ask_ticks"] = ladder["ask_price_ticks"][0]
-
-
-@kernel
-def hash_words(words: Array, first: int, count: int) -> int:
-    """Return a 63-bit hash (two lanes of FNV-1a over 32-bit halves) that sees any change of a single word."""
-    low = 0x811C9DC5
-    high = 0x811C9DC5
-    for i in range(first, first + count):
-        word = int(words[i])
-        low = ((low ^ (word & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
-        low ^= low >> 15
-        high = ((high ^ ((word >> 32) & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
-        high ^= high >> 15
-    return ((high & 0x7FFFFFFF) << 32) | low
-
-
-@kernel
-def _is_changed(ladder: Record, wish: Record) -> bool:
-    """Return whether levels or off reasons differ from the wish written last."""
-    if (
-        ladder["bid_count"] != wish["bid_count"]
-        or ladder["ask_count"] != wish["ask_count"]
-        or ladder["bid_off_reason"] != wish["bid_off_reason"]
-        or ladder["ask_off_reason"] != wish["ask_off_reason"]
-    ):
-        return True
-    for i in range(ladder["bid_count"]):
-        if ladder["bid_price_ticks"][i] != wish["bid_price_ticks"][i]:
-            return True
-        if ladder["bid_size_lots"][i] != wish["bid_size_lots"][i]:
-            return True
-    for i in range(ladder["ask_count"]):
-        if ladder["ask_price_ticks"][i] != wish["ask_price_ticks"][i]:
-            return True
-        if ladder["ask_size_lots"][i] != wish["ask_size_lots"][i]:
-            return True
-    return False
-
-
-@kernel
-def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record) -> None:
-    wish["instrument"] = moment["instrument"]
-    wish["wish_id"] += 1
-    wish["strategy_epoch"] = moment["strategy_epoch"]
-    wish["book_position"] = moment["book_position"]
-    wish["source_time_ns"] = book["receive_time_ns"]
-    wish["computed_time_ns"] = moment["now_ns"]
-    wish["bid_off_reason"] = ladder["bid_off_reason"]
-    wish["ask_off_reason"] = ladder["ask_off_reason"]
-    wish["bid_count"] = ladder["bid_count"]
-    wish["ask_count"] = ladder["ask_count"]
-    wish["bid_price_ticks"][:] = ladder["bid_price_ticks"]
-    wish["bid_size_lots"][:] = ladder["bid_size_lots"]
-    wish["ask_price_ticks"][:] = ladder["ask_price_ticks"]
-    wish["ask_size_lots"][:] = ladder["ask_size_lots"]
-    explanation["instrument"] = moment["instrument"]
-    explanation["wish_id"] = wish["wish_id"]
-    explanation["computed_time_ns"] = moment["now_ns"]
-    explanation["computed_realtime_ns"] = moment["realtime_ns"]
-    explanation["book_position"] = moment["book_position"]
-    explanation["trade_position"] = moment["trade_position"]
-    explanation["params_hash"] = moment["params_hash"]
-
-
-# ---- entries from Python -----------------------------------------------------------------------------
-
-
-@kernel
-def take_book(quoter: Array) -> None:
-    """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
-    q = quoter[0]
-    on_book(q["params"], q["state"], q["book"], q["account"])
-
-
-@kernel
-def take_trades(quoter: Array, trades: Array) -> None:
-    """`on_trade` for those of `trades` (TRADE records, oldest first) that are of the quoter's instrument."""
-    q = quoter[0]
-    for i in range(len(trades)):
-        if trades[i]["instrument"] == q["moment"]["instrument"]:
-            on_trade(q["params"], q["state"], trades[i])
-
-
-@kernel
-def take_fill(quoter: Array, side: int, size_lots: int, time_ns: int) -> None:
-    """`on_fill` for one fill of the quoter's instrument; `side` +1 buy, -1 sell."""
-    q = quoter[0]
-    on_fill(q["params"], q["state"], side, size_lots, time_ns)
-
-
-@kernel
-def take_outage(quoter: Array) -> None:
-    """Tell the estimators that time passed unseen, as after a restart."""
-    forget_times(quoter[0]["state"])
-
-
-@kernel
-def hash_state(words: Array) -> int:
-    """Return the hash of the state role in the words of a QUOTER record."""
-    return hash_words(words, _STATE_FIRST_WORD, _STATE_WORDS)
-
-
-@kernel
-def decide(quoter: Array, words: Array) -> bool:
-    """Quote; return whether there is a wish to write: it changed, is due again, or `write_now` is set.
-
-    Then `wish` (all but its explanation's position) and `explanation` of the QUOTER record are complete.
-    """
-    q = quoter[0]
-    moment = q["moment"]
-    wish = q["wish"]
-    ladder = q["ladder"]
-    explanation = q["explanation"]
-    quote(q["params"], q["state"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
-    is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
-    if _is_changed(ladder, wish):
-        remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])
-    elif not (is_due or moment["write_now"] == 1):
-        return False
-    _write_wish(moment, q["book"], ladder, wish, explanation)
-    explanation["state_hash"] = hash_words(words, _STATE_FIRST_WORD, _STATE_WORDS)
-    moment["write_now"] = 0
-    return True

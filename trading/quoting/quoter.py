@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from domain.codes import OffReason
 from domain.records import EXPLANATION
-from trading.quoting import kernels
+from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units, write_params
 from trading.quoting.records import QUOTER, STATE, word_of, words_of
@@ -100,16 +100,16 @@ class Quoter:
         """Take a BOOK record (its int64 words) from `position` of the books ring."""
         self.ints[_BOOK] = words
         self.ints[_BOOK_POSITION] = position
-        kernels.take_book(self.record)
+        entries.take_book(self.record)
 
     def take_trades(self, trades: npt.NDArray[np.void], position: int) -> None:
         """Take TRADE records of any instrument; `position` is the trades ring's after the last of them."""
-        kernels.take_trades(self.record, trades)
+        entries.take_trades(self.record, trades)
         self.ints[_TRADE_POSITION] = position
 
     def take_fill(self, side: int, size_lots: int, time_ns: int) -> None:
         """Take one of our own fills; `side` +1 buy, -1 sell."""
-        kernels.take_fill(self.record, side, size_lots, time_ns)
+        entries.take_fill(self.record, side, size_lots, time_ns)
 
     def take_account(self, words: memoryview) -> None:
         """Take an ACCOUNT record (its int64 words): position and working orders."""
@@ -126,7 +126,7 @@ class Quoter:
 
     def take_outage(self) -> None:
         """Say that time passed unseen: what changed meanwhile is no return."""
-        kernels.take_outage(self.record)
+        entries.take_outage(self.record)
 
     def pause(self, is_paused: bool) -> None:
         """Take both sides away with PAUSED, or quote again."""
@@ -145,11 +145,11 @@ class Quoter:
         ints = self.ints
         ints[_NOW] = now_ns
         ints[_REALTIME] = realtime_ns
-        return kernels.decide(self.record, self._words)
+        return entries.decide(self.record, self._words)
 
     def state_hash(self) -> int:
         """Return a 63-bit hash of the state."""
-        return kernels.hash_state(self._words)
+        return entries.hash_state(self._words)
 
     def restore_words(self, words: memoryview) -> None:
         """Replace the state by `words`, as they are."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,21 @@ def test_a_process_that_asks_compiles_into_its_own_cache(tmp_path: Path) -> None
     assert names == "CPUDispatcher True False"
     assert Path(cache).parent == tmp_path / "numba"
     assert list(Path(cache).rglob("models.is_positive*.nbc"))
+
+
+def test_a_second_process_compiles_nothing() -> None:
+    # Given a cache that one process has filled (most times an earlier run has)
+    run_python("from trading.quoting.warm import warm_kernels; warm_kernels()", **{jit.ENV_JIT: "1"})
+    # If another calls every entry, I expect each to come from the cache
+    code = (
+        "import json\nfrom trading.quoting import entries\nfrom trading.quoting.warm import warm_kernels\n"
+        "warm_kernels()\n"
+        "found = {n: f.stats for n, f in vars(entries).items() if hasattr(f, 'stats') and f.signatures}\n"
+        "print(json.dumps({n: [sum(s.cache_hits.values()), sum(s.cache_misses.values())] for n, s in found.items()}))"
+    )
+    found = json.loads(run_python(code, **{jit.ENV_JIT: "1"}))
+    entries = {"take_book", "take_trades", "take_fill", "take_outage", "decide", "hash_state"}
+    assert {name: found.get(name) for name in entries} == {name: [1, 0] for name in entries}
 
 
 def test_the_cache_key_follows_kernels_callees_and_constants(tmp_path: Path) -> None:

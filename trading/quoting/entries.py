@@ -1,0 +1,134 @@
+"""What Python calls: each entry takes a whole QUOTER record in an array of one, so that a call is cheap.
+
+They call the strategy's four functions, and decide whether there is a wish to write.
+"""
+
+from __future__ import annotations
+
+from domain.jit import Array, Record, kernel
+from trading.quoting.estimators import forget_times
+from trading.quoting.kernels import on_book, on_fill, on_trade, quote
+from trading.quoting.records import STATE_FIRST_WORD, STATE_WORDS
+from trading.quoting.touch import remember_ladder
+
+_WORD_32_BITS = 0xFFFFFFFF
+
+
+@kernel
+def hash_words(words: Array, first: int, count: int) -> int:
+    """Return a 63-bit hash (two lanes of FNV-1a over 32-bit halves) that sees any change of a single word."""
+    low = 0x811C9DC5
+    high = 0x811C9DC5
+    for i in range(first, first + count):
+        word = int(words[i])
+        low = ((low ^ (word & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
+        low ^= low >> 15
+        high = ((high ^ ((word >> 32) & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
+        high ^= high >> 15
+    return ((high & 0x7FFFFFFF) << 32) | low
+
+
+@kernel
+def _is_changed(ladder: Record, wish: Record) -> bool:
+    """Return whether levels or off reasons differ from the wish written last."""
+    if (
+        ladder["bid_count"] != wish["bid_count"]
+        or ladder["ask_count"] != wish["ask_count"]
+        or ladder["bid_off_reason"] != wish["bid_off_reason"]
+        or ladder["ask_off_reason"] != wish["ask_off_reason"]
+    ):
+        return True
+    for i in range(ladder["bid_count"]):
+        if ladder["bid_price_ticks"][i] != wish["bid_price_ticks"][i]:
+            return True
+        if ladder["bid_size_lots"][i] != wish["bid_size_lots"][i]:
+            return True
+    for i in range(ladder["ask_count"]):
+        if ladder["ask_price_ticks"][i] != wish["ask_price_ticks"][i]:
+            return True
+        if ladder["ask_size_lots"][i] != wish["ask_size_lots"][i]:
+            return True
+    return False
+
+
+@kernel
+def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record) -> None:
+    wish["instrument"] = moment["instrument"]
+    wish["wish_id"] += 1
+    wish["strategy_epoch"] = moment["strategy_epoch"]
+    wish["book_position"] = moment["book_position"]
+    wish["source_time_ns"] = book["receive_time_ns"]
+    wish["computed_time_ns"] = moment["now_ns"]
+    wish["bid_off_reason"] = ladder["bid_off_reason"]
+    wish["ask_off_reason"] = ladder["ask_off_reason"]
+    wish["bid_count"] = ladder["bid_count"]
+    wish["ask_count"] = ladder["ask_count"]
+    wish["bid_price_ticks"][:] = ladder["bid_price_ticks"]
+    wish["bid_size_lots"][:] = ladder["bid_size_lots"]
+    wish["ask_price_ticks"][:] = ladder["ask_price_ticks"]
+    wish["ask_size_lots"][:] = ladder["ask_size_lots"]
+    explanation["instrument"] = moment["instrument"]
+    explanation["wish_id"] = wish["wish_id"]
+    explanation["computed_time_ns"] = moment["now_ns"]
+    explanation["computed_realtime_ns"] = moment["realtime_ns"]
+    explanation["book_position"] = moment["book_position"]
+    explanation["trade_position"] = moment["trade_position"]
+    explanation["params_hash"] = moment["params_hash"]
+
+
+@kernel
+def take_book(quoter: Array) -> None:
+    """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
+    q = quoter[0]
+    on_book(q["params"], q["state"], q["book"], q["account"])
+
+
+@kernel
+def take_trades(quoter: Array, trades: Array) -> None:
+    """`on_trade` for those of `trades` (TRADE records, oldest first) that are of the quoter's instrument."""
+    q = quoter[0]
+    for i in range(len(trades)):
+        if trades[i]["instrument"] == q["moment"]["instrument"]:
+            on_trade(q["params"], q["state"], trades[i])
+
+
+@kernel
+def take_fill(quoter: Array, side: int, size_lots: int, time_ns: int) -> None:
+    """`on_fill` for one fill of the quoter's instrument; `side` +1 buy, -1 sell."""
+    q = quoter[0]
+    on_fill(q["params"], q["state"], side, size_lots, time_ns)
+
+
+@kernel
+def take_outage(quoter: Array) -> None:
+    """Tell the estimators that time passed unseen, as after a restart."""
+    forget_times(quoter[0]["state"])
+
+
+@kernel
+def hash_state(words: Array) -> int:
+    """Return the hash of the state role in the words of a QUOTER record."""
+    return hash_words(words, STATE_FIRST_WORD, STATE_WORDS)
+
+
+@kernel
+def decide(quoter: Array, words: Array) -> bool:
+    """Quote; return whether there is a wish to write: it changed, is due again, or `write_now` is set.
+
+    Then `wish` (all but its explanation's position) and `explanation` of the QUOTER record are complete.
+    """
+    q = quoter[0]
+    moment = q["moment"]
+    wish = q["wish"]
+    ladder = q["ladder"]
+    explanation = q["explanation"]
+    quote(q["params"], q["state"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
+    is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
+    if _is_changed(ladder, wish):
+        remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])
+    elif not (is_due or moment["write_now"] == 1):
+        return False
+    _write_wish(moment, q["book"], ladder, wish, explanation)
+    explanation["state_hash"] = hash_words(words, STATE_FIRST_WORD, STATE_WORDS)
+    moment["write_now"] = 0
+    return True
