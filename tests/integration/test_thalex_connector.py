@@ -336,6 +336,58 @@ def test_a_key_that_the_venue_does_not_know_ends_with_what_to_check(exchange: Ex
     _run(main())
 
 
+def test_connections_that_share_a_key_log_in_at_once(exchange: Exchange, tmp_path: Path):
+    async def main() -> None:
+        credentials = read_key_file(exchange.key_file)
+        desks = [Desk(VenueConfig(), exchange.url, credentials, tmp_path) for _ in range(4)]
+        for desk in desks:
+            desk.gateway.start()
+        await asyncio.gather(*(desk.gateway.wait_ready(DEADLINE_S) for desk in desks))
+        assert [desk.gateway._login_refusals for desk in desks] == [0] * 4
+        assert [desk.heard.events for desk in desks] == [["ready"]] * 4
+        await asyncio.gather(*(desk.gateway.close() for desk in desks))
+
+    _run(main())
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_bug_in_the_listener_crashes_the_owner(exchange: Exchange, tmp_path: Path, transport: str):
+    def broken(_positions: list[PositionReport], _is_snapshot: bool) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    async def main() -> None:
+        desk = Desk(VenueConfig(transport=transport), exchange.url, read_key_file(exchange.key_file), tmp_path)
+        desk.heard.on_positions = broken  # type: ignore[method-assign]
+        desk.gateway.start()
+        task = desk.gateway._task
+        assert task is not None
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(task, DEADLINE_S)
+
+    _run(main())
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_order_leaves_within_a_millisecond(exchange: Exchange, tmp_path: Path, transport: str):
+    async def main() -> None:
+        async with _desk(exchange, tmp_path, transport=transport) as desk:
+            order = desk.order("99400")
+            desk.gateway.insert(order)
+            spent_ns = []
+            for i in range(300):
+                before_ns = desk.clock.monotonic_ns()
+                spent_ns.append(
+                    desk.gateway.amend(order.client_order_id, Decimal(99300 + i % 2), order.size) - before_ns
+                )
+                await asyncio.sleep(0.001)
+            median_us = sorted(spent_ns)[len(spent_ns) // 2] / 1000
+            print(f"amend to the socket, {transport}: median {median_us:.1f} us")
+            assert median_us < 5000  # five times a millisecond: this machine is shared
+            await desk.gateway.cancel_session()
+
+    _run(main())
+
+
 # ---- bad peers -------------------------------------------------------------------------------------------
 
 
