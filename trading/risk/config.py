@@ -25,9 +25,11 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float, Meta(gt=0, le=1e10, description="sum of |position| × mark over all instruments, orders included")
     ] = 25_000.0
     open_orders_max: Annotated[int, Meta(ge=1, le=1000, description="orders out at once in an instrument")] = 32
+    # The venue's bucket of 50, refilled with 50 a second, lets 100 pass in the second after a pause: this limit is
+    # for a runaway, the throttle of [execution] keeps the venue's rate.
     order_rate_max_per_s: Annotated[
         int, Meta(ge=1, le=10_000, description="inserts and amends in any one second; cancels are not counted")
-    ] = 50
+    ] = 100
     price_collar_bps: Annotated[
         float, Meta(gt=0, le=5000, description="orders further than this from the mark price are denied")
     ] = 200.0

@@ -43,7 +43,7 @@ def test_limits_are_told_in_lots_and_quote_currency() -> None:
     expected = {
         "instrument": 3, "written_time_ns": 7, "state": TradingState.ACTIVE, "reason": 0, "is_position_known": 1,
         "position_lots": -30, "order_lots_max": 50, "position_lots_max": 200, "open_orders_max": 32,
-        "order_rate_max": 50, "order_notional_max": 10_000.0, "gross_notional_room": 20_000.0, "mark_price": 4_000.0,
+        "order_rate_max": 100, "order_notional_max": 10_000.0, "gross_notional_room": 20_000.0, "mark_price": 4_000.0,
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert (row["collar_low"], row["collar_high"]) == (pytest.approx(3920.0), pytest.approx(4080.0))

@@ -182,10 +182,10 @@ def test_a_difference_of_positions_is_borne_for_a_while_and_then_reduces() -> No
 
 
 def test_more_orders_than_the_gate_can_have_let_pass_halt_for_the_cooldown() -> None:
-    # Given a gate that lets 50 orders pass in a second
+    # Given a gate that lets 100 orders pass in a second
     scene = Scene()
-    # If 75 are seen in one, I expect nothing; if 76 are, a halt that lasts
-    scene.monitor.on_orders_sent([scene.now_ns] * 75)
+    # If 150 are seen in one, I expect nothing; if 151 are, a halt that lasts
+    scene.monitor.on_orders_sent([scene.now_ns] * 150)
     assert scene.step() is TradingState.ACTIVE
     scene.monitor.on_orders_sent([scene.now_ns])
     assert scene.step() is TradingState.HALTED
