@@ -192,9 +192,10 @@ class MarketDataPublisher:
         ints[_RECEIVE_TIME] = receive_ns
         ints[_RECEIVE_REALTIME] = receive_realtime_ns
         self._publish_book(row, book, is_valid=not is_crossed and book.is_two_sided)
+        published_ns = self._clock.monotonic_ns()
         out.wake_strategy()
         out.decode.record(applied_ns - receive_ns)
-        out.publish.record(self._clock.monotonic_ns() - applied_ns)
+        out.publish.record(published_ns - applied_ns)
         out.counters.add("book_updates")
         if is_crossed:
             self._doubt(row, f"crossed: bid {book.best_bid} at or above ask {book.best_ask}")
