@@ -25,6 +25,7 @@ ANSWER_TIMEOUT_S = 0.1
 GAP_JITTER_RATIO = 0.4  # 5 ms: 3 to 7
 START_TIMEOUT_S = 40.0
 SETTLE_S = 0.3
+LEARN_PAUSE_S = 0.005  # after a tick of the warm-up, until the orders of both sides are here
 Match = Literal["price", "any"]
 
 
@@ -97,7 +98,7 @@ class TickRun:
         for _ in range(warmup_ticks):
             due_s = await self._wait_gap(due_s)
             await self._tick()
-            await asyncio.sleep(self._gap_s / 2)  # the quotes of both sides have arrived
+            await asyncio.sleep(LEARN_PAUSE_S)
             for order in self._orders.live:
                 distances[order.direction][round(order.price / TICK_SIZE) - self._market.mid_ticks] += 1
         if self._match == "price":
@@ -113,7 +114,7 @@ class TickRun:
             taken_ns = await self._tick()
             if taken_ns is not None:
                 wire_to_wire_ns.append(taken_ns)
-        await asyncio.sleep(self._gap_s)  # the other side's order of the last tick
+        await asyncio.sleep(LEARN_PAUSE_S)  # the other side's order of the last tick
         return Result(
             wire_to_wire_ns=wire_to_wire_ns,
             unanswered=ticks - len(wire_to_wire_ns),
