@@ -16,7 +16,9 @@ from trading.quoting.quoter import Quoter
 START_NS = 1_000 * NS_PER_S
 UNITS = Units(tick_size=1.0, lot_size=0.001, contract_multiplier=1.0, order_lots_min=1)
 # Wide enough that the model itself decides: no floor, room for a large position.
-BARE = QuotingConfig(fee_floor=False, half_spread_min_usd=0.0, position_soft_base=5.0, position_hard_base=10.0)
+BARE = QuotingConfig(
+    fee_floor=False, half_spread_min_usd=0.0, position_soft_base=5.0, position_hard_base=10.0, requote_ticks_min=1
+)
 
 
 def words(record: np.ndarray) -> memoryview:

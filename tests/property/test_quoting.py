@@ -39,6 +39,7 @@ def configs(draw: st.DrawFn) -> QuotingConfig:
             "arrival_rate_prior_per_s": draw(positive),
             "arrival_decay_prior_per_usd": draw(positive),
             "order_size_base": draw(st.floats(0.001, 1.0)),
+            "requote_ticks_min": draw(st.integers(1, 20)),
             "levels": draw(st.integers(1, 8)),
             "level_spacing_ticks": draw(st.integers(1, 50)),
             "level_size_factor": draw(st.floats(0.1, 3.0)),
@@ -74,7 +75,14 @@ def cases(draw: st.DrawFn) -> Case:
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_every_ladder_is_sane(case: Case) -> None:
-    view = case.quote()
+    check(case, case.quote())
+    # a moment later and elsewhere: what was held from before must be as sane
+    shift = case.units.tick_size * 3
+    case.set_book(case.book["bid_price"][0, 0] + shift, case.book["ask_price"][0, 0] + shift)
+    check(case, case.quote(50 * NS_PER_MS))
+
+
+def check(case: Case, view: dict[str, Any]) -> None:
     bids, asks = view["bids"], view["asks"]
     # bid below ask, whole ladder, and neither reaches the other side of the book
     assert bids == sorted(set(bids), reverse=True)
@@ -162,7 +170,8 @@ def walk() -> list[Any]:
     rng = np.random.default_rng(11)
     config = {"fit_arrivals": True, "sigma_samples_min": 5, "fit_intervals_min": 10.0, "fee_floor": True,
               "fee_maker_bps": 0.1, "fit_every_s": 2.0, "level_size_factor": 1.7, "position_hard_base": 1.0,
-              "position_soft_base": 0.3, "fit_interval_ms": 300, "fit_depth_step_ticks": 2}  # fmt: skip
+              "position_soft_base": 0.3, "fit_interval_ms": 300, "requote_ticks_min": 3,
+              "fit_depth_step_ticks": 2}  # fmt: skip
     case = Case(BARE.with_values(config), Units(0.5, 0.001))
     mid, out = 50_000.0, []
     for i in range(1500):

@@ -59,6 +59,13 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     order_size_base: Annotated[float, _above_zero("size of a side's first level, base units; Δ of the model")] = 0.01
     levels: Annotated[int, msgspec.Meta(ge=1, le=LEVELS_MAX, description="levels of each side")] = 3
     level_spacing_ticks: Annotated[int, msgspec.Meta(ge=1, le=100_000, description="ticks between levels")] = 5
+    requote_ticks_min: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=10_000,
+            description="a side moves only when it would by so many ticks, ticks; 1 = always. Saves messages",
+        ),
+    ] = 2  # fmt: skip
     level_size_factor: Annotated[
         float, msgspec.Meta(gt=0, le=10, description="size of a level as a multiple of the level before it")
     ] = 1.0

@@ -12,7 +12,7 @@ from domain.codes import ClampFlag, OffReason
 from domain.jit import Record, kernel
 from domain.order import TradingState
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
-from trading.quoting.ladder import best_ticks, clear, fill_side
+from trading.quoting.ladder import best_ticks, clear, fill_side, hold
 from trading.quoting.models import avellaneda_stoikov, glft
 from trading.quoting.records import AVELLANEDA_STOIKOV
 from trading.quoting.touch import update_touch
@@ -102,6 +102,8 @@ def quote(
     clear(ladder, reason)
     if reason == _QUOTED:
         _build(params, state, limits, ladder, position_lots, reservation - half_spread, reservation + half_spread)
+    state["quote_bid_ticks"] = ladder["bid_price_ticks"][0]
+    state["quote_ask_ticks"] = ladder["ask_price_ticks"][0]
     _explain_ladder(state, ladder, explanation)
 
 
@@ -186,6 +188,7 @@ def _build(
     if ask_ticks == 0:
         clear(ladder, _NOT_FINITE)
         return
+    bid_ticks, ask_ticks = hold(params, state, bid_ticks, ask_ticks)
     ladder["bid_count"], ladder["bid_off_reason"] = fill_side(
         params, limits, ladder, ladder["bid_price_ticks"], ladder["bid_size_lots"], position_lots, bid_ticks, -1
     )

@@ -61,6 +61,22 @@ def best_ticks(state: Record, ladder: Record, tick_size: float, bid: float, ask:
 
 
 @kernel
+def hold(params: Record, state: Record, bid_ticks: int, ask_ticks: int) -> tuple[int, int]:
+    """Return the first prices, each left where it was when it would move by less than `requote_ticks_min`.
+
+    A price that has come too near to the book or to the other side is not held.
+    """
+    ticks_min = int(params["requote_ticks_min"])
+    old_bid = int(state["quote_bid_ticks"])
+    old_ask = int(state["quote_ask_ticks"])
+    bid = old_bid if old_bid > 0 and abs(old_bid - bid_ticks) < ticks_min else bid_ticks
+    ask = old_ask if old_ask > 0 and abs(old_ask - ask_ticks) < ticks_min else ask_ticks
+    if bid >= ask or bid >= state["best_ask_ticks"] or ask <= state["best_bid_ticks"]:
+        return bid_ticks, ask_ticks
+    return bid, ask
+
+
+@kernel
 def inventory_lots(params: Record, ladder: Record, held: int) -> int:
     """Return the size of a first level on the side that adds to `held` lots (negative: it reduces).
 

@@ -49,6 +49,7 @@ def write_params(params: npt.NDArray[np.void], config: QuotingConfig, units: Uni
         "order_lots_min": max(units.order_lots_min, 1),
         "levels": config.levels,
         "level_spacing_ticks": config.level_spacing_ticks,
+        "requote_ticks_min": config.requote_ticks_min,
         "sigma_grid_ns": config.sigma_grid_ms * NS_PER_MS,
         "sigma_gap_ns_max": config.sigma_gap_ms_max * NS_PER_MS,
         "sigma_samples_min": config.sigma_samples_min,

@@ -64,6 +64,7 @@ PARAMS = _role(
             "order_lots_min",
             "levels",
             "level_spacing_ticks",
+            "requote_ticks_min",
             "sigma_grid_ns",
             "sigma_gap_ns_max",
             "sigma_samples_min",
@@ -129,6 +130,8 @@ STATE = _role(
             "fills",
             "fill_time_ns",
             "fill_side",  # of the last fill
+            "quote_bid_ticks",  # our first bid wanted last; 0 = it was off
+            "quote_ask_ticks",
         ),
         *_floats(
             "best_bid_size",

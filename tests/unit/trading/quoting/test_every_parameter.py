@@ -93,6 +93,14 @@ def just_cancelled(config: QuotingConfig) -> View:
     return case.quote(50 * NS_PER_MS)
 
 
+def drifting(config: QuotingConfig) -> View:
+    """The market moves by a single tick."""
+    case = Case(config)
+    case.quote()
+    case.set_book(100_001.0, 100_002.0)
+    return case.quote(50 * NS_PER_MS)
+
+
 # parameter: (what is configured around it, value, other value, scenario)
 CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "model": (BARE, "glft", "avellaneda_stoikov", long),
@@ -104,6 +112,7 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "order_size_base": (BARE, 0.01, 0.02, flat),
     "levels": (BARE, 3, 5, flat),
     "level_spacing_ticks": (BARE, 5, 7, flat),
+    "requote_ticks_min": (BARE, 1, 2, drifting),
     "level_size_factor": (BARE, 1.0, 2.0, flat),
     "sigma_prior_usd_per_sqrt_s": (BARE, 5.0, 50.0, long),
     "sigma_halflife_s": (BARE.with_values({"sigma_samples_min": 1}), 60.0, 0.5, moving),

@@ -323,6 +323,23 @@ def test_a_quote_never_reaches_the_other_side_of_the_book() -> None:
     assert view["clamp_flags"] & ClampFlag.ASK_POST_ONLY
 
 
+def test_a_side_stays_where_it_is_until_it_would_move_far_enough() -> None:
+    # Given a quote, and a requote of three ticks
+    case = Case(BARE.with_values({"requote_ticks_min": 3}))
+    first = case.quote()
+    # If the market drifts a tick at a time, I expect the same quote, and then all of the way at once
+    moved = []
+    for drift in (1, 2, 3):
+        case.set_book(100_000.0 + drift, 100_001.0 + drift)
+        moved.append(case.quote(after_ns=NS_PER_MS)["bids"][0] - first["bids"][0])
+    assert moved == [0, 0, 3]
+    # If the book comes too near, I expect no holding
+    case = Case(BARE.with_values({"requote_ticks_min": 1000}))
+    first = case.quote()
+    case.set_book(first["bids"][0] - 20.0, first["bids"][0] - 10.0)
+    assert case.quote(after_ns=NS_PER_MS)["bids"][0] < first["bids"][0] - 10
+
+
 def test_a_spread_of_nothing_still_keeps_bid_below_ask() -> None:
     case = Case(BARE.with_values({"half_spread_max_usd": 1e-9}))
     case.set_book(99_990.0, 100_010.0)
