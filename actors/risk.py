@@ -16,7 +16,7 @@ from actors.risk_venue import RiskGateway, VenueView
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError
 from domain.order import TradingState
-from messages.commands import Command, Flatten, Halt, Reduce, Reply, Resume, SetParameter, Status
+from messages.commands import Command, Flatten, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.process import run_actor
 from trading.ledger import Pnl
@@ -178,6 +178,7 @@ class RiskActor(Actor):
     def handlers(self) -> dict[type[Command], Handler]:
         return {
             Halt: self._on_halt,
+            Kill: self._on_kill,
             Resume: self._on_resume,
             Reduce: self._on_reduce,
             Flatten: self._on_flatten,
@@ -189,6 +190,11 @@ class RiskActor(Actor):
         self._tell(Cause.OPERATOR_HALT, command.reason or "by the operator", self.ctx.clock.monotonic_ns())
         self._apply()
         return await self._halt_execution(command)
+
+    async def _on_kill(self, _command: Kill) -> Reply:
+        self._tell(Cause.KILLED, "the operator killed the session's orders", self.ctx.clock.monotonic_ns())
+        self._apply()
+        return await self._halt_execution(Halt("kill"))
 
     async def _halt_execution(self, command: Halt) -> Reply:
         """Have execution cancel (and flatten); where it does not answer, cancel ourselves."""

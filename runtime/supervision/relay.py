@@ -30,7 +30,9 @@ def legs_of(command: AnyCommand) -> list[Leg]:
             return [Leg("strategy", command)]
         case commands.Resume():
             return [Leg("risk", command), Leg("strategy", command)]
-        case commands.Reduce() | commands.Halt():
+        case commands.Halt(flatten=True):
+            return [Leg("risk", command, FLATTEN_TIMEOUT_S)]
+        case commands.Reduce() | commands.Halt() | commands.Kill():
             return [Leg("risk", command)]
         case commands.Flatten():  # quoting would build the position up again: it is paused first
             return [Leg("strategy", commands.Pause()), Leg("execution", command, FLATTEN_TIMEOUT_S)]
