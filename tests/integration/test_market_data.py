@@ -185,9 +185,9 @@ def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[
         assert (valid["bid_price"][:, 0] < valid["ask_price"][:, 0]).all()
         assert (valid["receive_time_ns"][1:] >= valid["receive_time_ns"][:-1]).all()
         seen += len(valid)
-        return seen > 200
+        return seen > 100
 
-    md.until(many, "200 books")
+    md.until(many, "100 books")
     # the venue's own book, asked for separately, agrees with ours once the market stands still
     _admin(exchange.url, "admin/stop_flow")
     try:
@@ -209,7 +209,7 @@ def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[
     decode = TableReader(md.segments["latency.market_data"]).snapshot(0)[0]
     p50_us = quantiles(decode["bucket"], int(decode["max_ns"])).p50_ns / 1000
     print(f"decode p50 {p50_us:.1f} us over {decode['count']} frames")
-    assert decode["count"] > 200
+    assert decode["count"] > 100
 
 
 def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, start: Callable[..., MarketDataProcess]):
@@ -224,11 +224,11 @@ def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, sta
 
 
 def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url, feed_dead_ms=500, ping_interval_ms=100)
+    md = start(exchange.url, feed_dead_ms=1500, ping_interval_ms=100)
     md.until(md.is_valid, "the book")
     _admin(exchange.url, "admin/stop_flow")
     try:
-        time.sleep(1.5)
+        time.sleep(2.0)
         assert md.is_valid()
         assert md.feed("connections") == 1
     finally:

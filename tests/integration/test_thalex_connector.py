@@ -7,18 +7,23 @@ import json
 import os
 import signal
 import socket as sockets
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import structlog
 import uvloop
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -287,9 +292,9 @@ def test_requests_under_way_fail_when_the_connection_is_cut(exchange: Exchange, 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_venue_that_falls_silent_is_dead(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
-        async with _desk(exchange, tmp_path, transport=transport, ping_interval_ms=50, orders_dead_ms=400) as desk:
+        async with _desk(exchange, tmp_path, transport=transport, ping_interval_ms=50, orders_dead_ms=1500) as desk:
             # given an idle connection: pongs alone keep it alive
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(2.0)
             assert desk.heard.events == ["ready"]
             os.kill(exchange.pid, signal.SIGSTOP)
             try:
@@ -304,12 +309,12 @@ def test_a_venue_that_falls_silent_is_dead(exchange: Exchange, tmp_path: Path, t
 def test_a_hung_work_loop_lets_the_venue_cancel(exchange: Exchange, tmp_path: Path):
     async def main() -> None:
         async with (
-            _desk(exchange, tmp_path, cancel_on_disconnect_s=1, ping_interval_ms=200) as desk,
+            _desk(exchange, tmp_path, cancel_on_disconnect_s=2, ping_interval_ms=200) as desk,
             _desk(exchange, tmp_path) as watcher,
         ):
             desk.gateway.insert(desk.order("99400"))
             await _until(lambda: bool(desk.heard.orders), "the order")
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(2.5)
             assert len(await watcher.gateway.open_orders()) == 1  # pinging keeps it
             desk.is_working = False
             deadline = time.monotonic() + DEADLINE_S
@@ -493,6 +498,64 @@ def test_a_snapshot_that_overtakes_the_subscription_is_told_after_ready(exchange
         assert [position.position for position in desk.heard.positions] == [Decimal(3)]
 
     _run(_with_peer(peer, exchange, tmp_path, VenueConfig(), test))
+
+
+def _loopback_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return the path of a self-signed certificate for 127.0.0.1, and a server's context with it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path, key_path = folder / "certificate.pem", folder / "key.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key_path)
+    return path, context
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_wss_is_spoken_and_the_certificate_checked(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str, is_trusted: bool
+):
+    certificate, context = _loopback_certificate(tmp_path)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async def peer(socket: ServerConnection) -> None:
+        async for frame in socket:
+            request = json.loads(frame)
+            await socket.send(json.dumps({"id": request["id"], "result": _honest_answer(request)}))
+
+    async def main() -> None:
+        async with serve(peer, "127.0.0.1", 0, ssl=context) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            config = VenueConfig(transport=transport, connect_tries_max=1)
+            desk = Desk(config, f"wss://127.0.0.1:{port}/", read_key_file(exchange.key_file), tmp_path)
+            desk.gateway.start()
+            if is_trusted:
+                await desk.gateway.wait_ready(DEADLINE_S)
+                assert await desk.gateway.open_orders() == []
+            else:
+                with pytest.raises(VenueUnreachableError, match="certificate"):
+                    await desk.gateway.wait_ready(DEADLINE_S)
+            await desk.gateway.close()
+
+    _run(main())
 
 
 def test_an_order_without_answer_costs_the_connection(exchange: Exchange, tmp_path: Path):

@@ -32,6 +32,7 @@ POSITIONS_CHANNEL = "account.portfolio"
 TRADES_CHANNEL = "account.trade_history"
 SYSTEM_CHANNEL = "system"
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
+EARLY_MAX = 1000  # notifications before the session is ready; more is no session that we understand
 TRADE_PAGE_SIZE = 1000
 TRADE_PAGES_MAX = 1000
 
@@ -367,8 +368,10 @@ class ThalexOrderGateway:
             return
         if self.is_ready:
             tell()
-        else:
+        elif len(self._early) < EARLY_MAX:
             self._early.append(tell)
+        else:
+            self._connection.drop(f"{EARLY_MAX} notifications before the session was ready")
 
     def _telling(self, envelope: Envelope) -> Callable[[], None] | None:
         listener = self._listener
