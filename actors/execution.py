@@ -41,6 +41,7 @@ class ExecutionActor(Actor):
         super().__init__(ctx)
         self._core: ExecutionCore | None = None
         self._work_asked = False
+        self._has_begun = False
         self._is_live = False
 
     # ---- life ----------------------------------------------------------------------------------------
@@ -117,15 +118,16 @@ class ExecutionActor(Actor):
 
     async def _begin(self) -> None:
         """Learn the instruments, build the core and let it recover; what came before is asked for again."""
-        while self._gateway.is_ready and self._core is None:
+        while self._gateway.is_ready:
             try:
                 instruments = await self._gateway.instruments()
             except (ConnectivityError, VenueError) as error:
                 self.ctx.log.warning("the venue does not tell its instruments", reason=str(error))
                 await asyncio.sleep(INSTRUMENTS_PAUSE_S)
                 continue
-            if not self._gateway.is_ready or self._core is not None:
-                return
+            if self._has_begun or not self._gateway.is_ready:
+                return  # a younger connection is at it
+            self._has_begun = True
             core = ExecutionCore(
                 self.ctx.config.execution, self._ports, self._gateway, self._wanted(instruments),
                 told=self._told, on_recovered=self._on_recovered,
@@ -133,6 +135,7 @@ class ExecutionActor(Actor):
             self._core = core
             self.ctx.spawn(core.keep_journal(JOURNAL_INTERVAL_S), "journal")
             core.on_ready()
+            return
 
     def _wanted(self, instruments: Mapping[str, Instrument]) -> dict[str, Instrument]:
         """Return the configured instruments; ConfigError for one that the venue does not have."""
@@ -172,7 +175,7 @@ class ExecutionActor(Actor):
             strategy_bell=ctx.doorbell("strategy"),
         )
         stages = ("wish", "gate", "send", "tick_to_order", "throttle_wait", "answer")
-        measures = Measures(*(ctx.histogram(stage) for stage in stages), counts=ctx.counters)
+        measures = Measures(**{stage: ctx.histogram(stage) for stage in stages}, counts=ctx.counters)
         return Ports(
             ctx.clock, ctx.log, ctx.run_dir, ctx.session, ctx.instrument_names, shared, measures, ctx.spawn,
             self._work_soon,
@@ -196,7 +199,9 @@ class ExecutionActor(Actor):
         core = self._core
         if core is None:
             await self._gateway.close()
-            return Reply(ok=True, text=NOT_STARTED, data={"open_orders_at_exit": 0})
+            if self.ctx.epoch == 1:
+                return Reply(ok=True, text=NOT_STARTED, data={"open_orders_at_exit": 0})
+            return Reply(ok=False, text="execution was restarting: what its predecessor left was not looked at")
         report = await core.stop(flatten=command.flatten)
         open_orders = report["open_orders_at_exit"]
         await self._gateway.close()

@@ -36,6 +36,7 @@ from venues.gateway import OrderGateway
 CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
 EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
+DENIAL_LOG_INTERVAL_NS = 1000 * NS_PER_MS
 STOPPING, CANCELLING, FLATTENING, JOURNAL_FAILS = "stopping", "cancelling", "flattening", "the journal fails"
 SETTLE_TIMEOUT_S = 3.0
 CLIENT_ORDER_IDS_PER_MS = 1000
@@ -150,6 +151,7 @@ class ExecutionCore:
         self.quotes.throttle = Throttle(
             message_rate=max(self._gateway.message_rate, 1),
             margin_ratio=self._config.throttle_margin_ratio,
+            burst=self._config.throttle_burst,
             reserve=self._config.throttle_reserve,
             cancel_rate=self._config.cancel_rate_per_s,
             backoff_ns_min=self._config.throttle_backoff_ms_min * NS_PER_MS,
@@ -209,8 +211,13 @@ class ExecutionCore:
 
     def _on_denied(self, desk: Desk, step: Step, refused: gate.Refused) -> None:
         side = Side.BUY if step.is_buy else Side.SELL
-        self.books.take_denial(desk, side, step.price_ticks, step.open_lots, self._clock.monotonic_ns())
-        self._log.warning("denied by the gate", instrument=desk.name, reason=refused.text)
+        now_ns = self._clock.monotonic_ns()
+        self.books.take_denial(desk, side, step.price_ticks, step.open_lots, now_ns)
+        desk.denials_untold += 1
+        if now_ns >= desk.denial_log_due_ns:
+            desk.denial_log_due_ns = now_ns + DENIAL_LOG_INTERVAL_NS
+            count, desk.denials_untold = desk.denials_untold, 0
+            self._log.warning("denied by the gate", instrument=desk.name, reason=refused.text, count=count)
 
     def throttle_wait_ns(self, now_ns: int) -> int:
         """Return when a message that found no token can leave, from now; 0 = none waits."""

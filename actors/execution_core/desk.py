@@ -78,7 +78,7 @@ class Desk:
         is_dirty: something changed since the orders were last reconciled.
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
         blocked_by: why nothing is wanted just now; empty = the wish is.
-        refusal: the last refusal of the gate by side, so that a repeated one is told once.
+        refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
 
     def __init__(self, row: int, name: str, instrument: Instrument) -> None:
@@ -90,7 +90,9 @@ class Desk:
         self.is_dirty = True
         self.throttled_since_ns = 0
         self.blocked_by = "starting"
-        self.refusal: dict[Side, tuple[RiskReason, int, int]] = {}
+        self.refusals: set[tuple[RiskReason, bool, int, int]] = set()
+        self.denials_untold = 0
+        self.denial_log_due_ns = 0
         self.wish: Wish | None = None
         self.wish_sequence = 0
         self.limits_busy_since_ns = 0

@@ -29,9 +29,11 @@ from venues.gateway import NewOrder, OrderGateway
 
 _WRITTEN = LIMITS.word("written_time_ns")
 _STATE = LIMITS.word("state")
+_RATE_MAX = LIMITS.word("order_rate_max")
 # They pass by themselves: the order stays where it is meanwhile.
 _WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS})
 HALTED = "halted"
+REFUSALS_KEPT_MAX = 64
 HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
 LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
 
@@ -190,6 +192,7 @@ class QuoteSender:
         exposure = desk.exposure
         exposure.is_position_known = "recovering" not in self.holds
         exposure.messages_last_s = throttle.messages_last_s(now_ns)
+        throttle.order_rate_max = min(throttle.allowance, self._shared.limits.ints[_RATE_MAX])
         exposure.other_notional = sum(other.added_notional for other in self.desks if other is not desk)
         try:
             for step in steps:
@@ -214,26 +217,31 @@ class QuoteSender:
         if order is None and not self.breaker.may_insert(began_ns):
             desk.is_dirty = True
             return 0
+        if throttle.wait_ns(began_ns):
+            return self._wait(desk, began_ns)
         verdict = self._check(desk, step, order, began_ns)
         checked_ns = monotonic_ns()
         self._measures.gate.record(checked_ns - began_ns)
         if isinstance(verdict, gate.Refused):
             return self._refused(desk, step, verdict, began_ns)
-        desk.refusal.pop(Side.BUY if step.is_buy else Side.SELL, None)
-        if not throttle.take_order(checked_ns):
-            # Nothing is queued: when a token is free again, the newest wish is priced.
-            desk.is_dirty = True
-            if not desk.throttled_since_ns:
-                desk.throttled_since_ns = checked_ns
-                self._measures.counts.add("throttled")
-            return -1
+        is_free = throttle.take_order(checked_ns)
+        assert is_free, "the throttle had a token a moment ago"
         sent_ns = self._send(desk, step, order, verdict, checked_ns)
         self._measures.send.record(sent_ns - checked_ns)
         if desk.throttled_since_ns:
             self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)
+            desk.throttled_since_ns = 0
         elif source_time_ns:
             self._measures.tick_to_order.record(sent_ns - source_time_ns)
         return 1
+
+    def _wait(self, desk: Desk, now_ns: int) -> int:
+        """No token: nothing is queued. When one is free again, the newest wish is priced."""
+        desk.is_dirty = True
+        if not desk.throttled_since_ns:
+            desk.throttled_since_ns = now_ns
+            self._measures.counts.add("throttled")
+        return -1
 
     def _check(self, desk: Desk, step: Step, order: Order | None, now_ns: int) -> gate.Approved | gate.Refused:
         """Ask the gate, the amended order left out of what works already."""
@@ -309,10 +317,11 @@ class QuoteSender:
         return sent_ns
 
     def _refused(self, desk: Desk, step: Step, verdict: gate.Refused, now_ns: int) -> int:
-        side = Side.BUY if step.is_buy else Side.SELL
-        seen = (verdict.reason, step.price_ticks, step.open_lots)
-        if desk.refusal.get(side) != seen:
-            desk.refusal[side] = seen
+        seen = (verdict.reason, step.is_buy, step.price_ticks, step.open_lots)
+        if seen not in desk.refusals:
+            if len(desk.refusals) >= REFUSALS_KEPT_MAX:
+                desk.refusals.clear()
+            desk.refusals.add(seen)
             self._on_denied(desk, step, verdict)
         if verdict.reason in _WAITING_REASONS:
             desk.is_dirty = True

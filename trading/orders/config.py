@@ -38,6 +38,9 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     throttle_margin_ratio: Annotated[
         float, Meta(ge=0, lt=1, description="part of the venue's message rate that is left unused")
     ] = 0.1
+    throttle_burst: Annotated[
+        int, Meta(ge=2, le=1000, description="inserts and amends that may leave at once, then the steady rate")
+    ] = 12
     throttle_reserve: Annotated[
         int, Meta(ge=0, le=100, description="messages of each burst kept back for flattening")
     ] = 4
@@ -62,6 +65,11 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         if self.label and not LABEL_PATTERN.fullmatch(self.label):
             raise ValueError(f"label {self.label!r} may only hold letters, digits and <>|_-")
+        if self.throttle_reserve >= self.throttle_burst:
+            raise ValueError(
+                f"throttle_reserve ({self.throttle_reserve}) must be below throttle_burst ({self.throttle_burst}), or "
+                "no quote could ever be sent"
+            )
         if self.throttle_backoff_ms_max < self.throttle_backoff_ms_min:
             raise ValueError(
                 f"throttle_backoff_ms_max ({self.throttle_backoff_ms_max}) must not be below "

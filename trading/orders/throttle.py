@@ -3,6 +3,9 @@
 Cancels have their own, far larger allowance at the venue and are never kept waiting by quotes. The last
 `reserve` tokens of the order bucket are for flattening. A caller without a token keeps nothing queued: it asks
 again later and prices the newest wish then.
+
+The venue's allowance is split into a small burst and a steady rate, so that no second ever holds more messages
+than it allows, however it counts them, and a busy moment does not leave us mute for the rest of the second.
 """
 
 from __future__ import annotations
@@ -55,9 +58,14 @@ class TokenBucket:
 class Throttle:
     """What may be sent now.
 
+    Attributes:
+        allowance: inserts and amends in any one second that the venue takes, less the margin.
+        order_rate_max: inserts and amends that may leave in any one second; risk's limit may lower it.
+
     Args:
-        message_rate: inserts and amends a second that the venue takes; its bucket holds as many.
+        message_rate: inserts and amends a second that the venue takes.
         margin_ratio: part of each rate that is left unused.
+        burst: inserts and amends that may leave at once; at most half of the rate.
         reserve: tokens that only flattening may take.
         cancel_rate: cancels a second that the venue takes.
         backoff_ns_min, backoff_ns_max: bounds of the doubling pause after a `throttle exceeded`.
@@ -68,6 +76,7 @@ class Throttle:
         *,
         message_rate: int,
         margin_ratio: float,
+        burst: int,
         reserve: int,
         cancel_rate: int,
         backoff_ns_min: int,
@@ -75,20 +84,26 @@ class Throttle:
         now_ns: int,
     ) -> None:
         assert backoff_ns_min <= backoff_ns_max, f"backoff from {backoff_ns_min} to {backoff_ns_max} ns"
-        rate = max(int(message_rate * (1 - margin_ratio)), 1)
+        allowance = max(int(message_rate * (1 - margin_ratio)), 2)
+        burst = min(burst, allowance // 2)
         cancels = max(int(cancel_rate * (1 - margin_ratio)), 1)
-        self._orders = TokenBucket(rate, rate, now_ns)
+        self._orders = TokenBucket(allowance - burst, burst, now_ns)
         self._cancels = TokenBucket(cancels, cancels, now_ns)
-        self._reserve = min(reserve, rate - 1)
+        self._reserve = min(reserve, burst - 1)
         self._backoff_ns_min = backoff_ns_min
         self._backoff_ns_max = backoff_ns_max
         self._backoff_ns = 0
         self._blocked_until_ns = 0
         self._sent_ns: deque[int] = deque()
+        self.allowance = self.order_rate_max = allowance
 
     def take_order(self, now_ns: int, *, is_flatten: bool = False) -> bool:
         """Take leave for one insert or amend; False = not now."""
-        if now_ns < self._blocked_until_ns or not self._orders.take(now_ns, 0 if is_flatten else self._reserve):
+        if now_ns < self._blocked_until_ns:
+            return False
+        if not is_flatten and self.messages_last_s(now_ns) >= self.order_rate_max:
+            return False
+        if not self._orders.take(now_ns, 0 if is_flatten else self._reserve):
             return False
         self._sent_ns.append(now_ns)
         return True
@@ -100,7 +115,10 @@ class Throttle:
     def wait_ns(self, now_ns: int) -> int:
         """Return how long until a quote may be sent; 0 = now."""
         blocked_ns = max(self._blocked_until_ns - now_ns, 0)
-        return max(blocked_ns, self._orders.wait_ns(now_ns, self._reserve))
+        window_ns = 0
+        if 0 < self.order_rate_max <= self.messages_last_s(now_ns):
+            window_ns = self._sent_ns[-self.order_rate_max] + NS_PER_S - now_ns
+        return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve))
 
     def messages_last_s(self, now_ns: int) -> int:
         """Return how many inserts and amends were let through in the last second."""

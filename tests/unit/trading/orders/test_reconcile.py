@@ -1,0 +1,135 @@
+"""Reconciling: the fewest messages, nothing in flight touched, no way to meet ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trading.orders.reconcile import Hold, Level, LiveOrder, Plan, Step, StepKind, reconcile
+
+
+def live(
+    order_id: int, price: int, size: int = 10, filled: int = 0, hold: Hold = Hold.FREE, worst: int | None = None
+) -> LiveOrder:
+    return LiveOrder(order_id, price, size, filled, price if worst is None else worst, hold)
+
+
+def plan(
+    bids: Sequence[Level] = (),
+    asks: Sequence[Level] = (),
+    live_bids: Sequence[LiveOrder] = (),
+    live_asks: Sequence[LiveOrder] = (),
+    threshold: int = 1,
+    tolerance: int = 200,
+) -> Plan:
+    return reconcile(
+        bids, asks, live_bids, live_asks, amend_threshold_ticks=threshold, size_tolerance_permille=tolerance
+    )
+
+
+def cancel(order_id: int, is_buy: bool = True) -> Step:
+    return Step(StepKind.CANCEL, order_id, is_buy, 0, 0, 0)
+
+
+def amend(order_id: int, price: int, size: int, open_lots: int, is_buy: bool = True) -> Step:
+    return Step(StepKind.AMEND, order_id, is_buy, price, size, open_lots)
+
+
+def insert(price: int, size: int, is_buy: bool = True) -> Step:
+    return Step(StepKind.INSERT, 0, is_buy, price, size, size)
+
+
+def test_what_rests_where_it_should_costs_no_message() -> None:
+    assert plan([(100, 10), (99, 10)], [(102, 10)], [live(1, 99), live(2, 100)], [live(3, 102)]).steps == []
+
+
+def test_missing_levels_are_inserted_best_first_from_both_sides() -> None:
+    steps = plan([(100, 10), (99, 10)], [(102, 5), (103, 5)]).steps
+    assert steps == [insert(100, 10), insert(102, 5, False), insert(99, 10), insert(103, 5, False)]
+
+
+def test_a_ladder_that_moves_by_one_level_costs_one_message() -> None:
+    # The lowest of three bids leapfrogs: two stay
+    steps = plan([(101, 10), (100, 10), (99, 10)], (), [live(1, 100), live(2, 99), live(3, 98)]).steps
+    assert steps == [amend(3, 101, 10, 10)]
+
+
+def test_an_amend_counts_what_is_filled_into_the_total_size() -> None:
+    steps = plan([(105, 10)], (), [live(1, 100, size=10, filled=4)]).steps
+    assert steps == [amend(1, 105, 14, 10)]
+
+
+def test_an_order_within_the_threshold_stays_and_one_at_it_moves_the_whole_way() -> None:
+    assert plan([(102, 10)], (), [live(1, 100)], threshold=3).steps == []
+    assert plan([(103, 10)], (), [live(1, 100)], threshold=3).steps == [amend(1, 103, 10, 10)]
+
+
+def test_a_small_difference_in_size_stays() -> None:
+    assert plan([(100, 10)], (), [live(1, 100, size=8)]).steps == []
+    assert plan([(100, 10)], (), [live(1, 100, size=12)]).steps == []
+
+
+def test_a_large_fill_is_made_up_for_at_the_wanted_price() -> None:
+    steps = plan([(101, 10)], (), [live(1, 100, size=10, filled=5)], threshold=3).steps
+    assert steps == [amend(1, 101, 15, 10)]
+
+
+def test_a_size_that_shrinks_keeps_its_price_and_its_place_in_the_queue() -> None:
+    steps = plan([(101, 5)], (), [live(1, 100, size=10)], threshold=3).steps
+    assert steps == [amend(1, 100, 5, 5)]
+
+
+def test_surplus_orders_are_cancelled_first() -> None:
+    steps = plan([(100, 10)], [(103, 10)], [live(1, 100), live(2, 90)], [live(3, 105)]).steps
+    assert steps == [cancel(2), amend(3, 103, 10, 10, False)]
+
+
+def test_a_side_switched_off_cancels_what_rests_and_what_is_in_flight_but_nothing_twice() -> None:
+    orders = [
+        live(1, 100),
+        live(2, 99, hold=Hold.BUSY),
+        live(3, 98, hold=Hold.LEAVING),
+        live(4, 97, hold=Hold.UNKNOWN),
+    ]
+    assert plan((), (), orders).steps == [cancel(1), cancel(2)]
+
+
+def test_an_order_in_flight_is_left_alone_and_holds_its_place() -> None:
+    # One order on its way, one wanted: nothing may be sent, wherever it is
+    for hold in (Hold.BUSY, Hold.UNKNOWN):
+        assert plan([(110, 10)], (), [live(1, 100, hold=hold)]).steps == []
+    # With two wanted, only the other one is sent
+    assert plan([(100, 10), (99, 10)], (), [live(1, 100, hold=Hold.BUSY)]).steps == [insert(99, 10)]
+
+
+def test_a_leaving_order_holds_no_place() -> None:
+    assert plan([(100, 10)], (), [live(1, 100, hold=Hold.LEAVING)]).steps == [insert(100, 10)]
+
+
+def test_moves_away_from_the_other_side_go_before_moves_towards_it() -> None:
+    # The market rises: asks make room first
+    steps = plan([(102, 10)], [(106, 10)], [live(1, 100)], [live(2, 104)]).steps
+    assert steps == [amend(2, 106, 10, 10, False), amend(1, 102, 10, 10)]
+
+
+def test_a_bid_waits_until_our_ask_has_got_out_of_its_way() -> None:
+    # Both sides jump by more than the spread
+    jump = plan([(105, 10)], [(108, 10)], [live(1, 100)], [live(2, 103)])
+    assert jump.steps == [amend(2, 108, 10, 10, False)]
+    assert jump.held_back == 1
+    # While the ask is in flight it still counts at its old price
+    assert plan([(105, 10)], [(108, 10)], [live(1, 100)], [live(2, 108, hold=Hold.BUSY, worst=103)]).held_back == 1
+    # Once it is confirmed the bid follows
+    assert plan([(105, 10)], [(108, 10)], [live(1, 100)], [live(2, 108)]).steps == [amend(1, 105, 10, 10)]
+
+
+def test_a_cancelled_order_counts_until_the_venue_has_confirmed_it() -> None:
+    held = plan([(105, 10)], (), (), [live(2, 103)])
+    assert held.steps == [cancel(2, False)]
+    assert held.held_back == 1
+    assert plan([(105, 10)], (), (), [live(2, 103, hold=Hold.LEAVING)]).held_back == 1
+
+
+def test_ladders_that_cross_each_other_never_both_leave() -> None:
+    crossed = plan([(105, 10)], [(104, 10)])
+    assert crossed.steps == [insert(105, 10)]
+    assert crossed.held_back == 1
