@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from model_venue import INSTRUMENT, ModelVenue, Rejection, Request
-
 from domain.codes import OrderEventKind
 from domain.order import Side
 from domain.reports import OrderReport, TradeReport
+from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from trading.ledger import Ledger
 from trading.orders.manager import Change, OrderManager
 from trading.orders.order import Order

@@ -27,6 +27,8 @@ class Request(NamedTuple):
     side: Side = Side.BUY
     price_ticks: int = 0
     size_lots: int = 0
+    label: str = "rm"
+    is_immediate: bool = False
 
 
 class Rejection(NamedTuple):
@@ -44,6 +46,7 @@ class VenueOrder:
     size_lots: int
     filled_lots: int = 0
     status: VenueOrderStatus = VenueOrderStatus.OPEN
+    label: str = "rm"
 
     @property
     def is_open(self) -> bool:
@@ -58,6 +61,7 @@ class ModelVenue:
         self.trades: list[TradeReport] = []
         self.inbox: deque[Request] = deque()
         self.outbox: list[OrderReport | Rejection] = []
+        self.time_ns = 0
 
     @property
     def open(self) -> list[VenueOrder]:
@@ -79,10 +83,10 @@ class ModelVenue:
                 self._reject(request, 24)
                 return
             assert order is None, f"order {request.client_order_id} was sent twice"
-            order = VenueOrder(
-                f"v{len(self.orders)}", request.client_order_id, request.side, request.price_ticks, request.size_lots
-            )
-            self.orders[request.client_order_id] = order
+            order = self.place(request)
+            if request.is_immediate:
+                self.fill(order, order.size_lots)
+                return
         elif order is None or not order.is_open:
             self._reject(request, 1)
             return
@@ -98,6 +102,15 @@ class ModelVenue:
         report = self._report(order, request.kind, ())
         self.outbox += [report, report]
 
+    def place(self, request: Request) -> VenueOrder:
+        """Open an order, as somebody else's client may too; nothing is told."""
+        order = VenueOrder(
+            f"v{len(self.orders)}", request.client_order_id, request.side, request.price_ticks, request.size_lots,
+            label=request.label,
+        )  # fmt: skip
+        self.orders[request.client_order_id] = order
+        return order
+
     def fill(self, order: VenueOrder, lots: int) -> None:
         """A taker meets `order`."""
         lots = min(lots, order.size_lots - order.filled_lots)
@@ -110,7 +123,8 @@ class ModelVenue:
         self.trades.append(
             TradeReport(
                 trade_id, order.venue_order_id, 0, INSTRUMENT.name, order.side, price, size, Decimal("0.01"),
-                INSTRUMENT.size(self.position_lots), Decimal(0), Decimal(0), LiquiditySide.MAKER, "rm", 0,
+                INSTRUMENT.size(self.position_lots), Decimal(0), Decimal(0), LiquiditySide.MAKER, order.label,
+                self.time_ns,
             )
         )  # fmt: skip
         self.outbox.append(self._report(order, "fill", (fill,)))
@@ -145,5 +159,5 @@ class ModelVenue:
         return OrderReport(
             order.venue_order_id, order.client_order_id, INSTRUMENT.name, order.side,
             INSTRUMENT.price(order.price_ticks), INSTRUMENT.size(order.size_lots), INSTRUMENT.size(order.filled_lots),
-            order.status, fills, reason, "", "rm", 0, 0,
+            order.status, fills, reason, "", order.label, 0, 0,
         )  # fmt: skip
