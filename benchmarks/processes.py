@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import select
 import signal
 import subprocess
@@ -18,6 +19,8 @@ from benchmarks.probe_ticks import Result
 REPOSITORY = Path(__file__).resolve().parent.parent
 STOP_TIMEOUT_S = 20.0
 LISTEN_TIMEOUT_S = 10.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class BenchmarkError(Exception):
@@ -41,11 +44,17 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if is_heard else output,
             stderr=output,
+            preexec_fn=_end_with_parent,
         )
     try:
         yield process
     finally:
         _end(process)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child when the benchmark itself is killed."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

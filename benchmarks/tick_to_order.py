@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections import defaultdict
@@ -181,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.ticks < 1 or not 0 < options.gap_ms <= 1000:
         parser.error("expected --rounds >= 1, --ticks >= 1, 0 < --gap-ms <= 1000")
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that everything is ended
     try:
         rounds = measure(Plan(options.rounds, options.ticks, options.gap_ms))
     except BenchmarkError as error:
