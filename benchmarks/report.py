@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,15 +79,22 @@ def show(place: Environment, lines: Sequence[Line]) -> None:
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
         return
-    table = Table("figure", "median", "range", "unit", "target", "ok")
+    table = Table(Column("figure", no_wrap=True), "median", "range", "unit", "target", "ok")
     for line in lines:
         target = "" if line.target is None else f"≤ {line.target:g}"
         verdict = "" if line.ok is None else "yes" if line.ok else "MISSED"
-        spread = "" if line.low is None else f"{line.low:g} … {line.high:g}"
-        table.add_row(line.name, "—" if line.value is None else f"{line.value:g}", spread, line.unit, target, verdict)
+        spread = "" if line.low is None else f"{_short(line.low)}…{_short(line.high)}"
+        table.add_row(line.name, _short(line.value), spread, line.unit, target, verdict)
     console = Console()
     console.print(table)
     console.print(", ".join(f"{name} {text}" for name, text in place.value.items()), markup=False)
+
+
+def _short(value: float | None) -> str:
+    """Return a figure as a person reads it: three digits, more before the point only."""
+    if value is None:
+        return "—"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def exit_code(lines: Iterable[Line], *, is_check: bool) -> int:
