@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -79,7 +80,7 @@ def show(place: Environment, lines: Sequence[Line]) -> None:
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
         return
-    table = Table(Column("figure", no_wrap=True), "median", "range", "unit", "target", "ok")
+    table = Table(Column("figure", no_wrap=True), "median", "range", "unit", "target", "ok", box=SIMPLE_HEAD)
     for line in lines:
         target = "" if line.target is None else f"≤ {line.target:g}"
         verdict = "" if line.ok is None else "yes" if line.ok else "MISSED"
