@@ -28,6 +28,7 @@ WATCHED = ("strategy", "market_data", "risk")
 STOP_AT_ONCE_S = 0.8
 JOURNAL_INTERVAL_S = 0.2
 INSTRUMENTS_PAUSE_S = 0.5
+CORE_POLL_S = 0.01
 CONFIRMED = "0 open orders, confirmed by the venue"
 NOT_STARTED = "execution has not reached the venue yet: nothing was sent"
 
@@ -196,16 +197,23 @@ class ExecutionActor(Actor):
 
     async def _on_stop(self, command: Stop) -> Reply:
         """Cancel, confirm, flatten if asked; the answer carries the report of the session."""
-        core = self._core
+        core = await self._core_within(self.ctx.config.execution.stop_timeout_s)
         if core is None:
             await self._gateway.close()
             if self.ctx.epoch == 1:
                 return Reply(ok=True, text=NOT_STARTED, data={"open_orders_at_exit": 0})
-            return Reply(ok=False, text="execution was restarting: what its predecessor left was not looked at")
+            return Reply(ok=False, text="execution was restarting and has not reached the venue")
         report = await core.stop(flatten=command.flatten)
         open_orders = report["open_orders_at_exit"]
         await self._gateway.close()
         return Reply(ok=open_orders == 0, text=_outcome(open_orders), data=report)
+
+    async def _core_within(self, timeout_s: float) -> ExecutionCore | None:
+        """Return the core, waiting for the venue's first answer if need be."""
+        deadline_ns = self.ctx.clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        while self._core is None and self.ctx.clock.monotonic_ns() < deadline_ns:
+            await asyncio.sleep(CORE_POLL_S)
+        return self._core
 
     async def _on_halt(self, command: Halt) -> Reply:
         """Cancel everything and stay out until risk's limits allow quoting again; flatten if asked."""

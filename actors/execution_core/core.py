@@ -257,7 +257,7 @@ class ExecutionCore:
         if flatten:
             await self.ending.flatten()
             open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
-        is_consistent = await self.ending.settle(SETTLE_TIMEOUT_S)
+        is_consistent = await self.truth.recovered(SETTLE_TIMEOUT_S) and await self.ending.settle(SETTLE_TIMEOUT_S)
         return self._final_report(open_orders, is_consistent)
 
     async def stop_at_once(self, timeout_s: float) -> int | None:

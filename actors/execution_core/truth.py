@@ -79,6 +79,7 @@ class Truth:
         self._warn_due_ns = 0
         self.venue_positions: dict[str, PositionReport] = {}
         self.state = state
+        quotes.holds.add(RECOVERING)
         if state is not None:
             self._use_state(state)
 
@@ -95,6 +96,15 @@ class Truth:
         """What runs for the lost session gives up."""
         self._recovery += 1
         self._quotes.holds.add(RECOVERING)
+
+    async def recovered(self, timeout_s: float) -> bool:
+        """Wait for a recovery that is under way; return whether it has ended in time."""
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        while RECOVERING in self._quotes.holds:
+            if self._clock.monotonic_ns() >= deadline_ns:
+                return False
+            await asyncio.sleep(PAUSE_S_MIN)
+        return True
 
     async def _recover(self, number: int) -> None:
         pause_s = PAUSE_S_MIN
