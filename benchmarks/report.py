@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
+
+_HEADS = ("figure", "median", "range", "unit", "target")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +81,11 @@ def show(place: Environment, lines: Sequence[Line]) -> None:
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
         return
-    table = Table(Column("figure", no_wrap=True), "median", "range", "unit", "target", "ok", box=SIMPLE_HEAD)
+    table = Table(*(Column(head, no_wrap=True) for head in _HEADS), box=None, pad_edge=False)
     for line in lines:
-        target = "" if line.target is None else f"≤ {line.target:g}"
-        verdict = "" if line.ok is None else "yes" if line.ok else "MISSED"
+        target = "" if line.target is None else f"≤ {line.target:g} {'met' if line.ok else 'MISSED'}"
         spread = "" if line.low is None else f"{_short(line.low)}…{_short(line.high)}"
-        table.add_row(line.name, _short(line.value), spread, line.unit, target, verdict)
+        table.add_row(line.name, _short(line.value), spread, line.unit, target)
     console = Console()
     console.print(table)
     console.print(", ".join(f"{name} {text}" for name, text in place.value.items()), markup=False)
