@@ -1,0 +1,96 @@
+"""Execution as a real process: cut off, killed and told to end, judged by the exchange's own log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import websockets
+
+from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, read_order_log, wait_until
+
+THALEX = '[venue]\nkind = "thalex"\nbackoff_ms_max = 200\n' + INSTRUMENT
+BUSY = "[strategy]\nfee_floor = false\narrival_decay_prior_per_usd = 2.0\nlevel_spacing_ticks = 1\n"  # many fills
+
+
+def cut_all_connections(url: str) -> None:
+    """Have the exchange hang up on everybody, by its admin method."""
+
+    async def cut() -> None:
+        async with websockets.connect(url) as socket:
+            await socket.send(msgspec.json.encode({"method": "admin/disconnect_all", "id": 1, "params": {}}).decode())
+            await socket.recv()
+
+    asyncio.run(cut())
+
+
+def assert_agrees(summary: dict[str, Any], log: list[dict[str, Any]]) -> None:
+    """Position, fills and volume are the exchange's to the last digit, and nothing is open."""
+    sums = {"buy": Decimal(0), "sell": Decimal(0)}
+    fills = [line for line in log if line["event"] == "fill"]
+    for line in fills:
+        sums[line["side"]] += Decimal(str(line["fill_amount"]))
+    print(f"{len(fills)} fills, fees {summary['fees']}, position {summary['position']}")
+    assert summary["fills"] == len(fills)
+    assert Decimal(summary["volume"]) == sums["buy"] + sums["sell"]
+    assert Decimal(summary["position"]["BTC-PERPETUAL"]) == sums["buy"] - sums["sell"]
+    assert summary["position"] == summary["venue_position"]
+    assert summary["is_consistent"]
+    assert summary["unbooked_fees"] == 0
+    assert summary["open_orders_at_exit"] == 0
+
+
+def test_cut_connections_lose_no_fill_and_leave_no_order(tmp_path: Path) -> None:
+    moments = random.Random(7)
+    with (
+        StandaloneExchange(tmp_path, "--admin") as exchange,
+        RunningSession(tmp_path, THALEX + BUSY, environ=exchange.environ()) as session,
+    ):
+        session.wait_for_quotes()
+        for _ in range(5):
+            time.sleep(moments.uniform(0.5, 1.2))
+            cut_all_connections(exchange.url)
+        session.wait_for_quotes()
+        time.sleep(1.0)
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        assert_agrees(session.summary, read_order_log(exchange.order_log_path))
+        assert exchange.open_orders() == {}
+        assert session.summary["counters"]["execution"]["reconnects"] >= 5
+        assert sum(session.summary["restarts"].values()) == 0
+
+
+def test_a_killed_execution_comes_back_with_the_whole_session_in_its_ledger(tmp_path: Path) -> None:
+    with RunningSession(tmp_path, INSTRUMENT + BUSY) as session:
+        session.wait_for_quotes()
+        for _ in range(2):
+            time.sleep(1.5)
+            pid = session.actor_pid("execution")
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda pid=pid: session.actor_pid("execution") not in (0, pid), 15, "execution is started again")
+        session.wait_for_quotes()
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        assert_agrees(session.summary, session.order_log())
+        assert session.summary["restarts"]["execution"] == 2
+
+
+def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path) -> None:
+    with (
+        StandaloneExchange(tmp_path) as exchange,
+        RunningSession(tmp_path, THALEX, environ=exchange.environ()) as session,
+    ):
+        session.wait_for_quotes()
+        pid = session.actor_pid("execution")
+        os.kill(pid, signal.SIGTERM)
+        took_s = wait_until(lambda: not exchange.open_orders(), 5, "no order is open")
+        print(f"cancelled {took_s * 1000:.0f} ms after SIGTERM")
+        took_s = wait_until(lambda: session.actor_pid("execution") != pid, 10, "the process is gone")
+        print(f"ended {took_s * 1000:.0f} ms later")
