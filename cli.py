@@ -147,9 +147,7 @@ def main() -> None:
     """Run a command; faults of the user become one line and exit code 2 or 3."""
     try:
         load_dotenv(paths.home() / ".env")
-        app(standalone_mode=False)
-    except typer.Exit as ending:
-        sys.exit(ending.exit_code)
+        sys.exit(app(standalone_mode=False))  # a raised typer.Exit comes back as its code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -46,7 +46,7 @@ from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
 from shm.doorbell import Doorbell
 from shm.record import TableReader
 from venues.config import LOCAL_URL_VARIABLE, venue_url
-from venues.credentials import KEY_FILE_VARIABLE, read_credentials
+from venues.credentials import ADVICE, KEY_FILE_VARIABLE, read_credentials
 
 POLL_S = 0.02
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -266,6 +266,8 @@ class Supervisor:
         self._say(shutdown.outcome)
         for line in summary_lines(summary, self._run):
             self._say(line)
+        if self._exit_code is ExitCode.CREDENTIALS:
+            print(*ADVICE, sep="\n", file=sys.stderr)
 
     def _is_hurried(self) -> bool:
         """True after a second Ctrl-C: the way down gets shorter."""
@@ -312,6 +314,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Supervisor(config, seconds=options.seconds).run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        if error.exit_code is ExitCode.CREDENTIALS:
+            print(*ADVICE, sep="\n", file=sys.stderr)
         return error.exit_code
 
 

@@ -20,6 +20,7 @@ from runtime.commands import send_command
 from shm.segment import list_segments
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+LOCAL = (REPOSITORY / "configs" / "local.toml").read_text()  # what `make run` runs
 INSTRUMENT = '[instruments."BTC-PERPETUAL"]\n'
 _numbers = itertools.count(1)
 
@@ -31,6 +32,14 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> fl
         assert time.monotonic() - started < timeout_s, f"{what}: not within {timeout_s:g} s"
         time.sleep(0.01)
     return time.monotonic() - started
+
+
+def is_gone(pid: int) -> bool:
+    """True once a process has ended, also while nobody has reaped it yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class RunningSession:

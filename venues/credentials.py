@@ -31,9 +31,9 @@ KEY_FILE_VARIABLE = "RINGMAKER_VENUE_KEY_FILE"  # the local exchange writes it, 
 IAT_AHEAD_MS_MAX = 25_000  # the venue refuses tokens more than 30 s away from its clock
 LOCK_WAIT_S_MAX = 3.0  # a stopped process may hold the lock; then logging in comes first
 
-_ADVICE = (
-    f"put {KEY_ID_VARIABLE}=<key name> and {PRIVATE_KEY_VARIABLE}=<RSA private key: PEM text, PEM with \\n, "
-    "or the path of a PEM file> into .env or the environment (create the key in the venue's API settings)"
+ADVICE = (
+    "1. create an API key in the venue's API settings (testnet.thalex.com for the testnet) and keep its private key",
+    f"2. cp .env.example .env && chmod 600 .env, set {KEY_ID_VARIABLE} and {PRIVATE_KEY_VARIABLE} in it, try again",
 )
 
 
@@ -64,7 +64,7 @@ def read_credentials(config: VenueConfig, environ: Mapping[str, str]) -> Credent
         return read_key_file(Path(key_file))
     missing = [name for name in (KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE) if not _unquote(environ.get(name, ""))]
     if missing:
-        raise CredentialsError(f"no API key for venue {config.kind!r}: {' and '.join(missing)} not set: {_ADVICE}")
+        raise CredentialsError(f"no API key for venue {config.kind!r}: {' and '.join(missing)} not set")
     pem = _pem_text(_unquote(environ[PRIVATE_KEY_VARIABLE]), PRIVATE_KEY_VARIABLE)
     return Credentials(_unquote(environ[KEY_ID_VARIABLE]), pem)
 
@@ -96,15 +96,13 @@ def _pem_text(value: str, where: str) -> str:
         except (OSError, ValueError, UnicodeError) as error:
             # The value may be a mangled key: never repeat it.
             reason = type(error).__name__
-            raise CredentialsError(
-                f"{where} is neither PEM text nor a readable PEM file ({reason}): {_ADVICE}"
-            ) from None
+            raise CredentialsError(f"{where} is neither PEM text nor a readable PEM file ({reason})") from None
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise CredentialsError(f"{where} holds no usable private key ({type(error).__name__}): {_ADVICE}") from None
+        raise CredentialsError(f"{where} holds no usable private key ({type(error).__name__})") from None
     if not isinstance(key, RSAPrivateKey):
-        raise CredentialsError(f"{where} holds a key that is not RSA: the venue signs with RS512: {_ADVICE}")
+        raise CredentialsError(f"{where} holds a key that is not RSA: the venue signs with RS512")
     return text
 
 

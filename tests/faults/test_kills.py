@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, open_orders, wait_until
+from tests.sessions import INSTRUMENT, LOCAL, RunningSession, StandaloneExchange, is_gone, open_orders, wait_until
 
 # Bounds of the design are 3 s, 2 s and 1 s; tests assert them five times as wide and print the figure.
 QUOTING_AGAIN_S = 15.0
@@ -35,7 +34,7 @@ def unattended_ms(log: list[dict[str, Any]], dead_ns: int, back_ns: int) -> floa
 
 @pytest.mark.parametrize("actor", ["market_data", "strategy", "risk", "execution"])
 def test_a_killed_actor_is_replaced_and_the_position_stays_the_venues(tmp_path: Path, actor: str) -> None:
-    with RunningSession(tmp_path) as session:
+    with RunningSession(tmp_path, LOCAL) as session:
         session.wait_for_quotes()
         pid = session.actor_pid(actor)
         dead_ns = time.monotonic_ns()
@@ -71,12 +70,12 @@ def test_a_killed_actor_is_replaced_and_the_position_stays_the_venues(tmp_path: 
 
 @pytest.mark.parametrize("actor", ["strategy", "execution"])
 def test_a_hung_actor_is_fenced_and_replaced(tmp_path: Path, actor: str) -> None:
-    with RunningSession(tmp_path) as session:
+    with RunningSession(tmp_path, LOCAL) as session:
         session.wait_for_quotes()
         pid = session.actor_pid(actor)
         os.kill(pid, signal.SIGSTOP)
         wait_until(lambda: session.status()["actors"][actor]["pid"] not in (0, pid), 20, f"{actor} is replaced")
-        assert not psutil.pid_exists(pid)
+        assert is_gone(pid)
         session.wait_for_quotes()
         session.signal(signal.SIGINT)
         assert session.wait(40) == 0, session.said
@@ -85,22 +84,24 @@ def test_a_hung_actor_is_fenced_and_replaced(tmp_path: Path, actor: str) -> None
 
 
 def test_a_killed_supervisor_takes_the_actors_with_it_and_leaves_no_order(tmp_path: Path) -> None:
-    with StandaloneExchange(tmp_path) as exchange:
-        with RunningSession(tmp_path, THALEX, environ=exchange.environ()) as session:
-            session.wait_for_quotes()
-            pids = {name: found["pid"] for name, found in session.status()["actors"].items()}
-            session.signal(signal.SIGKILL)
-            session.wait(10)
-            for actor in ("market_data", "strategy", "execution"):
-                took_s = wait_until(lambda pid=pids[actor]: not psutil.pid_exists(pid), GONE_S, f"{actor} gone")  # type: ignore[misc]
-                print(f"{actor} gone after {took_s * 1000:.0f} ms")
-            took_s = wait_until(lambda: exchange.open_orders() == {}, 10, "no order left at the venue")
-            print(f"0 open orders after another {took_s * 1000:.0f} ms")
-            wait_until(lambda: not psutil.pid_exists(pids["risk"]), 15, "risk gone once the venue shows no order")
-            # The next run of the same session starts cleanly over what was left.
-            session.__enter__()
-            session.wait_for_quotes()
-            session.signal(signal.SIGINT)
-            assert session.wait(40) == 0, session.said
-            assert session.summary["position"] == session.summary["venue_position"]
-            session.assert_nothing_stays()
+    with (
+        StandaloneExchange(tmp_path) as exchange,
+        RunningSession(tmp_path, THALEX, environ=exchange.environ()) as session,
+    ):
+        session.wait_for_quotes()
+        pids = {name: found["pid"] for name, found in session.status()["actors"].items()}
+        session.signal(signal.SIGKILL)
+        session.wait(10)
+        for actor in ("market_data", "strategy", "execution"):
+            took_s = wait_until(lambda pid=pids[actor]: is_gone(pid), GONE_S, f"{actor} gone")  # type: ignore[misc]
+            print(f"{actor} gone after {took_s * 1000:.0f} ms")
+        took_s = wait_until(lambda: exchange.open_orders() == {}, 10, "no order left at the venue")
+        print(f"0 open orders after another {took_s * 1000:.0f} ms")
+        wait_until(lambda: is_gone(pids["risk"]), 15, "risk gone once the venue shows no order")
+        # The next run of the same session starts cleanly over what was left.
+        session.__enter__()
+        session.wait_for_quotes()
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        assert session.summary["position"] == session.summary["venue_position"]
+        session.assert_nothing_stays()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from messages.commands import Pause, Resume, SetParameter
-from tests.sessions import INSTRUMENT, RunningSession, open_orders, wait_until
+from tests.sessions import INSTRUMENT, LOCAL, RunningSession, open_orders, wait_until
 
 
 def assert_sound(summary: dict[str, Any], *, restarts: int = 0) -> None:
@@ -35,23 +35,24 @@ def venue_fills(log: list[dict[str, Any]]) -> dict[str, Decimal]:
 
 
 def test_a_session_quotes_both_sides_and_ends_with_nothing_open(tmp_path: Path) -> None:
-    with RunningSession(tmp_path, arguments=("--seconds", "25")) as session:
+    with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "20")) as session:
         assert session.wait(90) == 0, session.said
         summary, log = session.summary, session.order_log()
         print(json.dumps({key: summary[key] for key in ("quoted_time_ratio", "first_quote_s", "fills", "latency_us")}))
         assert_sound(summary)
         assert summary["first_quote_s"] < 25  # the bound is 5 s; five times as wide, the figure is printed
         assert min(summary["quoted_time_ratio"].values()) > 0.75  # the bound is 0.95
+        assert summary["fills"] > 0
         sums = venue_fills(log)
         assert Decimal(str(summary["position"]["BTC-PERPETUAL"])) == sums["buy"] - sums["sell"]
-        assert Decimal(str(summary["volume"])) == sums["buy"] + sums["sell"]
+        assert Decimal(summary["volume"]) == sums["buy"] + sums["sell"]
         assert open_orders(log) == {}
         session.assert_nothing_stays()
 
 
 def test_a_session_on_recorded_data_quotes_and_fills(tmp_path: Path, recordings: Path) -> None:
     parts = [str(recordings / f"usdm_btcusdt_{day}.dat.gz") for day in ("20230404", "20230405")]
-    with RunningSession(tmp_path, arguments=("--seconds", "20", "--replay", *parts)) as session:
+    with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "20", "--replay", *parts)) as session:
         assert session.wait(90) == 0, session.said
         summary = session.summary
         print(json.dumps({key: summary[key] for key in ("quoted_time_ratio", "first_quote_s", "fills", "trades")}))
@@ -112,7 +113,7 @@ def test_the_operator_pauses_resumes_sets_and_profiles(tmp_path: Path) -> None:
         profiled = session.cli("profile", "strategy", "1")
         assert profiled.returncode == 0, profiled.stderr
         page = Path(profiled.stdout.strip().rpartition("flame chart: ")[2])
-        assert "do_work" in page.read_text()
+        assert "runtime/process.py" in page.read_text()
 
         status = session.cli("status", "--json")
         assert json.loads(status.stdout)["actors"]["execution"]["state"] == "live"
@@ -134,7 +135,7 @@ def test_kill_cancels_everything_and_halts_the_session(tmp_path: Path) -> None:
 
 
 def test_flatten_brings_the_position_to_zero(tmp_path: Path) -> None:
-    with RunningSession(tmp_path) as session:
+    with RunningSession(tmp_path, LOCAL) as session:
         session.wait_for_quotes()
 
         def position() -> float:
@@ -150,7 +151,7 @@ def test_flatten_brings_the_position_to_zero(tmp_path: Path) -> None:
 
 
 def test_flatten_on_shutdown_ends_flat(tmp_path: Path) -> None:
-    config = INSTRUMENT + "[supervisor]\nflatten_on_shutdown = true\n"
+    config = LOCAL + "[supervisor]\nflatten_on_shutdown = true\n"
     with RunningSession(tmp_path, config) as session:
         session.wait_for_quotes()
         wait_until(lambda: session.status()["instruments"]["BTC-PERPETUAL"]["position"] != 0, 60, "a position")

@@ -43,6 +43,7 @@ def test_keys_that_the_venue_refuses_end_with_exit_code_3(tmp_path: Path) -> Non
         environ = {**exchange.environ(), "THALEX_TEST_PRIVATE_KEY": stranger.decode()}
         with RunningSession(tmp_path, THALEX, environ=environ) as session:
             assert session.wait(60) == 3, session.said
+            assert "cp .env.example .env" in session.said
             assert stranger.decode().splitlines()[1] not in session.said
             session.assert_nothing_stays()
 
