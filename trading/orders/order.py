@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from domain.order import Side, TimeInForce
-from trading.orders.states import CLOSED_STATES, IN_FLIGHT_STATES, OrderState
+from trading.orders.states import IN_FLIGHT_STATES, OrderState
 
 LEFT_BEHIND_MAX = 8  # terms that are remembered, to tell a late report from a new one
 
@@ -91,7 +91,7 @@ class Order:
     @property
     def is_live(self) -> bool:
         """Open, or possibly open: counts as exposure."""
-        return self.state not in CLOSED_STATES
+        return self.state < OrderState.FILLED
 
     @property
     def is_in_flight(self) -> bool:
@@ -115,10 +115,12 @@ class Order:
     @property
     def exposed_lots(self) -> int:
         """Most that it can still fill, whatever becomes of an amend in flight."""
-        if not self.is_live:
+        if self.state >= OrderState.FILLED:
             return 0
-        size_lots = self.size_lots if self.target is None else max(self.size_lots, self.target[1])
-        return max(size_lots - self.filled_lots, 0)
+        size_lots = self.size_lots
+        if self.target is not None and self.target[1] > size_lots:
+            size_lots = self.target[1]
+        return size_lots - self.filled_lots if size_lots > self.filled_lots else 0
 
     @property
     def aggressive_price_ticks(self) -> int:

@@ -96,7 +96,7 @@ def reconcile(
         bids, asks: wanted levels, best first; an empty side is off.
         amend_threshold_ticks: an order nearer than this to a wanted price stays where it is. A move always goes
             to the wanted price itself, so the next one needs the whole threshold again.
-        size_tolerance_permille: an open size that differs by no more than this stays.
+        size_tolerance_permille: an open size that falls short by no more than this stays; a larger one is cut.
     """
     buys = _side_steps(bids, live_bids, True, amend_threshold_ticks, size_tolerance_permille)
     sells = _side_steps(asks, live_asks, False, amend_threshold_ticks, size_tolerance_permille)
@@ -167,11 +167,10 @@ def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tol
         return
     price_ticks, wanted_lots = level
     open_lots = order.size_lots - order.filled_lots
-    slack = wanted_lots * tolerance_permille
-    if (open_lots - wanted_lots) * PERMILLE > slack:
-        # A smaller size at the same price keeps its place in the queue.
+    if open_lots > wanted_lots:
+        # Never tolerated: the wish may have shrunk for a limit. At the same price it keeps its place in the queue.
         steps.retreats.append(_amend(order, order.price_ticks, wanted_lots, is_buy))
-    elif (wanted_lots - open_lots) * PERMILLE > slack:
+    elif (wanted_lots - open_lots) * PERMILLE > wanted_lots * tolerance_permille:
         # A larger one loses it anyway, so it may as well go to the wanted price.
         steps.advances.append(_amend(order, price_ticks, wanted_lots, is_buy))
 

@@ -21,11 +21,11 @@ table; what we do ourselves (AMEND_SENT, CANCEL_SENT) has one only where it is a
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 
-class OrderState(Enum):
-    """Where an order is, as far as we know."""
+class OrderState(IntEnum):
+    """Where an order is, as far as we know. The closed states come last."""
 
     PENDING_NEW = auto()  # sent, unanswered
     WORKING = auto()  # open at the venue, nothing in flight
@@ -38,7 +38,7 @@ class OrderState(Enum):
     ABSENT = auto()  # the venue, asked, does not know it as open
 
 
-class OrderTrigger(Enum):
+class OrderTrigger(IntEnum):
     """What moves an order from state to state."""
 
     OPENED = auto()  # a report shows it open, and answers nothing that we asked
@@ -153,6 +153,7 @@ TRANSITIONS: dict[OrderState, dict[OrderTrigger, OrderState]] = {
     },
 }
 assert set(TRANSITIONS) == set(OrderState)
+assert {state for state in OrderState if state >= OrderState.FILLED} == CLOSED_STATES
 
 
 def next_state(state: OrderState, trigger: OrderTrigger) -> OrderState:
