@@ -63,9 +63,14 @@ def test_an_order_within_the_threshold_stays_and_one_at_it_moves_the_whole_way()
     assert plan([(103, 10)], (), [live(1, 100)], threshold=3).steps == [amend(1, 103, 10, 10)]
 
 
-def test_a_small_difference_in_size_stays() -> None:
+def test_a_size_that_falls_a_little_short_stays() -> None:
     assert plan([(100, 10)], (), [live(1, 100, size=8)]).steps == []
-    assert plan([(100, 10)], (), [live(1, 100, size=12)]).steps == []
+
+
+def test_a_size_that_is_too_large_is_cut_however_little() -> None:
+    # The wish may have shrunk because the position nears its limit.
+    (step,) = plan([(100, 10)], (), [live(1, 100, size=11)]).steps
+    assert (step.kind, step.price_ticks, step.open_lots) == (StepKind.AMEND, 100, 10)
 
 
 def test_a_large_fill_is_made_up_for_at_the_wanted_price() -> None:
