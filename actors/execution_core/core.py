@@ -268,11 +268,18 @@ class ExecutionCore:
         return open_orders
 
     def report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
-        marks = {name: self.ending.mark_price(desk) or Decimal(0) for name, desk in self.desks.items()}
+        marks = {name: self._booked_mark(desk) for name, desk in self.desks.items()}
         counts = self._ports.measures.counts.values()
         return build_report(
             self.books.ledger, self.desks, self.truth.venue_positions, marks, counts, open_orders, is_consistent
         )
+
+    def _booked_mark(self, desk: Desk) -> Decimal:
+        """Return the mark price at which the venue itself values the position; else the newest one known."""
+        report = self.truth.venue_positions.get(desk.name)
+        if report is not None and report.mark_price > 0:
+            return report.mark_price
+        return self.ending.mark_price(desk) or Decimal(0)
 
     def _begin_stop(self) -> None:
         self.quotes.holds.add(STOPPING)

@@ -33,6 +33,7 @@ _RATE_MAX = LIMITS.word("order_rate_max")
 # They pass by themselves: the order stays where it is meanwhile.
 _WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS})
 HALTED = "halted"
+WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
 REFUSALS_KEPT_MAX = 64
 HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
 LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
@@ -92,6 +93,8 @@ class QuoteSender:
         if blocked_by != desk.blocked_by:
             desk.blocked_by = blocked_by
             desk.is_dirty = True
+            if blocked_by in (WISH_OLD, WISH_EARLIER):
+                self._measures.counts.add("wishes_stale")
         if not (is_new or desk.is_dirty):
             return 0
         desk.is_dirty = False
@@ -135,9 +138,9 @@ class QuoteSender:
         if wish is None:
             return "no wish yet"
         if wish.strategy_epoch != self._watch.strategy_epoch:
-            return "wish of an earlier strategy"
+            return WISH_EARLIER
         if now_ns - wish.computed_time_ns > self._wish_age_ns_max:
-            return "wish is too old"
+            return WISH_OLD
         return self._blocked_by_limits(desk, now_ns)
 
     def _blocked_by_limits(self, desk: Desk, now_ns: int) -> str | None:

@@ -424,7 +424,7 @@ def test_stop_cancels_confirms_settles_and_reports_exact_figures(run: Run, tmp_p
         assert bench.venue.open == []
         assert report["position"] == report["venue_position"] == {INSTRUMENT.name: "0.002"}
         assert (report["fills"], report["fees"], report["volume"]) == (1, "0.01", "0.002")
-        # Two lots bought at 50.0 and marked at 100.0
+        # Two lots bought at 50.0, which the venue marks at 100.0
         assert report["pnl"] == {
             "realised": "0", "unrealised": "0.1", "fees": "0.01", "funding": "0", "total": "0.09",
         }  # fmt: skip
