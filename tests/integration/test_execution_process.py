@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -20,15 +21,20 @@ THALEX = '[venue]\nkind = "thalex"\nbackoff_ms_max = 200\n' + INSTRUMENT
 BUSY = "[strategy]\nfee_floor = false\narrival_decay_prior_per_usd = 2.0\nlevel_spacing_ticks = 1\n"  # many fills
 
 
-def cut_all_connections(url: str) -> None:
-    """Have the exchange hang up on everybody, by its admin method."""
+def admin(url: str, method: str) -> Any:
+    """Call an admin method of the exchange and return its result, numbers as exact decimals."""
 
-    async def cut() -> None:
+    async def call() -> Any:
         async with websockets.connect(url) as socket:
-            await socket.send(msgspec.json.encode({"method": "admin/disconnect_all", "id": 1, "params": {}}).decode())
-            await socket.recv()
+            await socket.send(msgspec.json.encode({"method": f"admin/{method}", "id": 1, "params": {}}).decode())
+            return json.loads(await socket.recv(), parse_float=Decimal, parse_int=Decimal)["result"]
 
-    asyncio.run(cut())
+    return asyncio.run(call())
+
+
+def cut_all_connections(url: str) -> None:
+    """Have the exchange hang up on everybody."""
+    admin(url, "disconnect_all")
 
 
 def assert_agrees(summary: dict[str, Any], log: list[dict[str, Any]]) -> None:
@@ -94,3 +100,21 @@ def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path) -> None:
         print(f"cancelled {took_s * 1000:.0f} ms after SIGTERM")
         took_s = wait_until(lambda: session.actor_pid("execution") != pid, 10, "the process is gone")
         print(f"ended {took_s * 1000:.0f} ms later")
+
+
+def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tmp_path: Path) -> None:
+    config = THALEX + "[supervisor]\nflatten_on_shutdown = true\n" + BUSY
+    with StandaloneExchange(tmp_path, "--admin") as exchange:
+        with RunningSession(tmp_path, config, environ=exchange.environ()) as session:
+            session.wait_for_quotes()
+            before = sum(admin(exchange.url, "stats")["equity"].values())
+            time.sleep(10.0)
+            session.signal(signal.SIGINT)
+            assert session.wait(60) == 0, session.said
+        after = sum(admin(exchange.url, "stats")["equity"].values())
+        summary = session.summary
+        assert_agrees(summary, read_order_log(exchange.order_log_path))
+        assert summary["fills"] > 0
+        assert summary["position"] == {"BTC-PERPETUAL": "0"}
+        print(f"equity {before} -> {after}, P&L {summary['pnl']}")
+        assert after - before == Decimal(summary["pnl"]["total"])
