@@ -13,6 +13,7 @@ from actors.execution_core.books import AccountBooks, ToldFills
 from actors.execution_core.desk import Desk
 from actors.execution_core.ending import Ending
 from actors.execution_core.journal import Journal
+from actors.execution_core.permission import Permission
 from actors.execution_core.ports import Ports
 from actors.execution_core.quotes import QuoteSender
 from actors.execution_core.report import build_report
@@ -80,8 +81,9 @@ class ExecutionCore:
         manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS)
         ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
         self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
+        permission = Permission(ports.shared.limits, self.watch, config.wish_age_max_ms * NS_PER_MS)
         self.quotes = QuoteSender(
-            config, ports, gateway, manager, self.watch, self.journal, self.new_order_id, self.label, self._on_denied
+            config, ports, gateway, manager, permission, self.journal, self.new_order_id, self.label, self._on_denied
         )
         self.quotes.desks = list(self.desks.values())
         state = load_session_state(ports.run_dir)
@@ -238,7 +240,7 @@ class ExecutionCore:
 
     async def halt(self) -> int | None:
         """Cancel every order of ours and stay out until risk's limits say otherwise."""
-        self.quotes.halted_time_ns = self._clock.monotonic_ns()
+        self.quotes.permission.halted_time_ns = self._clock.monotonic_ns()
         return await self.cancel_all()
 
     async def flatten(self) -> dict[str, str]:

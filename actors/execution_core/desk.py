@@ -78,6 +78,7 @@ class Desk:
         is_dirty: something changed since the orders were last reconciled.
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
         blocked_by: why nothing is wanted just now; empty = the wish is.
+        bounds_seen: the limits that the resting orders obey.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
 
@@ -96,6 +97,7 @@ class Desk:
         self.wish: Wish | None = None
         self.wish_sequence = 0
         self.limits_busy_since_ns = 0
+        self.bounds_seen: tuple[int, ...] = ()
         self.quoted_time = QuotedTime()
         self.is_allowed = (True, True)
         self.exposure = Exposure(

@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 from actors.execution_core.desk import Desk, LiveView, Wish
 from actors.execution_core.journal import Journal
+from actors.execution_core.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution_core.ports import Ports
-from actors.execution_core.watch import Watch
-from domain.clock import NS_PER_MS
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
-from domain.order import Side, TradingState
+from domain.order import Side
 from domain.records import LIMITS
 from shm.errors import RecordBusyError
 from trading.orders.breaker import Breaker
@@ -27,16 +26,10 @@ from trading.orders.throttle import Throttle
 from trading.risk import gate
 from venues.gateway import NewOrder, OrderGateway
 
-_WRITTEN = LIMITS.word("written_time_ns")
-_STATE = LIMITS.word("state")
 _RATE_MAX = LIMITS.word("order_rate_max")
 # They pass by themselves: the order stays where it is meanwhile.
 _WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS})
-HALTED = "halted"
-WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
 REFUSALS_KEPT_MAX = 64
-HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
-LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
 
 Denied = Callable[[Desk, Step, gate.Refused], None]
 
@@ -45,7 +38,7 @@ class QuoteSender:
     """Brings the venue to the wishes.
 
     Attributes:
-        holds: reasons for which nothing is quoted at all; quoting goes on when there is none.
+        holds: the permission's own: reasons for which nothing is quoted at all.
         throttle: None before the first connection.
     """
 
@@ -55,7 +48,7 @@ class QuoteSender:
         ports: Ports,
         gateway: OrderGateway,
         manager: OrderManager,
-        watch: Watch,
+        permission: Permission,
         journal: Journal,
         next_order_id: Callable[[], int],
         label: str,
@@ -67,15 +60,13 @@ class QuoteSender:
         self._measures = ports.measures
         self._gateway = gateway
         self._manager = manager
-        self._watch = watch
         self._journal = journal
         self.next_order_id = next_order_id
         self._label = label
         self._on_denied = on_denied
-        self._wish_age_ns_max = config.wish_age_max_ms * NS_PER_MS
+        self.permission = permission
+        self.holds = permission.holds
         self._size_tolerance_permille = round(config.size_tolerance_ratio * 1000)
-        self.holds: set[str] = set()
-        self.halted_time_ns = 0
         self.throttle: Throttle | None = None
         self.breaker = Breaker()
         self.desks: list[Desk] = []
@@ -86,7 +77,7 @@ class QuoteSender:
         """Bring one instrument's orders to its newest wish, if anything changed; return messages sent."""
         previous = desk.wish
         is_new = self._read_wish(desk)
-        blocked_by = self._blocked_by(desk, now_ns)
+        blocked_by = self.permission.blocked_by(desk, now_ns)
         if blocked_by is None:
             desk.is_dirty |= is_new
             return 0
@@ -124,40 +115,6 @@ class QuoteSender:
         self._measures.counts.add("wishes")
         desk.quoted_time.begin(now_ns)
         return previous is None or wish.terms != previous.terms
-
-    def _blocked_by(self, desk: Desk, now_ns: int) -> str | None:
-        """Return why no quote may rest now; empty when it may; None when that cannot be told just now.
-
-        The limits of the instrument are loaded afterwards, unless something else blocks.
-        """
-        if self.holds:
-            return min(self.holds)
-        if self._watch.suspect:
-            return f"{self._watch.suspect} is silent"
-        wish = desk.wish
-        if wish is None:
-            return "no wish yet"
-        if wish.strategy_epoch != self._watch.strategy_epoch:
-            return WISH_EARLIER
-        if now_ns - wish.computed_time_ns > self._wish_age_ns_max:
-            return WISH_OLD
-        return self._blocked_by_limits(desk, now_ns)
-
-    def _blocked_by_limits(self, desk: Desk, now_ns: int) -> str | None:
-        limits = self._shared.limits
-        try:
-            limits.load(desk.row)
-        except RecordBusyError:  # risk was preempted, or killed, while it wrote
-            desk.limits_busy_since_ns = desk.limits_busy_since_ns or now_ns
-            return None if now_ns - desk.limits_busy_since_ns < LIMITS_BUSY_NS_MAX else "risk is silent"
-        desk.limits_busy_since_ns = 0
-        written_ns = limits.ints[_WRITTEN]
-        if abs(now_ns - written_ns) > gate.LIMITS_AGE_NS_MAX:
-            return "risk is silent"
-        is_halted = limits.ints[_STATE] == TradingState.HALTED
-        if self.halted_time_ns and (is_halted or written_ns < self.halted_time_ns + HALT_SETTLES_NS):
-            return HALTED
-        return ""
 
     # ---- bringing it about ---------------------------------------------------------------------------
 

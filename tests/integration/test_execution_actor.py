@@ -189,6 +189,19 @@ def test_reducing_leaves_only_what_brings_the_position_down(run: Run) -> None:
     run(scenario)
 
 
+def test_a_limit_that_tightens_takes_resting_orders_back_without_a_new_wish(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        bench.write_limits(position_lots_max=5)
+        await bench.settle(5)
+        assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == ([(100, 5)], [(103, 5)])
+        bench.write_limits(state=TradingState.REDUCING)
+        await bench.settle(5)
+        assert bench.venue.open == []
+
+    run(scenario)
+
+
 def test_a_halt_cancels_at_once_and_lasts_until_risk_lets_go(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
