@@ -34,7 +34,7 @@ from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.environment import ActorEnvironment
 from runtime.logs import open_log
-from runtime.restart_policy import GiveUp
+from runtime.restart_policy import FINAL_EXIT_CODES, GiveUp
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.local_exchange import LocalExchange
@@ -198,7 +198,6 @@ class Supervisor:
         for child in self._children:
             note = child.watch(now_ns)
             if isinstance(note, GiveUp):
-                self._log.error("gave up", actor=child.spec.name, reason=note.reason, exit_code=int(note.exit_code))
                 self._end_with(note.exit_code, note.reason)
             elif note is not None:
                 self._log.info(note.text, actor=child.spec.name, pid=child.pid)
@@ -234,7 +233,8 @@ class Supervisor:
         self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)
 
     def _end_with(self, exit_code: ExitCode, reason: str) -> None:
-        self._say(reason)
+        self._log.error(reason, exit_code=int(exit_code))
+        print(f"error: {reason}", file=sys.stderr, flush=True)
         self._exit_code = exit_code
         self._is_stopping = True
 
@@ -246,7 +246,8 @@ class Supervisor:
         if self._exit_code is ExitCode.CLEAN and latched and reason not in OPERATOR_REASONS:
             self._exit_code = ExitCode.RISK_HALT
         shutdown = Shutdown(self._config, self._clock, self._log, self._relay, self._children, self._run, self._venue)
-        report = shutdown.run(flatten=self._flatten, is_hurried=self._is_hurried)
+        never_reached = self._exit_code is ExitCode.VENUE_UNREACHABLE and self._first_quote_ns is None
+        report = shutdown.run(flatten=self._flatten, was_reachable=not never_reached, is_hurried=self._is_hurried)
         if not shutdown.is_confirmed and self._exit_code is ExitCode.CLEAN:
             self._exit_code = ExitCode.CRASH
         summary = build_summary(
@@ -263,9 +264,11 @@ class Supervisor:
         paths.write_atomically(self._run / "summary.json", json.dumps(summary, indent=2).encode() + b"\n", 0o644)
         for request in self._stop_requests:
             request.answer(Reply(ok=shutdown.is_confirmed, text=shutdown.outcome))
-        self._say(shutdown.outcome)
-        for line in summary_lines(summary, self._run):
-            self._say(line)
+        if self._exit_code in FINAL_EXIT_CODES and self._first_quote_ns is None:
+            self._log.info(shutdown.outcome)  # it never quoted: the reason alone is what matters
+        else:
+            for line in (shutdown.outcome, *summary_lines(summary, self._run)):
+                self._say(line)
         if self._exit_code is ExitCode.CREDENTIALS:
             print(*ADVICE, sep="\n", file=sys.stderr)
 

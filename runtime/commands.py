@@ -6,6 +6,8 @@ Each process binds one ROUTER socket in the session's run directory (0700, so on
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from messages.commands import AnyCommand, Command, Reply, decode_command, decode
 from runtime.paths import socket_address
 
 COMMANDS_PER_CYCLE_MAX = 64
+GIVE_UP_POLL_MS = 20
 
 
 class Request(NamedTuple):
@@ -70,18 +73,22 @@ class CommandServer:
             return None
 
 
-def send_command(session: str, process: str, command: Command, timeout_s: float) -> Reply:
-    """Send one command and wait for its answer.
+def send_command(
+    session: str, process: str, command: Command, timeout_s: float, *, given_up: threading.Event | None = None
+) -> Reply:
+    """Send one command and wait for its answer, until `given_up` is set at the longest.
 
     Raises:
         ConnectivityError: if no answer comes in time.
     """
+    deadline_s = time.monotonic() + timeout_s
     with zmq.Context(io_threads=1) as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(socket_address(session, process))
         socket.send(encode(command))
-        if not socket.poll(int(timeout_s * 1000)):
-            raise ConnectivityError(f"{process} of session {session} did not answer within {timeout_s:g} s")
+        while not socket.poll(GIVE_UP_POLL_MS):
+            if time.monotonic() > deadline_s or (given_up is not None and given_up.is_set()):
+                raise ConnectivityError(f"{process} of session {session} did not answer within {timeout_s:g} s")
         return decode_reply(socket.recv())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -62,6 +63,7 @@ class Relay:
         self._session = session
         self._on_done = on_done
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="relay")
+        self._closing = threading.Event()
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
     def pass_on(self, request: Request, legs: Sequence[Leg]) -> None:
@@ -81,13 +83,14 @@ class Relay:
             self._on_done(request.command, reply)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._closing.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, legs: Sequence[Leg]) -> Reply:
         replies = []
         for leg in legs:
             try:
-                reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s)
+                reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
             except ConnectivityError as error:
                 return Reply(ok=False, text=str(error))
             replies.append(f"{leg.actor}: {reply.text}")

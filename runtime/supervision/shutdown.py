@@ -59,10 +59,11 @@ class Shutdown:
         self._artifacts = artifacts
         self._venue = venue
 
-    def run(self, *, flatten: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
+    def run(self, *, flatten: bool, was_reachable: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
         """Cancel, confirm, report and end the actors.
 
         Args:
+            was_reachable: False when the venue never answered: then there is nobody to ask.
             is_hurried: asked again and again; True (a second Ctrl-C) shortens what is left to one second.
 
         Returns:
@@ -71,7 +72,8 @@ class Shutdown:
         report = self._stop_execution(flatten, is_hurried)
         if not self.is_confirmed:
             self._children["execution"].kill()
-            self._kill_orders()
+            if was_reachable:
+                self._kill_orders()
         self._end_actors(is_hurried)
         self._log.info("session stopped", outcome=self.outcome, confirmed=self.is_confirmed)
         if not report:
