@@ -17,22 +17,21 @@ def main() -> int:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
     try:
         session = shm.attach(name)
-    except shm.SegmentError as error:
+    except (shm.SegmentError, shm.SessionClosedError) as error:
         print(error, file=sys.stderr)
         return 2
-    accounts = session.table("accounts")
     deadline = time.monotonic() + seconds
     books = 0
     try:
-        for book in session.ring("books").follow(timeout_s=seconds):
+        for book in session.books.follow(timeout_s=seconds):
             books += 1
-            mid = (book["bid_price"][0, 0] + book["ask_price"][0, 0]) / 2
-            accounts.load(int(book["instrument"][0]))
-            position_lots = accounts.latest["position_lots"][0]
-            print(
-                f"mid {mid:.1f}  position {position_lots} lots  working orders "
-                f"{accounts.latest['bid_count'][0]} bids, {accounts.latest['ask_count'][0]} asks"
-            )
+            mid = (book.bid_price[0] + book.ask_price[0]) / 2
+            ours = session.accounts.read(book.instrument)
+            if ours is not None:
+                print(
+                    f"mid {mid:.1f}  position {ours.position_lots} lots  working orders {ours.bid_count} bids, "
+                    f"{ours.ask_count} asks"
+                )
             if time.monotonic() > deadline:
                 break
     except shm.SessionClosedError as ended:

@@ -1,4 +1,7 @@
-"""Shared memory that strangers can trust: rings, tables, doorbells, and `attach` for outside readers."""
+"""Shared memory that strangers can trust: rings, tables, doorbells, and `attach` for outside readers.
+
+Readers need `attach` and what it gives; writers are the project's own actors. docs/shm-layout.md has the bytes.
+"""
 
 from shm.attach import Session, attach, list_sessions
 from shm.errors import (
@@ -7,15 +10,28 @@ from shm.errors import (
     SegmentError,
     SessionClosedError,
     SessionNotFoundError,
+    SessionOwnedError,
+    UnsupportedMachineError,
 )
+from shm.record import TableReader
+from shm.ring import RingReader
+from shm.view import Record
+
+SessionClosed = SessionClosedError
 
 __all__ = [
     "LayoutMismatchError",
+    "Record",
     "RecordBusyError",
+    "RingReader",
     "SegmentError",
     "Session",
+    "SessionClosed",
     "SessionClosedError",
     "SessionNotFoundError",
+    "SessionOwnedError",
+    "TableReader",
+    "UnsupportedMachineError",
     "attach",
     "list_sessions",
 ]

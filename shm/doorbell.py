@@ -7,6 +7,7 @@ There is no "reader is asleep" flag: stores may pass loads even on x86-64, and a
 from __future__ import annotations
 
 import os
+import select
 
 
 class Doorbell:
@@ -14,6 +15,7 @@ class Doorbell:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self._poll: select.poll | None = None
 
     @classmethod
     def create(cls) -> Doorbell:
@@ -28,6 +30,15 @@ class Doorbell:
             os.eventfd_write(self.fd, 1)
         except BlockingIOError:
             return  # the counter is full: the listener will wake anyway
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until it is rung, clear it, and return True; False after `timeout_s`."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.fd, select.POLLIN)
+        if not self._poll.poll(timeout_s * 1000):
+            return False
+        return self.clear() > 0
 
     def clear(self) -> int:
         """Return how often it was rung since the last `clear` (0 = not at all)."""

@@ -26,6 +26,7 @@ import platform
 from typing import Final
 
 from domain.records import RecordType
+from shm.errors import UnsupportedMachineError
 
 MAGIC: Final = int.from_bytes(b"RINGMKR\x01", "little")
 HEADER_BYTES: Final = 256
@@ -45,11 +46,7 @@ WRITER_NAME_OFFSET: Final = 224
 NAME_BYTES: Final = 32
 
 SHM_FOLDER: Final = "/dev/shm"
-_TSO_MACHINES: Final = frozenset({"x86_64", "AMD64", "i686"})
-
-
-class UnsupportedMachineError(RuntimeError):
-    """This machine may reorder stores, and the rings would then hand out torn records."""
+_TSO_MACHINES: Final = frozenset({"x86_64", "AMD64"})
 
 
 def require_total_store_order() -> None:

@@ -17,6 +17,7 @@ from domain.codes import SegmentKind
 from shm import layout
 from shm.errors import RecordBusyError
 from shm.segment import Segment, take_over
+from shm.view import Record
 
 Records = npt.NDArray[np.void]
 SPINS_MAX = 200
@@ -91,10 +92,12 @@ class TableReader:
 
     @property
     def epoch(self) -> int:
+        """Writer epoch; a change means that the writer was restarted."""
         return self._segment.epoch
 
     @property
     def is_closed(self) -> bool:
+        """True once the session said that it ended."""
         return self._segment.is_closed
 
     def sequence(self, row: int) -> int:
@@ -118,6 +121,14 @@ class TableReader:
                 if words[word] == before:
                     return int(before)
         return self._load_patiently(row)
+
+    def read(self, row: int = 0) -> Record | None:
+        """Return a fresh consistent copy of a row with fields by name; None when it was never written.
+
+        Raises:
+            RecordBusyError: as `load`.
+        """
+        return Record(self.record, self.latest.copy()[0]) if self.load(row) else None
 
     def snapshot(self, row: int) -> Records:
         """Return a fresh consistent copy of a row, shape (1,)."""

@@ -1,8 +1,13 @@
 """A broadcast ring: one writer that never waits, any number of readers that are told what they missed.
 
 Positions count records from 0 and only grow; an index is a position masked. The writer of position p stores
-sequence 0, the payload, sequence p + 1, and then the head. A reader takes a record only when its sequence is
-p + 1 both before and after copying: a reader that was overtaken in the middle notices.
+sequence 0, the payload, sequence p + 1, and then the head. A reader loads the head, copies, and then looks at
+the sequences again; it keeps position p when the sequence of its slot is still p + 1.
+
+Why one look, after the copy, is enough. The head said that p was published before the copy began. From then on
+the sequence of its slot can only go p + 1, 0, p + 1 + capacity. So p + 1 after the copy means that the store
+of 0 was not yet visible, and the payload stores come after it: none of them can have been in the copy. This
+needs stores that become visible in program order and loads that do not pass loads (layout.py).
 
 A process that takes a ring over after its writer was killed scans forward from the head: a record whose
 sequence was published and whose head was not is kept.
@@ -11,7 +16,7 @@ sequence was published and whose head was not is kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -19,12 +24,17 @@ import numpy.typing as npt
 
 from domain.codes import SegmentKind
 from shm import layout
-from shm.errors import SessionClosedError
+from shm.doorbell import Doorbell
+from shm.errors import RecordBusyError, SessionClosedError
 from shm.segment import Segment, take_over
+from shm.view import Record
+from shm.waiting import Wait, waiter
 
 Records = npt.NDArray[np.void]
-FOLLOW_PAUSE_S_MIN = 20e-6
-FOLLOW_PAUSE_S_MAX = 2e-3
+Start = Literal["newest", "oldest"] | int
+RETRIES_MAX = 1000
+OWNER_LOOK_S = 0.25
+_FOLLOW_BATCH = 256
 
 
 class RingWriter:
@@ -59,8 +69,10 @@ class RingWriter:
         words = self._words
         words[start >> 3] = 0
         self._memory[start + 8 : start + self._slot_bytes] = self._payload
-        self.position = position + 1
         words[start >> 3] = position + 1
+        # Between sequence and head, so that an exception thrown in here (a signal handler's) neither leaves a
+        # hole nor has a position that readers may see written twice.
+        self.position = position + 1
         words[layout.WORD_HEAD] = position + 1
         return position
 
@@ -76,42 +88,56 @@ class RingWriter:
 
 
 class RingReader:
-    """One reader of a ring, with its own position.
+    """One reader of a ring, with its own position. Not shared between threads; a fork has its own.
 
     Attributes:
         position: position of the next record to read.
         lost: records that were overwritten before this reader came to them.
-        latest: private copy of the newest record after `load_latest`, shape (1,); `ints` and `floats` are
+        newest: private copy of the newest record after `load_latest`, shape (1,); `ints` and `floats` are
             its words.
     """
 
-    def __init__(self, segment: Segment, start: Literal["newest", "oldest"] | int = "newest") -> None:
+    def __init__(
+        self, segment: Segment, start: Start = "newest", *, is_ended: Callable[[], bool] | None = None
+    ) -> None:
         """Attach to `segment` and start at the newest record (those published from now on), the oldest one
-        still kept, or a position."""
+        still kept, or a position.
+
+        Args:
+            is_ended: whether the session is over although nobody could say so, asked while it is quiet.
+
+        Raises:
+            ValueError: `start` is no position that was published or comes next.
+        """
         assert segment.kind is SegmentKind.RING, f"{segment.name} is no ring"
         self.record = segment.record
         self.lost = 0
         self._segment = segment
+        self._is_ended = is_ended
+        self._memory = segment.memory
         self._words = segment.words
         self._mask = segment.capacity - 1
-        self._slots: Records = np.frombuffer(
+        self._slot_bytes = segment.record.size_bytes
+        slots: Records = np.frombuffer(
             segment.memory, dtype=segment.record.dtype, count=segment.capacity, offset=layout.HEADER_BYTES
         )
-        self._sequences: npt.NDArray[np.int64] = self._slots["sequence"]
-        self._indices = np.arange(segment.capacity + 1, dtype=np.int64)
-        self.latest: Records = np.zeros(1, dtype=segment.record.dtype)
-        latest_bytes = self.latest.view(np.uint8).data
-        self._latest_bytes = latest_bytes
-        self.ints = latest_bytes.cast("q")
-        self.floats = latest_bytes.cast("d")
-        head = self.head
-        oldest = max(0, head - segment.capacity)
-        self.position = {"newest": head, "oldest": oldest}[start] if isinstance(start, str) else start
+        self._sequences: npt.NDArray[np.int64] = slots["sequence"]
+        self._indices = np.arange(segment.capacity, dtype=np.int64)
+        self.newest: Records = np.zeros(1, dtype=segment.record.dtype)
+        self._newest_bytes = self.newest.view(np.uint8).data
+        self.ints = self._newest_bytes.cast("q")
+        self.floats = self._newest_bytes.cast("d")
+        self.position = self._start(start)
 
     @property
     def head(self) -> int:
         """Position after the newest published record."""
         return int(self._words[layout.WORD_HEAD])
+
+    @property
+    def capacity(self) -> int:
+        """Records that the ring keeps."""
+        return self._segment.capacity
 
     @property
     def epoch(self) -> int:
@@ -120,101 +146,139 @@ class RingReader:
 
     @property
     def is_closed(self) -> bool:
+        """True once the session said that it ended; `follow` also notices when nobody was left to say so."""
         return self._segment.is_closed
 
-    def read(self, max_records: int = 1 << 30) -> Records:
+    def read(self, max_records: int = 1 << 30, *, out: Records | None = None) -> Records:
         """Return up to `max_records` records in order as a copy, shape (n,), and move past them.
 
-        Records that were overwritten first are skipped and counted in `lost`.
+        Records that were overwritten first are skipped and counted in `lost`. With `out`, contiguous and of
+        the record's dtype, at most `len(out)` are copied to its front and a view of it is returned.
         """
+        if out is not None:
+            max_records = min(max_records, len(out))
         while True:
             head = self.head
-            capacity = self._mask + 1
-            if head - self.position > capacity:
-                self.lost += head - capacity - self.position
-                self.position = head - capacity
+            oldest = head - self._mask - 1
+            if self.position < oldest:
+                self.lost += oldest - self.position
+                self.position = oldest
             count = min(head - self.position, max_records)
             if count <= 0:
-                return self.latest[:0]
-            records = self._copy(self.position, count)
-            kept = self._intact_suffix(records, count)
+                return self.newest[:0].copy()
+            kept = self._copy(self.position, count, out)
             self.lost += count - len(kept)
             self.position += count
             if len(kept):
                 return kept
 
+    def latest(self) -> Record | None:
+        """Return the newest record, None while there is none. Does not move `position`."""
+        if self.load_latest() < 0:
+            return None
+        return Record(self.record, self.newest.copy()[0])
+
     def load_latest(self) -> int:
-        """Copy the newest record into `latest` and return its position; -1 when there is none yet.
+        """Copy the newest record into `newest` and return its position; -1 when there is none yet.
 
         Does not move `position`.
+
+        Raises:
+            RecordBusyError: the writer was faster over all retries.
         """
         words = self._words
-        slot_bytes = self.record.size_bytes
-        memory = self._segment.memory
-        while True:
+        slot_bytes = self._slot_bytes
+        memory = self._memory
+        for _ in range(RETRIES_MAX):
             head = words[layout.WORD_HEAD]
             if head == 0:
                 return -1
             start = layout.HEADER_BYTES + ((head - 1) & self._mask) * slot_bytes
+            self._newest_bytes[:] = memory[start : start + slot_bytes]
             if words[start >> 3] == head:
-                self._latest_bytes[:] = memory[start : start + slot_bytes]
-                if words[start >> 3] == head:
-                    return int(head) - 1
+                return int(head) - 1
+        raise RecordBusyError(f"the newest record of {self._segment.name} was overwritten in {RETRIES_MAX} tries")
 
     def to_numpy(self, last: int | None = None) -> Records:
-        """Return a copy of the newest `last` records (all that are kept by default), oldest first."""
+        """Return a copy of the newest `last` records (all that are kept by default), oldest first.
+
+        Shape (n,) with n <= last. Does not move `position`.
+        """
         head = self.head
-        count = min(head, self._mask + 1, self._mask + 1 if last is None else last)
-        return self._intact_suffix(self._copy(head - count, count), count)
+        count = min(head, self._mask + 1, self._mask + 1 if last is None else max(last, 0))
+        return self._copy(head - count, count, None)
 
-    def follow(self, *, timeout_s: float | None = None) -> Iterator[Records]:
-        """Yield each record, shape (1,), as it comes; sleeps between looks, longer the longer it is quiet.
+    def follow(
+        self, *, timeout_s: float | None = None, wait: Wait = "auto", doorbell: Doorbell | None = None
+    ) -> Iterator[Record]:
+        """Yield each record as it comes, from `position` on; ends after `timeout_s` without one.
 
-        Ends after `timeout_s` without a record.
+        Args:
+            wait: `spin` takes a whole core; `block` and `auto` sleep on `doorbell` where there is one, else
+                for 20 µs to 2 ms, the longer the quieter it is.
 
         Raises:
-            SessionClosedError: when the session ends.
+            SessionClosedError: the session ended, or the process that owns it died.
         """
-        pause_s = FOLLOW_PAUSE_S_MIN
-        quiet_since = time.monotonic()
+        waiting = waiter(wait, doorbell)
+        quiet_since = owner_seen = time.monotonic()
         while True:
-            records = self.read(256)
+            records = self.read(_FOLLOW_BATCH)
             if len(records):
-                for i in range(len(records)):
-                    yield records[i : i + 1]
-                pause_s = FOLLOW_PAUSE_S_MIN
-                quiet_since = time.monotonic()
+                for record in records:
+                    yield Record(self.record, record)
+                waiting.reset()
+                quiet_since = owner_seen = time.monotonic()
                 continue
-            if self.is_closed:
-                raise SessionClosedError(f"the session behind {self._segment.name} has ended")
-            if timeout_s is not None and time.monotonic() - quiet_since > timeout_s:
+            now = time.monotonic()
+            if timeout_s is not None and now - quiet_since > timeout_s:
                 return
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, FOLLOW_PAUSE_S_MAX)
+            if self.is_closed:
+                if self.head > self.position:
+                    continue  # published before the end
+                raise SessionClosedError(f"the session behind {self._segment.name} has ended")
+            if now - owner_seen > OWNER_LOOK_S:
+                owner_seen = now
+                if self._is_ended is not None and self._is_ended():
+                    raise SessionClosedError(f"the session behind {self._segment.name} has ended: its owner died")
+            waiting.pause()
 
-    def _copy(self, position: int, count: int) -> Records:
-        """Copy the slots of `count` positions, in order; a slot of the wrong round is set to sequence 0."""
+    def _start(self, start: Start) -> int:
+        head = self.head
+        if start == "newest":
+            return head
+        if start == "oldest":
+            return max(0, head - self._mask - 1)
+        if not isinstance(start, int) or not 0 <= start <= head:
+            raise ValueError(
+                f"{self._segment.name} has positions 0 to {head}: cannot start at {start!r} "
+                '(expected "newest", "oldest" or a position)'
+            )
+        return start
+
+    def _copy(self, position: int, count: int, out: Records | None) -> Records:
+        """Return the records of `count` positions, without the oldest of them that the writer overtook."""
+        slot_bytes = self._slot_bytes
+        memory = self._memory
         first = position & self._mask
         until_wrap = min(count, self._mask + 1 - first)
-        expected = self._indices[:count] + (position + 1)
-        before = self._sequences_of(first, until_wrap, count)
-        if count <= until_wrap:
-            records = self._slots[first : first + count].copy()
-        else:
-            records = np.concatenate((self._slots[first:], self._slots[: count - until_wrap]))
-        after = self._sequences_of(first, until_wrap, count)
-        torn = (before != expected) | (after != expected)
-        if torn.any():
-            records["sequence"][torn] = 0
-        return records
+        start = layout.HEADER_BYTES + first * slot_bytes
+        # Bytes, because NumPy copies structured records field by field: 8 times slower.
+        records = np.empty(count, dtype=self.record.dtype) if out is None else out[:count]
+        copied = records.view(np.uint8).data
+        copied[: until_wrap * slot_bytes] = memory[start : start + until_wrap * slot_bytes]
+        if until_wrap < count:
+            rest = (count - until_wrap) * slot_bytes
+            copied[until_wrap * slot_bytes :] = memory[layout.HEADER_BYTES : layout.HEADER_BYTES + rest]
+        torn = self._torn(first, until_wrap, position)
+        if until_wrap < count:
+            wrapped = self._torn(0, count - until_wrap, position + until_wrap)
+            torn = until_wrap + wrapped if wrapped else torn
+        return records[torn:] if torn else records
 
-    def _sequences_of(self, first: int, until_wrap: int, count: int) -> npt.NDArray[np.int64]:
-        if count <= until_wrap:
-            return self._sequences[first : first + count].copy()
-        return np.concatenate((self._sequences[first:], self._sequences[: count - until_wrap]))
-
-    @staticmethod
-    def _intact_suffix(records: Records, count: int) -> Records:
-        """Drop what the writer overtook: always the oldest part."""
-        torn = np.flatnonzero(records["sequence"] == 0)
-        return records[torn[-1] + 1 :] if len(torn) else records
+    def _torn(self, first: int, count: int, position: int) -> int:
+        """Return how many of `count` slots from index `first` on are no longer those of `position` and so on,
+        counted up to the last such one: the writer overtakes the oldest first."""
+        expected = self._indices[first : first + count] + (position + 1 - first)
+        intact = self._sequences[first : first + count] == expected
+        return 0 if intact.all() else int(np.flatnonzero(~intact)[-1]) + 1

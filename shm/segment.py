@@ -19,7 +19,7 @@ from typing import NamedTuple
 from domain.codes import SegmentKind
 from domain.records import LAYOUT_VERSION, RECORDS_BY_NAME, RecordType
 from shm import layout
-from shm.errors import LayoutMismatchError, SegmentError
+from shm.errors import LayoutMismatchError, SegmentError, SegmentNotReadyError
 
 
 class Segment(NamedTuple):
@@ -103,16 +103,27 @@ def open_segment(name: str, *, writable: bool = False) -> Segment:
         SegmentError: if it is not a segment of ours.
         PermissionError: if it belongs to another user.
     """
-    layout.require_total_store_order()
-    fd = _posixshmem.shm_open("/" + name, os.O_RDWR if writable else os.O_RDONLY, mode=0o600)
+    fd = open_fd(name, writable=writable)
     try:
-        size_bytes = os.fstat(fd).st_size
-        if size_bytes < layout.HEADER_BYTES:
-            raise SegmentError(f"segment {name} is no Ringmaker segment: only {size_bytes} bytes")
-        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        memory = memoryview(mmap.mmap(fd, size_bytes, prot=protection))
+        return map_fd(fd, name, writable=writable)
     finally:
         os.close(fd)
+
+
+def open_fd(name: str, *, writable: bool) -> int:
+    """Open the file of a segment; not inherited by children. FileNotFoundError, PermissionError."""
+    return int(_posixshmem.shm_open("/" + name, os.O_RDWR if writable else os.O_RDONLY, mode=0o600))
+
+
+def map_fd(fd: int, name: str, *, writable: bool = False) -> Segment:
+    """Map and check an open segment, see `open_segment`; the caller closes `fd`."""
+    layout.require_total_store_order()
+    size_bytes = os.fstat(fd).st_size
+    if size_bytes < layout.HEADER_BYTES:
+        error = SegmentError if size_bytes else SegmentNotReadyError
+        raise error(f"segment {name} is no Ringmaker segment, or is just being created: only {size_bytes} bytes")
+    protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    memory = memoryview(mmap.mmap(fd, size_bytes, prot=protection))
     words = memory.cast("q")
     record = _checked_record(name, words, memory, size_bytes)
     kind = SegmentKind(words[layout.WORD_KIND])
@@ -149,8 +160,11 @@ def list_segments(prefix: str) -> list[str]:
 
 
 def _checked_record(name: str, words: memoryview, memory: memoryview, size_bytes: int) -> RecordType:
-    if words[layout.WORD_MAGIC] != layout.MAGIC:
-        raise SegmentError(f"segment {name} is no Ringmaker segment, or is not ready yet (wrong magic)")
+    magic = words[layout.WORD_MAGIC]
+    if magic != layout.MAGIC:
+        if magic == 0:
+            raise SegmentNotReadyError(f"segment {name} is just being created (no magic yet)")
+        raise SegmentError(f"segment {name} is no Ringmaker segment (wrong magic {magic:#x})")
     version = words[layout.WORD_LAYOUT_VERSION]
     if version != LAYOUT_VERSION:
         raise LayoutMismatchError(

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,7 +12,8 @@ import pytest
 from domain.codes import SegmentKind
 from domain.records import TRADE
 from shm import layout
-from shm.errors import SessionClosedError
+from shm.doorbell import Doorbell
+from shm.errors import RecordBusyError, SessionClosedError
 from shm.ring import RingReader, RingWriter
 from shm.segment import Segment, create_segment, mark_closed, open_segment
 
@@ -74,6 +79,84 @@ def test_the_newest_record_is_read_without_moving_on(ring: Segment) -> None:
     assert len(reader.read()) == 2
 
 
+def test_the_newest_record_has_its_fields_by_name(ring: Segment) -> None:
+    writer, reader = RingWriter(ring), RingReader(ring)
+    assert reader.latest() is None
+    publish(writer, 1.0, 2.0)
+    newest = reader.latest()
+    assert newest is not None
+    assert (newest.price, newest["price"], newest.position) == (2.0, 2.0, 1)
+    publish(writer, 3.0)
+    assert newest.price == 2.0
+
+
+def test_the_newest_of_a_writer_that_never_rests_is_an_error_and_no_hang(segment_name: Callable[[], str]) -> None:
+    # Given a ring of one slot, whose writer was killed inside it
+    segment = create_segment(segment_name(), SegmentKind.RING, TRADE, 1)
+    publish(RingWriter(segment), 1.0)
+    segment.words[layout.HEADER_BYTES >> 3] = 0
+    with pytest.raises(RecordBusyError, match="tries"):
+        RingReader(segment).load_latest()
+
+
+@pytest.mark.parametrize("start", [-1, 3, "yesterday"])
+def test_a_start_that_is_no_position_is_refused(ring: Segment, start: str | int) -> None:
+    publish(RingWriter(ring), 1.0, 2.0)
+    with pytest.raises(ValueError, match=f"0 to 2: cannot start at {start!r}"):
+        RingReader(ring, start)  # type: ignore[arg-type]
+
+
+def test_records_are_read_into_memory_of_the_callers(ring: Segment) -> None:
+    writer, reader = RingWriter(ring), RingReader(ring)
+    publish(writer, *range(5))
+    out = np.zeros(3, dtype=TRADE.dtype)
+    assert reader.read(out=out)["price"].tolist() == [0.0, 1.0, 2.0]
+    assert out["price"].tolist() == [0.0, 1.0, 2.0]
+    assert reader.read(out=out)["price"].tolist() == [3.0, 4.0]
+
+
+def test_a_publish_that_is_interrupted_leaves_no_hole(ring: Segment) -> None:
+    # Given a signal handler's exception between the sequence and the head
+    writer, reader = RingWriter(ring), RingReader(ring)
+    publish(writer, 0.0)
+    words = writer._words
+
+    class Interrupted:
+        def __setitem__(self, word: int, value: int) -> None:
+            if word == layout.WORD_HEAD:
+                raise KeyboardInterrupt
+            words[word] = value
+
+    writer._words = Interrupted()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        publish(writer, 1.0)
+    writer._words = words
+    # If the writer goes on
+    publish(writer, 2.0)
+    # I expect every record once, in order
+    assert reader.read()["price"].tolist() == [0.0, 1.0, 2.0]
+    assert reader.lost == 0
+
+
+def test_a_fork_has_a_position_of_its_own(ring: Segment) -> None:
+    writer, reader = RingWriter(ring), RingReader(ring)
+    publish(writer, 1.0, 2.0)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(reader.read()["price"].tolist() != [1.0, 2.0]))
+    assert os.waitpid(child, 0)[1] == 0
+    assert reader.read()["price"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_nothing_asked_for_is_nothing_read(ring: Segment, count: int) -> None:
+    writer, reader = RingWriter(ring), RingReader(ring)
+    publish(writer, 1.0)
+    assert len(reader.read(count)) == 0
+    assert len(reader.to_numpy(last=count)) == 0
+    assert reader.position == 0
+
+
 def test_to_numpy_returns_the_last_records(ring: Segment) -> None:
     writer, reader = RingWriter(ring), RingReader(ring)
     publish(writer, *range(20))
@@ -137,10 +220,44 @@ def test_following_ends_with_the_session(ring: Segment) -> None:
     reader = RingReader(open_segment(ring.name))
     publish(writer, 7.0)
     follower = reader.follow(timeout_s=5.0)
-    assert next(follower)["price"][0] == 7.0
+    assert next(follower).price == 7.0
     mark_closed(ring)
     with pytest.raises(SessionClosedError):
         next(follower)
+
+
+def test_following_hands_out_what_was_published_before_the_end(ring: Segment) -> None:
+    writer, reader = RingWriter(ring), RingReader(ring)
+    publish(writer, 1.0, 2.0)
+    mark_closed(ring)
+    follower = reader.follow()
+    assert [next(follower).price, next(follower).price] == [1.0, 2.0]
+    with pytest.raises(SessionClosedError):
+        next(follower)
+
+
+@pytest.mark.parametrize("wait", ["auto", "spin", "block"])
+def test_every_way_of_waiting_finds_what_comes(ring: Segment, wait: Literal["auto", "spin", "block"]) -> None:
+    writer, reader, doorbell = RingWriter(ring), RingReader(ring), Doorbell.create()
+
+    def publish_later() -> None:
+        for price in range(3):
+            time.sleep(0.01)
+            publish(writer, price)
+            doorbell.ring()
+
+    thread = threading.Thread(target=publish_later)
+    thread.start()
+    bell = doorbell if wait == "block" else None
+    prices = [record.price for record in reader.follow(timeout_s=0.5, wait=wait, doorbell=bell)]
+    thread.join()
+    doorbell.close()
+    assert prices == [0.0, 1.0, 2.0]
+
+
+def test_an_unknown_way_of_waiting_is_refused(ring: Segment) -> None:
+    with pytest.raises(ValueError, match="sometimes"):
+        next(RingReader(ring).follow(wait="sometimes"))  # type: ignore[arg-type]
 
 
 def test_following_a_quiet_ring_ends_after_the_timeout(ring: Segment) -> None:

@@ -12,7 +12,7 @@ import pytest
 from domain.codes import SegmentKind
 from domain.records import BOOK, TRADE
 from shm import layout
-from shm.errors import LayoutMismatchError, SegmentError
+from shm.errors import LayoutMismatchError, SegmentError, SegmentNotReadyError, UnsupportedMachineError
 from shm.segment import create_segment, list_segments, open_segment, unlink_segment
 
 
@@ -68,8 +68,16 @@ def test_something_that_is_no_segment_of_ours_is_refused(segment_name: Callable[
     Path(layout.SHM_FOLDER, name).write_bytes(b"\1" * 4096)
     with pytest.raises(SegmentError, match="wrong magic"):
         open_segment(name)
-    Path(layout.SHM_FOLDER, name).write_bytes(b"")
-    with pytest.raises(SegmentError, match="only 0 bytes"):
+    Path(layout.SHM_FOLDER, name).write_bytes(b"abc")
+    with pytest.raises(SegmentError, match="only 3 bytes"):
+        open_segment(name)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4096])
+def test_a_segment_that_is_just_being_created_says_so(segment_name: Callable[[], str], content: bytes) -> None:
+    name = segment_name()
+    Path(layout.SHM_FOLDER, name).write_bytes(content)
+    with pytest.raises(SegmentNotReadyError, match="just being created"):
         open_segment(name)
 
 
@@ -93,7 +101,7 @@ def test_a_reader_that_exits_or_is_killed_unlinks_nothing(segment_name: Callable
 
 def test_a_machine_that_reorders_stores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGMAKER_MACHINE", "aarch64")
-    with pytest.raises(layout.UnsupportedMachineError, match="aarch64"):
+    with pytest.raises(UnsupportedMachineError, match="aarch64"):
         layout.require_total_store_order()
 
 
