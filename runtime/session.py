@@ -13,6 +13,7 @@ from domain.records import DIRECTORY
 from runtime.topology import SUPERVISOR, SegmentSpec, segments
 from shm.attach import DIRECTORY_SEGMENT
 from shm.layout import segment_file_name
+from shm.ownership import Ownership
 from shm.record import TableWriter
 from shm.segment import Segment, create_segment, list_segments, mark_closed, open_segment, unlink_segment
 
@@ -41,17 +42,24 @@ class SessionLock:
 
 
 class SessionSegments:
-    """All segments of one session, as their owner."""
+    """All segments of one session, as their owner: for as long as this process lives or until `unlink`."""
 
     def __init__(self, session: str, instrument_names: Sequence[str]) -> None:
         self._session = session
         self._segments: dict[str, Segment] = {}
+        self._ownership: Ownership | None = None
         self.specs = segments(len(instrument_names))
 
     def create(self) -> None:
-        """Create every segment, the directory last; on any failure nothing stays."""
+        """Create every segment, the directory first, which names them once all exist; on failure nothing stays.
+
+        Raises:
+            SegmentError: a living process owns the session, or /dev/shm has no room.
+        """
         self.reclaim()
         try:
+            self._create(SegmentSpec(DIRECTORY_SEGMENT, SegmentKind.TABLE, DIRECTORY, SUPERVISOR, len(self.specs)))
+            self._ownership = Ownership(segment_file_name(self._session, DIRECTORY_SEGMENT))
             for spec in self.specs:
                 self._create(spec)
             self._write_directory()
@@ -60,19 +68,35 @@ class SessionSegments:
             raise
 
     def reclaim(self) -> int:
-        """Unlink what a killed supervisor of this session left; the caller holds the session's lock."""
-        stale = list_segments(segment_file_name(self._session, ""))
+        """Unlink what a killed owner of this session left and return how many segments that were.
+
+        Raises:
+            SessionOwnedError: the owner lives, though its lock file may be in another run directory.
+        """
+        directory = segment_file_name(self._session, DIRECTORY_SEGMENT)
+        stale = [name for name in list_segments(segment_file_name(self._session, "")) if name != directory]
+        try:
+            ownership = Ownership(directory)
+        except FileNotFoundError:
+            ownership = None
         for name in stale:
             unlink_segment(name)
-        return len(stale)
+        if ownership is None:
+            return len(stale)
+        unlink_segment(directory)  # last: as long as anything is left, it shows to whom it belongs
+        ownership.release()
+        return len(stale) + 1
 
     def unlink(self) -> None:
-        """Tell the attached readers that the session has ended and remove every name."""
+        """Tell the attached readers that the session has ended and remove every name, the directory's last."""
         for segment in self._segments.values():
             mark_closed(segment)
-        for segment in self._segments.values():
+        for segment in reversed(self._segments.values()):
             unlink_segment(segment.name)
         self._segments.clear()
+        if self._ownership is not None:
+            self._ownership.release()
+            self._ownership = None
 
     def __getitem__(self, name: str) -> Segment:
         return self._segments[name]
@@ -82,8 +106,6 @@ class SessionSegments:
         self._segments[spec.name] = create_segment(name, spec.kind, spec.record, spec.capacity, writer=spec.writer)
 
     def _write_directory(self) -> None:
-        spec = SegmentSpec(DIRECTORY_SEGMENT, SegmentKind.TABLE, DIRECTORY, SUPERVISOR, len(self.specs))
-        self._create(spec)
         writer = TableWriter(self._segments[DIRECTORY_SEGMENT])
         for row, listed in enumerate(self.specs):
             scratch = writer.scratch[0]

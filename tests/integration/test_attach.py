@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from shm.segment import unlink_segment
 from tests.sessions import REPOSITORY, RunningSession, wait_until
 
 FIVE_LINES = """
 import shm
 session = shm.attach({name!r})
 for tick in session.tickers.follow(timeout_s=20):
-    print(tick["mark_price"][0], flush=True)
+    print(tick.mark_price, flush=True)
     {ending}
 """
 
@@ -48,6 +50,27 @@ def test_a_follower_is_told_when_the_session_ends(tmp_path: Path) -> None:
         session.__exit__()
         _, errors = follower.communicate(timeout=30)
         assert "SessionClosedError" in errors
+
+
+def test_a_follower_is_told_when_the_supervisor_was_killed(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        code = FIVE_LINES.format(name=session.name, ending="pass")
+        follower = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert follower.stdout is not None
+        assert float(follower.stdout.readline()) > 0
+        session.signal(signal.SIGKILL)
+        try:
+            _, errors = follower.communicate(timeout=30)
+        finally:
+            follower.kill()
+            wait_until(lambda: session.processes() == [], 60, "the actors end")
+            for name in session.segments():
+                unlink_segment(name)
+        assert "SessionClosedError" in errors
+        assert "owner died" in errors
 
 
 def test_an_unknown_session_names_those_that_run(tmp_path: Path) -> None:
