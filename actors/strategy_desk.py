@@ -24,6 +24,7 @@ DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and 
 
 _BOOK_REALTIME = BOOK.word("receive_realtime_ns")
 _EXPLANATION_POSITION = WISH.word("explanation_position")
+_SOURCE_TIME = WISH.word("source_time_ns")
 _TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
 _STATUS = SHARED_MARKET_DATA.word("status")
 _MID = SHARED_MARKET_DATA.word("mid")
@@ -150,6 +151,8 @@ class Desk:
             position = shared.explanations.publish()
             self._wish_payload[:] = self.quoter.wish
             shared.wishes.ints[_EXPLANATION_POSITION] = position
+            if not self._has_new_book:
+                shared.wishes.ints[_SOURCE_TIME] = 0  # a fill, a limit or the clock caused it: no tick to time
             shared.wishes.publish(self.row)
             shared.execution.ring()
             self.wishes += 1

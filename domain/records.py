@@ -246,7 +246,10 @@ WISH = RecordType(
             ("wish_id", "grows by one with every wish of an instrument"),
             ("strategy_epoch", "writer epoch of the strategy that wrote it"),
             ("book_position", "position in the books ring that it was computed from"),
-            ("source_time_ns", "receive_time_ns of that book: the start of tick_to_order"),
+            (
+                "source_time_ns",
+                "receive_time_ns of the book that caused it: the start of tick_to_order; 0 = no book did",
+            ),
             ("computed_time_ns", "monotonic, when it was written"),
             ("explanation_position", "position of its explanation in the explanations ring"),
             ("bid_off_reason", "0 = quoted, else an OffReason"),

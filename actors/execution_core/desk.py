@@ -56,9 +56,9 @@ class Wish(NamedTuple):
     asks: list[Level]
 
     @property
-    def terms(self) -> tuple[int, tuple[bool, bool], list[Level], list[Level]]:
+    def terms(self) -> tuple[tuple[bool, bool], list[Level], list[Level]]:
         """What matters to us; a wish that is only written again has the same."""
-        return (self.source_time_ns, self.is_quoted, self.bids, self.asks)
+        return (self.is_quoted, self.bids, self.asks)
 
 
 class LiveView(NamedTuple):

@@ -75,7 +75,6 @@ class QuoteSender:
 
     def look(self, desk: Desk, now_ns: int) -> int:
         """Bring one instrument's orders to its newest wish, if anything changed; return messages sent."""
-        previous = desk.wish
         is_new = self._read_wish(desk)
         blocked_by = self.permission.blocked_by(desk, now_ns)
         if blocked_by is None:
@@ -89,14 +88,8 @@ class QuoteSender:
         if not (is_new or desk.is_dirty):
             return 0
         desk.is_dirty = False
-        return self._bring(desk, self._tick_time_ns(desk, previous) if is_new else 0, now_ns)
-
-    def _tick_time_ns(self, desk: Desk, previous: Wish | None) -> int:
-        """Return the time of the tick that a new wish answers; 0 when it answers none that can be timed."""
-        wish = desk.wish
-        if wish is None or previous is None or desk.throttled_since_ns:
-            return 0
-        return wish.source_time_ns if wish.source_time_ns != previous.source_time_ns else 0
+        is_timed = is_new and desk.wish is not None and not desk.throttled_since_ns
+        return self._bring(desk, desk.wish.source_time_ns if is_timed and desk.wish else 0, now_ns)
 
     def _read_wish(self, desk: Desk) -> bool:
         """Read a wish that is newer than the last; return whether it says anything else."""
