@@ -247,9 +247,12 @@ class Trader:
         order = {"direction": side, "instrument_name": "BTC-PERPETUAL", "amount": abs(size)}
         return self.calls([("insert", {**order, "order_type": thalex.OrderType.MARKET})])[0]
 
-    def cash_of_last_trades(self, count: int) -> float:
-        """Return what the account's newest trades brought in, after fees, USD."""
-        trades = self.calls([("trade_history", {"limit": count})])[0]["trades"]
+    def cash_of_trades_since(self, since_s: float) -> float:
+        """Return what the account's trades since a Unix time brought in, after fees, USD.
+
+        An order that takes several levels has several trades.
+        """
+        trades = self.calls([("trade_history", {"limit": 1000, "time_low": since_s})])[0]["trades"]
         signs = [-1 if trade["direction"] == "buy" else 1 for trade in trades]
         return sum(
             sign * trade["price"] * trade["amount"] - trade["fee"] for sign, trade in zip(signs, trades, strict=True)
@@ -411,11 +414,12 @@ def test_a_loss_from_the_peak_halts_and_a_restart_counts_the_same_loss(
     risk = start_risk("loss_from_peak_max_usd = 1.0")
     risk.wait_for_state(TradingState.ACTIVE)
     # If trading there and back costs more than that
+    since_s = time.time()
     trader.trade(0.02)
     trader.trade(-0.02)
     risk.wait_for_state(TradingState.HALTED, RiskReason.LOSS_FROM_PEAK)
     # I expect the equity that follows from the venue's trade history
-    expected = pytest.approx(trader.cash_of_last_trades(2), abs=1e-6)
+    expected = pytest.approx(trader.cash_of_trades_since(since_s), abs=1e-6)
 
     def is_as_expected() -> bool:
         return bool(risk.command(Status()).data["equity"] == expected)

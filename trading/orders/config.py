@@ -21,9 +21,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = 1
     size_tolerance_ratio: Annotated[
         float,
-        Meta(
-            ge=0, lt=1, description="part by which a resting size may fall short of the wanted one"
-        ),
+        Meta(ge=0, lt=1, description="part by which a resting size may fall short of the wanted one"),
     ] = 0.2
     wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled")] = 1000
     suspect_ms: Annotated[
