@@ -7,6 +7,7 @@ from pathlib import Path
 from runtime.config import Config, load_config
 from scripts.config_reference import reference
 from scripts.layout_page import page
+from shm.header import header
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -20,6 +21,11 @@ def test_the_configuration_page_is_up_to_date() -> None:
 def test_the_layout_page_is_up_to_date() -> None:
     remedy = "python -m scripts.layout_page > docs/shm-layout.md"
     assert (DOCS / "shm-layout.md").read_text() == page(), remedy
+
+
+def test_the_c_header_is_up_to_date() -> None:
+    remedy = "python -m shm.header > scripts/ringmaker.h"
+    assert (DOCS.parent / "scripts" / "ringmaker.h").read_text() == header(), remedy
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:
