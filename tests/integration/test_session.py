@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import subprocess
@@ -178,6 +179,23 @@ def test_bad_input_is_one_clear_line_and_nothing_stays(
     with RunningSession(tmp_path, config, arguments=arguments) as session:
         assert session.wait(60) == 2, session.said
         assert sum(said in line for line in session.said.splitlines()) == 1, session.said
+        session.assert_nothing_stays()
+
+
+@pytest.mark.parametrize("fault", ["truncated gzip", "bad JSON", "no snapshot"])
+def test_a_broken_recording_is_one_clear_line_and_nothing_stays(tmp_path: Path, recordings: Path, fault: str) -> None:
+    whole = (recordings / "usdm_btcusdt_20230404.dat.gz").read_bytes()
+    lines = gzip.decompress(whole).splitlines(keepends=True)
+    broken = {
+        "truncated gzip": whole[: len(whole) // 2],
+        "bad JSON": gzip.compress(b"".join([*lines[:2000], b"1680652700423575 {broken}\n", *lines[2000:2100]])),
+        "no snapshot": gzip.compress(b"".join(line for line in lines[:3000] if b"lastUpdateId" not in line)),
+    }[fault]
+    path = tmp_path / "broken.gz"
+    path.write_bytes(broken)
+    with RunningSession(tmp_path, INSTRUMENT, arguments=("--replay", str(path))) as session:
+        assert session.wait(60) == 2, session.said
+        assert sum(str(path) in line for line in session.said.splitlines()) == 1, session.said
         session.assert_nothing_stays()
 
 
