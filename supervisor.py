@@ -16,11 +16,10 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from domain.clock import NS_PER_S
 from domain.codes import RiskReason
@@ -40,7 +39,7 @@ from runtime.supervision.children import Child
 from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.relay import Relay, legs_of
 from runtime.supervision.shutdown import Shutdown
-from runtime.supervision.status import StatusReader, StatusScreen, is_kill_latched, status_line
+from runtime.supervision.status import SessionConsole, StatusReader, StatusScreen, is_kill_latched, status_line
 from runtime.supervision.summary import build_summary, summary_lines
 from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
 from shm.doorbell import Doorbell
@@ -69,7 +68,7 @@ class Supervisor:
         self._venue: dict[str, str] = {}
         self._exchange: LocalExchange | None = None
         self._children: list[Child] = []
-        self._console = Console(highlight=False)
+        self._console = SessionConsole(highlight=False)
 
     def run(self) -> ExitCode:
         """Run the session to its end and return the exit code."""
@@ -98,7 +97,7 @@ class Supervisor:
             self._relay = Relay(config.session, self._note_command)
             stack.callback(self._relay.close)
             self._spawn_all(stack)
-            self._loop()
+            self._run_loop()
             self._finish()
         return self._exit_code
 
@@ -165,6 +164,14 @@ class Supervisor:
         return placements
 
     # ---- the loop ----------------------------------------------------------------------------------
+
+    def _run_loop(self) -> None:
+        """Run the loop; a fault of our own ends the session like any other end: orders are cancelled first."""
+        try:
+            self._loop()
+        except Exception as error:
+            self._log.exception("the supervisor's loop failed")
+            self._end_with(ExitCode.CRASH, f"supervisor: {type(error).__name__}: {error}")
 
     def _loop(self) -> None:
         with ExitStack() as stack:
@@ -234,7 +241,8 @@ class Supervisor:
 
     def _end_with(self, exit_code: ExitCode, reason: str) -> None:
         self._log.error(reason, exit_code=int(exit_code))
-        print(f"error: {reason}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the terminal may be gone
+            print(f"error: {reason}", file=sys.stderr, flush=True)
         self._exit_code = exit_code
         self._is_stopping = True
 
@@ -279,8 +287,9 @@ class Supervisor:
         return len(self._signals) > before
 
     def _say(self, text: str) -> None:
-        self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
         self._log.info(text)
+        with suppress(OSError):  # the terminal, or the pipe's reader, may be gone: the session goes on
+            self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
 
 
 def _catch_signals(stack: ExitStack) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,8 +18,7 @@ from domain.order import TradingState
 from domain.records import ACCOUNT, BOOK, INSTRUMENT, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.children import Child
-from runtime.supervision.summary import quoted_ratios, read_counters, read_latencies
-from shm.errors import RecordBusyError
+from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 
 
@@ -56,7 +56,7 @@ class StatusReader:
         """True when the venue has confirmed an order of ours that is still open."""
         accounts = self._tables["accounts"]
         for row in range(len(self._names)):
-            if _load(accounts, row) and (
+            if load_row(accounts, row) and (
                 accounts.ints[ACCOUNT.word("bid_count")] or accounts.ints[ACCOUNT.word("ask_count")]
             ):
                 return True
@@ -66,27 +66,27 @@ class StatusReader:
         status: dict[str, Any] = {}
         instruments, books = self._tables["instruments"], self._tables["book_table"]
         accounts, wishes = self._tables["accounts"], self._tables["wishes"]
-        if not _load(instruments, row):
+        if not load_row(instruments, row):
             return {"state": "unknown to the venue so far"}
         tick = instruments.floats[INSTRUMENT.word("tick_size")]
         lot = instruments.floats[INSTRUMENT.word("lot_size")]
-        if _load(books, row):
+        if load_row(books, row):
             status["best_bid"] = books.floats[BOOK.word("bid_price")]
             status["best_ask"] = books.floats[BOOK.word("ask_price")]
-        if _load(accounts, row):
+        if load_row(accounts, row):
             ints = accounts.ints
             status["position"] = round(ints[ACCOUNT.word("position_lots")] * lot, 8)
             status["fills"] = ints[ACCOUNT.word("fill_count")]
             status["bids"] = _ladder(ints, "bid", tick, lot)
             status["asks"] = _ladder(ints, "ask", tick, lot)
-        if _load(wishes, row):
+        if load_row(wishes, row):
             status["bid_off"] = OffReason(wishes.ints[WISH.word("bid_off_reason")]).name.lower()
             status["ask_off"] = OffReason(wishes.ints[WISH.word("ask_off_reason")]).name.lower()
         return status
 
     def _risk(self) -> dict[str, Any]:
         table = self._tables["risk"]
-        if not _load(table, 0):
+        if not load_row(table, 0):
             return {"state": "not heard of yet"}
         ints, floats = table.ints, table.floats
         return {
@@ -97,6 +97,13 @@ class StatusReader:
             "fees": round(floats[RISK.word("fees")], 6),
             "open_orders": ints[RISK.word("open_orders")],
         }
+
+
+class SessionConsole(Console):
+    """A console whose reader may go away (`make run | head -1`): the session goes on without a word."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True  # rich would end the process, and leave our orders to themselves
 
 
 class StatusScreen:
@@ -115,14 +122,16 @@ class StatusScreen:
 
     def __enter__(self) -> Self:
         if self._live is not None:
-            self._live.start()
+            with suppress(OSError):
+                self._live.start()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
 
     def show_if_due(self, now_ns: int, read: Callable[[], dict[str, Any]]) -> None:
         """Show the status when it is time to; `read` gives it."""
@@ -130,16 +139,17 @@ class StatusScreen:
             return
         is_first = self._due_ns == 0
         self._due_ns = now_ns + self._interval_ns
-        if self._live is not None:
-            self._live.update(status_block(self._session, read()), refresh=True)
-        elif not is_first:
-            self._console.print(f"{self._session}: {status_line(read())}", soft_wrap=True, markup=False)
+        with suppress(OSError):  # the terminal, or the pipe's reader, may be gone: the session goes on
+            if self._live is not None:
+                self._live.update(status_block(self._session, read()), refresh=True)
+            elif not is_first:
+                self._console.print(f"{self._session}: {status_line(read())}", soft_wrap=True, markup=False)
 
 
 def is_kill_latched(segments: SessionSegments) -> tuple[bool, RiskReason]:
     """Return whether risk holds the session halted until an operator resumes, and why."""
     table = TableReader(segments["risk"])
-    if not _load(table, 0):
+    if not load_row(table, 0):
         return False, RiskReason.NONE
     return bool(table.ints[RISK.word("is_kill_latched")]), RiskReason(table.ints[RISK.word("reason")])
 
@@ -193,11 +203,3 @@ def _ladder(ints: memoryview, side: str, tick: float, lot: float) -> list[list[f
     prices, sizes = ACCOUNT.word(f"{side}_price_ticks"), ACCOUNT.word(f"{side}_size_lots")
     count = ints[ACCOUNT.word(f"{side}_count")]
     return [[round(ints[prices + i] * tick, 8), round(ints[sizes + i] * lot, 8)] for i in range(count)]
-
-
-def _load(table: TableReader, row: int) -> bool:
-    """Load a row for display; a row whose writer is dead inside it shows as unknown."""
-    try:
-        return bool(table.load(row))
-    except RecordBusyError:
-        return False

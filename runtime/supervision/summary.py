@@ -13,10 +13,19 @@ from domain.records import ACCOUNT, HISTOGRAM
 from runtime.session import SessionSegments
 from runtime.topology import ACTORS, ACTORS_BY_NAME
 from shm.counters import Counters
+from shm.errors import RecordBusyError
 from shm.histogram import Quantiles, quantiles
 from shm.record import TableReader
 
 NS_PER_US = 1000
+
+
+def load_row(table: TableReader, row: int) -> bool:
+    """Copy a row; False when it was never written, or when its writer was killed inside it."""
+    try:
+        return table.load(row) != 0
+    except RecordBusyError:
+        return False
 
 
 def read_counters(segments: SessionSegments) -> dict[str, dict[str, int]]:
@@ -31,7 +40,7 @@ def read_latencies(segments: SessionSegments) -> dict[str, Quantiles]:
     for actor in order:
         table = TableReader(segments[f"latency.{actor}"])
         for row, stage in enumerate(ACTORS_BY_NAME[actor].stages):
-            table.load(row)
+            table.load(row)  # histograms have no sequence: this never fails
             buckets = np.asarray(table.latest["bucket"][0], dtype=np.int64)
             found = quantiles(buckets, table.ints[HISTOGRAM.word("max_ns")])
             if found.samples:
@@ -48,7 +57,7 @@ def quoted_ratios(segments: SessionSegments, rows: int) -> tuple[dict[str, float
     table = TableReader(segments["accounts"])
     sums = dict.fromkeys(("bid_quoted", "ask_quoted", "bid_allowed", "ask_allowed", "all"), 0)
     for row in range(rows):
-        if not table.load(row):
+        if not load_row(table, row):
             continue
         for name in ("bid_quoted", "ask_quoted", "bid_allowed", "ask_allowed"):
             sums[name] += table.ints[ACCOUNT.word(f"{name}_ns")]

@@ -1,0 +1,78 @@
+"""What the supervisor reads for people must survive an actor that was killed while it wrote."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from domain.records import ACCOUNT
+from runtime.session import SessionSegments
+from runtime.supervision.status import SessionConsole, StatusReader, StatusScreen, status_line
+from runtime.supervision.summary import quoted_ratios
+from shm import layout
+from shm.record import TableWriter
+
+NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
+
+
+@pytest.fixture
+def segments() -> Iterator[SessionSegments]:
+    found = SessionSegments(f"tables-{os.getpid()}", NAMES)
+    found.create()
+    yield found
+    found.unlink()
+
+
+def write_account(segments: SessionSegments, row: int, *, quoted_ns: int, allowed_ns: int) -> None:
+    writer = TableWriter(segments["accounts"])
+    writer.ints[ACCOUNT.word("session_time_ns")] = 1_000
+    writer.ints[ACCOUNT.word("accounted_time_ns")] = 1_000 + allowed_ns
+    for side in ("bid", "ask"):
+        writer.ints[ACCOUNT.word(f"{side}_quoted_ns")] = quoted_ns
+        writer.ints[ACCOUNT.word(f"{side}_allowed_ns")] = allowed_ns
+    writer.publish(row)
+
+
+def kill_writer_inside(segments: SessionSegments, row: int) -> None:
+    segments["accounts"].words[(layout.HEADER_BYTES + row * ACCOUNT.size_bytes) >> 3] |= 1
+
+
+def test_ratios_leave_out_a_row_whose_writer_was_killed_inside_it(segments: SessionSegments) -> None:
+    write_account(segments, 0, quoted_ns=90, allowed_ns=100)
+    write_account(segments, 1, quoted_ns=0, allowed_ns=100)
+    kill_writer_inside(segments, 1)
+    ratio, raw = quoted_ratios(segments, len(NAMES))
+    assert ratio == raw == {"bid": 0.9, "ask": 0.9}
+
+
+def test_the_status_is_shown_while_a_row_cannot_be_read(segments: SessionSegments) -> None:
+    write_account(segments, 0, quoted_ns=90, allowed_ns=100)
+    kill_writer_inside(segments, 0)
+    status = StatusReader(segments, NAMES, ()).read(10**9)
+    assert status["quoted_time_ratio"] == {"bid": 0.0, "ask": 0.0}
+    assert "risk not heard of yet" in status_line(status)
+
+
+class DeadTerminal(io.StringIO):
+    """A terminal whose window was closed, or a pipe whose reader has ended."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def write(self, _text: str) -> int:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
+def test_the_screen_outlives_its_terminal(segments: SessionSegments, is_terminal: bool, number: int) -> None:
+    console = SessionConsole(file=DeadTerminal(number), force_terminal=is_terminal)
+    reader = StatusReader(segments, NAMES, ())
+    with StatusScreen(console, "test") as screen:
+        for now_ns in (1, 10**12):
+            screen.show_if_due(now_ns, lambda: reader.read(10**9))
