@@ -138,7 +138,13 @@ def run_kill(config: Config, venue: Mapping[str, str]) -> subprocess.CompletedPr
     command = [sys.executable, "-m", "actors.kill", "--config", config.path, "--session", config.session]
     try:
         return subprocess.run(
-            command, env={**os.environ, **venue}, capture_output=True, text=True, timeout=KILL_TIMEOUT_S, check=False
+            command,
+            env={**os.environ, **venue},
+            capture_output=True,
+            text=True,
+            timeout=KILL_TIMEOUT_S,
+            check=False,
+            start_new_session=True,  # one more Ctrl-C must not end it before it has cancelled
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill did not end within {KILL_TIMEOUT_S:g} s")
