@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, ROUND_UP, Decimal
 from enum import IntEnum
 
 from domain.units import exact_steps
@@ -52,6 +52,15 @@ class Instrument:
     def size_lots(self, size: Decimal) -> int:
         """Return `size` in lots; ValueError when it is off the grid."""
         return exact_steps(size, self.lot_size)
+
+    def nearest_price_ticks(self, price: Decimal) -> int:
+        """Return `price` to the nearest tick, to tell it: trades that no order made (a settlement, a block trade)
+        have prices off the grid."""
+        return int((price / self.tick_size).to_integral_value(ROUND_HALF_EVEN))
+
+    def covering_lots(self, size: Decimal) -> int:
+        """Return a signed `size` in lots, a broken lot counted as a whole one: what is held is never told smaller."""
+        return int((size / self.lot_size).to_integral_value(ROUND_UP))
 
     def price(self, ticks: int) -> Decimal:
         return ticks * self.tick_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from actors.execution_core.desk import Desk
@@ -133,9 +134,8 @@ class AccountBooks:
                 desk = self._move_position(trade.instrument_name)
                 self._journal_fill(trade.key, trade.instrument_name, trade.side, str(trade.price), str(trade.size))
                 self._publish_fill(
-                    desk, order, trade.side, desk.instrument.price_ticks(trade.price),
-                    desk.instrument.size_lots(trade.size), trade.leg_index, trade.liquidity_side, trade.time_ns,
-                    trade.venue_order_id, trade.trade_id, now_ns,
+                    desk, order, trade.side, trade.price, trade.size, trade.leg_index, trade.liquidity_side,
+                    trade.time_ns, trade.venue_order_id, trade.trade_id, now_ns,
                 )  # fmt: skip
                 self._touch(trade.instrument_name, now_ns)
         return news
@@ -196,9 +196,8 @@ class AccountBooks:
                 self._move_position(report.instrument_name)
                 self._journal_fill(fill.key, desk.name, report.side, str(fill.price), str(fill.size))
                 self._publish_fill(
-                    desk, None, report.side, desk.instrument.price_ticks(fill.price),
-                    desk.instrument.size_lots(fill.size), fill.leg_index, fill.liquidity_side, fill.time_ns,
-                    fill.venue_order_id, fill.trade_id, now_ns,
+                    desk, None, report.side, fill.price, fill.size, fill.leg_index, fill.liquidity_side,
+                    fill.time_ns, fill.venue_order_id, fill.trade_id, now_ns,
                 )  # fmt: skip
                 self._touch(report.instrument_name, now_ns)
 
@@ -211,13 +210,13 @@ class AccountBooks:
         self._move_position(desk.name)
         self._journal_fill(fill.key, desk.name, order.side, str(fill.price), str(fill.size))
         self._publish_fill(
-            desk, order, order.side, desk.instrument.price_ticks(fill.price), desk.instrument.size_lots(fill.size),
-            fill.leg_index, fill.liquidity_side, fill.time_ns, fill.venue_order_id, fill.trade_id, now_ns,
+            desk, order, order.side, fill.price, fill.size, fill.leg_index, fill.liquidity_side, fill.time_ns,
+            fill.venue_order_id, fill.trade_id, now_ns,
         )  # fmt: skip
 
     def _move_position(self, name: str) -> Desk:
         desk, line = self.desks[name], self.ledger.lines[name]
-        desk.position_lots = desk.instrument.size_lots(line.position)
+        desk.position_lots = desk.instrument.covering_lots(line.position)
         desk.fill_count = line.fill_count
         return desk
 
@@ -241,8 +240,8 @@ class AccountBooks:
         desk: Desk,
         order: Order | None,
         side: Side,
-        price_ticks: int,
-        size_lots: int,
+        price: Decimal,
+        size: Decimal,
         leg_index: int,
         liquidity_side: LiquiditySide,
         exchange_time_ns: int,
@@ -256,9 +255,9 @@ class AccountBooks:
         if order is not None:
             client_order_id, remaining_lots, wish_id = order.client_order_id, order.remaining_lots, order.wish_id
         values = (
-            OrderEventKind.FILLED, desk.row, client_order_id, side, price_ticks, size_lots, remaining_lots,
-            desk.position_lots, leg_index, liquidity_side, 0, exchange_time_ns, now_ns, self._clock.realtime_ns(),
-            wish_id,
+            OrderEventKind.FILLED, desk.row, client_order_id, side, desk.instrument.nearest_price_ticks(price),
+            desk.instrument.covering_lots(size), remaining_lots, desk.position_lots, leg_index, liquidity_side, 0,
+            exchange_time_ns, now_ns, self._clock.realtime_ns(), wish_id,
         )  # fmt: skip
         self._write(values, venue_order_id, trade_id)
 

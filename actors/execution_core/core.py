@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,7 @@ from actors.execution_core.session_state import load_session_state, replace_file
 from actors.execution_core.truth import Truth
 from actors.execution_core.watch import Watch
 from domain.clock import NS_PER_MS
-from domain.errors import VenueError
+from domain.errors import ConnectivityError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side
 from domain.reports import OrderReport, PositionReport, TradeReport
@@ -180,7 +181,8 @@ class ExecutionCore:
             is_tracked = self.books.take_report(report, now_ns)
             if not is_tracked and not report.status.is_closed and report.label == self.label:
                 self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
-                self._gateway.cancel_order(report.venue_order_id)
+                with suppress(ConnectivityError):  # the connection is closing: recovery cancels it
+                    self._gateway.cancel_order(report.venue_order_id)
             if is_tracked and report.change_reason == "insert" and not report.status.is_closed:
                 self.quotes.breaker.on_accepted()
         if self.quotes.throttle is not None:

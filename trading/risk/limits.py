@@ -76,8 +76,7 @@ def position_lots(holding: Holding) -> int:
     """Return the position in whole lots, a broken lot counted as a whole one; 0 when unknown."""
     if holding.position is None or holding.instrument is None:
         return 0
-    lots = holding.position / holding.instrument.lot_size
-    return int(lots.to_integral_value(rounding="ROUND_UP"))
+    return holding.instrument.covering_lots(holding.position)
 
 
 def fill_limits(

@@ -1,0 +1,106 @@
+"""Execution's core and what a venue may say that nobody asked for: it must go on, with the right position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.codes import OrderEventKind
+from domain.errors import ConnectivityError
+from domain.order import LiquiditySide, Side
+from domain.reports import TradeReport
+from tests.execution_bench import Bench
+from tests.model_venue import INSTRUMENT, Request
+
+BIDS, ASKS = [(100, 5)], [(103, 5)]
+Run = Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None]
+
+
+@pytest.fixture
+def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
+    """Run a scenario on a fresh bench."""
+
+    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+        async def main() -> None:
+            bench = Bench(segment_name, tmp_path)
+            await scenario(bench)
+            bench.check_tasks()
+            for task in bench.tasks:
+                task.cancel()
+
+        asyncio.run(main())
+
+    return runner
+
+
+def settlement(bench: Bench, size: str) -> TradeReport:
+    """Return a trade that no order made, at the average of an index: its price is on no grid."""
+    bench.gateway.start_position += Decimal(size)
+    trade = TradeReport(
+        "x1", "", 0, INSTRUMENT.name, Side.BUY, Decimal("50.1234"), Decimal(size), Decimal("0.01"), Decimal(size),
+        Decimal(0), Decimal(0), LiquiditySide.TAKER, "", bench.clock.realtime_ns(),
+    )  # fmt: skip
+    bench.venue.trades.append(trade)
+    return trade
+
+
+def test_a_trade_off_the_price_grid_is_booked_exactly_and_told_to_the_nearest_tick(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        trade = settlement(bench, "0.004")
+        bench.core.on_trades([trade])
+        bench.core.on_positions(bench.gateway.position_reports(), True)
+        line = bench.core.books.ledger.lines[INSTRUMENT.name]
+        assert (line.position, line.cash) == (Decimal("0.004"), Decimal("-0.2004936"))
+        assert bench.core.desks[INSTRUMENT.name].position_lots == 4
+        events = bench.events.to_numpy()
+        fill = events[events["kind"] == OrderEventKind.FILLED][0]
+        assert (fill["price_ticks"], fill["size_lots"]) == (100, 4)  # a tick is 0.5
+
+    run(scenario)
+
+
+def test_recovery_takes_a_trade_off_the_price_grid_from_the_history(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        settlement(bench, "0.004")
+        bench.restart_core()
+        await bench.start()
+        assert bench.core.books.is_known
+        assert bench.core.desks[INSTRUMENT.name].position_lots == 4
+
+    run(scenario)
+
+
+def test_a_position_off_the_lot_grid_counts_as_a_whole_lot_more(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.gateway.start_position = Decimal("-0.0015")
+        await bench.start()
+        assert bench.core.books.is_known
+        assert bench.core.desks[INSTRUMENT.name].position_lots == -2
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == Decimal("-0.0015")
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_an_untracked_order_told_while_the_connection_breaks_does_not_end_the_actor(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        order = bench.venue.place(Request("insert", 77, Side.BUY, 90, 5, bench.core.label))
+        report = next(one for one in bench.venue.open_orders() if one.venue_order_id == order.venue_order_id)
+
+        def broken(venue_order_id: str) -> int:
+            raise ConnectivityError(f"{venue_order_id}: the connection is closing")
+
+        bench.gateway.cancel_order = broken  # type: ignore[method-assign]
+        bench.core.on_orders([report])
+
+    run(scenario)
