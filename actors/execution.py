@@ -14,7 +14,7 @@ from actors.execution_core.books import ToldFills, read_told_fills
 from actors.execution_core.core import ExecutionCore
 from actors.execution_core.ports import Measures, Ports, Shared
 from domain.clock import NS_PER_S
-from domain.errors import ConfigError, ConnectivityError, VenueError
+from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, Status, Stop
@@ -111,6 +111,11 @@ class ExecutionActor(Actor):
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         if self._core is not None:
             self._core.on_positions(positions, is_snapshot)
+
+    def on_bad_frame(self, error: ProtocolError) -> None:
+        self.ctx.counters.add("bad_frames")
+        if self._core is not None:
+            self._core.on_bad_frame()
 
     def on_alive(self, now_ns: int) -> None:
         """The gateway itself watches for silence."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from actors.risk_guard import GuardedGateway, OrderGuard
 from domain.clock import NS_PER_S
-from domain.errors import ConnectivityError, VenueError
+from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.actor import ActorContext
@@ -112,6 +112,10 @@ class VenueView:
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self._monitor.on_positions(positions, is_snapshot)
+
+    def on_bad_frame(self, error: ProtocolError) -> None:
+        """Counted; the audit reads positions and orders anew every few seconds anyway."""
+        self._ctx.counters.add("bad_frames")
 
     def on_alive(self, now_ns: int) -> None:
         self.alive_time_ns = now_ns

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from domain.errors import VenueError
+from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.order import OrderType, Side, TimeInForce
 from domain.reports import OrderReport, PositionReport, TradeReport
@@ -65,6 +65,10 @@ class OrderListener(Protocol):
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         """Holdings; a snapshot is complete, other messages carry changed lines only."""
+        ...
+
+    def on_bad_frame(self, error: ProtocolError) -> None:
+        """A frame was malformed and skipped: it may have told of an order or a fill."""
         ...
 
     def on_alive(self, now_ns: int) -> None:

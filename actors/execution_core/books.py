@@ -102,6 +102,7 @@ class AccountBooks:
 
     def take_report(self, report: OrderReport, now_ns: int) -> bool:
         """Book a report on an order; False when the order is not in our book (its fills are booked even so)."""
+        self._count_duplicates(report)
         order = self._order_of(report)
         was_in_flight = order is not None and order.is_in_flight
         changes = self.manager.apply_report(report, now_ns)
@@ -186,6 +187,11 @@ class AccountBooks:
     def _order_of(self, report: OrderReport) -> Order | None:
         return None if report.client_order_id is None else self.manager.get(report.client_order_id)
 
+    def _count_duplicates(self, report: OrderReport) -> None:
+        """Count fills that the venue tells again (in an answer, a snapshot, or after the history)."""
+        if known := sum(self.ledger.is_counted(fill.key) for fill in report.fills):
+            self._measures.counts.add("duplicate_fills", known)
+
     def _take_stray_fills(self, report: OrderReport, now_ns: int) -> None:
         """Book fills of an order that is not in the book: the position does not ask whose book it is in."""
         desk = self.desks.get(report.instrument_name)
@@ -205,7 +211,6 @@ class AccountBooks:
         fill, order = change.fill, change.order
         assert fill is not None, f"{order} was filled by nothing"
         if not self.ledger.book_fill(fill, desk.name, order.side):
-            self._measures.counts.add("duplicate_fills")
             return
         self._move_position(desk.name)
         self._journal_fill(fill.key, desk.name, order.side, str(fill.price), str(fill.size))

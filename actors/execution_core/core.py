@@ -210,8 +210,9 @@ class ExecutionCore:
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self.truth.take_positions(positions, is_snapshot, self._clock.monotonic_ns())
 
-    def on_alive(self, now_ns: int) -> None:
-        """Any frame: the gateway itself watches for silence."""
+    def on_bad_frame(self) -> None:
+        """A frame that nobody could read may have told of an order of ours: the venue is asked."""
+        self.truth.ask_soon(self._clock.monotonic_ns())
 
     def _on_denied(self, desk: Desk, step: Step, refused: gate.Refused) -> None:
         side = Side.BUY if step.is_buy else Side.SELL

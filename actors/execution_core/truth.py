@@ -26,6 +26,7 @@ RECOVERING = "recovering"
 POSITION_DIFFERS = "position differs from the venue's"
 PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 1.0
 WARN_INTERVAL_NS = 5 * NS_PER_S
+LOST_PAUSE_NS = 1 * NS_PER_S
 DOUBT_PAUSE_NS = 100 * NS_PER_MS
 BASELINE_SPAN_NS = 2 * 3600 * NS_PER_S  # spans a wall clock that is an hour off
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
@@ -200,6 +201,10 @@ class Truth:
             return
         self._is_asking = True
         self._ports.spawn(self._audit(bool(differs)), "audit")
+
+    def ask_soon(self, now_ns: int) -> None:
+        """Bring the next audit forward: something that the venue said was lost. A flood of such asks once a second."""
+        self._audit_due_ns = min(self._audit_due_ns, now_ns + LOST_PAUSE_NS)
 
     def take_positions(self, reports: list[PositionReport], is_snapshot: bool, now_ns: int) -> None:
         """Remember the venue's positions and since when they differ from ours."""

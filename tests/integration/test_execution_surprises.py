@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ConnectivityError
 from domain.order import LiquiditySide, Side
@@ -102,5 +103,39 @@ def test_an_untracked_order_told_while_the_connection_breaks_does_not_end_the_ac
 
         bench.gateway.cancel_order = broken  # type: ignore[method-assign]
         bench.core.on_orders([report])
+
+    run(scenario)
+
+
+def test_a_fill_that_is_told_again_counts_once_and_as_a_duplicate(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        bench.venue.fill(bench.venue.open[0], 5)
+        report = bench.venue.outbox[0]
+        bench.pump()
+        bench.core.on_orders([report])  # type: ignore[list-item]
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].fill_count == 1
+        assert bench.measures.counts.by_name["duplicate_fills"] == 1
+
+    run(scenario)
+
+
+def test_a_frame_that_nobody_could_read_has_the_venue_asked_within_two_seconds(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        await bench.let_pass(6 * NS_PER_S)  # past the audit that follows a recovery
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        # If the venue cancels a bid by itself and the frame that says so cannot be read
+        bench.venue.cancel_by_itself(next(order for order in bench.venue.open if order.side is Side.BUY))
+        bench.venue.outbox.clear()
+        bench.core.on_bad_frame()
+        for _ in range(20):
+            bench.wish(BIDS, ASKS)
+            await bench.let_pass(100 * NS_PER_MS)
+        # I expect it to be known as gone and quoted anew
+        assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)

@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from domain.errors import ConnectivityError, CredentialsError, VenueError, VenueUnreachableError
+from domain.errors import ConnectivityError, CredentialsError, ProtocolError, VenueError, VenueUnreachableError
 from domain.order import LiquiditySide, OrderType, Side, TimeInForce, VenueOrderStatus
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.clock import SystemClock
@@ -59,6 +59,7 @@ class Recorder:
         self.trades: list[TradeReport] = []
         self.positions: list[PositionReport] = []
         self.snapshots = 0
+        self.bad_frames: list[ProtocolError] = []
         self.alive_ns = 0
 
     def on_ready(self) -> None:
@@ -79,6 +80,9 @@ class Recorder:
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self.positions += positions
         self.snapshots += is_snapshot
+
+    def on_bad_frame(self, error: ProtocolError) -> None:
+        self.bad_frames.append(error)
 
     def on_alive(self, now_ns: int) -> None:
         self.alive_ns = now_ns
@@ -454,7 +458,7 @@ def test_garbage_is_counted_and_the_session_goes_on(exchange: Exchange, tmp_path
     async def test(desk: Desk) -> None:
         await desk.gateway.wait_ready(DEADLINE_S)
         assert await desk.gateway.open_orders() == []
-        assert desk.gateway.bad_frames >= 3
+        assert desk.gateway.bad_frames == len(desk.heard.bad_frames) >= 3
         assert desk.heard.events == ["ready"]
 
     _run(_with_peer(peer, exchange, tmp_path, VenueConfig(transport=transport), test))

@@ -283,6 +283,7 @@ class ThalexOrderGateway:
         except ProtocolError as error:
             self.bad_frames += 1
             self._log.warning("unreadable frame of the venue", reason=str(error), count=self.bad_frames)
+            self._listener.on_bad_frame(error)
         self._flush(session)
 
     def on_control(self) -> None:
