@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from exchange.book import Change
-from exchange.events import Event
-from exchange.instrument import Instrument
-from exchange.orders import ChangeReason, OrderUpdate
-from exchange.scheduler import NS_PER_MS, Scheduler
+from exchange.core.book import Change
+from exchange.core.events import Event
+from exchange.core.instrument import Instrument
+from exchange.core.orders import ChangeReason, OrderUpdate
+from exchange.core.scheduler import NS_PER_MS, Scheduler
 
 FLUSH_DELAY_NS = 2 * NS_PER_MS
 

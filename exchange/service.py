@@ -14,23 +14,23 @@ from pathlib import Path
 
 import msgspec
 
-from exchange.background import Background
+from exchange.background.fair_price import FairPriceParameters
+from exchange.background.recording import Recording
+from exchange.background.replay import Replay
+from exchange.background.simulation import Background
 from exchange.config import ExchangeConfig
-from exchange.engine import Engine
-from exchange.execution import Fees
+from exchange.core.engine import Engine
+from exchange.core.execution import Fees
+from exchange.core.instrument import BTC_GRID, make_perpetual, make_quarter_future
+from exchange.core.marks import MarkParameters
+from exchange.core.scheduler import NS_PER_MS, LoopScheduler
 from exchange.failure import StartError
-from exchange.fair_price import FairPriceParameters
 from exchange.gateways.thalex.auth import Authenticator
 from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.server import PATH, ThalexServer
 from exchange.gateways.thalex.session import Context, Settings
-from exchange.instrument import BTC_GRID, make_perpetual, make_quarter_future
 from exchange.keys import ApiKey, load_or_make_key, write_private
-from exchange.marks import MarkParameters
 from exchange.order_log import OrderLog
-from exchange.recording import Recording
-from exchange.replay import Replay
-from exchange.scheduler import NS_PER_MS, LoopScheduler
 
 BPS = Decimal(10_000)
 PR_SET_PDEATHSIG = 1

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from exchange.accounts import Account, Trade
-from exchange.engine import Engine
+from exchange.core.accounts import Account, Trade
+from exchange.core.engine import Engine
+from exchange.core.orders import DeleteReason, Order, OrderUpdate
+from exchange.core.scheduler import NS_PER_MS, Scheduler
 from exchange.gateways.thalex import payloads, wire
 from exchange.gateways.thalex.channel import Channel
-from exchange.orders import DeleteReason, Order, OrderUpdate
-from exchange.scheduler import NS_PER_MS, Scheduler
 
 TRADE_HISTORY_DELAY_NS = 20 * NS_PER_MS  # the venue's history follows its database, later than the fills
 MARK_MOVE_RATIO = Decimal("0.01")

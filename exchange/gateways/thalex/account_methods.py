@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from exchange.core.scheduler import NS_PER_S
 from exchange.gateways.thalex import payloads, wire
 from exchange.gateways.thalex.account_channels import belongs_in_history
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.market_methods import NoParams
 from exchange.gateways.thalex.session import Method, Methods, Session
-from exchange.scheduler import NS_PER_S
 
 
 class HistoryParams(Struct):

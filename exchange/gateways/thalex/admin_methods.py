@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from exchange.core.units import wire_decimal
 from exchange.gateways.thalex import wire
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.market_methods import NoParams
 from exchange.gateways.thalex.session import Controls, Method, Methods, Session
-from exchange.units import wire_decimal
 
 
 class JumpParams(Struct):

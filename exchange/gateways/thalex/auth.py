@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from exchange.core.scheduler import NS_PER_S
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
-from exchange.scheduler import NS_PER_S
 
 ALGORITHMS = ["RS512", "RS384", "RS256"]
 IAT_SKEW_S_MAX = 30.0

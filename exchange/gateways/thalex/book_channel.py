@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from exchange.book import Change
-from exchange.events import PublicTrade
+from exchange.core.book import Change
+from exchange.core.events import PublicTrade
+from exchange.core.market import Market
+from exchange.core.orders import SIGN, Side
+from exchange.core.scheduler import Scheduler
 from exchange.gateways.thalex import market_payloads, payloads, wire
 from exchange.gateways.thalex.channel import PacedChannel
-from exchange.market import Market
-from exchange.orders import SIGN, Side
-from exchange.scheduler import Scheduler
 
 Levels = dict[int, int]  # price in ticks -> lots
 

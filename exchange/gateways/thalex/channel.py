@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from exchange.core.scheduler import Handle, Scheduler
 from exchange.gateways.thalex import wire
-from exchange.scheduler import Handle, Scheduler
 
 
 class Subscriber(Protocol):

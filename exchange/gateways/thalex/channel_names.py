@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from exchange.scheduler import NS_PER_MS
+from exchange.core.scheduler import NS_PER_MS
 
 DELAYS_NS: dict[str, int] = {
     "raw": 0,

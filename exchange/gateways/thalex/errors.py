@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from exchange.orders import OrderRejected, Reject
+from exchange.core.orders import OrderRejected, Reject
 
 
 class ErrorCode(enum.IntEnum):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from exchange.accounts import Account, Trade
-from exchange.book import Change
-from exchange.engine import Engine
-from exchange.events import AccountTrade, Event, PublicTrade
+from exchange.core.accounts import Account, Trade
+from exchange.core.book import Change
+from exchange.core.engine import Engine
+from exchange.core.events import AccountTrade, Event, PublicTrade
+from exchange.core.instrument import Instrument
+from exchange.core.market import Market
+from exchange.core.orders import OrderUpdate
 from exchange.gateways.thalex import channel_names as names
 from exchange.gateways.thalex import market_payloads, payloads, wire
 from exchange.gateways.thalex.account_channels import (
@@ -27,9 +30,6 @@ from exchange.gateways.thalex.market_channels import (
     TapeChannel,
     TickerChannel,
 )
-from exchange.instrument import Instrument
-from exchange.market import Market
-from exchange.orders import OrderUpdate
 
 Key = tuple[str, str]  # (owner, channel name); the owner is "" for public, else an account or a session
 

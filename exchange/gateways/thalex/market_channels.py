@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from exchange.engine import Engine
-from exchange.events import PublicTrade
+from exchange.core.engine import Engine
+from exchange.core.events import PublicTrade
+from exchange.core.market import Market
+from exchange.core.scheduler import Scheduler
 from exchange.gateways.thalex import market_payloads, wire
 from exchange.gateways.thalex.channel import Channel, PacedChannel
-from exchange.market import Market
-from exchange.scheduler import Scheduler
 
 TAPE_SNAPSHOT_TRADES_MAX = 50
 

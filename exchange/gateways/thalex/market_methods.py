@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from exchange.core.instrument import Instrument, InstrumentType
 from exchange.gateways.thalex import market_payloads, wire
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.session import Method, Methods, Session
-from exchange.instrument import Instrument, InstrumentType
 
 API_VERSION = "2.59.0"
 BOOK_LEVELS_MAX = 5

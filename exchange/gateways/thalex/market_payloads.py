@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from exchange.engine import Engine
-from exchange.events import PublicTrade
+from exchange.core.engine import Engine
+from exchange.core.events import PublicTrade
+from exchange.core.instrument import Instrument, InstrumentType
+from exchange.core.market import Market
+from exchange.core.orders import Side
+from exchange.core.units import plain
 from exchange.gateways.thalex.payloads import Number, seconds
-from exchange.instrument import Instrument, InstrumentType
-from exchange.market import Market
-from exchange.orders import Side
-from exchange.units import plain
 
 
 class InstrumentObject(Struct):

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from exchange.accounts import Account, Position, Trade
-from exchange.engine import Engine
-from exchange.instrument import Instrument, InstrumentType
-from exchange.market import Market
-from exchange.orders import ChangeReason, Fill, Order, OrderType, OrderUpdate, update_of
-from exchange.scheduler import NS_PER_S
-from exchange.units import plain
+from exchange.core.accounts import Account, Position, Trade
+from exchange.core.engine import Engine
+from exchange.core.instrument import Instrument, InstrumentType
+from exchange.core.market import Market
+from exchange.core.orders import ChangeReason, Fill, Order, OrderType, OrderUpdate, update_of
+from exchange.core.scheduler import NS_PER_S
+from exchange.core.units import plain
 
 Number = int | float
 MARGIN_RATIO = Decimal("0.2")

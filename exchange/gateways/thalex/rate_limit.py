@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange.scheduler import NS_PER_S
+from exchange.core.scheduler import NS_PER_S
 
 
 class TokenBucket:

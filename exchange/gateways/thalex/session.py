@@ -15,8 +15,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from exchange.accounts import Account
-from exchange.engine import Engine
+from exchange.core.accounts import Account
+from exchange.core.engine import Engine
+from exchange.core.orders import DeleteReason, Order, OrderRejected
+from exchange.core.scheduler import NS_PER_MS, NS_PER_S, Handle
 from exchange.gateways.thalex import wire
 from exchange.gateways.thalex.auth import Authenticator
 from exchange.gateways.thalex.channel import Channel
@@ -24,8 +26,6 @@ from exchange.gateways.thalex.errors import ErrorCode, RequestError, request_err
 from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.rate_limit import TokenBucket
 from exchange.order_log import OrderLog
-from exchange.orders import DeleteReason, Order, OrderRejected
-from exchange.scheduler import NS_PER_MS, NS_PER_S, Handle
 
 
 @dataclass(frozen=True, slots=True)

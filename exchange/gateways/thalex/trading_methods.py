@@ -8,11 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from exchange.gateways.thalex import payloads, wire
-from exchange.gateways.thalex.errors import ErrorCode, RequestError
-from exchange.gateways.thalex.market_methods import NoParams
-from exchange.gateways.thalex.session import Method, Methods, Session
-from exchange.orders import (
+from exchange.core.orders import (
     Collar,
     DeleteReason,
     NewOrder,
@@ -23,7 +19,11 @@ from exchange.orders import (
     StpLevel,
     TimeInForce,
 )
-from exchange.units import wire_decimal
+from exchange.core.units import wire_decimal
+from exchange.gateways.thalex import payloads, wire
+from exchange.gateways.thalex.errors import ErrorCode, RequestError
+from exchange.gateways.thalex.market_methods import NoParams
+from exchange.gateways.thalex.session import Method, Methods, Session
 
 CLIENT_ORDER_ID_MAX = 2**64 - 1
 LABEL = re.compile(r"[A-Za-z0-9<>|_-]{0,64}")

@@ -13,20 +13,20 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from exchange.accounts import Account
-from exchange.background import Background
-from exchange.book import Change
-from exchange.engine import Engine
-from exchange.events import AccountTrade, Event, PublicTrade
+from exchange.background.simulation import Background
+from exchange.core.accounts import Account
+from exchange.core.book import Change
+from exchange.core.engine import Engine
+from exchange.core.events import AccountTrade, Event, PublicTrade
+from exchange.core.instrument import BTC_GRID, Instrument, make_perpetual, make_quarter_future
+from exchange.core.market import Market
+from exchange.core.orders import NewOrder, Order, OrderUpdate, Side
+from exchange.core.scheduler import NS_PER_S, SimScheduler
 from exchange.gateways.thalex.auth import Authenticator
 from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.methods import ALL_METHODS
 from exchange.gateways.thalex.session import Context, Session, Settings
-from exchange.instrument import BTC_GRID, Instrument, make_perpetual, make_quarter_future
-from exchange.market import Market
 from exchange.order_log import OrderLog
-from exchange.orders import NewOrder, Order, OrderUpdate, Side
-from exchange.scheduler import NS_PER_S, SimScheduler
 
 CREATE_TIME = 1_795_223_000.0
 

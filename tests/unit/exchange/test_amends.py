@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exchange.orders import ChangeReason, DeleteReason, OrderRejected, Reject, Side, Status
+from exchange.core.orders import ChangeReason, DeleteReason, OrderRejected, Reject, Side, Status
 
 
 def test_less_at_the_same_price_keeps_priority(venue: Any) -> None:

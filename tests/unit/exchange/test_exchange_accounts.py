@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange.accounts import ZERO, Position
-from exchange.instrument import BTC_GRID, make_perpetual
-from exchange.orders import SIGN, Side
-from exchange.scheduler import NS_PER_S
+from exchange.core.accounts import ZERO, Position
+from exchange.core.instrument import BTC_GRID, make_perpetual
+from exchange.core.orders import SIGN, Side
+from exchange.core.scheduler import NS_PER_S
 
 PERPETUAL = make_perpetual("BTC", BTC_GRID, 0.0)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from exchange.background import Background
-from exchange.orders import DeleteReason, NewOrder, Side
-from exchange.scheduler import NS_PER_MS, NS_PER_S
+from exchange.background.simulation import Background
+from exchange.core.orders import DeleteReason, NewOrder, Side
+from exchange.core.scheduler import NS_PER_MS, NS_PER_S
 
 
 def start(venue: Any, seed: int = 1) -> Background:

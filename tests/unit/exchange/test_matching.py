@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange.orders import (
+from exchange.core.orders import (
     ChangeReason,
     Collar,
     DeleteReason,

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from exchange.engine import Engine
+from exchange.background.recording import Depth, RecordedTrade, Recording, Snapshot
+from exchange.background.replay import Replay
+from exchange.core.engine import Engine
+from exchange.core.instrument import make_perpetual
+from exchange.core.orders import NewOrder, OrderUpdate, Side, Status
+from exchange.core.scheduler import NS_PER_MS, NS_PER_S, SimScheduler
 from exchange.failure import RecordingError
-from exchange.instrument import make_perpetual
-from exchange.orders import NewOrder, OrderUpdate, Side, Status
-from exchange.recording import Depth, RecordedTrade, Recording, Snapshot
-from exchange.replay import Replay
-from exchange.scheduler import NS_PER_MS, NS_PER_S, SimScheduler
 
 START_US = 1_680_652_700_000_000
 

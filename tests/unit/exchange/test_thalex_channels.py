@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange.core.orders import Side
+from exchange.core.scheduler import NS_PER_MS, NS_PER_S
 from exchange.gateways.thalex import channel_names as names
 from exchange.gateways.thalex.book_channel import BookChannel
-from exchange.orders import Side
-from exchange.scheduler import NS_PER_MS, NS_PER_S
 
 PERPETUAL = "BTC-PERPETUAL"
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from exchange.orders import Side
-from exchange.scheduler import NS_PER_MS, NS_PER_S
+from exchange.core.orders import Side
+from exchange.core.scheduler import NS_PER_MS, NS_PER_S
 
 PERPETUAL = "BTC-PERPETUAL"
 

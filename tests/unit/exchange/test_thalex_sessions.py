@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from exchange.orders import Side
-from exchange.scheduler import NS_PER_S
+from exchange.core.orders import Side
+from exchange.core.scheduler import NS_PER_S
 
 PERPETUAL = "BTC-PERPETUAL"
 

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
+from exchange.core.orders import Side
+from exchange.core.units import Grid
 from exchange.failure import RecordingError
-from exchange.orders import Side
-from exchange.units import Grid
 
 CHECK_S_MAX = 0.8  # full decoding before the start; what is left is checked as it plays
 STEP_SAMPLES_MAX = 400_000

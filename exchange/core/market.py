@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from exchange.accounts import Account
-from exchange.book import Book, BookSide, Level
-from exchange.events import Event, PublicTrade
-from exchange.execution import FillBooker
-from exchange.ids import Ids
-from exchange.instrument import Instrument
-from exchange.marks import Mark
-from exchange.order_checks import (
+from exchange.core.accounts import Account
+from exchange.core.book import Book, BookSide, Level
+from exchange.core.events import Event, PublicTrade
+from exchange.core.execution import FillBooker
+from exchange.core.ids import Ids
+from exchange.core.instrument import Instrument
+from exchange.core.marks import Mark
+from exchange.core.order_checks import (
     check_amount,
     check_price,
     check_time_in_force,
@@ -24,7 +24,7 @@ from exchange.order_checks import (
     market_order_limit,
     reducible_lots,
 )
-from exchange.orders import (
+from exchange.core.orders import (
     OPPOSITE,
     SIGN,
     ChangeReason,
@@ -43,7 +43,7 @@ from exchange.orders import (
     TimeInForce,
     update_of,
 )
-from exchange.statistics import TradeStatistics
+from exchange.core.statistics import TradeStatistics
 
 RealtimeNs = Callable[[], int]
 

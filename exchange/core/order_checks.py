@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from exchange.instrument import Instrument
-from exchange.marks import Mark
-from exchange.orders import (
+from exchange.core.instrument import Instrument
+from exchange.core.marks import Mark
+from exchange.core.orders import (
     SIGN,
     Collar,
     NewOrder,

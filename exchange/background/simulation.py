@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from exchange.engine import Engine
-from exchange.fair_price import FairPrice, FairPriceParameters
-from exchange.flow import Flow, FlowParameters
-from exchange.instrument import InstrumentType
-from exchange.market import Market
-from exchange.marks import PRICE_STEP
-from exchange.scheduler import NS_PER_S
+from exchange.background.fair_price import FairPrice, FairPriceParameters
+from exchange.background.flow import Flow, FlowParameters
+from exchange.core.engine import Engine
+from exchange.core.instrument import InstrumentType
+from exchange.core.market import Market
+from exchange.core.marks import PRICE_STEP
+from exchange.core.scheduler import NS_PER_S
 
 STEPS_BEHIND_MAX = 200  # after a stall: catch up on this many steps, forget the rest
 FUTURE_BASIS_RATIO = 0.004

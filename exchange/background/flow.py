@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exchange.fair_price import FairPrice
-from exchange.market import Market
-from exchange.orders import OPPOSITE, SIGN, Order, Side
+from exchange.background.fair_price import FairPrice
+from exchange.core.market import Market
+from exchange.core.orders import OPPOSITE, SIGN, Order, Side
 
 SIDES = (Side.BUY, Side.SELL)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator
 
-from exchange.orders import SIGN, Order, Side
+from exchange.core.orders import SIGN, Order, Side
 
 Change = tuple[Side, int]  # a level that is no longer what it was: side and price in ticks
 

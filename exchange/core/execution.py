@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.accounts import Trade
-from exchange.events import AccountTrade
-from exchange.marks import Mark
-from exchange.orders import Fill, Order
+from exchange.core.accounts import Trade
+from exchange.core.events import AccountTrade
+from exchange.core.marks import Mark
+from exchange.core.orders import Fill, Order
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from exchange.accounts import Account, Trade
-from exchange.book import Change
-from exchange.instrument import Instrument
-from exchange.orders import OrderUpdate, Side
+from exchange.core.accounts import Account, Trade
+from exchange.core.book import Change
+from exchange.core.instrument import Instrument
+from exchange.core.orders import OrderUpdate, Side
 
 
 class PublicTrade(NamedTuple):

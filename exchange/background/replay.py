@@ -13,20 +13,20 @@ import logging
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from exchange.engine import Engine
+from exchange.background.recording import Depth, Levels, Line, Record, RecordedTrade, Recording, Snapshot
+from exchange.core.engine import Engine
+from exchange.core.market import Market
+from exchange.core.marks import PRICE_STEP
+from exchange.core.orders import OPPOSITE, SIGN, Order, Side
+from exchange.core.scheduler import NS_PER_S
 from exchange.failure import RecordingError
-from exchange.market import Market
-from exchange.marks import PRICE_STEP
-from exchange.orders import OPPOSITE, SIGN, Order, Side
-from exchange.recording import Depth, Levels, Line, Record, RecordedTrade, Recording, Snapshot
-from exchange.scheduler import NS_PER_S
 from fills.queue import ahead_after_depth, ahead_after_trade, lots_filled_by_trade
 
 RECORDS_PER_WAKE_MAX = 200  # after a stall: catch up in slices, so that requests are answered in between
 
 STEP_TOLERANCE = 1e-3
 
-_logger = logging.getLogger("exchange.replay")
+_logger = logging.getLogger("exchange.background.replay")
 
 
 class Replay:

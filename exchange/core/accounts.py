@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from exchange.instrument import Instrument
-from exchange.orders import SIGN, Order, OrderUpdate, Side
+from exchange.core.instrument import Instrument
+from exchange.core.orders import SIGN, Order, OrderUpdate, Side
 
 ZERO = Decimal(0)
 COST_STEP = Decimal("0.0000000001")

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from exchange.accounts import Account
-    from exchange.instrument import Instrument
+    from exchange.core.accounts import Account
+    from exchange.core.instrument import Instrument
 
 
 class Side(enum.Enum):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from exchange.book import Book, BookSide
-from exchange.instrument import Instrument, InstrumentType
+from exchange.core.book import Book, BookSide
+from exchange.core.instrument import Instrument, InstrumentType
 
 PRICE_STEP = Decimal("0.01")
 RATE_STEP = Decimal("0.0000000001")

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.units import Grid
+from exchange.core.units import Grid
 
 EXPIRY_HOUR_UTC = 8
 QUARTER_MONTHS = (3, 6, 9, 12)

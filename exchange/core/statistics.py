@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.instrument import Instrument
+from exchange.core.instrument import Instrument
 
 BUCKET_NS = 60 * 1_000_000_000
 BUCKETS_MAX = 24 * 60

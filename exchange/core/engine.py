@@ -10,16 +10,16 @@ import datetime
 from collections.abc import Callable
 from decimal import Decimal
 
-from exchange.accounts import Account
-from exchange.book import Change
-from exchange.events import Event, Listener
-from exchange.execution import Fees, FillBooker
-from exchange.ids import Ids
-from exchange.instrument import EXPIRY_HOUR_UTC, Instrument
-from exchange.market import Market
-from exchange.marks import Mark, MarkParameters
-from exchange.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
-from exchange.scheduler import NS_PER_S, Scheduler
+from exchange.core.accounts import Account
+from exchange.core.book import Change
+from exchange.core.events import Event, Listener
+from exchange.core.execution import Fees, FillBooker
+from exchange.core.ids import Ids
+from exchange.core.instrument import EXPIRY_HOUR_UTC, Instrument
+from exchange.core.market import Market
+from exchange.core.marks import Mark, MarkParameters
+from exchange.core.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
+from exchange.core.scheduler import NS_PER_S, Scheduler
 
 SECONDS_PER_DAY = 86_400
 

@@ -1,0 +1,1 @@
+"""What moves the market: simulated makers and takers, or a recording."""

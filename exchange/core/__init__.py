@@ -1,0 +1,1 @@
+"""The venue-neutral core: books, matching, accounts, marks, time. Integer ticks and lots; no JSON."""
