@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from domain.errors import ConnectivityError
+import msgspec
+import zmq
+
+from domain.errors import ConnectivityError, UserError
 from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import Request, send_command
@@ -63,6 +66,8 @@ class Relay:
         self._session = session
         self._on_done = on_done
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="relay")
+        # A stop never queues behind operators' flattens and profiles, which take up to a minute.
+        self._own = ThreadPoolExecutor(max_workers=1, thread_name_prefix="supervisor")
         self._closing = threading.Event()
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
@@ -72,7 +77,7 @@ class Relay:
 
     def call(self, leg: Leg) -> Future[Reply]:
         """Have one leg done for the supervisor itself."""
-        return self._pool.submit(self._run, [leg])
+        return self._own.submit(self._run, [leg])
 
     def poll(self) -> None:
         """Answer what is done."""
@@ -84,14 +89,15 @@ class Relay:
 
     def close(self) -> None:
         self._closing.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._own):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, legs: Sequence[Leg]) -> Reply:
         replies = []
         for leg in legs:
             try:
                 reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
-            except ConnectivityError as error:
+            except (ConnectivityError, UserError, zmq.ZMQError, msgspec.DecodeError) as error:
                 return Reply(ok=False, text=str(error))
             replies.append(f"{leg.actor}: {reply.text}")
             if not reply.ok:
