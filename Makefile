@@ -23,7 +23,7 @@ run-testnet: $(VENV)/.ready  ## the same processes on Thalex's testnet, keys fro
 	@$(PY) supervisor.py configs/testnet.toml $(if $(SECONDS),--seconds $(SECONDS))
 
 test: $(VENV)/.ready-dev  ## what every commit must pass (under five minutes)
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-all: $(VENV)/.ready-dev  ## everything, the slow tests included
 	@$(PY) -m pytest

@@ -49,6 +49,7 @@ class StatusReader:
             "latency_us": {
                 stage: {"p50": found.p50_ns / 1000, "p99": found.p99_ns / 1000, "n": found.samples}
                 for stage, found in read_latencies(self._segments).items()
+                if found.samples
             },
         }
 

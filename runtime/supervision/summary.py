@@ -34,7 +34,7 @@ def read_counters(segments: SessionSegments) -> dict[str, dict[str, int]]:
 
 
 def read_latencies(segments: SessionSegments) -> dict[str, Quantiles]:
-    """Return the quantiles of every stage that was measured, in the data's order."""
+    """Return the quantiles of every stage, in the data's order; a stage that never happened has no samples."""
     measured: dict[str, Quantiles] = {}
     order = ("market_data", "strategy", "execution", "risk")
     for actor in order:
@@ -42,9 +42,7 @@ def read_latencies(segments: SessionSegments) -> dict[str, Quantiles]:
         for row, stage in enumerate(ACTORS_BY_NAME[actor].stages):
             table.load(row)  # histograms have no sequence: this never fails
             buckets = np.asarray(table.latest["bucket"][0], dtype=np.int64)
-            found = quantiles(buckets, table.ints[HISTOGRAM.word("max_ns")])
-            if found.samples:
-                measured[stage] = found
+            measured[stage] = quantiles(buckets, table.ints[HISTOGRAM.word("max_ns")])
     return measured
 
 
@@ -72,6 +70,13 @@ def quoted_ratios(segments: SessionSegments, rows: int) -> tuple[dict[str, float
 
 def _ratio(part_ns: int, whole_ns: int) -> float:
     return round(min(part_ns / whole_ns, 1.0), 6) if whole_ns > 0 else 0.0
+
+
+def _stage_summary(found: Quantiles) -> dict[str, float | int | None]:
+    """Return a stage in µs; null where nothing was measured."""
+    quantiles_ns = {"p50": found.p50_ns, "p99": found.p99_ns, "p999": found.p999_ns, "max": found.max_ns}
+    microseconds = {name: value / NS_PER_US if found.samples else None for name, value in quantiles_ns.items()}
+    return {**microseconds, "n": found.samples}
 
 
 def build_summary(
@@ -111,16 +116,7 @@ def build_summary(
         "pnl": {},
         "quoted_time_ratio": ratio,
         "quoted_time_ratio_raw": ratio_raw,
-        "latency_us": {
-            stage: {
-                "p50": found.p50_ns / NS_PER_US,
-                "p99": found.p99_ns / NS_PER_US,
-                "p999": found.p999_ns / NS_PER_US,
-                "max": found.max_ns / NS_PER_US,
-                "n": found.samples,
-            }
-            for stage, found in read_latencies(segments).items()
-        },
+        "latency_us": {stage: _stage_summary(found) for stage, found in read_latencies(segments).items()},
         "restarts": dict(restarts),
         "open_orders_at_exit": None,
         "counters": counters,
@@ -140,7 +136,7 @@ def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
     ]
     if pnl:
         lines.append(f"P&L {pnl.get('total')} $, fees {summary['fees']} $, position {summary['position']}")
-    if (tick_to_order := summary["latency_us"].get("tick_to_order")) is not None:
+    if (tick_to_order := summary["latency_us"]["tick_to_order"])["n"]:
         lines.append(
             f"tick to order p50 {tick_to_order['p50']:.0f} µs, p99 {tick_to_order['p99']:.0f} µs, "
             f"p99.9 {tick_to_order['p999']:.0f} µs (n = {tick_to_order['n']})"

@@ -22,7 +22,6 @@ def assert_sound(summary: dict[str, Any], *, restarts: int = 0) -> None:
     assert summary["position"] == summary["venue_position"]
     assert summary["open_orders_at_exit"] == 0
     assert sum(summary["restarts"].values()) == restarts
-    assert summary["latency_us"]["tick_to_order"]["n"] > 0
     assert {"p50", "p99", "p999", "n"} <= set(summary["latency_us"]["tick_to_order"])
 
 
@@ -44,6 +43,7 @@ def test_a_session_quotes_both_sides_and_ends_with_nothing_open(tmp_path: Path) 
         assert summary["first_quote_s"] < 12  # the bound is 5 s, the figure is printed
         assert min(summary["quoted_time_ratio"].values()) > 0.75  # the bound is 0.95
         assert summary["fills"] > 0
+        assert summary["latency_us"]["tick_to_order"]["n"] > 0
         sums = venue_fills(log)
         assert Decimal(str(summary["position"]["BTC-PERPETUAL"])) == sums["buy"] - sums["sell"]
         assert Decimal(summary["volume"]) == sums["buy"] + sums["sell"]
