@@ -65,6 +65,7 @@ class Supervisor:
         self._is_stopping = False
         self._flatten = config.supervisor.flatten_on_shutdown
         self._first_quote_ns: int | None = None
+        self._held_back = ""
         self._venue: dict[str, str] = {}
         self._exchange: LocalExchange | None = None
         self._children: list[Child] = []
@@ -151,7 +152,7 @@ class Supervisor:
             stack.callback(child.finish)
             child.spawn(self._clock.monotonic_ns())
             self._children.append(child)
-        self._status = StatusReader(self._segments, tuple(config.instruments), self._children)
+        self._status = StatusReader(config.session, self._segments, tuple(config.instruments), self._children)
 
     def _placements(self) -> dict[str, affinity.Placement]:
         names = [spec.name for spec in ACTORS]
@@ -186,6 +187,7 @@ class Supervisor:
                 self._take_signals()
                 self._watch_children(now_ns)
                 self._watch_exchange()
+                self._watch_risk()
                 self._serve_commands()
                 self._relay.poll()
                 if self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S:
@@ -218,6 +220,13 @@ class Supervisor:
         if self._exchange is not None and not self._is_stopping and self._exchange.has_died:
             usage = self._exchange.exit_code == ExitCode.USAGE
             self._end_with(ExitCode.USAGE if usage else ExitCode.VENUE_UNREACHABLE, self._exchange.last_line())
+
+    def _watch_risk(self) -> None:
+        """Say when risk is held by something that only an operator ends; it may come from an earlier run."""
+        held_back = self._status.held_back()
+        if held_back and not self._held_back:
+            self._say(f"risk holds the session: {held_back}")
+        self._held_back = held_back
 
     def _serve_commands(self) -> None:
         for request in self._commands.drain():

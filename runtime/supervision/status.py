@@ -25,7 +25,10 @@ from shm.record import TableReader
 class StatusReader:
     """Reads the session's tables for people."""
 
-    def __init__(self, segments: SessionSegments, instrument_names: Sequence[str], children: Sequence[Child]) -> None:
+    def __init__(
+        self, session: str, segments: SessionSegments, instrument_names: Sequence[str], children: Sequence[Child]
+    ) -> None:
+        self._session = session
         self._segments = segments
         self._names = tuple(instrument_names)
         self._children = children
@@ -37,6 +40,7 @@ class StatusReader:
         """Return the whole status as JSON-able data."""
         ratio, _raw = quoted_ratios(self._segments, len(self._names))
         return {
+            "session": self._session,
             "seconds": round(elapsed_ns / NS_PER_S, 1),
             "actors": {
                 child.spec.name: {"state": child.state.value, "pid": child.pid, "restarts": child.restarts}
@@ -62,6 +66,10 @@ class StatusReader:
             ):
                 return True
         return False
+
+    def held_back(self) -> str:
+        """Return what only an operator ends, and how; empty when nothing holds the session back."""
+        return held_back(self._session, self._risk())
 
     def _instrument(self, row: int) -> dict[str, Any]:
         status: dict[str, Any] = {}
@@ -155,9 +163,19 @@ def is_kill_latched(segments: SessionSegments) -> tuple[bool, RiskReason]:
     return bool(table.ints[RISK.word("is_kill_latched")]), RiskReason(table.ints[RISK.word("reason")])
 
 
+def held_back(session: str, risk: dict[str, Any]) -> str:
+    """Return what in `risk` (of a status) only an operator ends, and how; empty = nothing."""
+    is_reducing = risk["state"] == "reducing" and risk["reason"] == "operator"
+    if not (risk.get("kill_latched") or is_reducing):
+        return ""
+    return f"{risk['state']} ({risk['reason']}) until `python cli.py resume -s {session}`"
+
+
 def status_line(status: dict[str, Any]) -> str:
     """Return one plain line: for logs and pipes."""
-    parts = [f"{status['seconds']:6.1f} s", f"risk {status['risk']['state']}"]
+    risk = status["risk"]
+    why = f" ({risk['reason']})" if risk.get("reason", "none") != "none" else ""
+    parts = [f"{status['seconds']:6.1f} s", f"risk {held_back(status['session'], risk) or risk['state'] + why}"]
     for name, found in status["instruments"].items():
         if "position" in found:
             bid = found["bids"][0][0] if found["bids"] else found.get("bid_off", "none")

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.records import ACCOUNT
+from domain.codes import RiskReason
+from domain.order import TradingState
+from domain.records import ACCOUNT, RISK
 from runtime.session import SessionSegments
 from runtime.supervision.status import SessionConsole, StatusReader, StatusScreen, status_line
 from runtime.supervision.summary import quoted_ratios
@@ -52,9 +54,34 @@ def test_ratios_leave_out_a_row_whose_writer_was_killed_inside_it(segments: Sess
 def test_the_status_is_shown_while_a_row_cannot_be_read(segments: SessionSegments) -> None:
     write_account(segments, 0, quoted_ns=90, allowed_ns=100)
     kill_writer_inside(segments, 0)
-    status = StatusReader(segments, NAMES, ()).read(10**9)
+    status = StatusReader("test", segments, NAMES, ()).read(10**9)
     assert status["quoted_time_ratio"] == {"bid": 0.0, "ask": 0.0}
     assert "risk not heard of yet" in status_line(status)
+
+
+def write_risk(segments: SessionSegments, state: TradingState, reason: RiskReason, *, is_latched: bool) -> None:
+    writer = TableWriter(segments["risk"])
+    writer.ints[RISK.word("state")], writer.ints[RISK.word("reason")] = state, reason
+    writer.ints[RISK.word("is_kill_latched")] = is_latched
+    writer.publish(0)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "is_latched", "expected"),
+    [
+        (TradingState.HALTED, RiskReason.KILL, True, "risk halted (kill) until `python cli.py resume -s test`"),
+        (TradingState.REDUCING, RiskReason.OPERATOR, False, "risk reducing (operator) until `python cli.py resume"),
+        (TradingState.HALTED, RiskReason.STARTING, False, "risk halted (starting) ·"),
+        (TradingState.ACTIVE, RiskReason.NONE, False, "risk active ·"),
+    ],
+)
+def test_the_status_line_says_why_nothing_is_quoted_and_what_ends_a_latch(
+    segments: SessionSegments, state: TradingState, reason: RiskReason, is_latched: bool, expected: str
+) -> None:
+    write_risk(segments, state, reason, is_latched=is_latched)
+    reader = StatusReader("test", segments, NAMES, ())
+    assert expected in status_line(reader.read(10**9))
+    assert bool(reader.held_back()) == ("resume" in expected)
 
 
 class DeadTerminal(io.StringIO):
@@ -72,7 +99,7 @@ class DeadTerminal(io.StringIO):
 @pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
 def test_the_screen_outlives_its_terminal(segments: SessionSegments, is_terminal: bool, number: int) -> None:
     console = SessionConsole(file=DeadTerminal(number), force_terminal=is_terminal)
-    reader = StatusReader(segments, NAMES, ())
+    reader = StatusReader("test", segments, NAMES, ())
     with StatusScreen(console, "test") as screen:
         for now_ns in (1, 10**12):
             screen.show_if_due(now_ns, lambda: reader.read(10**9))
