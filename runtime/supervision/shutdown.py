@@ -27,7 +27,8 @@ from runtime.supervision.relay import Leg, Relay
 POLL_S = 0.01
 HURRY_S = 1.0
 END_S = 2.0
-KILL_TIMEOUT_S = 10.0
+KILL_S = 8.0
+KILL_START_S = 3.0  # for its imports
 FLATTEN_EXTRA_S = 45.0
 
 
@@ -58,6 +59,7 @@ class Shutdown:
         self._children = {child.spec.name: child for child in children}
         self._artifacts = artifacts
         self._venue = venue
+        self._is_hurried = False
 
     def run(self, *, flatten: bool, was_reachable: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
         """Cancel, confirm, report and end the actors.
@@ -69,15 +71,14 @@ class Shutdown:
         Returns:
             execution's final report; empty when it could not give one.
         """
-        report = self._stop_execution(flatten, is_hurried)
+        report = self._stop_execution(flatten, is_hurried) or self._last_report()
         if not self.is_confirmed:
             self._children["execution"].kill()
             if was_reachable:
                 self._kill_orders()
+            report["open_orders_at_exit"] = 0 if self.is_confirmed else None
         self._end_actors(is_hurried)
         self._log.info("session stopped", outcome=self.outcome, confirmed=self.is_confirmed)
-        if not report:
-            return self._last_report()
         return report
 
     def _stop_execution(self, flatten: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
@@ -88,11 +89,10 @@ class Shutdown:
         timeout_s = self._config.supervisor.stop_deadline_s + (FLATTEN_EXTRA_S if flatten else 0.0)
         future = self._relay.call(Leg("execution", commands.Stop(flatten=flatten), timeout_s))
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-        hurried = False
         while not future.done() and self._clock.monotonic_ns() < deadline_ns:
             time.sleep(POLL_S)
-            if not hurried and is_hurried():
-                hurried = True
+            if not self._is_hurried and is_hurried():
+                self._is_hurried = True
                 deadline_ns = self._clock.monotonic_ns() + int(HURRY_S * NS_PER_S)
             if execution.has_ended() and not future.done():
                 time.sleep(POLL_S)  # its answer may still be on the way
@@ -104,7 +104,7 @@ class Shutdown:
 
     def _kill_orders(self) -> None:
         """Cancel with the one-shot, which needs nothing of ours."""
-        result = run_kill(self._config, self._venue)
+        result = run_kill(self._config, self._venue, HURRY_S if self._is_hurried else KILL_S)
         self.is_confirmed = result.returncode == ExitCode.CLEAN
         lines = (result.stdout or result.stderr).strip().splitlines()
         self.outcome = f"{self.outcome}; kill: {lines[-1] if lines else f'exit {result.returncode}'}"
@@ -124,27 +124,27 @@ class Shutdown:
             child.finish()
 
     def _last_report(self) -> dict[str, Any]:
-        """Return the report that execution wrote last, without claims about the venue's state now."""
+        """Return the report that execution wrote last."""
         try:
             report: dict[str, Any] = json.loads((self._artifacts / "execution.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             report = {}
-        report["open_orders_at_exit"] = 0 if self.is_confirmed else None
         return report
 
 
-def run_kill(config: Config, venue: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_kill(config: Config, venue: Mapping[str, str], timeout_s: float) -> subprocess.CompletedProcess[str]:
     """Run the one-shot kill and return how it ended; exit code 0 = the venue showed no order twice."""
     command = [sys.executable, "-m", "actors.kill", "--config", config.path, "--session", config.session]
+    command += ["--timeout-s", f"{timeout_s:g}"]
     try:
         return subprocess.run(
             command,
             env={**os.environ, **venue},
             capture_output=True,
             text=True,
-            timeout=KILL_TIMEOUT_S,
+            timeout=timeout_s + KILL_START_S,
             check=False,
             start_new_session=True,  # one more Ctrl-C must not end it before it has cancelled
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill did not end within {KILL_TIMEOUT_S:g} s")
+        return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill did not end within {timeout_s:g} s")
