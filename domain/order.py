@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+# Limits that risk has not written anew for so long let nothing pass: strategy, execution and the gate agree on it.
+LIMITS_AGE_NS_MAX = 500_000_000
+
 
 class Side(IntEnum):
     """Side of an order; the value is the sign of the position that it builds."""

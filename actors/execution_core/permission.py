@@ -5,11 +5,10 @@ from __future__ import annotations
 from actors.execution_core.desk import Desk
 from actors.execution_core.watch import Watch
 from domain.clock import NS_PER_MS
-from domain.order import TradingState
+from domain.order import LIMITS_AGE_NS_MAX, TradingState
 from domain.records import LIMITS
 from shm.errors import RecordBusyError
 from shm.record import TableReader
-from trading.risk.gate import LIMITS_AGE_NS_MAX
 
 HALTED = "halted"
 RISK_SILENT = "risk is silent"

@@ -11,10 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.order import TradingState
+from domain.order import LIMITS_AGE_NS_MAX, TradingState
 from domain.records import LIMITS
 from trading.risk.gate import (
-    LIMITS_AGE_NS_MAX,
     NO_OWN_ASK_TICKS,
     NO_OWN_BID_TICKS,
     Approved,

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.clock import NS_PER_MS, NS_PER_S
+from domain.order import LIMITS_AGE_NS_MAX
 from domain.units import lots_down
 from trading.quoting.config import QuotingConfig
 from trading.quoting.records import AVELLANEDA_STOIKOV, GLFT
 
 MODELS = {"glft": GLFT, "avellaneda_stoikov": AVELLANEDA_STOIKOV}
-LIMITS_AGE_NS_MAX = 500_000_000  # an older record of risk closes the gate
 _BPS = 1e-4
 
 

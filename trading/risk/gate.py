@@ -17,10 +17,9 @@ import msgspec
 
 from domain.codes import RiskReason
 from domain.jit import kernel
-from domain.order import Side, TradingState
+from domain.order import LIMITS_AGE_NS_MAX, Side, TradingState
 from domain.records import LIMITS
 
-LIMITS_AGE_NS_MAX = 500_000_000
 NO_OWN_BID_TICKS = -(2**62)  # below every price, rolls' negative ones too
 NO_OWN_ASK_TICKS = 2**62
 
@@ -280,8 +279,9 @@ def _explain(reason: int, limits: LimitsRow, order: Order, exposure: Exposure, n
     side_lots = exposure.buy_lots if order.side == Side.BUY else exposure.sell_lots
     exposed = f"position {exposure.position_lots} (risk: {ints[_LIMITS_POSITION_LOTS]}), {side_lots} lots out"
     notional = order.size_lots * abs(price) * exposure.base_per_lot
+    age_ms, age_ms_max = (now_ns - ints[_WRITTEN_TIME_NS]) / 1e6, LIMITS_AGE_NS_MAX / 1e6
     details = {
-        _LIMITS_STALE: f"limits are {(now_ns - ints[_WRITTEN_TIME_NS]) / 1e6:.0f} ms old, 500 allowed",
+        _LIMITS_STALE: f"limits are {age_ms:.0f} ms old, {age_ms_max:.0f} allowed",
         _HALTED: f"state {ints[_STATE]} lets no order pass",
         _POSITION_UNKNOWN: "the venue has not told the position yet",
         _NOT_FINITE: f"price {price}, mark {floats[_MARK_PRICE]}, notional of others {exposure.other_notional}",
