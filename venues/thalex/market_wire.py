@@ -91,11 +91,17 @@ class InstrumentPayload(msgspec.Struct, gc=False):
     expiration_timestamp: float | None = None
 
 
+class InstrumentName(msgspec.Struct, gc=False):
+    """As much of an instrument as its removal needs."""
+
+    instrument_name: str
+
+
 class InstrumentChange(msgspec.Struct, gc=False):
     """One item of the `instruments` channel."""
 
     added: InstrumentPayload | None = None
-    removed: InstrumentPayload | None = None
+    removed: InstrumentName | None = None
 
 
 _KINDS = {
@@ -110,8 +116,9 @@ decode_ticker = readable(msgspec.json.Decoder(TickerPayload).decode)
 decode_index = readable(msgspec.json.Decoder(IndexPayload).decode)
 decode_system = readable(msgspec.json.Decoder(SystemPayload).decode)
 decode_trades = readable(msgspec.json.Decoder(list[PublicTrade]).decode)
-decode_instrument_changes = readable(msgspec.json.Decoder(list[InstrumentChange]).decode)
-_decode_instruments = readable(msgspec.json.Decoder(list[InstrumentPayload]).decode)
+_decode_items = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
+_decode_instrument = readable(msgspec.json.Decoder(InstrumentPayload).decode)
+_decode_instrument_change = readable(msgspec.json.Decoder(InstrumentChange).decode)
 
 
 def number(value: float | None) -> float:
@@ -148,9 +155,21 @@ def instrument_of(payload: InstrumentPayload) -> Instrument:
 def decode_instruments(payload: Any) -> dict[str, Instrument]:
     """Return the answer of public/instruments by name; instruments that we cannot read are left out."""
     found: dict[str, Instrument] = {}
-    for item in _decode_instruments(payload):
+    for item in _decode_items(payload):
         try:
-            found[item.instrument_name] = instrument_of(item)
+            instrument = instrument_of(_decode_instrument(item))
         except ProtocolError:
             continue  # a kind that the venue added since: nothing of ours trades it
+        found[instrument.name] = instrument
     return found
+
+
+def decode_instrument_changes(payload: Any) -> list[InstrumentChange]:
+    """Return a message of the `instruments` channel; changes that we cannot read are left out."""
+    changes = []
+    for item in _decode_items(payload):
+        try:
+            changes.append(_decode_instrument_change(item))
+        except ProtocolError:
+            continue  # of a kind that the venue added since
+    return changes

@@ -273,3 +273,23 @@ def test_instruments_are_read_exactly_and_unknown_kinds_left_out():
 def test_public_trades_are_tuples():
     trades = market_wire.decode_trades(b'[[100051,0.3,"buy",1795223039.01,"BTC-PERPETUAL",false]]')
     assert (trades[0].price, trades[0].size, trades[0].aggressor) == (100051.0, 0.3, "buy")
+
+
+READABLE = '{"instrument_name":"BTC-PERPETUAL","type":"perpetual","underlying":"U","tick_size":1,"volume_tick_size":1}'
+NEW_KINDS = (
+    '{"instrument_name":"BTC-PREDICTION-1","type":"prediction"}',
+    '{"instrument_name":"BTC-X","type":"perpetual","underlying":"BTCUSD","tick_size":null}',
+    "7",
+)
+
+
+@pytest.mark.parametrize("new", NEW_KINDS)
+def test_an_instrument_without_the_fields_we_know_hides_no_other(new: str) -> None:
+    assert list(market_wire.decode_instruments(f"[{new},{READABLE}]".encode())) == ["BTC-PERPETUAL"]
+
+
+@pytest.mark.parametrize("new", NEW_KINDS)
+def test_a_change_of_an_instrument_that_we_cannot_read_hides_no_other(new: str) -> None:
+    payload = f'[{{"added":{new}}},{{"removed":{{"instrument_name":"BTC-PERPETUAL"}}}}]'
+    changes = market_wire.decode_instrument_changes(payload.encode())
+    assert [change.removed.instrument_name for change in changes if change.removed] == ["BTC-PERPETUAL"]
