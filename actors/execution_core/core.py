@@ -302,20 +302,19 @@ class ExecutionCore:
 
     async def keep_journal(self, interval_s: float) -> None:
         """Write the journal from a thread for ever; when the disk refuses, quotes are pulled until it takes again."""
-        entries: list[tuple[Any, ...]] = []
         while True:
             await asyncio.sleep(interval_s)
-            entries += self.journal.take()
+            entries = self.journal.take()
             if not entries:
                 continue
             try:
                 await asyncio.to_thread(self.journal.write, entries)
             except OSError as error:
+                self.journal.put_back(entries)
                 if JOURNAL_FAILS not in self.quotes.holds:
                     self._log.error("the journal cannot be written: quotes are pulled", reason=str(error))
                 self.quotes.holds.add(JOURNAL_FAILS)
                 continue
-            entries = []
             if JOURNAL_FAILS in self.quotes.holds:
                 self.quotes.holds.discard(JOURNAL_FAILS)
                 self._log.info("the journal is written again")

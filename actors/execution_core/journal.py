@@ -6,6 +6,7 @@ The loop only appends to a list; a thread encodes and writes every so often. Not
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._writing = threading.Lock()
         self._waiting: list[tuple[Any, ...]] = []
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.dropped = 0
@@ -39,16 +41,22 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         return waiting
 
+    def put_back(self, entries: list[tuple[Any, ...]]) -> None:
+        """Have entries that could not be written wait again, before those that came since."""
+        self._waiting = entries + self._waiting
+
     def write(self, entries: list[tuple[Any, ...]]) -> None:
         """Append entries to the file, whole lines at once; may run in a thread. OSError when the disk refuses."""
         lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-        while lines:
-            lines = lines[os.write(self._fd, lines) :]
+        with self._writing:
+            while lines:
+                lines = lines[os.write(self._fd, lines) :]
 
     def close(self) -> None:
-        """Write the rest, sync and close."""
+        """Write the rest, sync and close, once a thread that still writes is done."""
         try:
             self.write(self.take())
             os.fsync(self._fd)
         finally:
-            os.close(self._fd)
+            with self._writing:
+                os.close(self._fd)
