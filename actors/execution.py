@@ -15,10 +15,11 @@ from actors.execution_core.core import ExecutionCore
 from actors.execution_core.ports import Measures, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
-from domain.instrument import Instrument
+from domain.instrument import Instrument, InstrumentKind
 from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, Status, Stop
 from runtime.actor import Actor, ActorContext, Handler
+from runtime.config import InstrumentConfig
 from runtime.process import run_actor
 from venues.config import venue_url
 from venues.gateway import OrderGateway, RequestKind
@@ -42,6 +43,7 @@ class ExecutionActor(Actor):
         super().__init__(ctx)
         self._core: ExecutionCore | None = None
         self._work_asked = False
+        self._retry: asyncio.TimerHandle | None = None
         self._has_begun = False
         self._is_live = False
 
@@ -69,9 +71,14 @@ class ExecutionActor(Actor):
             self._gateway.keep_alive(now_ns)
             return 0
         sent = core.do_work(now_ns)
-        if wait_ns := core.throttle_wait_ns(now_ns):
-            asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._work_soon)
+        wait_ns = core.throttle_wait_ns(now_ns)
+        if wait_ns and self._retry is None:  # one timer: a spinning loop comes here thousands of times meanwhile
+            self._retry = asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._retry_now)
         return sent
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self._work_soon()
 
     async def stop(self) -> None:
         """Cancel everything, confirm and end, in little more than STOP_AT_ONCE_S."""
@@ -135,23 +142,14 @@ class ExecutionActor(Actor):
                 return  # a younger connection is at it
             self._has_begun = True
             core = ExecutionCore(
-                self.ctx.config.execution, self._ports, self._gateway, self._wanted(instruments),
+                self.ctx.config.execution, self._ports, self._gateway,
+                chosen_instruments(self.ctx.config.instruments, instruments),
                 told=self._told, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
             self.ctx.spawn(core.keep_journal(JOURNAL_INTERVAL_S), "journal")
             core.on_ready()
             return
-
-    def _wanted(self, instruments: Mapping[str, Instrument]) -> dict[str, Instrument]:
-        """Return the configured instruments; ConfigError for one that the venue does not have."""
-        wanted = {}
-        for name in self.ctx.instrument_names:
-            if name not in instruments:
-                known = ", ".join(sorted(instruments)[:10])
-                raise ConfigError(f'instruments."{name}": the venue does not trade it; it trades e.g. {known}')
-            wanted[name] = instruments[name]
-        return wanted
 
     def _on_recovered(self) -> None:
         if not self._is_live:
@@ -263,6 +261,28 @@ class ExecutionActor(Actor):
         text = f"{live} orders live" + "".join(f"; {name}: {why}" for name, why in blocked.items())
         is_consistent = not core.truth.differences() and not core.books.ledger.unbooked
         return Reply(ok=True, text=text, data=core.report(live, is_consistent))
+
+
+def chosen_instruments(
+    configured: Mapping[str, InstrumentConfig], listed: Mapping[str, Instrument]
+) -> dict[str, Instrument]:
+    """Return the configured instruments as the venue lists them.
+
+    Raises:
+        ConfigError: for one that the venue does not trade, or that we cannot quote.
+    """
+    chosen = {}
+    for name, config in configured.items():
+        if name not in listed:
+            known = ", ".join(sorted(listed)[:10])
+            raise ConfigError(f'instruments."{name}": the venue does not trade it; it trades e.g. {known}')
+        if config.quote and listed[name].kind is InstrumentKind.ROLL:
+            raise ConfigError(
+                f'instruments."{name}": a roll cannot be quoted: its fills are trades in two other instruments, which '
+                "the ledger does not take apart, and its prices may be negative; set quote = false"
+            )
+        chosen[name] = listed[name]
+    return chosen
 
 
 def _outcome(open_orders: int | None) -> str:

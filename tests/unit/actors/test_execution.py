@@ -1,0 +1,53 @@
+"""The execution actor's own decisions: what it trades, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from actors.execution import ExecutionActor, chosen_instruments
+from domain.clock import NS_PER_S
+from domain.errors import ConfigError
+from domain.instrument import InstrumentKind
+from runtime.config import InstrumentConfig
+from tests.model_venue import INSTRUMENT
+
+ROLL = replace(INSTRUMENT, name="BTC-25DEC26-PERPETUAL", kind=InstrumentKind.ROLL)
+LISTED = {INSTRUMENT.name: INSTRUMENT, ROLL.name: ROLL}
+
+
+def test_an_instrument_that_the_venue_does_not_trade_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the venue does not trade it"):
+        chosen_instruments({"ETH-PERPETUAL": InstrumentConfig()}, LISTED)
+
+
+def test_a_roll_may_be_followed_and_not_quoted() -> None:
+    followed = {INSTRUMENT.name: InstrumentConfig(), ROLL.name: InstrumentConfig(quote=False)}
+    assert chosen_instruments(followed, LISTED) == LISTED
+    with pytest.raises(ConfigError, match="a roll cannot be quoted"):
+        chosen_instruments({ROLL.name: InstrumentConfig()}, LISTED)
+
+
+def test_waiting_for_the_throttle_sets_one_timer_however_often_the_loop_turns() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        timers: list[float] = []
+        actor = ExecutionActor(SimpleNamespace())  # type: ignore[arg-type]
+        fake: Any = SimpleNamespace(do_work=lambda _now_ns: 0, throttle_wait_ns=lambda _now_ns: 5 * NS_PER_S)
+        actor._core = fake
+        call_later = loop.call_later
+
+        def counted(delay: float, *rest: Any) -> asyncio.TimerHandle:
+            timers.append(delay)
+            return call_later(delay, *rest)
+
+        loop.call_later = counted  # type: ignore[assignment]
+        for _ in range(1000):
+            actor.do_work(0)
+        assert timers == [5.0]
+
+    asyncio.run(main())
