@@ -170,7 +170,7 @@ class Desk:
             return False
         self._units = units
         self.quoter.configure(self._config, units)
-        if self._shared.book_table.load(self.row):
+        if load_if_changed(self._shared.book_table, self.row, 0):
             self.take_book(self._shared.book_table.ints, books_position)
         self.has_news = True
         return True
