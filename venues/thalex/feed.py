@@ -354,11 +354,11 @@ class ThalexFeed:
         self, _row: int, envelope: Envelope, receive_ns: int, _receive_realtime_ns: int
     ) -> None:
         for change in wire.decode_instrument_changes(envelope.notification):
-            payload = change.added or change.removed
-            if payload is None or payload.instrument_name not in self._names:
+            changed = change.added or change.removed
+            if changed is None or changed.instrument_name not in self._names:
                 continue
-            row = self._names.index(payload.instrument_name)
-            added = wire.instrument_of(payload) if change.added is not None else None
+            row = self._names.index(changed.instrument_name)
+            added = wire.instrument_of(change.added) if change.added is not None else None
             self._listener.on_instrument_changed(row, added)
             if added is None:
                 self._books[row].move("closed", receive_ns)
