@@ -130,6 +130,7 @@ class Account:
 
     number: str
     cash: Decimal
+    may_quote: bool = True  # whether mass quotes are enabled
     positions: dict[str, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
     by_client_order_id: dict[tuple[str, int], Order] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from exchange.core.accounts import Account
 from exchange.core.book import Change
+from exchange.core.conditional import ConditionalDesk
 from exchange.core.events import Event, Listener
 from exchange.core.execution import Fees, FillBooker
 from exchange.core.ids import Ids
@@ -19,6 +20,7 @@ from exchange.core.instrument import EXPIRY_HOUR_UTC, Instrument
 from exchange.core.market import Market
 from exchange.core.marks import Mark, MarkParameters
 from exchange.core.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
+from exchange.core.quotes import QuoteDesk
 from exchange.core.scheduler import NS_PER_S, Scheduler
 
 SECONDS_PER_DAY = 86_400
@@ -51,6 +53,8 @@ class Engine:
         self._listeners: list[Listener] = []
         self._index_sources: dict[str, IndexSource] = {}
         self._settlement_time_s = _next_settlement_s(scheduler.realtime_ns())
+        self.quotes = QuoteDesk(self)
+        self.conditionals = ConditionalDesk(self)
 
     # -- building ------------------------------------------------------------------------------
 
@@ -89,7 +93,8 @@ class Engine:
         return [self.markets[order.instrument.name].cancel(order, reason) for order in orders if order.is_open]
 
     def commit(self) -> None:
-        """End the transaction: tell every listener what happened, events first, then books."""
+        """End the transaction: let the venue react to it, then tell every listener, events first, then books."""
+        self._react()
         if self._events:
             events = self._events.copy()
             self._events.clear()
@@ -100,6 +105,19 @@ class Engine:
                 changes: list[Change] = market.book.drain_changes()
                 for listener in self._listeners:
                     listener.on_book(market.instrument, changes)
+
+    def note(self, event: Event) -> None:
+        """Add an event to this transaction."""
+        self._events.append(event)
+
+    def _react(self) -> None:
+        """Let protection and conditional orders act on the events, and on those that they cause."""
+        seen = 0
+        while seen < len(self._events):
+            fresh = self._events[seen:]
+            seen = len(self._events)
+            self.quotes.on_events(fresh)
+            self.conditionals.on_events(fresh)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -118,6 +136,7 @@ class Engine:
                 market.mark.update(market.book, index_price, elapsed_s, now_ns)
         if now_ns // NS_PER_S >= self._settlement_time_s:
             self.settle()
+        self.conditionals.on_second()
         self.commit()
         for listener in self._listeners:
             listener.on_second()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from exchange.core.accounts import Account, Trade
@@ -25,7 +26,23 @@ class AccountTrade(NamedTuple):
     trade: Trade
 
 
-Event = OrderUpdate | PublicTrade | AccountTrade
+class ProtectionChanged(NamedTuple):
+    """A market maker's protection group was set, used or deleted; `remaining` in contracts."""
+
+    account: Account
+    session_id: str
+    product: str
+    remaining: Decimal
+    reason: str
+
+
+class ConditionalsChanged(NamedTuple):
+    """The account's list of conditional orders is no longer what it was."""
+
+    account: Account
+
+
+Event = OrderUpdate | PublicTrade | AccountTrade | ProtectionChanged | ConditionalsChanged
 
 
 class Listener(Protocol):

@@ -196,6 +196,9 @@ class Market:
             persistent=new.persistent,
             stp_level=new.stp_level,
             stp_action=new.stp_action,
+            is_quote=new.is_quote,
+            insert_reason=new.insert_reason,
+            conditional_order_id=new.conditional_order_id,
         )
 
     def _anonymous(self, side: Side, price_ticks: int, lots: int, order_type: OrderType) -> Order:

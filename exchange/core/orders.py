@@ -64,6 +64,12 @@ class ChangeReason(enum.Enum):
     FILL = "fill"
 
 
+class InsertReason(enum.Enum):
+    CLIENT_REQUEST = "client_request"
+    CONDITIONAL_ORDER = "conditional_order"
+    LIQUIDATION = "liquidation"
+
+
 class DeleteReason(enum.Enum):
     CLIENT_CANCEL = "client_cancel"
     CLIENT_BULK_CANCEL = "client_bulk_cancel"
@@ -74,6 +80,7 @@ class DeleteReason(enum.Enum):
     REPLACED = "replaced"
     MM_PROTECTION = "mm_protection"
     MARGIN_BREACH = "margin_breach"
+    INSTRUMENT_DEACTIVATED = "instrument_deactivated"
 
 
 class Reject(enum.Enum):
@@ -90,6 +97,12 @@ class Reject(enum.Enum):
     COLLAR_BREACH = "price collar breach"
     UNBOUNDED_MARKET_ORDER = "unbounded market order"
     NOTHING_TO_REDUCE = "nothing to reduce"
+    UNKNOWN_PRODUCT = "unknown product"
+    PROTECTION_NOT_SET = "protection not set"
+    QUOTE_TOO_LARGE = "quote exceeds the protection group's size"
+    INSUFFICIENT_MARGIN = "insufficient margin"
+    TOO_MANY_OPEN_ORDERS = "too many open orders"
+    TOTAL_SIZE_TOO_LARGE = "total order size too large"
 
 
 class OrderRejected(Exception):  # noqa: N818 - "rejected" is the project's word for it
@@ -128,6 +141,9 @@ class NewOrder:
     stp_level: StpLevel = StpLevel.CUSTOMER
     stp_action: StpAction = StpAction.CANCEL_AGGRESSIVE_PARTIAL_FILL
     persistent: bool = True
+    is_quote: bool = False
+    insert_reason: InsertReason = InsertReason.CLIENT_REQUEST
+    conditional_order_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +174,9 @@ class Order:
     persistent: bool = True
     stp_level: StpLevel = StpLevel.CUSTOMER
     stp_action: StpAction = StpAction.CANCEL_AGGRESSIVE_PARTIAL_FILL
+    is_quote: bool = False
+    insert_reason: InsertReason = InsertReason.CLIENT_REQUEST
+    conditional_order_id: str | None = None
     fills: list[Fill] = field(default_factory=list)
     delete_reason: DeleteReason | None = None
     close_time_ns: int = 0

@@ -7,9 +7,11 @@ from decimal import Decimal
 
 from exchange.core.accounts import Account, Trade
 from exchange.core.engine import Engine
+from exchange.core.events import ProtectionChanged
 from exchange.core.orders import DeleteReason, Order, OrderUpdate
 from exchange.core.scheduler import NS_PER_MS, Scheduler
-from exchange.gateways.thalex import payloads, wire
+from exchange.core.units import plain
+from exchange.gateways.thalex import conditional_payloads, payloads, wire
 from exchange.gateways.thalex.channel import Channel
 
 TRADE_HISTORY_DELAY_NS = 20 * NS_PER_MS  # the venue's history follows its database, later than the fills
@@ -110,10 +112,33 @@ class OrderHistoryChannel(Channel):
 
 
 class ConditionalOrdersChannel(Channel):
-    """`account.conditional_orders`: the full list, which is empty: there are none to be created yet."""
+    """`account.conditional_orders`: the full list every time, formerly active ones of late included."""
+
+    def __init__(self, name: str, engine: Engine, account: Account) -> None:
+        super().__init__(name)
+        self._engine = engine
+        self._account = account
 
     def first_message(self) -> bytes:
-        return wire.notification(self.name, b"[]", snapshot=True)
+        return wire.notification(self.name, self._payload(), snapshot=True)
+
+    def on_change(self) -> None:
+        self.publish(self._payload())
+
+    def _payload(self) -> bytes:
+        return wire.encode(conditional_payloads.recent_list(self._engine, self._account))
+
+
+class ProtectionChannel(Channel):
+    """`session.mm_protection`: each change of one of the session's protection groups."""
+
+    def __init__(self, name: str, session_id: str) -> None:
+        super().__init__(name)
+        self.session_id = session_id
+
+    def on_change(self, change: ProtectionChanged) -> None:
+        remaining = plain(change.remaining)
+        self.publish(wire.encode([{"product": change.product, "remaining_amount": remaining, "reason": change.reason}]))
 
 
 def belongs_in_history(update: OrderUpdate) -> bool:

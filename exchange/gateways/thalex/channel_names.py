@@ -49,6 +49,7 @@ PLAIN_PUBLIC = frozenset({"instruments", "system"})
 PRIVATE = frozenset(
     {
         "session.orders",
+        "session.mm_protection",
         "account.orders",
         "account.persistent_orders",
         "account.portfolio",

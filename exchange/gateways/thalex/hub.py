@@ -7,7 +7,7 @@ from collections import defaultdict
 from exchange.core.accounts import Account, Trade
 from exchange.core.book import Change
 from exchange.core.engine import Engine
-from exchange.core.events import AccountTrade, Event, PublicTrade
+from exchange.core.events import AccountTrade, ConditionalsChanged, Event, ProtectionChanged, PublicTrade
 from exchange.core.instrument import Instrument
 from exchange.core.market import Market
 from exchange.core.orders import OrderUpdate
@@ -18,6 +18,7 @@ from exchange.gateways.thalex.account_channels import (
     OrderHistoryChannel,
     OrdersChannel,
     PortfolioChannel,
+    ProtectionChannel,
     SummaryChannel,
     TradeHistoryChannel,
 )
@@ -144,6 +145,8 @@ class Hub:
     def _make_private(self, name: str, account: Account, session_id: str) -> Channel:
         if name == "session.orders":
             return OrdersChannel(name, account, lambda order: order.session_id == session_id)
+        if name == "session.mm_protection":
+            return ProtectionChannel(name, session_id)
         if name == "account.orders":
             return OrdersChannel(name, account, lambda order: True)
         if name == "account.persistent_orders":
@@ -157,7 +160,7 @@ class Hub:
         if name == "account.order_history":
             return OrderHistoryChannel(name)
         assert name == "account.conditional_orders", name
-        return ConditionalOrdersChannel(name)
+        return ConditionalOrdersChannel(name, self._engine, account)
 
     # -- feeding -------------------------------------------------------------------------------
 
@@ -165,12 +168,17 @@ class Hub:
         updates: dict[str, list[OrderUpdate]] = {}
         account_trades: dict[str, list[Trade]] = {}
         public_trades: dict[str, list[PublicTrade]] = {}
+        conditionals: dict[str, None] = {}
         for event in events:
             match event:
                 case PublicTrade():
                     public_trades.setdefault(event.instrument.name, []).append(event)
                 case AccountTrade(account, trade):
                     account_trades.setdefault(account.number, []).append(trade)
+                case ProtectionChanged():
+                    self._on_protection(event)
+                case ConditionalsChanged(account):
+                    conditionals[account.number] = None
                 case OrderUpdate() if event.order.account is not None:
                     updates.setdefault(event.order.account.number, []).append(event)
         for number, account_updates in updates.items():
@@ -179,6 +187,10 @@ class Hub:
             self._on_account_trades(number, trades)
         for name, prints in public_trades.items():
             self._on_public_trades(name, prints)
+        for number in conditionals:
+            for channel in self._by_account[number]:
+                if isinstance(channel, ConditionalOrdersChannel):
+                    channel.on_change()
 
     def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
         for book in self._books[instrument.name]:
@@ -202,6 +214,11 @@ class Hub:
                 channel.on_updates(encoded)
             elif isinstance(channel, OrderHistoryChannel):
                 channel.on_updates(updates)
+
+    def _on_protection(self, change: ProtectionChanged) -> None:
+        for channel in self._by_account[change.account.number]:
+            if isinstance(channel, ProtectionChannel) and channel.session_id == change.session_id:
+                channel.on_change(change)
 
     def _on_account_trades(self, account_number: str, trades: list[Trade]) -> None:
         instrument_names = {trade.order.instrument.name for trade in trades}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from exchange.gateways.thalex import (
     account_methods,
     admin_methods,
+    conditional_methods,
     market_methods,
+    quote_methods,
     session_methods,
     trading_methods,
 )
@@ -15,6 +17,8 @@ ALL_METHODS: Methods = {
     **session_methods.METHODS,
     **market_methods.METHODS,
     **trading_methods.METHODS,
+    **quote_methods.METHODS,
+    **conditional_methods.METHODS,
     **account_methods.METHODS,
     **admin_methods.METHODS,
 }

@@ -53,6 +53,7 @@ class OrderStatus(Struct):
     close_time: float | UnsetType
     reduce_only: bool | UnsetType
     persistent: bool
+    conditional_order_id: str | UnsetType = UNSET
 
 
 class OrderHistory(Struct):
@@ -71,6 +72,7 @@ class OrderHistory(Struct):
     insert_reason: str
     create_time: float
     close_time: float
+    conditional_order_id: str | UnsetType = UNSET
 
 
 class TradeObject(Struct):
@@ -153,11 +155,12 @@ def order_status(update: OrderUpdate) -> OrderStatus:
         fills=[fill_object(order.instrument, fill) for fill in update.fills],
         change_reason=update.change_reason.value,
         delete_reason=update.delete_reason.value if update.delete_reason else UNSET,
-        insert_reason="client_request",
+        insert_reason=order.insert_reason.value,
         create_time=seconds(order.create_time_ns),
         close_time=seconds(update.close_time_ns) if closed else UNSET,
         reduce_only=True if order.reduce_only else UNSET,
         persistent=order.persistent,
+        conditional_order_id=order.conditional_order_id or UNSET,
     )
 
 
@@ -181,9 +184,10 @@ def order_history(update: OrderUpdate) -> OrderHistory:
         status=update.status.value,
         fills=[fill_object(instrument, fill) for fill in order.fills[:HISTORY_FILLS_MAX]],
         delete_reason=update.delete_reason.value,
-        insert_reason="client_request",
+        insert_reason=order.insert_reason.value,
         create_time=seconds(order.create_time_ns),
         close_time=seconds(update.close_time_ns),
+        conditional_order_id=order.conditional_order_id or UNSET,
     )
 
 

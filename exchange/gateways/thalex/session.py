@@ -167,10 +167,10 @@ class Session:
         return [order for order in orders if order.session_id == self.session_id and not order.persistent]
 
     def cancel_own_orders(self) -> None:
-        orders = self.own_orders()
-        if orders:
-            self.context.engine.cancel_orders(orders, DeleteReason.SESSION_END)
-            self.context.engine.commit()
+        """Cancel what must not outlive the session, and forget its protection groups."""
+        self.context.engine.cancel_orders(self.own_orders(), DeleteReason.SESSION_END)
+        self.context.engine.quotes.end_session(self.session_id)
+        self.context.engine.commit()
 
     def _check_heard(self) -> None:
         scheduler = self.context.engine.scheduler

@@ -99,21 +99,13 @@ def cancel_session(session: Session, params: NoParams) -> bytes:
     if not session.cod_timeout_ns:
         raise RequestError(ErrorCode.PERSISTENT_SESSION, "persistent session: call set_cancel_on_disconnect first")
     session.context.engine.cancel_orders(session.own_orders(), DeleteReason.SESSION_END)
+    session.context.engine.quotes.end_session(session.session_id)
     return wire.encode(None)
 
 
 def open_orders(session: Session, params: NoParams) -> bytes:
     assert session.account is not None
     return wire.encode([payloads.existing_order(order) for order in session.account.open_orders.values()])
-
-
-def open_conditional_orders(session: Session, params: NoParams) -> bytes:
-    """Answer none: conditional orders can't be created here yet."""
-    return wire.encode([])
-
-
-def cancel_all_conditional_orders(session: Session, params: NoParams) -> bytes:
-    return wire.encode(None)
 
 
 def _insert(session: Session, params: OrderParams, side: Side) -> bytes:
@@ -149,8 +141,13 @@ def _check_params(params: OrderParams) -> None:
         raise _invalid("instrument_name is missing")
     if params.client_order_id is not None and not 0 <= params.client_order_id <= CLIENT_ORDER_ID_MAX:
         raise _invalid(f"client_order_id {params.client_order_id}, expected 0 to 2^64-1")
-    if params.label is not None and not LABEL.fullmatch(params.label):
-        raise _invalid(f"label {params.label[:80]!r}, expected at most 64 of A-Z a-z 0-9 < > | _ -")
+    check_label(params.label)
+
+
+def check_label(label: str | None) -> None:
+    """Raise code 6 for a label that the venue would not take."""
+    if label is not None and not LABEL.fullmatch(label):
+        raise _invalid(f"label {label[:80]!r}, expected at most 64 of A-Z a-z 0-9 < > | _ -")
 
 
 def _find(session: Session, params: OrderIdParams) -> Order:
@@ -185,7 +182,4 @@ METHODS: Methods = {
     "private/cancel_all": _order_method(cancel_all, NoParams, "cancel"),
     "private/cancel_session": _order_method(cancel_session, NoParams, "cancel"),
     "private/open_orders": _order_method(open_orders, NoParams, None),
-    "private/open_conditional_orders": _order_method(open_conditional_orders, NoParams, None),
-    "private/conditional_orders": _order_method(open_conditional_orders, NoParams, None),
-    "private/cancel_all_conditional_orders": _order_method(cancel_all_conditional_orders, NoParams, "cancel"),
 }
