@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase, OrderEventKind
 from domain.records import ACCOUNT, FEED, RISK, TICKER
 from runtime.actor import ActorContext
@@ -17,6 +18,7 @@ from trading.risk.monitor import ExecutionView, RiskMonitor
 from trading.risk.states import Cause
 
 EVENTS_PER_READ = 4096
+_MARK_SEEN = TICKER.word("receive_time_ns")
 _MARK_PRICE = TICKER.word("mark_price")
 _ALIVE_TIME_NS = FEED.word("alive_time_ns")
 _IS_KNOWN = ACCOUNT.word("is_known")
@@ -36,6 +38,7 @@ class RiskTables:
     """Readers and writers of one risk process."""
 
     def __init__(self, ctx: ActorContext) -> None:
+        self._clock = ctx.clock
         self._rows = range(len(ctx.instrument_names))
         self._tickers = ctx.table_reader("ticker_table")
         self._feed = ctx.table_reader("feed")
@@ -48,9 +51,15 @@ class RiskTables:
     # ---- in ------------------------------------------------------------------------------------------
 
     def read_marks(self, monitor: RiskMonitor) -> None:
-        """Hand the newest mark price of each instrument to the monitor; NaN while there is none."""
+        """Hand the newest mark price of each instrument to the monitor; NaN while there is none.
+
+        A venue moves its marks every second: an old one means that the ticker's channel has died, whatever else of
+        the feed lives, and losses measured with it would be those of the past.
+        """
+        seen_ns_min = self._clock.monotonic_ns() - monitor.config.mark_stale_ms * NS_PER_MS
         for row in self._rows:
-            monitor.on_mark(row, self._tickers.floats[_MARK_PRICE] if _load(self._tickers, row) else math.nan)
+            is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
+            monitor.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
 
     def read_orders_sent(self, monitor: RiskMonitor) -> None:
         """Hand the times of inserts and amends that the venue answered to the monitor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
@@ -62,7 +63,7 @@ class Peers:
     """Market data and execution as risk sees them: two signs of life, a mark, an account; each can be silenced."""
 
     def __init__(self, segments: SessionSegments) -> None:
-        self.is_feed_alive = self.is_execution_alive = True
+        self.is_feed_alive = self.is_execution_alive = self.is_ticker_alive = True
         self.position_lots = 0
         self._feed = TableWriter(segments["feed"])
         self._ticker = TableWriter(segments["ticker_table"])
@@ -78,6 +79,8 @@ class Peers:
             if self.is_feed_alive:
                 self._feed.ints[FEED.word("alive_time_ns")] = now_ns
                 self._feed.publish(0)
+            if self.is_feed_alive and self.is_ticker_alive:
+                self._ticker.ints[TICKER.word("receive_time_ns")] = now_ns
                 self._ticker.floats[TICKER.word("mark_price")] = MARK_PRICE
                 self._ticker.publish(0)
             if self.is_execution_alive:
@@ -300,6 +303,18 @@ def test_stale_market_data_closes_the_gate_and_fresh_data_opens_it(start_risk: C
     print(f"halted after {risk.wait_for_state(TradingState.HALTED, RiskReason.STALE_MARKET_DATA):.2f} s")
     risk.peers.is_feed_alive = True
     print(f"active after {risk.wait_for_state(TradingState.ACTIVE):.2f} s")
+
+
+def test_a_mark_that_stands_still_closes_the_gate_though_the_feed_lives(start_risk: Callable[..., RiskProcess]) -> None:
+    # Given an active session
+    risk = start_risk("mark_stale_ms = 1000")
+    risk.wait_for_state(TradingState.ACTIVE)
+    # If the tickers stop while the rest of the feed goes on, I expect no mark to be in force, until they come again
+    risk.peers.is_ticker_alive = False
+    mark = LIMITS.word("mark_price")
+    risk.wait_for(lambda: load(risk.limits) and math.isnan(risk.limits.floats[mark]), "no mark")
+    risk.peers.is_ticker_alive = True
+    risk.wait_for(lambda: load(risk.limits) and risk.limits.floats[mark] == MARK_PRICE, "the mark again")
 
 
 def test_orders_of_a_silent_execution_are_cancelled_by_risk_alone(

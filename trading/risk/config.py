@@ -39,6 +39,9 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     market_data_stale_ms: Annotated[
         int, Meta(ge=100, le=60_000, description="silence of the whole feed after which quotes are pulled")
     ] = 2000
+    mark_stale_ms: Annotated[
+        int, Meta(ge=1000, le=600_000, description="an older mark price is none: nothing passes without it")
+    ] = 30_000
     flatten_on_halt: Annotated[bool, Meta(description="true: a halt for loss also brings every position to zero")] = (
         False
     )

@@ -38,6 +38,7 @@ LOOSER = {
     "price_collar_bps": 1,
     "loss_from_peak_max_usd": 1,
     "market_data_stale_ms": 1,
+    "mark_stale_ms": 1,
     "flatten_on_halt": -1,
     "cooldown_s": -1,
     "recovering_scale": 1,

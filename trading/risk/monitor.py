@@ -179,7 +179,8 @@ class RiskMonitor:
         tell(
             Cause.NOT_FINITE,
             is_started and not is_finite,
-            f"gross notional {gross}, equity {drawdown.equity}: a mark is missing",
+            f"gross notional {gross}, equity {drawdown.equity}: a mark is missing, or older than "
+            f"{config.mark_stale_ms} ms",
         )
         tell(
             Cause.NOTIONAL_LIMIT,
