@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
+from typing import Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ _numbers = itertools.count()
 
 
 class RingAgainstDeque(RuleBasedStateMachine):
+    first_position = 0
+
     def __init__(self) -> None:
         super().__init__()
         name = f"ringmaker.test.{os.getpid()}.property{next(_numbers)}"
@@ -31,6 +34,7 @@ class RingAgainstDeque(RuleBasedStateMachine):
         self.kept: deque[float] = deque(maxlen=CAPACITY)
         self.published = 0
         self.taken = 0
+        self.read_count = 0
 
     @rule(count=st.integers(min_value=1, max_value=20))
     def publish(self, count: int) -> None:
@@ -46,6 +50,42 @@ class RingAgainstDeque(RuleBasedStateMachine):
         expected = [float(n) for n in range(first, min(self.published, first + most))]
         assert self.reader.read(most)["price"].tolist() == expected
         self.taken = first + len(expected)
+        self.read_count += len(expected)
+
+    @rule()
+    def load_next(self) -> None:
+        oldest = max(self.taken, self.published - CAPACITY)
+        assert self.reader.load_next() == (oldest < self.published)
+        if oldest < self.published:
+            assert self.reader.floats[PRICE] == float(oldest)
+            self.taken = oldest + 1
+            self.read_count += 1
+
+    @rule()
+    def load_latest(self) -> None:
+        assert self.reader.load_latest() == self.published - 1
+        if self.published:
+            assert self.reader.floats[PRICE] == float(self.published - 1)
+
+    @rule(start=st.sampled_from(["newest", "oldest"]))
+    def join_late(self, start: Literal["newest", "oldest"]) -> None:
+        joined = RingReader(open_segment(self.segment.name), start)
+        assert joined.read()["price"].tolist() == (list(self.kept) if start == "oldest" else [])
+        assert joined.lost == 0
+
+    @rule(last=st.integers(min_value=0, max_value=12))
+    def look_back(self, last: int) -> None:
+        assert (
+            self.reader.to_numpy(last)["price"].tolist()
+            == list(self.kept)[len(self.kept) - min(last, len(self.kept)) :]
+        )
+
+    @rule()
+    def kill_the_writer_inside_a_slot_and_restart_it(self) -> None:
+        slot = self.published % CAPACITY
+        self.segment.words[(layout.HEADER_BYTES + slot * TRADE.size_bytes) >> 3] = 0
+        self.writer = RingWriter(self.segment)
+        self.publish(1)  # until then the oldest is lost; the next record takes its place
 
     @rule()
     def restart_the_writer(self) -> None:
@@ -60,6 +100,7 @@ class RingAgainstDeque(RuleBasedStateMachine):
     @invariant()
     def every_record_is_read_or_reported_as_lost(self) -> None:
         assert self.reader.position == self.taken
+        assert self.read_count + self.reader.lost == self.taken
         assert self.reader.to_numpy()["price"].tolist() == list(self.kept)
 
     def teardown(self) -> None:
