@@ -27,6 +27,7 @@ from domain.errors import ExitCode, UserError
 from messages import commands
 from messages.commands import AnyCommand, Reply
 from runtime import affinity, paths
+from runtime.account_lock import AccountLock
 from runtime.clock import SystemClock
 from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
@@ -38,9 +39,10 @@ from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.relay import Relay, legs_of
+from runtime.supervision.screen import SessionConsole, StatusScreen, status_line, summary_lines
 from runtime.supervision.shutdown import Shutdown
-from runtime.supervision.status import SessionConsole, StatusReader, StatusScreen, is_kill_latched, status_line
-from runtime.supervision.summary import build_summary, summary_lines
+from runtime.supervision.status import StatusReader, is_kill_latched
+from runtime.supervision.summary import build_summary
 from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
 from shm.doorbell import Doorbell
 from shm.record import TableReader
@@ -68,6 +70,7 @@ class Supervisor:
         self._held_back = ""
         self._venue: dict[str, str] = {}
         self._exchange: LocalExchange | None = None
+        self._account_lock: AccountLock | None = None  # a local exchange has no account but ours
         self._children: list[Child] = []
         self._console = SessionConsole(highlight=False)
 
@@ -111,12 +114,17 @@ class Supervisor:
             self._exchange = LocalExchange(config.exchange, self._directory, self._run)
             stack.callback(self._exchange.stop)
             ready = self._exchange.start()
+            if config.exchange.replay:
+                self._say(f"replaying {', '.join(config.exchange.replay)}")
             self._venue = {LOCAL_URL_VARIABLE: ready.url, KEY_FILE_VARIABLE: ready.key_file}
             venue = {"url": ready.url, "key_file": ready.key_file}
             self._log.info("local exchange listens", url=ready.url)
         else:
-            read_credentials(config.venue, os.environ)
+            credentials = read_credentials(config.venue, os.environ)
             venue = {"url": venue_url(config.venue, os.environ), "key_file": ""}
+            account = f"{venue['url']} {config.venue.account or credentials.key_id}"
+            self._account_lock = AccountLock(paths.run_root(), account, config.session, on_wait=self._say)
+            stack.callback(self._account_lock.release)
         paths.write_atomically(self._directory / "venue.json", json.dumps(venue).encode())
 
     def _spawn_all(self, stack: ExitStack) -> None:
@@ -148,6 +156,7 @@ class Supervisor:
                 TableReader(self._segments[f"heartbeats.{spec.name}"]),
                 msgspec.structs.replace(told, actor=spec.name, core=placements[spec.name].core),
                 self._venue,
+                self._account_lock.fd if self._account_lock is not None and spec.needs_keys else None,
             )
             stack.callback(child.finish)
             child.spawn(self._clock.monotonic_ns())

@@ -59,10 +59,12 @@ class Child:
         heartbeats: TableReader,
         told: ActorEnvironment,
         venue: Mapping[str, str],
+        account_fd: int | None = None,
     ) -> None:
         """Prepare, without starting anything.
 
         Args:
+            account_fd: the account's lock, which the actor inherits.
             told: what the actor is told; every life gets it with its own epoch.
             venue: variables of the venue, keys included; kept from actors that need none.
         """
@@ -75,6 +77,7 @@ class Child:
         self._heartbeats = heartbeats
         self._told = told
         self._venue = venue
+        self._inherited_fds = (*told.doorbell_fds.values(), *(() if account_fd is None else (account_fd,)))
         self._policy = RestartPolicy(
             backoff_ms_min=config.backoff_ms_min,
             backoff_ms_max=config.backoff_ms_max,
@@ -105,7 +108,7 @@ class Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self.spec.module],
                 env=actor_variables(self.spec, msgspec.structs.replace(self._told, epoch=self._epoch), self._venue),
-                pass_fds=tuple(self._told.doorbell_fds.values()),
+                pass_fds=self._inherited_fds,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
