@@ -27,6 +27,13 @@ class ExchangeConfig:
     taker_fee_bps: Decimal
     collar_ratio: Decimal
     balance_usd: Decimal
+    accounts: int
+    margin: bool
+    margin_ratio: Decimal
+    open_orders_max: int
+    order_cash_max_usd: Decimal
+    connections_max: int
+    mass_quotes: bool
     notifications_first: bool
     admin: bool
     die_with_parent: bool
@@ -50,6 +57,13 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         taker_fee_bps=options.taker_fee_bps,
         collar_ratio=options.collar_percent / 100,
         balance_usd=options.balance,
+        accounts=options.accounts,
+        margin=options.margin,
+        margin_ratio=options.margin_percent / 100,
+        open_orders_max=options.open_orders_max,
+        order_cash_max_usd=options.order_cash_max,
+        connections_max=options.connections_max,
+        mass_quotes=options.mass_quotes,
         notifications_first=options.notifications == "first",
         admin=options.admin,
         die_with_parent=options.die_with_parent,
@@ -76,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--taker-fee-bps", type=_decimal, default=Decimal(5), metavar="BPS", help="taker fee (%(default)s)")
     add("--collar-percent", type=_decimal, default=Decimal(1), metavar="PERCENT", help="collar (%(default)s)")
     add("--balance", type=_decimal, default=Decimal(100_000), metavar="USD", help="cash at first (%(default)s)")
+    add("--accounts", type=_at_least_one, default=1, metavar="N", help="accounts, each with a key (%(default)s)")
+    add("--no-margin", dest="margin", action="store_false", help="do not check margin")
+    add("--margin-percent", type=_decimal, default=Decimal(20), metavar="PERCENT", help="worst move (%(default)s)")
+    add("--open-orders-max", type=_count, default=0, metavar="N", help="an account's open orders; 0 = any")
+    add("--order-cash-max", type=_decimal, default=Decimal(0), metavar="USD", help="open orders a side; 0 = any")
+    add("--connections-max", type=_count, default=0, metavar="N", help="an account's connections; 0 = any")
+    add("--no-mass-quotes", dest="mass_quotes", action="store_false", help="no account is a market maker's")
     add(
         "--notifications",
         choices=("first", "last"),
@@ -98,6 +119,13 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number of at least 0")
     return int(text)
+
+
+def _at_least_one(text: str) -> int:
+    value = _count(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number of at least 1")
+    return value
 
 
 def _positive(text: str) -> float:

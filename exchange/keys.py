@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exchange.failure import StartError
 
-KEY_ID = "K000000001"
 ACCOUNT_NUMBER = "A000000001"
 KEY_BITS = 2048
 
@@ -36,10 +35,24 @@ class ApiKey:
     key_id: str
     account_number: str
     public_key: rsa.RSAPublicKey
+    path: Path
 
 
-def load_or_make_key(path: Path) -> ApiKey:
-    """Return the key in `path`, made and written there when the file does not exist.
+def load_or_make_keys(path: Path, count: int) -> list[ApiKey]:
+    """Return the keys of `count` accounts: the first in `path`, the others beside it as NAME-2.json and so on.
+
+    Raises:
+        StartError: as for a single key, or when two files hold the same key or account.
+    """
+    paths = [path, *(path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, count + 1))]
+    keys = [load_or_make_key(each, number) for number, each in enumerate(paths, 1)]
+    if len({key.key_id for key in keys}) < count or len({key.account_number for key in keys}) < count:
+        raise StartError(f"{path}: two key files hold the same key or account; delete one, and a new one is made")
+    return keys
+
+
+def load_or_make_key(path: Path, number: int = 1) -> ApiKey:
+    """Return the key in `path`, made for account `number` and written there when the file does not exist.
 
     Raises:
         StartError: when the file is there but holds no key, or can't be written.
@@ -47,7 +60,7 @@ def load_or_make_key(path: Path) -> ApiKey:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return _make_key(path)
+        return _make_key(path, number)
     except OSError as error:
         raise StartError(f"{path}: can't read the key file ({error.strerror}); name another with --key-file") from None
     return _parse_key(path, data)
@@ -62,20 +75,21 @@ def _parse_key(path: Path, data: bytes) -> ApiKey:
         raise StartError(f"{path}: expected JSON with key_id and an RSA private_key in PEM; {remedy}") from None
     if not isinstance(private_key, rsa.RSAPrivateKey):
         raise StartError(f"{path}: expected an RSA key, found {type(private_key).__name__}; {remedy}")
-    return ApiKey(content.key_id, content.account_number, private_key.public_key())
+    return ApiKey(content.key_id, content.account_number, private_key.public_key(), path)
 
 
-def _make_key(path: Path) -> ApiKey:
+def _make_key(path: Path, number: int) -> ApiKey:
+    key_id, account_number = f"K{number:09d}", f"A{number:09d}"
     private_key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pem = private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    data = msgspec.json.encode(KeyFile(KEY_ID, pem.decode()))
+    data = msgspec.json.encode(KeyFile(key_id, pem.decode(), account_number))
     try:
         write_private(path, data)
     except OSError as error:
         raise StartError(f"{path}: can't write the key file ({error.strerror}); name another with --key-file") from None
-    return ApiKey(KEY_ID, ACCOUNT_NUMBER, private_key.public_key())
+    return ApiKey(key_id, account_number, private_key.public_key(), path)
 
 
 def write_private(path: Path, data: bytes) -> None:

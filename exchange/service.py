@@ -22,6 +22,8 @@ from exchange.config import ExchangeConfig
 from exchange.core.engine import Engine
 from exchange.core.execution import Fees
 from exchange.core.instrument import BTC_GRID, make_perpetual, make_quarter_future
+from exchange.core.limits import Limits
+from exchange.core.margin import MarginParameters
 from exchange.core.marks import MarkParameters
 from exchange.core.scheduler import NS_PER_MS, LoopScheduler
 from exchange.failure import StartError
@@ -29,7 +31,7 @@ from exchange.gateways.thalex.auth import Authenticator
 from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.server import PATH, ThalexServer
 from exchange.gateways.thalex.session import Context, Settings
-from exchange.keys import ApiKey, load_or_make_key, write_private
+from exchange.keys import ApiKey, load_or_make_keys, write_private
 from exchange.order_log import OrderLog
 
 BPS = Decimal(10_000)
@@ -55,17 +57,17 @@ async def run(config: ExchangeConfig) -> None:
 
 
 async def _serve(config: ExchangeConfig, key_file: Path, stop: asyncio.Future[None]) -> None:
-    key = load_or_make_key(key_file)
+    keys = load_or_make_keys(key_file, config.accounts)
     scheduler = LoopScheduler(asyncio.get_running_loop())
     engine = _make_engine(config, scheduler)
     source = _make_source(config, engine, stop)
-    context = _make_context(config, engine, key, source)
+    context = _make_context(config, engine, keys, source)
     server = ThalexServer(context)
     source.start()
     engine.start()
     try:
         url = await _listen(server, config)
-        _announce(config, url, key_file, engine)
+        _announce(config, url, keys, engine)
         await stop
     finally:
         await server.close()
@@ -75,7 +77,9 @@ async def _serve(config: ExchangeConfig, key_file: Path, stop: asyncio.Future[No
 def _make_engine(config: ExchangeConfig, scheduler: LoopScheduler) -> Engine:
     fees = Fees(config.maker_fee_bps / BPS, config.taker_fee_bps / BPS)
     marks = MarkParameters(collar_ratio=config.collar_ratio)
-    return Engine(scheduler, fees=fees, marks=marks, speed=config.speed)
+    margin = MarginParameters(is_checked=config.margin, spot_move_ratio=config.margin_ratio)
+    limits = Limits(config.open_orders_max, config.order_cash_max_usd)
+    return Engine(scheduler, fees=fees, marks=marks, speed=config.speed, margin=margin, limits=limits)
 
 
 def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[None]) -> Background | Replay:
@@ -90,10 +94,12 @@ def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[No
     return Background(engine, seed=config.seed, fair=FairPriceParameters(start_usd=config.start_price_usd))
 
 
-def _make_context(config: ExchangeConfig, engine: Engine, key: ApiKey, source: Background | Replay) -> Context:
-    engine.add_account(key.account_number, config.balance_usd)
+def _make_context(config: ExchangeConfig, engine: Engine, keys: list[ApiKey], source: Background | Replay) -> Context:
     authenticator = Authenticator()
-    authenticator.register(key.key_id, key.public_key, key.account_number)
+    for key in keys:
+        account = engine.add_account(key.account_number, config.balance_usd)
+        account.may_quote = config.mass_quotes
+        authenticator.register(key.key_id, key.public_key, key.account_number)
     try:
         order_log = OrderLog(config.order_log, engine.scheduler)
     except OSError as error:
@@ -105,6 +111,7 @@ def _make_context(config: ExchangeConfig, engine: Engine, key: ApiKey, source: B
         notifications_first=config.notifications_first,
         latency_ns=round(config.latency_ms * NS_PER_MS),
         admin=config.admin,
+        connections_max=config.connections_max,
     )
     controls = source if isinstance(source, Background) else None
     return Context(engine, hub, authenticator, order_log, settings, controls, sessions={})
@@ -123,11 +130,14 @@ async def _listen(server: ThalexServer, config: ExchangeConfig) -> str:
     return f"ws://{host}:{port}{PATH}"
 
 
-def _announce(config: ExchangeConfig, url: str, key_file: Path, engine: Engine) -> None:
+def _announce(config: ExchangeConfig, url: str, keys: list[ApiKey], engine: Engine) -> None:
+    key_file = keys[0].path
     print(f"exchange at {url} key file {key_file}", flush=True)
     if config.ready_file is None:
         return
-    ready = {"url": url, "key_file": str(key_file), "pid": os.getpid(), "instruments": list(engine.markets)}
+    accounts = [{"account_number": key.account_number, "key_file": str(key.path)} for key in keys]
+    names = list(engine.markets)
+    ready = {"url": url, "key_file": str(key_file), "pid": os.getpid(), "instruments": names, "accounts": accounts}
     try:
         write_private(config.ready_file, msgspec.json.encode(ready))
     except OSError as error:

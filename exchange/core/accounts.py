@@ -122,6 +122,9 @@ class Trade(NamedTuple):
     position_after: Decimal
     session_realised_after: Decimal
     realised: Realised
+    trade_type: str = "normal"
+    leg_index: int = 0
+    liquidation_fee: Decimal = ZERO
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +136,7 @@ class Account:
     may_quote: bool = True  # whether mass quotes are enabled
     positions: dict[str, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
+    working: dict[str, tuple[int, int]] = field(default_factory=dict)  # resting lots to buy and to sell
     by_client_order_id: dict[tuple[str, int], Order] = field(default_factory=dict)
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT_MAX))
     closed_orders: deque[OrderUpdate] = field(default_factory=lambda: deque(maxlen=CLOSED_ORDERS_KEPT_MAX))
@@ -148,6 +152,21 @@ class Account:
     def position_lots(self, instrument: Instrument) -> int:
         position = self.positions.get(instrument.name)
         return position.lots if position else 0
+
+    def note_resting(self, order: Order, lots: int) -> None:
+        """Count `lots` more (or fewer) of an order's instrument and side as resting in the book."""
+        name = order.instrument.name
+        buy_lots, sell_lots = self.working.get(name, (0, 0))
+        if order.side is Side.BUY:
+            buy_lots += lots
+        else:
+            sell_lots += lots
+        assert buy_lots >= 0, f"{buy_lots} lots of {name} resting to buy"
+        assert sell_lots >= 0, f"{sell_lots} lots of {name} resting to sell"
+        if buy_lots or sell_lots:
+            self.working[name] = (buy_lots, sell_lots)
+        else:
+            self.working.pop(name, None)
 
     @property
     def session_realised_pnl(self) -> Decimal:

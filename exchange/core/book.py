@@ -77,6 +77,8 @@ class BookSide:
     def add(self, order: Order) -> None:
         level = self._level(order.price_ticks)
         level.orders[order.order_id] = order
+        if order.account is not None:
+            order.account.note_resting(order, order.remaining_lots)
         level.orders_lots += order.remaining_lots
         self.total_lots += order.remaining_lots
         self._changes.add((self.side, order.price_ticks))
@@ -84,10 +86,14 @@ class BookSide:
     def remove(self, order: Order) -> None:
         level = self.levels[order.price_ticks]
         del level.orders[order.order_id]
+        if order.account is not None:
+            order.account.note_resting(order, -order.remaining_lots)
         self._take(level, order.remaining_lots)
 
     def reduce(self, order: Order, lots: int) -> None:
         """Take `lots` off a resting order's share of its level; the caller changes the order itself."""
+        if order.account is not None:
+            order.account.note_resting(order, -lots)
         self._take(self.levels[order.price_ticks], lots)
 
     def set_ambient(self, price_ticks: int, lots: int) -> None:

@@ -17,6 +17,8 @@ from exchange.core.events import Event, Listener
 from exchange.core.execution import Fees, FillBooker
 from exchange.core.ids import Ids
 from exchange.core.instrument import EXPIRY_HOUR_UTC, Instrument
+from exchange.core.limits import Gate, Limits
+from exchange.core.margin import MarginDesk, MarginParameters
 from exchange.core.market import Market
 from exchange.core.marks import Mark, MarkParameters
 from exchange.core.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
@@ -38,6 +40,8 @@ class Engine:
         fees: Fees | None = None,
         marks: MarkParameters | None = None,
         speed: float = 1.0,
+        margin: MarginParameters | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.markets: dict[str, Market] = {}
@@ -53,6 +57,8 @@ class Engine:
         self._listeners: list[Listener] = []
         self._index_sources: dict[str, IndexSource] = {}
         self._settlement_time_s = _next_settlement_s(scheduler.realtime_ns())
+        self.margin = MarginDesk(self, margin or MarginParameters())
+        self._gate = Gate(self, limits or Limits())
         self.quotes = QuoteDesk(self)
         self.conditionals = ConditionalDesk(self)
 
@@ -60,7 +66,9 @@ class Engine:
 
     def add_market(self, instrument: Instrument) -> Market:
         mark = Mark(instrument, self._marks)
-        market = Market(instrument, mark, self._ids, self._booker, self._events, self.scheduler.realtime_ns)
+        market = Market(
+            instrument, mark, self._ids, self._booker, self._events, self.scheduler.realtime_ns, self._gate.check
+        )
         self.markets[instrument.name] = market
         return market
 
@@ -136,6 +144,7 @@ class Engine:
                 market.mark.update(market.book, index_price, elapsed_s, now_ns)
         if now_ns // NS_PER_S >= self._settlement_time_s:
             self.settle()
+        self.margin.on_second()
         self.conditionals.on_second()
         self.commit()
         for listener in self._listeners:

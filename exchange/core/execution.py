@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from exchange.core.accounts import Trade
+from exchange.core.accounts import ZERO, Trade
 from exchange.core.events import AccountTrade
 from exchange.core.marks import Mark
-from exchange.core.orders import Fill, Order
+from exchange.core.orders import Fill, InsertReason, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Fees:
 
     maker_rate: Decimal = Decimal("0.0001")
     taker_rate: Decimal = Decimal("0.0005")
+    liquidation_rate: Decimal = Decimal("0.005")
 
     def rate(self, is_maker: bool) -> Decimal:
         return self.maker_rate if is_maker else self.taker_rate
@@ -31,10 +32,13 @@ class FillBooker:
         account, instrument = order.account, order.instrument
         assert account is not None
         rate = self.fees.rate(fill.is_maker)
-        fee = mark.index_price * rate * instrument.grid.amount(fill.lots)
+        basis = mark.index_price * instrument.grid.amount(fill.lots)
+        is_liquidation = order.insert_reason is InsertReason.LIQUIDATION
+        liquidation_fee = basis * self.fees.liquidation_rate if is_liquidation else ZERO
+        fee = basis * rate
         position = account.position(instrument)
         price = instrument.grid.price(fill.price_ticks)
-        realised = position.apply(order.side, price, fill.lots, mark.funding_mark, fee)
+        realised = position.apply(order.side, price, fill.lots, mark.funding_mark, fee + liquidation_fee)
         account.trades_total += 1
         trade = Trade(
             sequence=account.trades_total,
@@ -51,6 +55,8 @@ class FillBooker:
             position_after=position.amount,
             session_realised_after=position.realised,
             realised=realised,
+            trade_type="liquidation" if is_liquidation else "normal",
+            liquidation_fee=liquidation_fee,
         )
         account.trades.append(trade)
         return AccountTrade(account, trade)

@@ -17,6 +17,8 @@ DAYS_TO_EXPIRY_MIN = 7  # a future that expires sooner is skipped for the next q
 class InstrumentType(enum.Enum):
     PERPETUAL = "perpetual"
     FUTURE = "future"
+    OPTION = "option"
+    COMBINATION = "combination"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

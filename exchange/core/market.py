@@ -31,6 +31,7 @@ from exchange.core.orders import (
     Collar,
     DeleteReason,
     Fill,
+    InsertReason,
     NewOrder,
     Order,
     OrderRejected,
@@ -46,6 +47,7 @@ from exchange.core.orders import (
 from exchange.core.statistics import TradeStatistics
 
 RealtimeNs = Callable[[], int]
+Check = Callable[[Order, int], None]  # raises OrderRejected when an order may not add so many lots
 
 
 class Market:
@@ -59,6 +61,7 @@ class Market:
         booker: FillBooker,
         events: list[Event],
         realtime_ns: RealtimeNs,
+        check: Check,
     ) -> None:
         self.instrument = instrument
         self.mark = mark
@@ -69,6 +72,7 @@ class Market:
         self._booker = booker
         self._events = events
         self._realtime_ns = realtime_ns
+        self._check = check
 
     # -- what clients ask for ------------------------------------------------------------------
 
@@ -106,6 +110,7 @@ class Market:
             self.book.side(order.side).reduce(order, order.amount_lots - amount_lots)
             order.amount_lots = amount_lots
             return self._report(order, ChangeReason.AMEND)
+        self._check(order, amount_lots - order.amount_lots)
         return self._replace(order, price_ticks, amount_lots)
 
     def cancel(self, order: Order, reason: DeleteReason = DeleteReason.CLIENT_CANCEL) -> OrderUpdate:
@@ -168,7 +173,10 @@ class Market:
             price_ticks = limit_within_collar(self.mark, new.side, price_ticks, new.collar)
         if new.reduce_only:
             amount_lots = self._reduced(new.account, new.side, amount_lots)
-        return self._make(new, time_in_force, price_ticks, amount_lots)
+        order = self._make(new, time_in_force, price_ticks, amount_lots)
+        if new.insert_reason is not InsertReason.LIQUIDATION:
+            self._check(order, amount_lots)
+        return order
 
     def _reduced(self, account: Account, side: Side, lots: int) -> int:
         allowed = reducible_lots(side, account.position_lots(self.instrument))

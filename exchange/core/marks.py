@@ -95,6 +95,10 @@ class Mark:
     def settle(self) -> None:
         self.funding_mark = Decimal(0)
 
+    def scenario_change(self, spot_ratio: float, vol_change: float) -> Decimal:
+        """Return how far the price would move if the spot moved by `spot_ratio` and volatility by `vol_change`."""
+        return self.index_price * Decimal(str(spot_ratio))
+
     def shift(self, change: Decimal, now_ns: int) -> None:
         """Move index and mark at once, as a jump of the whole market does."""
         self.index_price += change

@@ -11,7 +11,7 @@ from exchange.core.events import ProtectionChanged
 from exchange.core.orders import DeleteReason, Order, OrderUpdate
 from exchange.core.scheduler import NS_PER_MS, Scheduler
 from exchange.core.units import plain
-from exchange.gateways.thalex import conditional_payloads, payloads, wire
+from exchange.gateways.thalex import account_payloads, conditional_payloads, payloads, wire
 from exchange.gateways.thalex.channel import Channel
 
 TRADE_HISTORY_DELAY_NS = 20 * NS_PER_MS  # the venue's history follows its database, later than the fills
@@ -49,7 +49,7 @@ class PortfolioChannel(Channel):
         self._shown_marks: dict[str, Decimal] = {}
 
     def first_message(self) -> bytes:
-        entries = payloads.portfolio(self._engine, self._account)
+        entries = account_payloads.portfolio(self._engine, self._account)
         self._shown_marks = {entry.instrument_name: entry.mark_price for entry in entries}
         return wire.notification(self.name, wire.encode(entries), snapshot=True)
 
@@ -57,7 +57,7 @@ class PortfolioChannel(Channel):
         entries = []
         for name in sorted(instrument_names):
             market = self._engine.markets[name]
-            entries.append(payloads.portfolio_entry(self._account.position(market.instrument), market))
+            entries.append(account_payloads.portfolio_entry(self._account.position(market.instrument), market))
             self._shown_marks[name] = market.mark.mark_price
         self.publish(wire.encode(entries))
 
@@ -86,7 +86,7 @@ class SummaryChannel(Channel):
         self.publish(self._payload())
 
     def _payload(self) -> bytes:
-        return wire.encode(payloads.account_summary(self._engine, self._account))
+        return wire.encode(account_payloads.account_summary(self._engine, self._account))
 
 
 class TradeHistoryChannel(Channel):

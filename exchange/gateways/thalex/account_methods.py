@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from exchange.core.margin import Extra
+from exchange.core.order_checks import check_amount
+from exchange.core.orders import Side
 from exchange.core.scheduler import NS_PER_S
-from exchange.gateways.thalex import payloads, wire
+from exchange.core.units import wire_decimal
+from exchange.gateways.thalex import account_payloads, payloads, wire
 from exchange.gateways.thalex.account_channels import belongs_in_history
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.market_methods import NoParams
@@ -39,12 +43,12 @@ class Row(NamedTuple):
 
 def portfolio(session: Session, params: NoParams) -> bytes:
     assert session.account is not None
-    return wire.encode(payloads.portfolio(session.context.engine, session.account))
+    return wire.encode(account_payloads.portfolio(session.context.engine, session.account))
 
 
 def account_summary(session: Session, params: NoParams) -> bytes:
     assert session.account is not None
-    return wire.encode(payloads.account_summary(session.context.engine, session.account))
+    return wire.encode(account_payloads.account_summary(session.context.engine, session.account))
 
 
 def trade_history(session: Session, params: HistoryParams) -> bytes:
@@ -101,7 +105,48 @@ def _bookmark(text: str | None) -> int | None:
     return int(text)
 
 
+class OrderMarginParams(Struct):
+    price: int | float
+    amount: int | float
+    instrument_name: str | None = None
+    legs: Any = None
+
+
+def account_breakdown(session: Session, params: NoParams) -> bytes:
+    assert session.account is not None
+    return wire.encode(account_payloads.account_breakdown(session.context.engine, session.account))
+
+
+def required_margin_breakdown(session: Session, params: NoParams) -> bytes:
+    assert session.account is not None
+    return wire.encode(account_payloads.margin_breakdown(session.context.engine, session.account))
+
+
+def required_margin_for_order(session: Session, params: OrderMarginParams) -> bytes:
+    """Answer the margin now, with the order inserted as a buy, and as a sell."""
+    assert session.account is not None
+    if params.instrument_name is None or params.legs is not None:
+        raise RequestError(ErrorCode.INVALID_REQUEST, "invalid request: expected instrument_name; no combinations here")
+    engine, account = session.context.engine, session.account
+    instrument = engine.market(params.instrument_name).instrument
+    lots = check_amount(instrument, wire_decimal(params.amount), minimum_lots=1)
+    extras = {"current": None, "with_buy": Side.BUY, "with_sell": Side.SELL}
+
+    def margin(side: Side | None) -> dict[str, Any]:
+        extra = Extra(instrument, side, lots) if side else None
+        return account_payloads.margin_with_order(engine, account, extra, instrument.underlying)
+
+    return wire.encode({name: margin(side) for name, side in extras.items()})
+
+
 METHODS: Methods = {
+    "private/account_breakdown": Method(account_breakdown, msgspec.json.Decoder(NoParams), needs_login=True),
+    "private/required_margin_breakdown": Method(
+        required_margin_breakdown, msgspec.json.Decoder(NoParams), needs_login=True
+    ),
+    "private/required_margin_for_order": Method(
+        required_margin_for_order, msgspec.json.Decoder(OrderMarginParams), needs_login=True
+    ),
     "private/portfolio": Method(portfolio, msgspec.json.Decoder(NoParams), needs_login=True),
     "private/account_summary": Method(account_summary, msgspec.json.Decoder(NoParams), needs_login=True),
     "private/trade_history": Method(trade_history, msgspec.json.Decoder(HistoryParams), needs_login=True),

@@ -1,4 +1,4 @@
-"""Orders, trades and the account as the protocol's objects, for results and notifications.
+"""Orders and trades as the protocol's objects, for results and notifications.
 
 Fields that are `UNSET` are left out. Prices and amounts are JSON numbers, money is exact decimals.
 """
@@ -6,20 +6,16 @@ Fields that are `UNSET` are left out. Prices and amounts are JSON numbers, money
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from exchange.core.accounts import Account, Position, Trade
-from exchange.core.engine import Engine
+from exchange.core.accounts import Trade
 from exchange.core.instrument import Instrument, InstrumentType
-from exchange.core.market import Market
 from exchange.core.orders import ChangeReason, Fill, Order, OrderType, OrderUpdate, update_of
 from exchange.core.scheduler import NS_PER_S
 from exchange.core.units import plain
 
 Number = int | float
-MARGIN_RATIO = Decimal("0.2")
 HISTORY_FILLS_MAX = 8
 
 
@@ -97,20 +93,7 @@ class TradeObject(Struct):
     client_order_id: int | UnsetType
     maker_taker: str
     leg_index: int = 0
-
-
-class PortfolioEntry(Struct):
-    instrument_name: str
-    position: Decimal
-    mark_price: Decimal
-    index: Decimal
-    start_price: Decimal
-    average_price: Decimal
-    unrealised_pnl: Decimal
-    realised_pnl: Decimal
-    entry_value: Decimal
-    perpetual_funding_entry_value: Decimal | UnsetType
-    unrealised_perpetual_funding: Decimal | UnsetType
+    liquidation_fee: Decimal | UnsetType = UNSET
 
 
 def seconds(time_ns: int) -> float:
@@ -195,7 +178,7 @@ def trade_object(trade: Trade) -> TradeObject:
     order, instrument = trade.order, trade.order.instrument
     is_perpetual = instrument.type is InstrumentType.PERPETUAL
     return TradeObject(
-        trade_type="normal",
+        trade_type=trade.trade_type,
         trade_id=trade.trade_id,
         order_id=order.order_id,
         instrument_name=instrument.name,
@@ -215,60 +198,6 @@ def trade_object(trade: Trade) -> TradeObject:
         funding_mark=plain(trade.funding_mark) if is_perpetual else UNSET,
         client_order_id=UNSET if order.client_order_id is None else order.client_order_id,
         maker_taker="maker" if trade.is_maker else "taker",
+        leg_index=trade.leg_index,
+        liquidation_fee=plain(trade.liquidation_fee) if trade.liquidation_fee else UNSET,
     )
-
-
-def portfolio_entry(position: Position, market: Market) -> PortfolioEntry:
-    mark = market.mark
-    is_perpetual = market.instrument.type is InstrumentType.PERPETUAL
-    funding_cost = position.funding_cost
-    funding = position.unrealised_funding(mark.funding_mark)
-    return PortfolioEntry(
-        instrument_name=market.instrument.name,
-        position=plain(position.amount),
-        mark_price=plain(mark.mark_price),
-        index=plain(mark.index_price),
-        start_price=plain(position.start_price),
-        average_price=plain(position.average_price),
-        unrealised_pnl=plain(position.unrealised_pnl(mark.mark_price)),
-        realised_pnl=plain(position.realised),
-        entry_value=plain(position.start_cost),
-        perpetual_funding_entry_value=plain(funding_cost) if is_perpetual and funding_cost else UNSET,
-        unrealised_perpetual_funding=plain(funding) if is_perpetual else UNSET,
-    )
-
-
-def portfolio(engine: Engine, account: Account) -> list[PortfolioEntry]:
-    """Return the lines with a position, and closed ones that have realised something in this session."""
-    return [
-        portfolio_entry(position, engine.markets[name])
-        for name, position in account.positions.items()
-        if position.lots or position.realised
-    ]
-
-
-def account_summary(engine: Engine, account: Account) -> dict[str, Any]:
-    """Return an AccountSummary. Margin is only reported here, 20 % of the net position at index."""
-    unrealised, required = Decimal(0), Decimal(0)
-    for name, position in account.positions.items():
-        mark = engine.markets[name].mark
-        unrealised += position.unrealised_pnl(mark.mark_price) + position.unrealised_funding(mark.funding_mark)
-        required += position.amount * mark.index_price
-    required = abs(required) * MARGIN_RATIO
-    margin = account.cash + account.session_realised_pnl + unrealised
-    cash = {
-        "currency": "USDT",
-        "balance": plain(account.cash),
-        "collateral_factor": 1,
-        "collateral_index_price": None,
-        "transactable": True,
-    }
-    return {
-        "cash": [cash],
-        "unrealised_pnl": plain(unrealised),
-        "session_realised_pnl": plain(account.session_realised_pnl),
-        "cash_collateral": plain(account.cash),
-        "margin": plain(margin),
-        "required_margin": plain(required),
-        "remaining_margin": plain(margin - required),
-    }

@@ -38,6 +38,7 @@ class Settings:
     notifications_first: bool = True
     latency_ns: int = 0
     admin: bool = False
+    connections_max: int = 0  # of one account; 0 = any
 
 
 class Controls(Protocol):

@@ -34,7 +34,12 @@ def login(session: Session, params: LoginParams) -> bytes:
     context = session.context
     now_ns = context.engine.scheduler.realtime_ns()
     key_id, account_number = context.authenticator.login(params.token, params.account, now_ns)
-    session.account = context.engine.accounts[account_number]
+    account = context.engine.accounts[account_number]
+    connected = sum(other.account is account for other in context.sessions.values())
+    limit = context.settings.connections_max
+    if limit and connected >= limit:
+        raise RequestError(ErrorCode.CONNECTION_LIMIT, f"API connection limit reached: {connected} of {limit}")
+    session.account = account
     context.order_log.write("login", session.session_id, key_id=key_id, account=account_number)
     return wire.encode({"account_number": account_number})
 
