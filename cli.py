@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 _VENV_PYTHON = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
-if __name__ == "__main__" and Path(sys.prefix) != _VENV_PYTHON.parent.parent and _VENV_PYTHON.exists():
+if __name__ == "__main__" and Path(sys.prefix) != _VENV_PYTHON.parent.parent:
+    if not _VENV_PYTHON.exists():
+        sys.exit("error: not set up yet: run `make run` once first (it creates .venv)")
     os.execv(_VENV_PYTHON, [str(_VENV_PYTHON), *sys.argv])
 
 import json  # noqa: E402 - what follows needs the packages of .venv
@@ -26,6 +28,8 @@ from messages.commands import Command, Reply  # noqa: E402
 from runtime import paths  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
+from runtime.session import is_supervised  # noqa: E402
+from runtime.supervision.screen import status_lines  # noqa: E402
 from runtime.topology import ACTOR_NAMES, SUPERVISOR  # noqa: E402
 from shm.attach import list_sessions  # noqa: E402
 
@@ -38,9 +42,12 @@ LONG_TIMEOUT_S = 90.0
 
 def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Reply:
     """Send a command to the session's supervisor; one clear line and exit 2 when it does not run."""
-    if not (paths.run_directory(session) / f"{SUPERVISOR}.sock").exists():
-        running = ", ".join(list_sessions()) or "none"
-        raise UserError(f"no session named `{session}` is running (running: {running}); start it with `make run`")
+    if not is_supervised(session):
+        running = ", ".join(name for name in list_sessions() if is_supervised(name)) or "none"
+        raise UserError(
+            f"no session named `{session}` is running (running: {running}); "
+            f"start it with `make run CONFIG=configs/{session}.toml`"
+        )
     try:
         return send_command(session, SUPERVISOR, command, timeout_s)
     except ConnectivityError as error:
@@ -60,12 +67,7 @@ def status(session: Session = "local", as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(reply.data, indent=2))
         return
-    print(reply.text)
-    for name, actor in reply.data["actors"].items():
-        print(f"  {name:12} {actor['state']:9} pid {actor['pid']:<8} restarts {actor['restarts']}")
-    for name, found in reply.data["instruments"].items():
-        print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
-    print("  risk: " + ", ".join(f"{key} {value}" for key, value in reply.data["risk"].items()))
+    print(*status_lines(reply.data), sep="\n")
 
 
 @app.command()
@@ -92,7 +94,7 @@ def flatten(session: Session = "local") -> None:
     _finish(_send(session, commands.Flatten(), LONG_TIMEOUT_S))
 
 
-@app.command(name="set")
+@app.command(name="set", context_settings={"ignore_unknown_options": True})  # values may be negative
 def set_parameter(
     name: Annotated[str, typer.Argument(help="strategy.NAME, INSTRUMENT.NAME or risk.NAME")],
     value: str,
@@ -134,7 +136,7 @@ def kill(
     path = config or Path("configs") / f"{session}.toml"
     command = [sys.executable, "-m", "actors.kill", "--config", str(path), "--session", session]
     result = subprocess.run(command, cwd=Path(__file__).resolve().parent, check=False)
-    if (paths.run_directory(session) / f"{SUPERVISOR}.sock").exists():
+    if is_supervised(session):
         try:
             reply = send_command(session, SUPERVISOR, commands.Kill(), ANSWER_TIMEOUT_S)
             print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")

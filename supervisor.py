@@ -23,7 +23,7 @@ import msgspec
 
 from domain.clock import NS_PER_S
 from domain.codes import RiskReason
-from domain.errors import ExitCode, UserError
+from domain.errors import CredentialsError, ExitCode, UserError
 from messages import commands
 from messages.commands import AnyCommand, Reply
 from runtime import affinity, paths
@@ -344,8 +344,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Supervisor(config, seconds=options.seconds).run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        if error.exit_code is ExitCode.CREDENTIALS:
-            print(*ADVICE, sep="\n", file=sys.stderr)
+        if isinstance(error, CredentialsError) and error.advice:
+            print(*error.advice, sep="\n", file=sys.stderr)
         return error.exit_code
 
 

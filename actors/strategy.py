@@ -216,7 +216,7 @@ class StrategyActor(Actor):
 
     def _load_set_values(self) -> SetValues:
         configured = {name: self.ctx.config.instruments[name].strategy for name in self.ctx.instrument_names}
-        values = SetValues(self.ctx.state_dir / "strategy_parameters.json", configured)
+        values = SetValues(self.ctx.run_dir / "strategy_parameters.json", configured)
         for kept in values.load():
             self.ctx.log.warning(
                 "parameter set at run time still in force",

@@ -36,9 +36,13 @@ class ConfigError(UserError):
 
 
 class CredentialsError(UserError):
-    """Keys that are missing, unreadable or refused by the venue."""
+    """Keys that are missing, unreadable or refused by the venue. `advice` says how to get and place them."""
 
     exit_code = ExitCode.CREDENTIALS
+
+    def __init__(self, text: str, advice: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.advice = advice
 
 
 class VenueUnreachableError(UserError):

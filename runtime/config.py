@@ -6,16 +6,16 @@ names the file, the key, the value and what was expected. Secrets never stand in
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from domain.errors import ConfigError
+from domain.validation import explain
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.risk.config import RiskConfig
@@ -133,14 +133,16 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     named = {"session": session, "path": str(path.resolve())}
     _converted(path, {**tree, **named, "instruments": {}})  # a fault in [strategy] is not the instruments'
     _merge_instruments(path, tree)
-    return _converted(path, {**tree, **named})
+    config = _converted(path, {**tree, **named})
+    _check_sizes(path, config)
+    return config
 
 
 def _converted(path: Path, tree: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(str(error), tree)}") from None
+        raise ConfigError(f"{path}: {explain(str(error), tree, Config)}") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -167,52 +169,14 @@ def _merge_instruments(path: Path, tree: dict[str, Any]) -> None:
         raise ConfigError(f"{path}: every instrument has quote = false: nothing to do")
 
 
-def _explain(message: str, tree: dict[str, Any]) -> str:
-    """Turn msgspec's message into `key = value: what was expected`."""
-    text, _, location = message.partition(" - at `")
-    keys = _path_keys(location)
-    where = ".".join(keys)
-    unknown = re.match(r"Object contains unknown field `(.*)`", text)
-    if unknown:
-        known = _known_keys(keys)
-        return _unknown_key(unknown[1], where, known)
-    value = _value_at(tree, keys)
-    is_section = value is None or isinstance(value, dict)
-    shown = "" if not where else f"[{where}]: " if is_section else f"{where} = {value!r}: "
-    return shown + text[:1].lower() + text[1:].replace("`", "")
-
-
-def _path_keys(location: str) -> list[str]:
-    """Return the keys of a msgspec path such as `$.strategy.levels` or `$.instruments[...]`."""
-    return [key for key in re.split(r"[.\[\]`$]+", location) if key]
-
-
-def _unknown_key(key: str, where: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    nearest = difflib.get_close_matches(key, known, n=3, cutoff=0.0)
-    hint = f"did you mean `{near[0]}`?" if near else f"the nearest are {', '.join(nearest)}"
-    return f"unknown key `{key}`{f' in [{where}]' if where else ''}; {hint}"
-
-
-def _known_keys(keys: list[str]) -> list[str]:
-    """Return the keys that a section may have."""
-    section: Any = Config
-    for key in keys:
-        if section is Config and key == "instruments":
-            section = InstrumentConfig
-            continue
-        if key == "...":
-            continue
-        hints = msgspec.structs.fields(section)
-        section = next((field.type for field in hints if field.name == key), section)
-        section = next((part for part in get_args(section) if isinstance(part, type)), section)
-    return [field.name for field in msgspec.structs.fields(section) if field.name not in ("session", "path")]
-
-
-def _value_at(tree: dict[str, Any], keys: list[str]) -> Any:
-    value: Any = tree
-    for key in keys:
-        if not isinstance(value, dict) or key not in value:
-            return None
-        value = value[key]
-    return value
+def _check_sizes(path: Path, config: Config) -> None:
+    """Refuse order sizes that the gate would deny every time."""
+    size_max = config.risk.order_size_max_base
+    for name, instrument in config.instruments.items():
+        strategy = instrument.strategy
+        largest = strategy.order_size_base * max(1.0, strategy.level_size_factor ** (strategy.levels - 1))
+        if instrument.quote and largest > size_max:
+            raise ConfigError(
+                f"{path}: {name}: the largest level is {largest:g} (strategy.order_size_base and level_size_factor), "
+                f"but risk.order_size_max_base = {size_max:g} denies it: lower the one or raise the other"
+            )

@@ -10,6 +10,7 @@ from pathlib import Path
 from domain.codes import SegmentKind
 from domain.errors import UserError
 from domain.records import DIRECTORY
+from runtime.paths import run_directory
 from runtime.topology import SUPERVISOR, SegmentSpec, segments
 from shm.attach import DIRECTORY_SEGMENT
 from shm.layout import segment_file_name
@@ -31,7 +32,7 @@ class SessionLock:
             os.close(self._fd)
             raise UserError(
                 f"session {session} is running already (supervisor pid {holder}): "
-                f"stop it (python cli.py stop {session}), or use a configuration of another name"
+                f"stop it (python3 cli.py stop -s {session}), or use a configuration of another name"
             ) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
@@ -121,3 +122,18 @@ class SessionSegments:
 def open_session_segment(session: str, name: str, *, writable: bool) -> Segment:
     """Open one segment of a running session, for an actor."""
     return open_segment(segment_file_name(session, name), writable=writable)
+
+
+def is_supervised(session: str) -> bool:
+    """Return whether a supervisor of the session lives: the kernel drops its lock whatever kills it."""
+    try:
+        fd = os.open(run_directory(session) / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)

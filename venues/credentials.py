@@ -64,7 +64,7 @@ def read_credentials(config: VenueConfig, environ: Mapping[str, str]) -> Credent
         return read_key_file(Path(key_file))
     missing = [name for name in (KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE) if not _unquote(environ.get(name, ""))]
     if missing:
-        raise CredentialsError(f"no API key for venue {config.kind!r}: {' and '.join(missing)} not set")
+        raise CredentialsError(f"no API key for venue {config.kind!r}: {' and '.join(missing)} not set", ADVICE)
     pem = _pem_text(_unquote(environ[PRIVATE_KEY_VARIABLE]), PRIVATE_KEY_VARIABLE)
     return Credentials(_unquote(environ[KEY_ID_VARIABLE]), pem)
 
@@ -96,13 +96,13 @@ def _pem_text(value: str, where: str) -> str:
         except (OSError, ValueError, UnicodeError) as error:
             # The value may be a mangled key: never repeat it.
             reason = type(error).__name__
-            raise CredentialsError(f"{where} is neither PEM text nor a readable PEM file ({reason})") from None
+            raise CredentialsError(f"{where} is neither PEM text nor a readable PEM file ({reason})", ADVICE) from None
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise CredentialsError(f"{where} holds no usable private key ({type(error).__name__})") from None
+        raise CredentialsError(f"{where} holds no usable private key ({type(error).__name__})", ADVICE) from None
     if not isinstance(key, RSAPrivateKey):
-        raise CredentialsError(f"{where} holds a key that is not RSA: the venue signs with RS512")
+        raise CredentialsError(f"{where} holds a key that is not RSA: the venue signs with RS512", ADVICE)
     return text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,24 +122,3 @@ def build_summary(
     }
     kept = ("quoted_time_ratio", "quoted_time_ratio_raw")  # from shared memory: they outlive execution's restarts
     return summary | {key: value for key, value in report.items() if key not in kept}
-
-
-def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    """Return what a run was, in a few lines for people."""
-    orders, pnl, ratio = summary["orders"], summary["pnl"], summary["quoted_time_ratio"]
-    lines = [
-        f"{summary['seconds']:.1f} s, {summary['ticks']} ticks, {summary['quotes']} quotes, "
-        f"{orders.get('inserted', 0)} inserts, {orders.get('amended', 0)} amends, {summary['fills'] or 0} fills",
-        f"quoted {ratio['bid']:.1%} of the time on the bid, {ratio['ask']:.1%} on the ask; "
-        f"open orders at exit: {summary['open_orders_at_exit']}",
-    ]
-    if pnl:
-        lines.append(f"P&L {pnl.get('total')} $, fees {summary['fees']} $, position {summary['position']}")
-    if (tick_to_order := summary["latency_us"]["tick_to_order"])["n"]:
-        lines.append(
-            f"tick to order p50 {tick_to_order['p50']:.0f} µs, p99 {tick_to_order['p99']:.0f} µs, "
-            f"p99.9 {tick_to_order['p999']:.0f} µs (n = {tick_to_order['n']})"
-        )
-    if any(summary["restarts"].values()):
-        lines.append("restarts: " + ", ".join(f"{name} {n}" for name, n in summary["restarts"].items() if n))
-    return [*lines, f"summary: {run / 'summary.json'}"]

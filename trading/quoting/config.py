@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from domain.errors import ConfigError
+from domain.validation import explain
 
 LEVELS_MAX = 8
 FIT_DEPTHS_MAX = 32
@@ -164,8 +165,8 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
         Raises:
             ConfigError: for an unknown name, a value out of range or one that contradicts another.
         """
+        tree = {**msgspec.to_builtins(self), **changes}
         try:
-            return msgspec.convert({**msgspec.to_builtins(self), **changes}, QuotingConfig)
+            return msgspec.convert(tree, QuotingConfig)
         except msgspec.ValidationError as error:
-            wanted = ", ".join(f"{name} = {value!r}" for name, value in changes.items())
-            raise ConfigError(f"[strategy] {wanted}: {error}") from error
+            raise ConfigError(f"[strategy] {explain(str(error), tree, QuotingConfig)}") from error

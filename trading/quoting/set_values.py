@@ -1,6 +1,6 @@
 """Parameters set while running, kept on disk so that a restart of strategy does not silently undo them.
 
-A value stays in force until the configured one changes: who edits the configuration means it.
+They belong to the run: the next one starts from its configuration (docs/decisions/0003).
 """
 
 from __future__ import annotations

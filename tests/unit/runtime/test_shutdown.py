@@ -21,6 +21,6 @@ def test_the_one_shot_kill_is_out_of_reach_of_the_terminals_ctrl_c(
     stand_in.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(stand_in))
     config = msgspec.convert({"instruments": {}, "session": "test", "path": "test.toml"}, Config)
-    result = run_kill(config, {})
+    result = run_kill(config, {}, 5.0)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) != os.getsid(0)

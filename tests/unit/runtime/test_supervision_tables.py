@@ -13,7 +13,8 @@ from domain.codes import RiskReason
 from domain.order import TradingState
 from domain.records import ACCOUNT, RISK
 from runtime.session import SessionSegments
-from runtime.supervision.status import SessionConsole, StatusReader, StatusScreen, status_line
+from runtime.supervision.screen import SessionConsole, StatusScreen, status_line
+from runtime.supervision.status import StatusReader
 from runtime.supervision.summary import quoted_ratios
 from shm import layout
 from shm.record import TableWriter
