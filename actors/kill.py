@@ -40,7 +40,6 @@ from venues.thalex.order_gateway import ThalexOrderGateway
 
 TIMEOUT_S = 8.0
 KEEP_ALIVE_S = 0.2
-EXECUTION_ALIVE_NS = 3 * NS_PER_S
 EXECUTION_GONE_S = 2.0
 
 

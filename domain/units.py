@@ -40,11 +40,6 @@ def lots_down(size: float, lot_size: float) -> int:
     return math.floor(lots + TICK_TOLERANCE) if lots >= 0 else -math.floor(-lots + TICK_TOLERANCE)
 
 
-def nearest_lots(size: float, lot_size: float) -> int:
-    """Return `size` (base units), already on the grid but for float noise, as lots."""
-    return round(_finite(size, "a size") / lot_size)
-
-
 def exact_steps(value: Decimal, step: Decimal) -> int:
     """Return `value` as a whole number of steps.
 
@@ -56,11 +51,6 @@ def exact_steps(value: Decimal, step: Decimal) -> int:
     if steps != whole:
         raise ValueError(f"{value} is not a multiple of {step}")
     return whole
-
-
-def steps_to_decimal(steps: int, step: Decimal) -> Decimal:
-    """Return `steps` steps as an exact decimal."""
-    return steps * step
 
 
 def decimal_number(value: Decimal) -> str:

@@ -294,10 +294,6 @@ class Truth:
             self._gateway.cancel_order(report.venue_order_id)
         return len(ours)
 
-    async def open_ours(self) -> int:
-        """Return how many orders of ours the venue shows."""
-        return len((await self._compare_orders()).all)
-
     async def fetch_positions(self) -> None:
         self.take_positions(await self._gateway.positions(), True, self._clock.monotonic_ns())
 

@@ -96,10 +96,6 @@ class RiskMonitor:
     # ---- what is known -------------------------------------------------------------------------------
 
     @property
-    def are_positions_known(self) -> bool:
-        return self._are_positions_known
-
-    @property
     def positions(self) -> Mapping[str, PositionReport]:
         """Holdings as the venue told them; an instrument that is missing is flat."""
         return self._positions
