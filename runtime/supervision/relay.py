@@ -17,14 +17,16 @@ from runtime.commands import Request, send_command
 
 RELAY_TIMEOUT_S = 5.0
 FLATTEN_TIMEOUT_S = 60.0
+PAUSE_TIMEOUT_S = 2.0
 
 
 class Leg(NamedTuple):
-    """One actor's part in a command."""
+    """One actor's part in a command. `is_optional`: the others do theirs although this one fails."""
 
     actor: str
     command: Command
     timeout_s: float = RELAY_TIMEOUT_S
+    is_optional: bool = False
 
 
 def legs_of(command: AnyCommand) -> list[Leg]:
@@ -38,8 +40,11 @@ def legs_of(command: AnyCommand) -> list[Leg]:
             return [Leg("risk", command, FLATTEN_TIMEOUT_S)]
         case commands.Reduce() | commands.Halt() | commands.Kill():
             return [Leg("risk", command)]
-        case commands.Flatten():  # quoting would build the position up again: it is paused first
-            return [Leg("strategy", commands.Pause()), Leg("execution", command, FLATTEN_TIMEOUT_S)]
+        case commands.Flatten():
+            # Quoting would build the position up again: it is paused first. A strategy that is dead does not quote,
+            # and must not keep the operator from getting out.
+            pause = Leg("strategy", commands.Pause(), PAUSE_TIMEOUT_S, is_optional=True)
+            return [pause, Leg("execution", command, FLATTEN_TIMEOUT_S)]
         case commands.CancelAll():
             return [Leg("execution", command)]
         case commands.Profile():
@@ -72,7 +77,7 @@ class Relay:
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
     def pass_on(self, request: Request, legs: Sequence[Leg]) -> None:
-        """Have `legs` done one after the other; the first that fails ends it."""
+        """Have `legs` done one after the other; the first that fails ends it, unless it is optional."""
         self._pending.append((request, self._pool.submit(self._run, legs)))
 
     def call(self, leg: Leg) -> Future[Reply]:
@@ -97,9 +102,10 @@ class Relay:
         for leg in legs:
             try:
                 reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
+                replies.append(f"{leg.actor}: {reply.text}")
             except (ConnectivityError, UserError, zmq.ZMQError, msgspec.DecodeError) as error:
-                return Reply(ok=False, text=str(error))
-            replies.append(f"{leg.actor}: {reply.text}")
-            if not reply.ok:
+                reply = Reply(ok=False, text=str(error))
+                replies.append(reply.text)
+            if not reply.ok and not leg.is_optional:
                 return Reply(ok=False, text=replies[-1], data=reply.data)
         return Reply(ok=True, text="; ".join(replies), data=reply.data)

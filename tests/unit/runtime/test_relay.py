@@ -73,3 +73,28 @@ def test_a_leg_that_cannot_be_sent_is_an_answer_and_no_crash(tmp_path: Path, mon
         assert "socket path too long" in reply.text
     finally:
         relay.close()
+
+
+def test_a_flatten_reaches_execution_although_strategy_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    make_private(run_directory("relay"))
+    server = CommandServer("relay", "execution")
+    relay = Relay("relay", lambda _command, _reply: None)
+    replies: list[Reply] = []
+    try:
+        pause, flatten = legs_of(commands.Flatten())
+        assert (pause.actor, flatten.actor) == ("strategy", "execution")
+        relay.pass_on(Request(commands.Flatten(), replies.append), [pause._replace(timeout_s=0.1), flatten])
+        deadline = time.monotonic() + 10.0
+        while not replies and time.monotonic() < deadline:
+            for request in server.drain():
+                request.answer(Reply(ok=True, text="flat"))
+            relay.poll()
+            time.sleep(0.01)
+        (reply,) = replies
+        assert reply.ok
+        assert "strategy of session relay did not answer" in reply.text
+        assert reply.text.endswith("execution: flat")
+    finally:
+        relay.close()
+        server.close()
