@@ -288,6 +288,7 @@ class ExecutionCore:
 
     def _begin_stop(self) -> None:
         self.quotes.holds.add(STOPPING)
+        self.ending.end_flattening()
         now_ns = self._clock.monotonic_ns()
         for desk in self.desks.values():
             desk.quoted_time.end(now_ns)

@@ -60,6 +60,7 @@ class Ending:
         self._quotes = quotes
         self._truth = truth
         self._label = label
+        self._flattenings_ended = 0  # a flattening that began before it was raised sends nothing more
 
     # ---- cancelling ------------------------------------------------------------------------------------
 
@@ -134,9 +135,14 @@ class Ending:
             if desk.position_lots
         }
 
+    def end_flattening(self) -> None:
+        """Have a flattening that is under way send nothing more: what follows is to cancel and confirm."""
+        self._flattenings_ended += 1
+
     async def _flatten_desk(self, desk: Desk, deadline_ns: int) -> None:
+        ended = self._flattenings_ended
         passive_until_ns = self._clock.monotonic_ns() + int(self._config.flatten_passive_s * NS_PER_S)
-        while desk.position_lots and self._clock.monotonic_ns() < deadline_ns:
+        while desk.position_lots and self._clock.monotonic_ns() < deadline_ns and ended == self._flattenings_ended:
             now_ns = self._clock.monotonic_ns()
             is_passive = now_ns < passive_until_ns
             price_ticks = self._touch_ticks(desk) if is_passive else self._crossing_ticks(desk)

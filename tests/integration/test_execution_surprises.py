@@ -14,21 +14,24 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ConnectivityError
 from domain.order import LiquiditySide, Side
+from domain.records import BOOK
 from domain.reports import TradeReport
 from tests.execution_bench import Bench
 from tests.model_venue import INSTRUMENT, Request
+from trading.orders.config import ExecutionConfig
 
 BIDS, ASKS = [(100, 5)], [(103, 5)]
-Run = Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None]
+Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
+Run = Callable[..., None]
 
 
 @pytest.fixture
 def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench."""
+    """Run a scenario on a fresh bench, of another configuration if one is given."""
 
-    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
         async def main() -> None:
-            bench = Bench(segment_name, tmp_path)
+            bench = Bench(segment_name, tmp_path, config)
             await scenario(bench)
             bench.check_tasks()
             for task in bench.tasks:
@@ -139,3 +142,28 @@ def test_a_frame_that_nobody_could_read_has_the_venue_asked_within_two_seconds(r
         assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)
+
+
+def test_a_stop_ends_a_flattening_that_would_place_orders_after_it(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a position that is being flattened with an order at the touch
+        await bench.start()
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        bench.venue.fill(next(order for order in bench.venue.open if order.side is Side.BUY), 5)
+        book = bench._writer("book_table")
+        book.ints[BOOK.word("is_valid")] = 1
+        book.floats[BOOK.word("bid_price")], book.floats[BOOK.word("ask_price")] = 50.0, 52.0
+        book.publish(0)
+        flattening = asyncio.create_task(bench.core.flatten())
+        await bench.run_until(lambda: bench.resting(Side.SELL) == [(104, 5)], "an order that flattens rests")
+        # If the session is stopped
+        stop = asyncio.create_task(bench.core.stop(flatten=False))
+        await bench.run_until(stop.done, "the stop ends")
+        # I expect nothing to be open, then and later
+        assert stop.result()["open_orders_at_exit"] == 0
+        await bench.settle(20)
+        assert bench.venue.open == []
+        await bench.run_until(flattening.done, "the flattening ends")
+
+    run(scenario, ExecutionConfig(flatten_passive_s=3.0, flatten_timeout_s=5.0))
