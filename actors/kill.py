@@ -136,7 +136,7 @@ def find_venue(session: str, config: Config, environ: MutableMapping[str, str]) 
 
 def halt_session(session: str, *, must_latch: bool, must_kill: bool) -> None:
     """Stop what would place orders again: latch the halt while execution lives, and SIGKILL it if wished."""
-    pid = living_execution(session, time.monotonic_ns())
+    pid = living_execution(session)
     if pid or must_latch:
         mark = KillMark(time.time_ns())
         with suppress(OSError, UserError):  # no place to write must not stop the cancelling
@@ -147,7 +147,7 @@ def halt_session(session: str, *, must_latch: bool, must_kill: bool) -> None:
         _wait_until_gone(pid)
 
 
-def living_execution(session: str, now_ns: int) -> int:
+def living_execution(session: str) -> int:
     """Return the process id of the session's execution actor; 0 when there is none that lives."""
     try:
         heartbeat = _execution_heartbeat(session)
