@@ -7,14 +7,42 @@ from __future__ import annotations
 
 import sys
 
-from domain.records import LAYOUT_VERSION, RECORD_TYPES, RecordType
+from domain.records import LAYOUT_VERSION, RECORD_TYPES, TRADE, RecordType
 from runtime.topology import segments
 from shm import layout
+
+# Run by a test, so that it stays true.
+NUMPY_ALONE = f"""\
+import mmap
+import os
+import sys
+
+import numpy as np
+
+session = sys.argv[1] if len(sys.argv) > 1 else "local"
+with open(f"/dev/shm/ringmaker.{{os.getuid()}}.{{session}}.trades", "rb") as file:
+    memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+words = np.frombuffer(memory, dtype=np.int64)
+assert words[{layout.WORD_MAGIC}] == {layout.MAGIC:#x} and words[{layout.WORD_LAYOUT_VERSION}] == {LAYOUT_VERSION}
+assert words[{layout.WORD_LAYOUT_HASH}] == {TRADE.layout_hash():#x}, "another layout of `trade`"
+slot_words, capacity = words[{layout.WORD_SLOT_BYTES}] // 8, words[{layout.WORD_CAPACITY}]
+slots = words[{layout.HEADER_BYTES // 8}:].reshape(capacity, slot_words)
+
+head = words[{layout.WORD_HEAD}]
+positions = np.arange(max(0, head - capacity), head)
+copy = slots[positions & (capacity - 1)]  # fancy indexing copies
+intact = slots[positions & (capacity - 1), 0] == positions + 1
+trades = copy[intact]
+price = trades[:, {TRADE.word("price")}].view(np.float64)
+size = trades[:, {TRADE.word("size")}].view(np.float64)
+print(f"{{len(trades)}} trades, volume {{size.sum():.4f}}, last price {{price[-1:]}}")
+"""
 
 HEAD = f"""# Shared-memory layout
 
 Layout version {LAYOUT_VERSION}. Generated: `python -m scripts.layout_page > docs/shm-layout.md`.
 What is written here is enough to read a session with NumPy or C alone; in Python `shm.attach(session)` does it.
+Why it holds: [shm/ring.py](../shm/ring.py) and the [decisions](decisions/) 1, 2 and 3.
 
 Every segment is a file `/dev/shm/ringmaker.<uid>.<session>.<segment>`, mode 0600: a header of
 {layout.HEADER_BYTES} bytes, then slots.
@@ -36,12 +64,33 @@ All words are 8 bytes, little-endian: `i8` int64, `f8` float64, `text` 40 bytes 
 | {layout.RECORD_NAME_OFFSET} | record name, {layout.NAME_BYTES} bytes |
 | {layout.WRITER_NAME_OFFSET} | writer, {layout.NAME_BYTES} bytes |
 
-**Ring.** Positions count from 0 and only grow; position p lies in slot `p & (capacity - 1)`. Its
-`sequence` is p + 1, and 0 while it is written.
-Read the head, copy the slots, and keep those whose sequence was p + 1 before and after the copy.
+**Ring.** Positions count from 0 and only grow; position p lies in slot `p & (capacity - 1)`. Its `sequence` is
+p + 1, and 0 while it is written. The writer stores sequence 0, payload, sequence, head, and never waits. Read the
+head, copy slots below it, and then keep those whose sequence still is p + 1: the rest was overwritten meanwhile.
 
-**Table.** One row for each instrument (or one in all). `sequence` is odd while the row is written and grows
-by 2. Read it, copy the row, read it again: keep the copy when both were the same even number; 0 means never written.
+**Table.** One row for each instrument (or one in all). `sequence` is odd while the row is written and grows by 2.
+Read it, copy the row, read it again: keep the copy when both were the same even number; 0 means never written.
+Bound the retries: a row whose writer died inside it stays odd until the next writer.
+
+**Session.** The table `directory` names every segment; it is made first and filled last. Its file is locked
+(`fcntl` F_OFD_SETLK, exclusive) for as long as the session's owner lives: ask with F_OFD_GETLK, take nothing. A
+session that ends in order sets `closed` in every header before it unlinks; mapped memory stays yours.
+
+**Rules for readers.** Open O_RDONLY and map PROT_READ. Up to Python 3.12 do not attach with
+`multiprocessing.shared_memory`: when such a process exits, its resource tracker unlinks the segment under everybody.
+
+## Ways to read
+
+| with | how |
+|---|---|
+| Python and this package | [scripts/attach_example.py](../scripts/attach_example.py), [a notebook](attach.ipynb) |
+| Polars | [scripts/attach_polars.py](../scripts/attach_polars.py) |
+| C | [scripts/ringmaker.h](../scripts/ringmaker.h), [scripts/attach_example.c](../scripts/attach_example.c) |
+| ctypes | `shm.structures.STRUCTURES["book"].from_buffer_copy(slot)` |
+| NumPy alone, nothing of this package | below |
+
+```python
+{NUMPY_ALONE}```
 
 x86-64 only: the protocol relies on stores becoming visible in order (decisions/0002).
 """

@@ -47,6 +47,14 @@ def test_the_polars_example_makes_a_table_of_the_last_books(session: RunningSess
     assert "BTC-PERPETUAL" in shown
 
 
+def test_the_layout_page_is_enough_for_numpy_alone(session: RunningSession, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "shm-layout.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    shown = run_from(tmp_path, sys.executable, "-I", "-c", code, session.name)
+    assert " trades, volume " in shown
+    assert "last price" in shown
+
+
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")
 def test_the_c_example_follows_trades(session: RunningSession, tmp_path: Path) -> None:
     source = REPOSITORY / "scripts" / "attach_example.c"
