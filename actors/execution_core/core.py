@@ -244,6 +244,7 @@ class ExecutionCore:
     async def halt(self) -> int | None:
         """Cancel every order of ours and stay out until risk's limits say otherwise."""
         self.quotes.permission.halted_time_ns = self._clock.monotonic_ns()
+        self.ending.end_flattening()
         return await self.cancel_all()
 
     async def flatten(self) -> dict[str, str]:

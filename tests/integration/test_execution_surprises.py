@@ -144,7 +144,8 @@ def test_a_frame_that_nobody_could_read_has_the_venue_asked_within_two_seconds(r
     run(scenario)
 
 
-def test_a_stop_ends_a_flattening_that_would_place_orders_after_it(run: Run) -> None:
+@pytest.mark.parametrize("way", ["stop", "halt"])
+def test_a_stop_or_halt_ends_a_flattening_that_would_place_orders_after_it(run: Run, way: str) -> None:
     async def scenario(bench: Bench) -> None:
         # Given a position that is being flattened with an order at the touch
         await bench.start()
@@ -157,11 +158,12 @@ def test_a_stop_ends_a_flattening_that_would_place_orders_after_it(run: Run) -> 
         book.publish(0)
         flattening = asyncio.create_task(bench.core.flatten())
         await bench.run_until(lambda: bench.resting(Side.SELL) == [(104, 5)], "an order that flattens rests")
-        # If the session is stopped
-        stop = asyncio.create_task(bench.core.stop(flatten=False))
-        await bench.run_until(stop.done, "the stop ends")
+        # If the session is stopped or halted
+        core = bench.core
+        ending: asyncio.Task[Any] = asyncio.create_task(core.stop(flatten=False) if way == "stop" else core.halt())
+        await bench.run_until(ending.done, "the stop ends")
         # I expect nothing to be open, then and later
-        assert stop.result()["open_orders_at_exit"] == 0
+        assert (ending.result()["open_orders_at_exit"] if way == "stop" else ending.result()) == 0
         await bench.settle(20)
         assert bench.venue.open == []
         await bench.run_until(flattening.done, "the flattening ends")
