@@ -29,11 +29,14 @@ class RingAgainstDeque(RuleBasedStateMachine):
         super().__init__()
         name = f"ringmaker.test.{os.getpid()}.property{next(_numbers)}"
         self.segment = create_segment(name, SegmentKind.RING, TRADE, CAPACITY)
+        self.segment.words[layout.WORD_HEAD] = self.first_position
         self.writer = RingWriter(self.segment)
-        self.reader = RingReader(open_segment(name))
         self.kept: deque[float] = deque(maxlen=CAPACITY)
-        self.published = 0
-        self.taken = 0
+        self.published = self.first_position
+        if self.first_position:
+            self.publish(CAPACITY)
+        self.reader = RingReader(open_segment(name))
+        self.started = self.taken = self.published
         self.read_count = 0
 
     @rule(count=st.integers(min_value=1, max_value=20))
@@ -100,7 +103,7 @@ class RingAgainstDeque(RuleBasedStateMachine):
     @invariant()
     def every_record_is_read_or_reported_as_lost(self) -> None:
         assert self.reader.position == self.taken
-        assert self.read_count + self.reader.lost == self.taken
+        assert self.read_count + self.reader.lost == self.taken - self.started
         assert self.reader.to_numpy()["price"].tolist() == list(self.kept)
 
     def teardown(self) -> None:
@@ -109,3 +112,11 @@ class RingAgainstDeque(RuleBasedStateMachine):
 
 RingAgainstDeque.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestRingAgainstDeque = RingAgainstDeque.TestCase
+
+
+class RingFarBeyond32Bits(RingAgainstDeque):
+    first_position = (1 << 45) + 5
+
+
+RingFarBeyond32Bits.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestRingFarBeyond32Bits = RingFarBeyond32Bits.TestCase
