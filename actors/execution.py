@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from actors.execution_core.books import ToldFills, read_told_fills
 from actors.execution_core.core import ExecutionCore
+from actors.execution_core.desk import disown_accounts
 from actors.execution_core.ports import Measures, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
@@ -52,6 +53,7 @@ class ExecutionActor(Actor):
     def on_start(self) -> None:
         ctx = self.ctx
         self._ports = self._open_ports()
+        disown_accounts(self._ports.shared.accounts)
         self._told = read_told_fills(ctx.ring_reader("order_events", start="oldest")) if ctx.epoch > 1 else ToldFills()
         self._gateway = self.open_gateway()
         self._gateway.start()

@@ -218,6 +218,18 @@ class Desk:
         table.publish(self.row)
 
 
+def disown_accounts(table: TableWriter) -> None:
+    """Say of every row that a killed predecessor left that nothing is known: the venue may be out of reach for long.
+
+    The times that it counted stay, for the next life goes on with them.
+    """
+    for row in range(table.rows):
+        if table.load_own(row):
+            for name in ("is_known", "bid_count", "ask_count"):
+                table.ints[ACCOUNT.word(name)] = 0
+            table.publish(row)
+
+
 def _trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -> list[Level]:
     """Return the levels that fit into `room_lots`, best first, none larger than `lots_max`."""
     kept: list[Level] = []
