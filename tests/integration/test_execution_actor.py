@@ -14,7 +14,7 @@ import pytest
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.order import Side, TradingState
-from tests.execution_bench import LABEL, Bench
+from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT, Request
 
 BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]

@@ -16,7 +16,7 @@ from domain.errors import ConnectivityError
 from domain.order import LiquiditySide, Side
 from domain.records import BOOK
 from domain.reports import TradeReport
-from tests.execution_bench import Bench
+from tests.execution_rig import Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig
 

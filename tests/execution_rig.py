@@ -1,4 +1,4 @@
-"""Execution's core on a bench: real shared memory, a model venue behind a fake gateway, a clock moved by hand."""
+"""Execution's core on a test rig: real shared memory, a model venue behind a fake gateway, a clock moved by hand."""
 
 from __future__ import annotations
 
