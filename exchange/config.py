@@ -28,6 +28,8 @@ class ExchangeConfig:
     collar_ratio: Decimal
     balance_usd: Decimal
     accounts: int
+    rolls: bool
+    options: bool
     margin: bool
     margin_ratio: Decimal
     open_orders_max: int
@@ -58,6 +60,8 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         collar_ratio=options.collar_percent / 100,
         balance_usd=options.balance,
         accounts=options.accounts,
+        rolls=options.rolls,
+        options=options.options,
         margin=options.margin,
         margin_ratio=options.margin_percent / 100,
         open_orders_max=options.open_orders_max,
@@ -91,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--collar-percent", type=_decimal, default=Decimal(1), metavar="PERCENT", help="collar (%(default)s)")
     add("--balance", type=_decimal, default=Decimal(100_000), metavar="USD", help="cash at first (%(default)s)")
     add("--accounts", type=_at_least_one, default=1, metavar="N", help="accounts, each with a key (%(default)s)")
+    add("--no-rolls", dest="rolls", action="store_false", help="list no rolls")
+    add("--no-options", dest="options", action="store_false", help="list no options")
     add("--no-margin", dest="margin", action="store_false", help="do not check margin")
     add("--margin-percent", type=_decimal, default=Decimal(20), metavar="PERCENT", help="worst move (%(default)s)")
     add("--open-orders-max", type=_count, default=0, metavar="N", help="an account's open orders; 0 = any")

@@ -21,8 +21,9 @@ from exchange.background.simulation import Background
 from exchange.config import ExchangeConfig
 from exchange.core.engine import Engine
 from exchange.core.execution import Fees
-from exchange.core.instrument import BTC_GRID, make_perpetual, make_quarter_future
+from exchange.core.instrument import make_perpetual
 from exchange.core.limits import Limits
+from exchange.core.listing import Listing, Products
 from exchange.core.margin import MarginParameters
 from exchange.core.marks import MarkParameters
 from exchange.core.scheduler import NS_PER_MS, LoopScheduler
@@ -89,9 +90,11 @@ def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[No
         recording = Recording.open(config.replay)
         market = engine.add_market(make_perpetual(BASE_CURRENCY, recording.grid, create_time))
         return Replay(engine, market, recording, lambda error: _fail(stop, error))
-    engine.add_market(make_perpetual(BASE_CURRENCY, BTC_GRID, create_time))
-    engine.add_market(make_quarter_future(BASE_CURRENCY, BTC_GRID, create_time))
-    return Background(engine, seed=config.seed, fair=FairPriceParameters(start_usd=config.start_price_usd))
+    engine.listing = Listing(engine, BASE_CURRENCY, Products(config.rolls, config.options), config.start_price_usd)
+    engine.listing.refresh()
+    background = Background(engine, seed=config.seed, fair=FairPriceParameters(start_usd=config.start_price_usd))
+    engine.add_listener(background)
+    return background
 
 
 def _make_context(config: ExchangeConfig, engine: Engine, keys: list[ApiKey], source: Background | Replay) -> Context:

@@ -59,7 +59,7 @@ class Flow:
     """Acts on one market. `step` does one thing and returns how long to wait for the next, in market time."""
 
     def __init__(self, market: Market, fair: FairPrice, parameters: FlowParameters, rng: np.random.Generator) -> None:
-        self._market = market
+        self.market = market
         self._fair = fair
         self._parameters = parameters
         self._rng = rng
@@ -131,17 +131,17 @@ class Flow:
     def _refresh(self, slot: Slot) -> None:
         if slot.order is not None:
             self._pick_off(slot)
-            self._market.cancel_anonymous(slot.order)
+            self.market.cancel_anonymous(slot.order)
         p, rng, sign = self._parameters, self._rng, SIGN[slot.side]
         offset = max(0.6 * p.half_spread_usd, slot.offset_usd + p.offset_noise_usd * rng.standard_normal())
         price = (self.fair_usd - sign * offset) / self._tick_usd
         price_ticks = self._passive(slot.side, math.floor(price) if sign > 0 else math.ceil(price))
         lots = self._lots(slot.amount, p.amount_sigma)
-        slot.order = self._market.rest_anonymous(slot.side, price_ticks, lots) if price_ticks > 0 else None
+        slot.order = self.market.rest_anonymous(slot.side, price_ticks, lots) if price_ticks > 0 else None
 
     def _passive(self, side: Side, price_ticks: int) -> int:
         """Step back behind the best opposite price: makers do not take by accident."""
-        best = self._market.book.side(OPPOSITE[side]).best_ticks()
+        best = self.market.book.side(OPPOSITE[side]).best_ticks()
         if best is None:
             return price_ticks
         sign = SIGN[side]
@@ -155,13 +155,13 @@ class Flow:
             return
         beyond = SIGN[order.side] * (order.price_ticks * self._tick_usd - self.fair_usd)
         if beyond > self._parameters.pick_off_usd and self._rng.random() < 0.5:
-            self._market.take_anonymous(OPPOSITE[order.side], order.remaining_lots, order.price_ticks)
+            self.market.take_anonymous(OPPOSITE[order.side], order.remaining_lots, order.price_ticks)
 
     # -- takers --------------------------------------------------------------------------------
 
     def _take(self, side: Side) -> None:
         p, rng = self._parameters, self._rng
-        opposite = self._market.book.side(OPPOSITE[side])
+        opposite = self.market.book.side(OPPOSITE[side])
         level = opposite.best_level()
         if level is None:
             return
@@ -169,7 +169,7 @@ class Flow:
         if rng.random() < p.walk_ratio:
             limit_ticks += SIGN[side] * round(p.walk_usd / self._tick_usd)
             lots += level.total_lots
-        self._market.take_anonymous(side, lots, limit_ticks)
+        self.market.take_anonymous(side, lots, limit_ticks)
 
     def _lots(self, amount: float, sigma: float) -> int:
         return max(1, round(amount * math.exp(sigma * self._rng.standard_normal()) / self._lot))

@@ -9,8 +9,11 @@ import numpy as np
 
 from exchange.background.fair_price import FairPrice, FairPriceParameters
 from exchange.background.flow import Flow, FlowParameters
+from exchange.background.quiet_maker import QuietMaker
+from exchange.core.book import Change
 from exchange.core.engine import Engine
-from exchange.core.instrument import InstrumentType
+from exchange.core.events import Event, InstrumentAdded, InstrumentRemoved
+from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.market import Market
 from exchange.core.marks import PRICE_STEP
 from exchange.core.scheduler import NS_PER_S
@@ -34,13 +37,11 @@ class Background:
 
     def __init__(self, engine: Engine, *, seed: int, fair: FairPriceParameters | None = None) -> None:
         self._engine = engine
-        seeds = np.random.SeedSequence(seed).spawn(2 + len(engine.markets))
+        self._seeds = np.random.SeedSequence(seed)
+        seeds = self._seeds.spawn(2)
         self._rng = np.random.default_rng(seeds[0])
         self.fair = FairPrice(fair or FairPriceParameters(), np.random.default_rng(seeds[1]))
-        self.flows = [
-            self._make_flow(market, np.random.default_rng(market_seed))
-            for market, market_seed in zip(engine.markets.values(), seeds[2:], strict=True)
-        ]
+        self.flows: list[Flow | QuietMaker] = [self._make_flow(market) for market in engine.markets.values()]
         self._moved_ns = 0
 
     def start(self) -> None:
@@ -67,7 +68,29 @@ class Background:
         for market in self._engine.markets.values():
             market.mark.shift(change, now_ns)
 
-    def _make_flow(self, market: Market, rng: np.random.Generator) -> Flow:
+    def on_events(self, events: list[Event]) -> None:
+        """Let somebody trade what has been listed, and nobody what is no more."""
+        for event in events:
+            if isinstance(event, InstrumentAdded):
+                market = self._engine.markets[event.instrument.name]
+                if not any(flow.market is market for flow in self.flows):
+                    flow = self._make_flow(market)
+                    self.flows.append(flow)
+                    flow.open_market()
+                    self._schedule(flow, self._engine.scheduler.monotonic_ns())
+            elif isinstance(event, InstrumentRemoved):
+                self.flows = [flow for flow in self.flows if flow.market.instrument is not event.instrument]
+
+    def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
+        """Nothing: the flow looks at books when it acts."""
+
+    def on_second(self) -> None:
+        """Nothing: the flow has its own times."""
+
+    def _make_flow(self, market: Market) -> Flow | QuietMaker:
+        rng = np.random.default_rng(self._seeds.spawn(1)[0])
+        if market.instrument.type in (InstrumentType.OPTION, InstrumentType.COMBINATION):
+            return QuietMaker(market, rng)
         is_perpetual = market.instrument.type is InstrumentType.PERPETUAL
         return Flow(market, self.fair, PERPETUAL_FLOW if is_perpetual else FUTURE_FLOW, rng)
 
@@ -75,10 +98,12 @@ class Background:
         price = self.fair.usd + INDEX_NOISE_USD * self._rng.standard_normal()
         return Decimal(price).quantize(PRICE_STEP)
 
-    def _schedule(self, flow: Flow, due_ns: int) -> None:
+    def _schedule(self, flow: Flow | QuietMaker, due_ns: int) -> None:
         self._engine.scheduler.call_at(due_ns, lambda: self._on_due(flow, due_ns))
 
-    def _on_due(self, flow: Flow, due_ns: int) -> None:
+    def _on_due(self, flow: Flow | QuietMaker, due_ns: int) -> None:
+        if flow not in self.flows:
+            return
         now_ns = self._engine.scheduler.monotonic_ns()
         for _ in range(STEPS_BEHIND_MAX):
             self._move_fair(due_ns)

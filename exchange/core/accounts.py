@@ -125,6 +125,40 @@ class Trade(NamedTuple):
     trade_type: str = "normal"
     leg_index: int = 0
     liquidation_fee: Decimal = ZERO
+    exact_price: Decimal | None = None  # where the price is no multiple of a tick: expiries
+    leg: Instrument | None = None  # of a roll: the instrument that this trade is in
+    leg_side: Side | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.leg or self.order.instrument
+
+    @property
+    def side(self) -> Side:
+        return self.leg_side or self.order.side
+
+
+class DailyMark(NamedTuple):
+    """What one position realised at a daily settlement; `funding_pnl` for perpetuals alone."""
+
+    sequence: int
+    time_ns: int
+    instrument: Instrument
+    mark_price: Decimal
+    position: Decimal
+    position_pnl: Decimal
+    funding_pnl: Decimal | None
+
+
+class Transaction(NamedTuple):
+    """A change of cash. `kind` is the venue's word for it."""
+
+    sequence: int
+    time_ns: int
+    instrument: Instrument | None
+    kind: str
+    amount: Decimal
+    balance_after: Decimal
 
 
 @dataclass(slots=True, eq=False)
@@ -140,6 +174,8 @@ class Account:
     by_client_order_id: dict[tuple[str, int], Order] = field(default_factory=dict)
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT_MAX))
     closed_orders: deque[OrderUpdate] = field(default_factory=lambda: deque(maxlen=CLOSED_ORDERS_KEPT_MAX))
+    daily_marks: list[DailyMark] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
     trades_total: int = 0
     closed_orders_total: int = 0
 

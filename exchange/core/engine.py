@@ -6,26 +6,27 @@ told once, with all its events in order. Gateways call `market(...).insert` and 
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from decimal import Decimal
 
 from exchange.core.accounts import Account
 from exchange.core.book import Change
+from exchange.core.candles import Candles
 from exchange.core.conditional import ConditionalDesk
-from exchange.core.events import Event, Listener
+from exchange.core.derived_marks import OptionMark, RollMark
+from exchange.core.events import Event, InstrumentAdded, Listener
 from exchange.core.execution import Fees, FillBooker
 from exchange.core.ids import Ids
-from exchange.core.instrument import EXPIRY_HOUR_UTC, Instrument
+from exchange.core.instrument import Instrument, InstrumentType, future_name
 from exchange.core.limits import Gate, Limits
+from exchange.core.listing import Listing
 from exchange.core.margin import MarginDesk, MarginParameters
 from exchange.core.market import Market
 from exchange.core.marks import Mark, MarkParameters
 from exchange.core.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
 from exchange.core.quotes import QuoteDesk
 from exchange.core.scheduler import NS_PER_S, Scheduler
-
-SECONDS_PER_DAY = 86_400
+from exchange.core.settlement import SettlementDesk
 
 IndexSource = Callable[[], Decimal | None]
 
@@ -51,12 +52,15 @@ class Engine:
         self.previous_settlement_prices: dict[str, Decimal] = {}
         self.index_time_ns = 0
         self._marks = marks or MarkParameters()
-        self._booker = FillBooker(fees or Fees())
-        self._ids = Ids()
+        self.fees = fees or Fees()
+        self._booker = FillBooker(self.fees)
+        self.ids = Ids()
         self._events: list[Event] = []
         self._listeners: list[Listener] = []
         self._index_sources: dict[str, IndexSource] = {}
-        self._settlement_time_s = _next_settlement_s(scheduler.realtime_ns())
+        self.index_history: dict[str, Candles] = {}
+        self.settlement = SettlementDesk(self)
+        self.listing: Listing | None = None  # lists what is missing after each settlement
         self.margin = MarginDesk(self, margin or MarginParameters())
         self._gate = Gate(self, limits or Limits())
         self.quotes = QuoteDesk(self)
@@ -65,12 +69,25 @@ class Engine:
     # -- building ------------------------------------------------------------------------------
 
     def add_market(self, instrument: Instrument) -> Market:
-        mark = Mark(instrument, self._marks)
+        mark = self._make_mark(instrument)
         market = Market(
-            instrument, mark, self._ids, self._booker, self._events, self.scheduler.realtime_ns, self._gate.check
+            instrument, mark, self.ids, self._booker, self._events, self.scheduler.realtime_ns, self._gate.check
         )
         self.markets[instrument.name] = market
+        index_price = self.index_prices.get(instrument.underlying)
+        if index_price is not None:
+            mark.update(market.book, index_price, 0.0, self.scheduler.realtime_ns())
+        self.note(InstrumentAdded(instrument))
         return market
+
+    def _make_mark(self, instrument: Instrument) -> Mark:
+        if instrument.type is InstrumentType.OPTION:
+            future = future_name(instrument.underlying.removesuffix("USD"), instrument.expiry)
+            return OptionMark(instrument, self._marks, self.markets[future].mark)
+        if instrument.type is InstrumentType.COMBINATION:
+            far, near = (self.markets[leg.instrument_name].mark for leg in instrument.legs)
+            return RollMark(instrument, self._marks, far, near)
+        return Mark(instrument, self._marks)
 
     def add_account(self, number: str, cash: Decimal) -> Account:
         account = self.accounts[number] = Account(number, cash)
@@ -142,8 +159,8 @@ class Engine:
             index_price = self.index_prices.get(market.instrument.underlying)
             if index_price is not None:
                 market.mark.update(market.book, index_price, elapsed_s, now_ns)
-        if now_ns // NS_PER_S >= self._settlement_time_s:
-            self.settle()
+        self._record(now_ns)
+        self.settlement.on_second(now_ns)
         self.margin.on_second()
         self.conditionals.on_second()
         self.commit()
@@ -151,15 +168,18 @@ class Engine:
             listener.on_second()
 
     def settle(self) -> None:
-        """Daily settlement: realise all positions at the mark and pay them out in cash."""
-        self._settlement_time_s = _next_settlement_s(self.scheduler.realtime_ns())
-        for account in self.accounts.values():
-            for name, position in account.positions.items():
-                mark = self.markets[name].mark
-                account.cash += position.settle(mark.mark_price, mark.funding_mark)
-        for market in self.markets.values():
-            market.mark.settle()
-        self.previous_settlement_prices.update(self.index_prices)
+        """Settle now, whatever the time."""
+        self.settlement.settle(self.scheduler.realtime_ns())
+
+    def move_clock(self, duration_s: float) -> None:
+        """Let market time jump ahead: funding accrues, and each 08:00 UTC on the way settles the day."""
+        left_ns = round(duration_s * NS_PER_S)
+        while left_ns > 0:
+            to_settlement_ns = self.settlement.next_s * NS_PER_S - self.scheduler.realtime_ns()
+            step_ns = min(left_ns, max(1, to_settlement_ns))
+            self.scheduler.move(step_ns)
+            self.tick(step_ns / NS_PER_S)
+            left_ns -= step_ns
 
     def equity(self, account: Account) -> Decimal:
         """Return cash + realised + unrealised + funding of the session, exactly."""
@@ -168,6 +188,12 @@ class Engine:
             mark = self.markets[name].mark
             total += position.unrealised_pnl(mark.mark_price) + position.unrealised_funding(mark.funding_mark)
         return total
+
+    def _record(self, now_ns: int) -> None:
+        for underlying, price in self.index_prices.items():
+            self.index_history.setdefault(underlying, Candles()).add(now_ns, price)
+        for market in self.markets.values():
+            market.record(now_ns)
 
     def _schedule_second(self) -> None:
         period_ns = round(NS_PER_S / self.speed)
@@ -179,9 +205,3 @@ class Engine:
             self._schedule_second()
 
         self.scheduler.call_at(started_ns + period_ns, on_second)
-
-
-def _next_settlement_s(now_ns: int) -> int:
-    now = datetime.datetime.fromtimestamp(now_ns / NS_PER_S, datetime.UTC)
-    today = now.replace(hour=EXPIRY_HOUR_UTC, minute=0, second=0, microsecond=0)
-    return int(today.timestamp()) + (0 if now < today else SECONDS_PER_DAY)

@@ -42,7 +42,28 @@ class ConditionalsChanged(NamedTuple):
     account: Account
 
 
-Event = OrderUpdate | PublicTrade | AccountTrade | ProtectionChanged | ConditionalsChanged
+class Settled(NamedTuple):
+    """The day has been settled: every position has a new start price."""
+
+
+class InstrumentAdded(NamedTuple):
+    instrument: Instrument
+
+
+class InstrumentRemoved(NamedTuple):
+    instrument: Instrument
+
+
+Event = (
+    OrderUpdate
+    | PublicTrade
+    | AccountTrade
+    | ProtectionChanged
+    | ConditionalsChanged
+    | Settled
+    | InstrumentAdded
+    | InstrumentRemoved
+)
 
 
 class Listener(Protocol):

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from exchange.core.accounts import ZERO, Trade
+from exchange.core.derived_marks import RollMark
 from exchange.core.events import AccountTrade
+from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.marks import Mark
-from exchange.core.orders import Fill, InsertReason, Order
+from exchange.core.orders import OPPOSITE, Fill, InsertReason, Order, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Fees:
     maker_rate: Decimal = Decimal("0.0001")
     taker_rate: Decimal = Decimal("0.0005")
     liquidation_rate: Decimal = Decimal("0.005")
+    expiry_rate: Decimal = Decimal("0.0001")
+    option_rate: Decimal = Decimal("0.00025")
 
     def rate(self, is_maker: bool) -> Decimal:
         return self.maker_rate if is_maker else self.taker_rate
@@ -27,24 +31,50 @@ class FillBooker:
     def __init__(self, fees: Fees) -> None:
         self.fees = fees
 
-    def book(self, order: Order, fill: Fill, mark: Mark) -> AccountTrade:
-        """Apply one fill to the order's account at the index and funding mark of this moment."""
-        account, instrument = order.account, order.instrument
+    def book(self, order: Order, fill: Fill, mark: Mark) -> list[AccountTrade]:
+        """Apply one fill to the order's account at the index and funding mark of this moment.
+
+        A roll is two trades: the near leg at its mark, the far one at that plus the price of the roll. One of
+        them is free of the fee, which is told as half the rate on each.
+        """
+        if not isinstance(mark, RollMark):
+            return [self._book_leg(order, fill, order.instrument, order.side, fill.price_ticks, mark, None)]
+        near_ticks = mark.near.instrument.grid.ticks_floor(mark.near.mark_price)
+        legs = ((mark.far, order.side, near_ticks + fill.price_ticks), (mark.near, OPPOSITE[order.side], near_ticks))
+        return [
+            self._book_leg(order, fill, leg.instrument, side, ticks, leg, index)
+            for index, (leg, side, ticks) in enumerate(legs)
+        ]
+
+    def _book_leg(
+        self,
+        order: Order,
+        fill: Fill,
+        instrument: Instrument,
+        side: Side,
+        price_ticks: int,
+        mark: Mark,
+        leg_index: int | None,
+    ) -> AccountTrade:
+        account = order.account
         assert account is not None
-        rate = self.fees.rate(fill.is_maker)
+        is_option = instrument.type is InstrumentType.OPTION
+        rate = self.fees.option_rate if is_option else self.fees.rate(fill.is_maker)
+        if leg_index is not None:
+            rate /= 2
         basis = mark.index_price * instrument.grid.amount(fill.lots)
         is_liquidation = order.insert_reason is InsertReason.LIQUIDATION
         liquidation_fee = basis * self.fees.liquidation_rate if is_liquidation else ZERO
         fee = basis * rate
         position = account.position(instrument)
-        price = instrument.grid.price(fill.price_ticks)
-        realised = position.apply(order.side, price, fill.lots, mark.funding_mark, fee + liquidation_fee)
+        price = instrument.grid.price(price_ticks)
+        realised = position.apply(side, price, fill.lots, mark.funding_mark, fee + liquidation_fee)
         account.trades_total += 1
         trade = Trade(
             sequence=account.trades_total,
             trade_id=fill.trade_id,
             order=order,
-            price_ticks=fill.price_ticks,
+            price_ticks=price_ticks,
             lots=fill.lots,
             time_ns=fill.time_ns,
             is_maker=fill.is_maker,
@@ -57,6 +87,9 @@ class FillBooker:
             realised=realised,
             trade_type="liquidation" if is_liquidation else "normal",
             liquidation_fee=liquidation_fee,
+            leg_index=leg_index or 0,
+            leg=None if leg_index is None else instrument,
+            leg_side=None if leg_index is None else side,
         )
         account.trades.append(trade)
         return AccountTrade(account, trade)

@@ -6,6 +6,7 @@ import datetime
 import enum
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from exchange.core.units import Grid
 
@@ -21,6 +22,11 @@ class InstrumentType(enum.Enum):
     COMBINATION = "combination"
 
 
+class Leg(NamedTuple):
+    instrument_name: str
+    quantity: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Instrument:
     """One contract: linear, multiplier 1, quoted and settled in USD. Expiry in seconds since the epoch."""
@@ -32,10 +38,24 @@ class Instrument:
     order_size_lots_min: int
     create_time: float
     expiry_time: int | None = None
+    strike_price: Decimal | None = None
+    is_call: bool = False
+    legs: tuple[Leg, ...] = ()
 
     @property
     def product(self) -> str:
-        return "F" + self.underlying
+        return ("O" if self.type is InstrumentType.OPTION else "F") + self.underlying
+
+    @property
+    def may_be_negative(self) -> bool:
+        """Whether a price of 0 or less makes sense: for the difference of two prices."""
+        return self.type is InstrumentType.COMBINATION
+
+    @property
+    def expiry(self) -> datetime.datetime:
+        """Raises AssertionError for a perpetual."""
+        assert self.expiry_time is not None, f"{self.name} does not expire"
+        return datetime.datetime.fromtimestamp(self.expiry_time, datetime.UTC)
 
     @property
     def expiry_date(self) -> str | None:
@@ -83,4 +103,36 @@ def make_quarter_future(base: str, grid: Grid, create_time: float) -> Instrument
     )
 
 
+def make_roll(far: Instrument, near: Instrument, create_time: float) -> Instrument:
+    """Return the roll of two delta-one instruments: to buy it is to buy the far and to sell the near one."""
+    base = far.name.split("-")[0]
+    return Instrument(
+        name=f"{base}-{far.name.split('-')[1]}-{near.name.split('-')[1]}",
+        underlying=far.underlying,
+        type=InstrumentType.COMBINATION,
+        grid=far.grid,
+        order_size_lots_min=ROLL_LOTS_MIN,
+        create_time=create_time,
+        expiry_time=far.expiry_time if near.expiry_time is None else near.expiry_time,
+        legs=(Leg(far.name, 1), Leg(near.name, -1)),
+    )
+
+
+def make_option(future: Instrument, strike: int, *, is_call: bool, create_time: float) -> Instrument:
+    """Return an option that expires with `future`."""
+    return Instrument(
+        name=f"{future.name}-{strike}-{'C' if is_call else 'P'}",
+        underlying=future.underlying,
+        type=InstrumentType.OPTION,
+        grid=BTC_OPTION_GRID,
+        order_size_lots_min=1,
+        create_time=create_time,
+        expiry_time=future.expiry_time,
+        strike_price=Decimal(strike),
+        is_call=is_call,
+    )
+
+
+ROLL_LOTS_MIN = 100  # 0.1 BTC
+BTC_OPTION_GRID = Grid(tick_size=Decimal(5), lot_size=Decimal("0.01"))
 BTC_GRID = Grid(tick_size=Decimal(1), lot_size=Decimal("0.001"))

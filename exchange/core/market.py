@@ -11,10 +11,11 @@ from decimal import Decimal
 
 from exchange.core.accounts import Account
 from exchange.core.book import Book, BookSide, Level
+from exchange.core.candles import Candles
 from exchange.core.events import Event, PublicTrade
 from exchange.core.execution import FillBooker
 from exchange.core.ids import Ids
-from exchange.core.instrument import Instrument
+from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.marks import Mark
 from exchange.core.order_checks import (
     check_amount,
@@ -73,6 +74,13 @@ class Market:
         self._events = events
         self._realtime_ns = realtime_ns
         self._check = check
+        self.history = Candles(extra_adds=instrument.type is not InstrumentType.OPTION)
+
+    def record(self, now_ns: int) -> None:
+        """Put the mark into its history."""
+        mid = self.book.mid_ticks()
+        top = None if mid is None else Decimal(mid) * self.instrument.grid.tick_size
+        self.history.add(now_ns, self.mark.mark_price, self.mark.history_extra(), top)
 
     # -- what clients ask for ------------------------------------------------------------------
 
@@ -238,7 +246,7 @@ class Market:
         best = opposite.best_ticks()
         assert best is not None
         outside = best - SIGN[order.side]
-        if order.reject_post_only or outside <= 0:
+        if order.reject_post_only or (outside <= 0 and not self.instrument.may_be_negative):
             self._close(order, DeleteReason.IMMEDIATE_CANCEL)
         else:
             order.price_ticks = outside
@@ -334,7 +342,7 @@ class Market:
             self._book_fill(taker, fill)
 
     def _book_fill(self, order: Order, fill: Fill) -> None:
-        self._events.append(self._booker.book(order, fill, self.mark))
+        self._events.extend(self._booker.book(order, fill, self.mark))
         assert order.account is not None
         self._trim_reduce_only(order.account)
 

@@ -30,6 +30,9 @@ class MarkParameters:
     premium_ratio_max: float = 0.005
     funding_dampener: Decimal = Decimal("0.00025")
     collar_ratio: Decimal = Decimal("0.01")
+    option_collar_ratio: Decimal = Decimal("0.25")
+    vol: float = 0.5
+    vol_smile: float = 0.2
 
 
 class FundingDay:
@@ -78,6 +81,7 @@ class Mark:
         self.collar_low_ticks = 0
         self.collar_high_ticks = 0
         self.funding_day = FundingDay()
+        self.accrued = Decimal(0)
         self._premium: float | None = None
 
     def update(self, book: Book, index_price: Decimal, elapsed_s: float, now_ns: int) -> None:
@@ -95,6 +99,10 @@ class Mark:
     def settle(self) -> None:
         self.funding_mark = Decimal(0)
 
+    def history_extra(self) -> Decimal:
+        """Return what the history keeps beside the price: for a perpetual, the funding of the last update."""
+        return self.accrued
+
     def scenario_change(self, spot_ratio: float, vol_change: float) -> Decimal:
         """Return how far the price would move if the spot moved by `spot_ratio` and volatility by `vol_change`."""
         return self.index_price * Decimal(str(spot_ratio))
@@ -104,12 +112,23 @@ class Mark:
         self.index_price += change
         self._set_mark(self.mark_price + change, now_ns)
 
+    @property
+    def forward(self) -> Decimal:
+        return self.mark_price
+
+    @property
+    def delta(self) -> float:
+        return 1.0
+
+    def _collar_width(self, mark: Decimal) -> Decimal:
+        return mark * self.parameters.collar_ratio
+
     def _set_mark(self, mark: Decimal, now_ns: int) -> None:
-        grid, ratio = self.instrument.grid, self.parameters.collar_ratio
+        grid, width = self.instrument.grid, self._collar_width(mark)
         self.mark_price = mark
         self.mark_time_ns = now_ns
-        self.collar_low_ticks = grid.ticks_ceil(mark * (1 - ratio))
-        self.collar_high_ticks = grid.ticks_floor(mark * (1 + ratio))
+        self.collar_low_ticks = grid.ticks_ceil(mark - width)
+        self.collar_high_ticks = grid.ticks_floor(mark + width)
 
     def _book_premium(self, book: Book) -> float:
         bid, ask = self._depth_price(book.bids), self._depth_price(book.asks)
@@ -145,5 +164,6 @@ class Mark:
         self.funding_rate = rate.quantize(RATE_STEP)
         accrued = -self.funding_rate * self.index_price * Decimal(elapsed_s) / FUNDING_INTERVAL_S
         accrued = accrued.quantize(FUNDING_STEP)
+        self.accrued = accrued
         self.funding_mark += accrued
         self.funding_day.add(self.mark_time_ns, accrued, self.funding_rate)

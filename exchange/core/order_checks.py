@@ -24,7 +24,7 @@ def check_price(instrument: Instrument, price: Decimal | None) -> int:
     Raises:
         OrderRejected: when it is missing, not positive or between two ticks.
     """
-    if price is None or price <= 0:
+    if price is None or (price <= 0 and not instrument.may_be_negative):
         raise OrderRejected(Reject.INVALID_PRICE, f"{price}, expected a number above 0")
     ticks = instrument.grid.ticks(price)
     if ticks is None:

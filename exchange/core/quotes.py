@@ -145,7 +145,7 @@ class QuoteDesk:
         """Count what has traded on quotes; cancel the rest of a group that is used up."""
         hit: dict[int, Protection] = {}
         for event in events:
-            if isinstance(event, AccountTrade) and event.trade.order.is_quote:
+            if isinstance(event, AccountTrade) and event.trade.order.is_quote and not event.trade.leg_index:
                 order = event.trade.order
                 group = self._groups.get((order.session_id, order.instrument.product))
                 if group is not None:

@@ -22,24 +22,56 @@ class Handle(Protocol):
 class Scheduler(Protocol):
     def monotonic_ns(self) -> int: ...
 
-    def realtime_ns(self) -> int: ...
+    def realtime_ns(self) -> int:
+        """Return the venue's time since the epoch, moves and skew included."""
+        ...
+
+    def login_ns(self) -> int:
+        """Return the time that login tokens are judged by: skewed, but not moved."""
+        ...
+
+    def move(self, duration_ns: int) -> None:
+        """Let the calendar jump ahead, as if so much time had passed."""
+        ...
+
+    def skew(self, offset_ns: int) -> None:
+        """Set how far the venue's clock is off."""
+        ...
 
     def call_at(self, due_ns: int, callback: Callback) -> Handle:
         """Call back at or soon after the monotonic time `due_ns`."""
         ...
 
 
-class LoopScheduler:
+class Offsets:
+    """How far the venue's calendar has been moved, and its clock is off."""
+
+    def __init__(self) -> None:
+        self.moved_ns = 0
+        self.skew_ns = 0
+
+    def move(self, duration_ns: int) -> None:
+        self.moved_ns += duration_ns
+
+    def skew(self, offset_ns: int) -> None:
+        self.skew_ns = offset_ns
+
+
+class LoopScheduler(Offsets):
     """The system's clocks and an asyncio loop's timers."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
         self._loop = loop
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
 
     def realtime_ns(self) -> int:
-        return time.time_ns()
+        return time.time_ns() + self.skew_ns + self.moved_ns
+
+    def login_ns(self) -> int:
+        return time.time_ns() + self.skew_ns
 
     def call_at(self, due_ns: int, callback: Callback) -> Handle:
         # Not loop.call_at: uvloop's own clock has a resolution of one millisecond and another zero.
@@ -54,10 +86,11 @@ class SimHandle:
         self.cancelled = True
 
 
-class SimScheduler:
+class SimScheduler(Offsets):
     """A clock that moves only when told, for tests and for running faster than time."""
 
     def __init__(self, realtime_ns: int = 1_795_223_000 * NS_PER_S) -> None:
+        super().__init__()
         self._now_ns = 0
         self._epoch_ns = realtime_ns
         self._sequence = itertools.count()
@@ -67,7 +100,10 @@ class SimScheduler:
         return self._now_ns
 
     def realtime_ns(self) -> int:
-        return self._epoch_ns + self._now_ns
+        return self.login_ns() + self.moved_ns
+
+    def login_ns(self) -> int:
+        return self._epoch_ns + self._now_ns + self.skew_ns
 
     def call_at(self, due_ns: int, callback: Callback) -> Handle:
         handle = SimHandle()

@@ -61,6 +61,10 @@ class PortfolioChannel(Channel):
             self._shown_marks[name] = market.mark.mark_price
         self.publish(wire.encode(entries))
 
+    def on_settled(self) -> None:
+        if self._account.positions:
+            self.on_positions(set(self._account.positions))
+
     def on_second(self) -> None:
         moved = {name for name, position in self._account.positions.items() if position.lots and self._moved(name)}
         if moved:

@@ -54,7 +54,7 @@ def account_summary(session: Session, params: NoParams) -> bytes:
 def trade_history(session: Session, params: HistoryParams) -> bytes:
     assert session.account is not None
     trades = session.account.trades
-    rows = (Row(t.sequence, t.time_ns, t.order.instrument.name, t) for t in trades)
+    rows = (Row(t.sequence, t.time_ns, t.instrument.name, t) for t in trades)
     page, bookmark = page_of(rows, params)
     return wire.encode({"trades": [payloads.trade_object(trade) for trade in page], "bookmark": bookmark})
 

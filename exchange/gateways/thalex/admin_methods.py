@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from exchange.core.units import wire_decimal
 from exchange.gateways.thalex import wire
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.market_methods import NoParams
+from exchange.gateways.thalex.payloads import seconds
 from exchange.gateways.thalex.session import Controls, Method, Methods, Session
+
+CLOCK_JUMP_S_MAX = 400 * 86_400
 
 
 class JumpParams(Struct):
@@ -24,6 +29,19 @@ def jump(session: Session, params: JumpParams) -> bytes:
         raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: price_change {params.price_change}")
     _controls(session).jump(change)
     return wire.encode(None)
+
+
+class ClockParams(Struct):
+    """How many seconds of market time to jump ahead."""
+
+    seconds: Annotated[float, Meta(gt=0, le=CLOCK_JUMP_S_MAX)]
+
+
+def move_clock(session: Session, params: ClockParams) -> bytes:
+    """Jump ahead; answer the venue's time. Each 08:00 UTC on the way settles the day."""
+    engine = session.context.engine
+    engine.move_clock(params.seconds)
+    return wire.encode({"time": seconds(engine.scheduler.realtime_ns())})
 
 
 def stop_flow(session: Session, params: NoParams) -> bytes:
@@ -66,6 +84,7 @@ def _controls(session: Session) -> Controls:
 
 METHODS: Methods = {
     "admin/jump": Method(jump, msgspec.json.Decoder(JumpParams), needs_admin=True),
+    "admin/move_clock": Method(move_clock, msgspec.json.Decoder(ClockParams), needs_admin=True),
     "admin/stop_flow": Method(stop_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
     "admin/start_flow": Method(start_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
     "admin/disconnect_all": Method(disconnect_all, msgspec.json.Decoder(NoParams), needs_admin=True),

@@ -29,8 +29,10 @@ class BookName(NamedTuple):
 
 
 class TapeName(NamedTuple):
+    """`category` is single (of an instrument), all, options or future_rolls (of an underlying)."""
+
     target: str
-    is_single: bool
+    category: str
 
 
 class IndexName(NamedTuple):
@@ -43,9 +45,49 @@ class PlainName(NamedTuple):
     name: str
 
 
-ChannelName = TickerName | BookName | TapeName | IndexName | PlainName
+class InstrumentsName(NamedTuple):
+    """`category` is all, futures, future_rolls or options; the others may be `all`, too."""
 
-PLAIN_PUBLIC = frozenset({"instruments", "system"})
+    category: str
+    underlying: str
+    expiry_date: str
+
+
+class LightTickersName(NamedTuple):
+    """`kind` is options, futures or future_rolls; `expiry_date` None = all."""
+
+    kind: str
+    underlying: str
+    expiry_date: str | None
+    delay_ns: int
+
+
+class UnderlyingName(NamedTuple):
+    """A stream of one underlying: underlying_statistics or index_components."""
+
+    kind: str
+    underlying: str
+
+
+class BasePriceName(NamedTuple):
+    underlying: str
+    expiry_date: str
+
+
+ChannelName = (
+    InstrumentsName
+    | LightTickersName
+    | UnderlyingName
+    | BasePriceName
+    | TickerName
+    | BookName
+    | TapeName
+    | IndexName
+    | PlainName
+)
+
+CATEGORIES = frozenset({"all", "futures", "future_rolls", "options"})
+PLAIN_PUBLIC = frozenset({"instruments", "system", "banners", "rfqs"})
 PRIVATE = frozenset(
     {
         "session.orders",
@@ -74,11 +116,32 @@ def parse(name: str) -> ChannelName | None:
         return _parse_book(rest)
     elif kind == "recent_trades":
         target, _, category = rest.rpartition(".")
-        if target and category in ("single", "all"):
-            return TapeName(target, category == "single")
+        if target and category in ("single", "all", "options", "future_rolls"):
+            return TapeName(target, category)
     elif kind == "price_index" and rest:
         return IndexName(rest)
+    else:
+        return _parse_overview(kind, rest.split("."))
     return None
+
+
+def _parse_overview(kind: str, parts: list[str]) -> ChannelName | None:
+    match kind, parts:
+        case "instruments", [category, underlying, expiry_date] if category in CATEGORIES:
+            return InstrumentsName(category, underlying, expiry_date)
+        case "lwt_options", [underlying, expiry_date, delay] if delay in DELAYS_NS:
+            return LightTickersName("options", underlying, _or_all(expiry_date), DELAYS_NS[delay])
+        case (("lwt_futures" | "lwt_future_rolls"), [underlying, delay]) if delay in DELAYS_NS:
+            return LightTickersName(kind.removeprefix("lwt_"), underlying, None, DELAYS_NS[delay])
+        case (("underlying_statistics" | "index_components"), [underlying]):
+            return UnderlyingName(kind, underlying)
+        case "base_price", [underlying, expiry_date]:
+            return BasePriceName(underlying, expiry_date)
+    return None
+
+
+def _or_all(text: str) -> str | None:
+    return None if text == "all" else text
 
 
 def _parse_book(rest: str) -> BookName | None:

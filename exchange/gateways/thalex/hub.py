@@ -7,8 +7,17 @@ from collections import defaultdict
 from exchange.core.accounts import Account, Trade
 from exchange.core.book import Change
 from exchange.core.engine import Engine
-from exchange.core.events import AccountTrade, ConditionalsChanged, Event, ProtectionChanged, PublicTrade
-from exchange.core.instrument import Instrument
+from exchange.core.events import (
+    AccountTrade,
+    ConditionalsChanged,
+    Event,
+    InstrumentAdded,
+    InstrumentRemoved,
+    ProtectionChanged,
+    PublicTrade,
+    Settled,
+)
+from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.market import Market
 from exchange.core.orders import OrderUpdate
 from exchange.gateways.thalex import channel_names as names
@@ -27,10 +36,25 @@ from exchange.gateways.thalex.channel import Channel
 from exchange.gateways.thalex.market_channels import (
     IndexChannel,
     InstrumentsChannel,
+    ListChannel,
     Tape,
     TapeChannel,
     TickerChannel,
 )
+from exchange.gateways.thalex.overview_channels import (
+    LightTickersChannel,
+    SecondlyChannel,
+    base_price,
+    index_components,
+    underlying_statistics,
+)
+
+TYPES_OF_CATEGORY: dict[str, tuple[InstrumentType, ...]] = {
+    "all": tuple(InstrumentType),
+    "futures": (InstrumentType.PERPETUAL, InstrumentType.FUTURE),
+    "future_rolls": (InstrumentType.COMBINATION,),
+    "options": (InstrumentType.OPTION,),
+}
 
 Key = tuple[str, str]  # (owner, channel name); the owner is "" for public, else an account or a session
 
@@ -83,13 +107,59 @@ class Hub:
             case names.TapeName() as parsed:
                 channel = self._make_tape(name, parsed)
             case names.IndexName(underlying):
-                if any(market.instrument.underlying == underlying for market in self._engine.markets.values()):
+                if self._is_underlying(underlying):
                     channel = IndexChannel(name, self._engine, underlying)
             case names.PlainName(plain):
-                channel = InstrumentsChannel(name, self._engine) if plain == "instruments" else Channel(name)
+                channel = self._make_plain(name, plain)
+            case names.InstrumentsName() | names.LightTickersName() as parsed:
+                channel = self._make_list(name, parsed)
+            case names.UnderlyingName(kind, underlying):
+                channel = self._make_secondly(name, kind, underlying)
+            case names.BasePriceName() as parsed:
+                channel = self._make_base_price(name, parsed)
         if channel is not None:
             self._channels["", name] = channel
         return channel
+
+    def _make_plain(self, name: str, plain: str) -> Channel:
+        if plain == "instruments":
+            return InstrumentsChannel(name, self._engine, lambda _: True)
+        return ListChannel(name, is_stateful=plain == "rfqs") if plain in ("banners", "rfqs") else Channel(name)
+
+    def _make_list(self, name: str, parsed: names.InstrumentsName | names.LightTickersName) -> Channel | None:
+        if not self._is_underlying(parsed.underlying) and parsed.underlying != "all":
+            return None
+        category = parsed.category if isinstance(parsed, names.InstrumentsName) else parsed.kind
+        expiry_date = None if parsed.expiry_date == "all" else parsed.expiry_date
+        types = TYPES_OF_CATEGORY[category]
+
+        def selects(instrument: Instrument) -> bool:
+            if parsed.underlying not in ("all", instrument.underlying) or instrument.type not in types:
+                return False
+            return expiry_date in (None, instrument.expiry_date)
+
+        if isinstance(parsed, names.InstrumentsName):
+            return InstrumentsChannel(name, self._engine, selects)
+        return LightTickersChannel(name, self._engine, parsed.delay_ns, selects)
+
+    def _make_secondly(self, name: str, kind: str, underlying: str) -> Channel | None:
+        if not self._is_underlying(underlying):
+            return None
+        engine = self._engine
+        build = underlying_statistics if kind == "underlying_statistics" else index_components
+        return SecondlyChannel(name, lambda: build(engine, underlying))
+
+    def _make_base_price(self, name: str, parsed: names.BasePriceName) -> Channel | None:
+        engine = self._engine
+        for market in engine.markets.values():
+            instrument = market.instrument
+            wanted = (instrument.underlying, instrument.expiry_date) == (parsed.underlying, parsed.expiry_date)
+            if wanted and instrument.type is InstrumentType.FUTURE:
+                return SecondlyChannel(name, lambda of=market: base_price(engine, of))  # type: ignore[misc]
+        return None
+
+    def _is_underlying(self, name: str) -> bool:
+        return any(market.instrument.underlying == name for market in self._engine.markets.values())
 
     def _make_ticker(self, name: str, parsed: names.TickerName) -> Channel | None:
         market = self._engine.markets.get(parsed.instrument_name)
@@ -134,7 +204,11 @@ class Hub:
 
     def _make_tape(self, name: str, parsed: names.TapeName) -> Channel | None:
         instruments = [market.instrument for market in self._engine.markets.values()]
-        targets = [i for i in instruments if parsed.target == (i.name if parsed.is_single else i.underlying)]
+        if parsed.category == "single":
+            targets = [i for i in instruments if parsed.target == i.name]
+        else:
+            types = TYPES_OF_CATEGORY[parsed.category]
+            targets = [i for i in instruments if parsed.target == i.underlying and i.type in types]
         if not targets:
             return None
         channel = TapeChannel(name, [self._tapes[instrument.name] for instrument in targets])
@@ -175,6 +249,10 @@ class Hub:
                     public_trades.setdefault(event.instrument.name, []).append(event)
                 case AccountTrade(account, trade):
                     account_trades.setdefault(account.number, []).append(trade)
+                case InstrumentAdded() | InstrumentRemoved():
+                    self._on_instrument(event)
+                case Settled():
+                    self._on_settled()
                 case ProtectionChanged():
                     self._on_protection(event)
                 case ConditionalsChanged(account):
@@ -203,8 +281,10 @@ class Hub:
             for ticker in tickers:
                 ticker.refresh()
         for channel in list(self._channels.values()):
-            if isinstance(channel, IndexChannel | PortfolioChannel | SummaryChannel):
+            if isinstance(channel, IndexChannel | PortfolioChannel | SummaryChannel | SecondlyChannel):
                 channel.on_second()
+            elif isinstance(channel, LightTickersChannel):
+                channel.refresh()
 
     def _on_updates(self, account_number: str, updates: list[OrderUpdate]) -> None:
         encoded: list[tuple[OrderUpdate, bytes]] = []
@@ -215,13 +295,25 @@ class Hub:
             elif isinstance(channel, OrderHistoryChannel):
                 channel.on_updates(updates)
 
+    def _on_instrument(self, event: InstrumentAdded | InstrumentRemoved) -> None:
+        word = "added" if isinstance(event, InstrumentAdded) else "removed"
+        for channel in self._channels.values():
+            if isinstance(channel, InstrumentsChannel):
+                channel.on_change(word, event.instrument)
+
+    def _on_settled(self) -> None:
+        """Every position has a new start price."""
+        for channel in list(self._channels.values()):
+            if isinstance(channel, PortfolioChannel):
+                channel.on_settled()
+
     def _on_protection(self, change: ProtectionChanged) -> None:
         for channel in self._by_account[change.account.number]:
             if isinstance(channel, ProtectionChannel) and channel.session_id == change.session_id:
                 channel.on_change(change)
 
     def _on_account_trades(self, account_number: str, trades: list[Trade]) -> None:
-        instrument_names = {trade.order.instrument.name for trade in trades}
+        instrument_names = {trade.instrument.name for trade in trades}
         for channel in self._by_account[account_number]:
             if isinstance(channel, PortfolioChannel):
                 channel.on_positions(instrument_names)

@@ -8,6 +8,7 @@ from typing import Any
 
 from exchange.core.engine import Engine
 from exchange.core.events import PublicTrade
+from exchange.core.instrument import Instrument
 from exchange.core.market import Market
 from exchange.core.scheduler import Scheduler
 from exchange.gateways.thalex import market_payloads, wire
@@ -99,14 +100,31 @@ class IndexChannel(Channel):
         return wire.encode(market_payloads.index_object(self._engine, self._underlying))
 
 
-class InstrumentsChannel(Channel):
-    """`instruments`: all of them as added; none comes or goes while the exchange runs."""
+class ListChannel(Channel):
+    """`banners` or `rfqs`: a list with nothing in it; there are neither here."""
 
-    def __init__(self, name: str, engine: Engine) -> None:
+    def __init__(self, name: str, *, is_stateful: bool) -> None:
         super().__init__(name)
-        self._engine = engine
+        self._is_stateful = is_stateful
 
     def first_message(self) -> bytes:
-        markets = self._engine.markets.values()
-        added = [{"added": market_payloads.instrument_object(market.instrument)} for market in markets]
+        return wire.notification(self.name, b"[]", snapshot=self._is_stateful)
+
+
+class InstrumentsChannel(Channel):
+    """`instruments`, or those that a filter selects: all of them as added, then what comes and goes."""
+
+    def __init__(self, name: str, engine: Engine, selects: Callable[[Instrument], bool]) -> None:
+        super().__init__(name)
+        self._engine = engine
+        self._selects = selects
+
+    def first_message(self) -> bytes:
+        instruments = [market.instrument for market in self._engine.markets.values()]
+        added = [{"added": market_payloads.instrument_object(i)} for i in instruments if self._selects(i)]
         return wire.notification(self.name, wire.encode(added), snapshot=True)
+
+    def on_change(self, word: str, instrument: Instrument) -> None:
+        """Tell that an instrument was `added` or `removed`."""
+        if self._selects(instrument):
+            self.publish(wire.encode([{word: market_payloads.instrument_object(instrument)}]))

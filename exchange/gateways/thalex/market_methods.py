@@ -14,8 +14,8 @@ API_VERSION = "2.59.0"
 BOOK_LEVELS_MAX = 5
 TYPES_OF_FILTER: dict[str, tuple[InstrumentType, ...]] = {
     "futures": (InstrumentType.PERPETUAL, InstrumentType.FUTURE),
-    "options": (),
-    "future_rolls": (),
+    "options": (InstrumentType.OPTION,),
+    "future_rolls": (InstrumentType.COMBINATION,),
 }
 
 
@@ -43,8 +43,8 @@ def system_info(session: Session, params: NoParams) -> bytes:
     return wire.encode({"environment": "testnet", "api_version": API_VERSION, "banners": []})
 
 
-def instruments(session: Session, params: InstrumentsParams) -> bytes:
-    """Answer all instruments that pass the filters; all of them are active while the exchange runs."""
+def instruments(session: Session, params: InstrumentsParams, *, with_expired: bool = False) -> bytes:
+    """Answer the active instruments that pass the filters."""
     kind = params.instrument_type
     if kind is not None and kind not in TYPES_OF_FILTER:
         known = ", ".join(TYPES_OF_FILTER)
@@ -57,14 +57,26 @@ def instruments(session: Session, params: InstrumentsParams) -> bytes:
             return False
         return kind is None or instrument.type in TYPES_OF_FILTER[kind]
 
-    all_instruments = [market.instrument for market in session.context.engine.markets.values()]
-    return wire.encode([market_payloads.instrument_object(i) for i in all_instruments if passes(i)])
+    engine = session.context.engine
+    active = [market.instrument for market in engine.markets.values()]
+    found = [market_payloads.instrument_object(i) for i in active if passes(i)]
+    if with_expired:
+        expired = engine.settlement.expired.values()
+        found += [market_payloads.expired_object(each) for each in expired if passes(each.instrument)]
+    return wire.encode(found)
+
+
+def all_instruments(session: Session, params: InstrumentsParams) -> bytes:
+    """Answer active and expired instruments."""
+    return instruments(session, params, with_expired=True)
 
 
 def instrument(session: Session, params: InstrumentParams) -> bytes:
-    return wire.encode(
-        market_payloads.instrument_object(session.context.engine.market(params.instrument_name).instrument)
-    )
+    engine = session.context.engine
+    expired = engine.settlement.expired.get(params.instrument_name)
+    if expired is not None:
+        return wire.encode(market_payloads.expired_object(expired))
+    return wire.encode(market_payloads.instrument_object(engine.market(params.instrument_name).instrument))
 
 
 def ticker(session: Session, params: InstrumentParams) -> bytes:
@@ -88,7 +100,7 @@ def index(session: Session, params: IndexParams) -> bytes:
 METHODS: Methods = {
     "public/system_info": Method(system_info, msgspec.json.Decoder(NoParams)),
     "public/instruments": Method(instruments, msgspec.json.Decoder(InstrumentsParams)),
-    "public/all_instruments": Method(instruments, msgspec.json.Decoder(InstrumentsParams)),
+    "public/all_instruments": Method(all_instruments, msgspec.json.Decoder(InstrumentsParams)),
     "public/instrument": Method(instrument, msgspec.json.Decoder(InstrumentParams)),
     "public/ticker": Method(ticker, msgspec.json.Decoder(InstrumentParams)),
     "public/book": Method(book, msgspec.json.Decoder(InstrumentParams)),

@@ -10,11 +10,14 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from exchange.core.derived_marks import OptionMark
 from exchange.core.engine import Engine
 from exchange.core.events import PublicTrade
 from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.market import Market
+from exchange.core.marks import PRICE_STEP
 from exchange.core.orders import Side
+from exchange.core.settlement import Expired
 from exchange.core.units import plain
 from exchange.gateways.thalex.payloads import Number, seconds
 
@@ -31,6 +34,11 @@ class InstrumentObject(Struct):
     create_time: float
     expiry_date: str | UnsetType = UNSET
     expiration_timestamp: int | UnsetType = UNSET
+    option_type: str | UnsetType = UNSET
+    strike_price: Decimal | UnsetType = UNSET
+    legs: list[dict[str, Any]] | UnsetType = UNSET
+    settlement_price: Decimal | UnsetType = UNSET
+    settlement_index_price: Decimal | UnsetType = UNSET
 
 
 def instrument_object(instrument: Instrument) -> InstrumentObject:
@@ -47,16 +55,36 @@ def instrument_object(instrument: Instrument) -> InstrumentObject:
         create_time=instrument.create_time,
         expiry_date=instrument.expiry_date or UNSET,
         expiration_timestamp=instrument.expiry_time or UNSET,
+        option_type=("call" if instrument.is_call else "put") if instrument.strike_price else UNSET,
+        strike_price=plain(instrument.strike_price) if instrument.strike_price else UNSET,
+        legs=[leg._asdict() for leg in instrument.legs] or UNSET,
     )
 
 
+def expired_object(expired: Expired) -> InstrumentObject:
+    """Return an instrument that is no more, with what it was settled at."""
+    found = instrument_object(expired.instrument)
+    found.settlement_price = plain(expired.settlement_price)
+    found.settlement_index_price = plain(expired.index_price)
+    return found
+
+
 def index_object(engine: Engine, underlying: str) -> dict[str, Any]:
-    return {
+    fields = {
         "index_name": underlying,
         "price": plain(engine.index_prices[underlying]),
         "timestamp": seconds(engine.index_time_ns),
         "previous_settlement_price": plain(engine.previous_settlement_prices[underlying]),
     }
+    progress = engine.settlement.progress(engine.index_time_ns)
+    sample = engine.settlement.prints.get(underlying)
+    if progress is not None and sample is not None and sample.average is not None:
+        fields["expiration_progress"] = round(progress, 6)
+        fields["expiration_print_average"] = plain(sample.average)
+        weight = Decimal(str(round(progress, 6)))
+        expected = sample.average * weight + engine.index_prices[underlying] * (1 - weight)
+        fields["expected_expiration_price"] = plain(expected.quantize(PRICE_STEP))
+    return fields
 
 
 def ticker(engine: Engine, market: Market) -> dict[str, Any]:
@@ -75,18 +103,20 @@ def ticker(engine: Engine, market: Market) -> dict[str, Any]:
     position_lots = sum(abs(account.position_lots(market.instrument)) for account in engine.accounts.values())
     fields.update(
         last_price=price_or_none(statistics.last_ticks),
-        delta=1,
+        delta=round(mark.delta, 6),
         volume_24h=amount(statistics.volume_lots),
         value_24h=plain(statistics.value),
         low_price_24h=price_or_none(statistics.low_ticks),
         high_price_24h=price_or_none(statistics.high_ticks),
         change_24h=price_or_none(statistics.change_ticks),
         index=plain(mark.index_price),
-        forward=plain(mark.mark_price),
+        forward=plain(mark.forward),
         collar_low=price(mark.collar_low_ticks),
         collar_high=price(mark.collar_high_ticks),
         open_interest=amount(position_lots),
     )
+    if isinstance(mark, OptionMark):
+        fields["iv"] = round(mark.vol, 6)
     if market.instrument.type is InstrumentType.PERPETUAL:
         fields.update(
             funding_rate=plain(mark.funding_rate),
@@ -108,6 +138,8 @@ def light_ticker(market: Market) -> dict[str, Any]:
     if market.statistics.last_ticks is not None:
         fields["l"] = grid.price_number(market.statistics.last_ticks)
     fields["m"] = plain(market.mark.mark_price)
+    if isinstance(market.mark, OptionMark):
+        fields["v"] = round(market.mark.vol, 6)
     return fields
 
 

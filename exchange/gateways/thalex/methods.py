@@ -6,6 +6,7 @@ from exchange.gateways.thalex import (
     account_methods,
     admin_methods,
     conditional_methods,
+    history_methods,
     market_methods,
     quote_methods,
     session_methods,
@@ -19,6 +20,7 @@ ALL_METHODS: Methods = {
     **trading_methods.METHODS,
     **quote_methods.METHODS,
     **conditional_methods.METHODS,
+    **history_methods.METHODS,
     **account_methods.METHODS,
     **admin_methods.METHODS,
 }

@@ -77,7 +77,7 @@ class TradeObject(Struct):
     order_id: str
     instrument_name: str
     direction: str
-    price: Number
+    price: Number | Decimal
     amount: Number
     label: str | UnsetType
     time: float
@@ -175,15 +175,16 @@ def order_history(update: OrderUpdate) -> OrderHistory:
 
 
 def trade_object(trade: Trade) -> TradeObject:
-    order, instrument = trade.order, trade.order.instrument
+    order, instrument = trade.order, trade.instrument
     is_perpetual = instrument.type is InstrumentType.PERPETUAL
+    price = instrument.grid.price_number(trade.price_ticks)
     return TradeObject(
         trade_type=trade.trade_type,
         trade_id=trade.trade_id,
         order_id=order.order_id,
         instrument_name=instrument.name,
-        direction=order.side.value,
-        price=instrument.grid.price_number(trade.price_ticks),
+        direction=trade.side.value,
+        price=plain(trade.exact_price) if trade.exact_price is not None else price,
         amount=instrument.grid.amount_number(trade.lots),
         label=UNSET if order.label is None else order.label,
         time=seconds(trade.time_ns),

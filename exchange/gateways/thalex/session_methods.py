@@ -32,7 +32,7 @@ def login(session: Session, params: LoginParams) -> bytes:
     if session.account is not None:
         raise RequestError(ErrorCode.INVALID_REQUEST, "invalid request: this connection is logged in already")
     context = session.context
-    now_ns = context.engine.scheduler.realtime_ns()
+    now_ns = context.engine.scheduler.login_ns()
     key_id, account_number = context.authenticator.login(params.token, params.account, now_ns)
     account = context.engine.accounts[account_number]
     connected = sum(other.account is account for other in context.sessions.values())

@@ -99,7 +99,7 @@ def test_unsubscribing_ends_the_stream_and_twice_is_an_error(desk: Any, trader: 
         ("book.BTC-PERPETUAL.none.10.7ms", None),
         ("book.BTC-PERPETUAL.10.raw", None),
         ("ticker.BTC-PERPETUAL.raw", names.TickerName(PERPETUAL, False, 0)),
-        ("recent_trades.BTCUSD.all", names.TapeName("BTCUSD", False)),
+        ("recent_trades.BTCUSD.all", names.TapeName("BTCUSD", "all")),
         ("recent_trades.BTCUSD", None),
         ("price_index.", None),
         ("", None),
