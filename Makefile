@@ -34,7 +34,8 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.ready-dev  ## tick to order, beside a one-process quoter on the official client
+bench: $(VENV)/.ready-bench  ## every benchmark, beside what a user would pick instead
+	@$(PY) -m benchmarks.shm
 	@$(PY) -m benchmarks.tick_to_order
 
 profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=strategy] [SECONDS=10] [SESSION=local]
@@ -57,4 +58,9 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.ready-dev: pyproject.toml | $(VENV)/.ready
 	@echo "installing the tools for tests (once) ..."
 	@$(PIP_INSTALL) --editable ".[dev]" $(QUIETLY)
+	@touch $@
+
+$(VENV)/.ready-bench: pyproject.toml | $(VENV)/.ready
+	@echo "installing the peers of the benchmarks (once) ..."
+	@$(PIP_INSTALL) --editable ".[bench]" $(QUIETLY)
 	@touch $@

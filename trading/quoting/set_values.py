@@ -1,6 +1,6 @@
 """Parameters set while running, kept on disk so that a restart of strategy does not silently undo them.
 
-They belong to the run: the next one starts from its configuration (docs/decisions/0003).
+They belong to the run: the next one starts from its configuration (docs/decisions/0004).
 """
 
 from __future__ import annotations
