@@ -22,7 +22,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: the median over rounds where there are rounds; null when it could not be measured.
         low, high: the range over rounds; equal to `value` where there is one round.
-        target: the value must not exceed it; null = the figure is for information.
+        target: the value must not exceed it, or must reach it where `is_floor`; null = the figure is for information.
         ok: whether the target is met; null without a target.
     """
 
@@ -33,6 +33,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool | None = None
     low: float | None = None
     high: float | None = None
+    is_floor: bool = False
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ def show(place: Environment, lines: Sequence[Line]) -> None:
         return
     table = Table(*(Column(head, no_wrap=True) for head in _HEADS), box=None, pad_edge=False)
     for line in lines:
-        target = "" if line.target is None else f"≤ {line.target:g} {'met' if line.ok else 'MISSED'}"
+        target = "" if line.target is None else f"{'≥' if line.is_floor else '≤'} {line.target:g} {'met' if line.ok else 'MISSED'}"
         spread = "" if line.low is None else f"{_short(line.low)}…{_short(line.high)}"
         table.add_row(line.name, _short(line.value), spread, line.unit, target)
     console = Console()

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import msgspec
+
+from exchange.gateways.thalex.faults import Fault, schedule_decoder
+
 PORT_MAX = 65_535
 
 
@@ -28,6 +32,9 @@ class ExchangeConfig:
     collar_ratio: Decimal
     balance_usd: Decimal
     accounts: int
+    order_rate_per_s: int
+    faults: tuple[Fault, ...]
+    metrics_file: Path | None
     rolls: bool
     options: bool
     margin: bool
@@ -60,6 +67,9 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         collar_ratio=options.collar_percent / 100,
         balance_usd=options.balance,
         accounts=options.accounts,
+        order_rate_per_s=options.order_rate,
+        faults=tuple(options.faults),
+        metrics_file=options.metrics_file,
         rolls=options.rolls,
         options=options.options,
         margin=options.margin,
@@ -97,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--accounts", type=_at_least_one, default=1, metavar="N", help="accounts, each with a key (%(default)s)")
     add("--no-rolls", dest="rolls", action="store_false", help="list no rolls")
     add("--no-options", dest="options", action="store_false", help="list no options")
+    add("--faults", type=_faults, default=[], metavar="FILE|JSON", help="schedule of faults, a JSON list")
+    add("--metrics-file", type=Path, metavar="PATH", help="replaced each second with counters as JSON")
+    add("--order-rate", type=_at_least_one, default=50, metavar="N", help="orders a second, armed (%(default)s)")
     add("--no-margin", dest="margin", action="store_false", help="do not check margin")
     add("--margin-percent", type=_decimal, default=Decimal(20), metavar="PERCENT", help="worst move (%(default)s)")
     add("--open-orders-max", type=_count, default=0, metavar="N", help="an account's open orders; 0 = any")
@@ -112,6 +125,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--admin", action="store_true", help="offer the admin/ methods")
     add("--die-with-parent", action="store_true", help="end when the process that started this one ends")
     return parser
+
+
+def _faults(text: str) -> list[Fault]:
+    where = "--faults" if text.lstrip().startswith("[") else text
+    try:
+        data = text.encode() if where == "--faults" else Path(text).read_bytes()
+        return schedule_decoder.decode(data)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: can't read the schedule ({error.strerror})") from None
+    except msgspec.DecodeError as error:
+        raise argparse.ArgumentTypeError(f"{where}: expected a JSON list of faults; {error}") from None
 
 
 def _port(text: str) -> int:

@@ -33,6 +33,7 @@ from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.server import PATH, ThalexServer
 from exchange.gateways.thalex.session import Context, Settings
 from exchange.keys import ApiKey, load_or_make_keys, write_private
+from exchange.metrics import MetricsFile
 from exchange.order_log import OrderLog
 
 BPS = Decimal(10_000)
@@ -69,6 +70,7 @@ async def _serve(config: ExchangeConfig, key_file: Path, stop: asyncio.Future[No
     try:
         url = await _listen(server, config)
         _announce(config, url, keys, engine)
+        context.faults.schedule(list(config.faults))
         await stop
     finally:
         await server.close()
@@ -114,10 +116,20 @@ def _make_context(config: ExchangeConfig, engine: Engine, keys: list[ApiKey], so
         notifications_first=config.notifications_first,
         latency_ns=round(config.latency_ms * NS_PER_MS),
         admin=config.admin,
+        order_rate_with_cod_per_s=config.order_rate_per_s,
+        fault_seed=config.seed,
         connections_max=config.connections_max,
     )
     controls = source if isinstance(source, Background) else None
-    return Context(engine, hub, authenticator, order_log, settings, controls, sessions={})
+    context = Context(engine, hub, authenticator, order_log, settings, controls, sessions={})
+    if config.metrics_file is not None:
+        metrics = MetricsFile(config.metrics_file, context)
+        try:
+            metrics.write()
+        except OSError as error:
+            raise StartError(f"{config.metrics_file}: can't write the metrics ({error.strerror})") from None
+        engine.add_listener(metrics)
+    return context
 
 
 async def _listen(server: ThalexServer, config: ExchangeConfig) -> str:

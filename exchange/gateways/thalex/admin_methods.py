@@ -1,4 +1,4 @@
-"""Controls for tests, only with --admin: move the market, stop it, cut connections, count."""
+"""Controls for tests, only with --admin: move market and clock, stop the flow, begin faults, count."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from exchange.core.scheduler import NS_PER_S
 from exchange.core.units import wire_decimal
 from exchange.gateways.thalex import wire
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
+from exchange.gateways.thalex.faults import Fault
 from exchange.gateways.thalex.market_methods import NoParams
 from exchange.gateways.thalex.payloads import seconds
 from exchange.gateways.thalex.session import Controls, Method, Methods, Session
+from exchange.metrics import collect
 
 CLOCK_JUMP_S_MAX = 400 * 86_400
 
@@ -63,17 +66,20 @@ def disconnect_all(session: Session, params: NoParams) -> bytes:
 
 
 def stats(session: Session, params: NoParams) -> bytes:
-    context = session.context
-    accounts = context.engine.accounts.values()
-    return wire.encode(
-        {
-            "sessions": len(context.sessions),
-            "requests": context.requests_total,
-            "open_orders": sum(len(account.open_orders) for account in accounts),
-            "trades": sum(account.trades_total for account in accounts),
-            "equity": {account.number: context.engine.equity(account) for account in accounts},
-        }
-    )
+    return wire.encode(collect(session.context))
+
+
+def begin_fault(session: Session, params: Fault) -> bytes:
+    """Begin a fault, now or `at_s` from now; the connection that asks is not cut."""
+    faults, scheduler = session.context.faults, session.context.engine.scheduler
+    due_ns = scheduler.monotonic_ns() + round(params.at_s * NS_PER_S)
+    scheduler.call_at(due_ns, lambda: faults.begin(params, spare=session))
+    return wire.encode(None)
+
+
+def clear_faults(session: Session, params: NoParams) -> bytes:
+    session.context.faults.clear()
+    return wire.encode(None)
 
 
 def _controls(session: Session) -> Controls:
@@ -83,6 +89,8 @@ def _controls(session: Session) -> Controls:
 
 
 METHODS: Methods = {
+    "admin/fault": Method(begin_fault, msgspec.json.Decoder(Fault), needs_admin=True),
+    "admin/clear_faults": Method(clear_faults, msgspec.json.Decoder(NoParams), needs_admin=True),
     "admin/jump": Method(jump, msgspec.json.Decoder(JumpParams), needs_admin=True),
     "admin/move_clock": Method(move_clock, msgspec.json.Decoder(ClockParams), needs_admin=True),
     "admin/stop_flow": Method(stop_flow, msgspec.json.Decoder(NoParams), needs_admin=True),

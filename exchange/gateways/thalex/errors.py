@@ -23,6 +23,7 @@ class ErrorCode(enum.IntEnum):
     PROTECTION_NOT_SET = 23
     INSUFFICIENT_MARGIN = 24
     INVALID_TIME_IN_FORCE = 25
+    TEMPORARY_FAILURE = 20
     UNKNOWN_METHOD = 31
     UNKNOWN_UNDERLYING = 40
     COLLAR_BREACH = 43
@@ -60,7 +61,7 @@ assert set(CODE_OF_REJECT) == set(Reject)
 class RequestError(Exception):
     """Raised to answer a request with an error; the connection stays open."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from exchange.gateways.thalex import wire
 from exchange.gateways.thalex.auth import Authenticator
 from exchange.gateways.thalex.channel import Channel
 from exchange.gateways.thalex.errors import ErrorCode, RequestError, request_error
+from exchange.gateways.thalex.faults import Faults, Link
 from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.rate_limit import TokenBucket
 from exchange.order_log import OrderLog
@@ -38,6 +39,7 @@ class Settings:
     notifications_first: bool = True
     latency_ns: int = 0
     admin: bool = False
+    fault_seed: int = 0
     connections_max: int = 0  # of one account; 0 = any
 
 
@@ -60,7 +62,13 @@ class Context:
     settings: Settings
     controls: Controls | None
     sessions: dict[str, Session]
+    faults: Faults = field(init=False)
     requests_total: int = 0
+    frames_sent_total: int = 0
+    errors_by_code: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.faults = Faults(self.engine.scheduler, self.sessions, self.settings.fault_seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class Session:
         self.channels: dict[str, Channel] = {}
         self.first_messages: list[Channel] = []  # joined by this request; they speak after its response
         self._methods = methods
-        self._send = send
+        self.link = Link(context.faults, self, send)
         self._hang_up = hang_up
         self._open = True
         self._heard_ns = context.engine.scheduler.monotonic_ns()
@@ -113,14 +121,18 @@ class Session:
 
     def send(self, frame: bytes) -> None:
         if self._open:
-            self._send(frame)
+            self.context.frames_sent_total += 1
+            self.link.send(frame)
 
     def on_activity(self) -> None:
         """Something arrived, a ping frame at least: the client is alive."""
-        self._heard_ns = self.context.engine.scheduler.monotonic_ns()
+        if self.link.takes():
+            self._heard_ns = self.context.engine.scheduler.monotonic_ns()
 
     def on_frame(self, frame: bytes) -> None:
         """Take one message; answer it now, or after the configured latency, in order."""
+        if not self._open or not self.link.takes():
+            return
         latency_ns = self.context.settings.latency_ns
         if not latency_ns:
             self._answer(frame)
@@ -214,6 +226,9 @@ class Session:
             raise RequestError(ErrorCode.UNKNOWN_METHOD, f"unknown method {request.method!r}")
         if method.needs_login and self.account is None:
             raise RequestError(ErrorCode.NOT_LOGGED_IN, "not logged in: call public/login first")
+        code = self.context.faults.error_for(self, request.method, method.bucket is not None)
+        if code is not None:
+            raise RequestError(code, "temporary failure")
         if method.bucket is not None:
             now_ns = self.context.engine.scheduler.monotonic_ns()
             if not self.buckets[method.bucket].try_take(now_ns):
@@ -228,6 +243,8 @@ class Session:
             raise request_error(rejected) from None
 
     def _log_reject(self, request: wire.Request, error: RequestError) -> None:
+        code = int(error.code)
+        self.context.errors_by_code[code] = self.context.errors_by_code.get(code, 0) + 1
         fields = {"method": request.method, "code": int(error.code), "message": str(error)}
         self.context.order_log.write("reject", self.session_id, **fields)
 
