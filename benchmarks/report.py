@@ -84,7 +84,8 @@ def show(place: Environment, lines: Sequence[Line]) -> None:
         return
     table = Table(*(Column(head, no_wrap=True) for head in _HEADS), box=None, pad_edge=False)
     for line in lines:
-        target = "" if line.target is None else f"{'≥' if line.is_floor else '≤'} {line.target:g} {'met' if line.ok else 'MISSED'}"
+        sign, verdict = "≥" if line.is_floor else "≤", "met" if line.ok else "MISSED"
+        target = "" if line.target is None else f"{sign} {line.target:g} {verdict}"
         spread = "" if line.low is None else f"{_short(line.low)}…{_short(line.high)}"
         table.add_row(line.name, _short(line.value), spread, line.unit, target)
     console = Console()
