@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from actors.execution_core.books import read_told_fills
-from actors.execution_core.core import ExecutionCore
-from actors.execution_core.ports import Measures, Ports, Shared
+from actors.execution.books import read_told_fills
+from actors.execution.core import ExecutionCore
+from actors.execution.ports import Measures, Ports, Shared
 from domain import records
 from domain.clock import NS_PER_MS, NS_PER_S, SimClock
 from domain.codes import SegmentKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.execution_core.desk import disown_accounts
+from actors.execution.desk import disown_accounts
 from domain.codes import SegmentKind
 from domain.records import ACCOUNT
 from shm.record import TableReader, TableWriter

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-from actors.execution_core.books import AccountBooks
-from actors.execution_core.ports import Ports
-from actors.execution_core.quotes import QuoteSender
-from actors.execution_core.session_state import SessionState, StartPosition, save_session_state
+from actors.execution.books import AccountBooks
+from actors.execution.ports import Ports
+from actors.execution.quotes import QuoteSender
+from actors.execution.session_state import SessionState, StartPosition, save_session_state
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport

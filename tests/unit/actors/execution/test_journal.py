@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.execution_core.journal import Journal
+from actors.execution.journal import Journal
 
 
 def test_closing_waits_for_the_thread_that_still_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

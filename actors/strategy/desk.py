@@ -17,7 +17,7 @@ from shm.ring import RingWriter
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 
-if TYPE_CHECKING:  # importing it compiles kernels or not, which actors/strategy.py times
+if TYPE_CHECKING:  # importing it compiles kernels or not, which actor.py times
     from trading.quoting.quoter import Quoter
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from actors.execution_core.desk import Desk, LiveView, Wish
-from actors.execution_core.journal import Journal
-from actors.execution_core.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
-from actors.execution_core.ports import Ports
+from actors.execution.desk import Desk, LiveView, Wish
+from actors.execution.journal import Journal
+from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
+from actors.execution.ports import Ports
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
 from domain.order import Side

@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 
-from actors.execution_core.books import AccountBooks, ToldFills
-from actors.execution_core.desk import Desk
-from actors.execution_core.ending import Ending
-from actors.execution_core.journal import Journal
-from actors.execution_core.permission import Permission
-from actors.execution_core.ports import Ports
-from actors.execution_core.quotes import QuoteSender
-from actors.execution_core.report import build_report
-from actors.execution_core.session_state import load_session_state, replace_file
-from actors.execution_core.truth import Truth
-from actors.execution_core.watch import Watch
+from actors.execution.books import AccountBooks, ToldFills
+from actors.execution.desk import Desk
+from actors.execution.ending import Ending
+from actors.execution.journal import Journal
+from actors.execution.permission import Permission
+from actors.execution.ports import Ports
+from actors.execution.quotes import QuoteSender
+from actors.execution.report import build_report
+from actors.execution.session_state import load_session_state, replace_file
+from actors.execution.truth import Truth
+from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
 from domain.errors import ConnectivityError, VenueError
 from domain.instrument import Instrument

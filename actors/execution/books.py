@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from actors.execution_core.desk import Desk
-from actors.execution_core.journal import Journal
-from actors.execution_core.ports import Ports
+from actors.execution.desk import Desk
+from actors.execution.journal import Journal
+from actors.execution.ports import Ports
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.order import LiquiditySide, Side

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.execution import ExecutionActor, chosen_instruments
+from actors.execution.actor import ExecutionActor, chosen_instruments
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError
 from domain.instrument import InstrumentKind

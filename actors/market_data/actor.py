@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from actors.market_publisher import MarketDataPublisher, MarketOutputs
+from actors.market_data.publisher import MarketDataPublisher, MarketOutputs
 from domain.clock import NS_PER_MS
 from runtime.actor import Actor, ActorContext
-from runtime.process import run_actor
 from venues.config import venue_url
 from venues.thalex.feed import ThalexFeed
 
@@ -69,7 +68,3 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
         counters=ctx.counters,
         wake_strategy=ctx.doorbell("strategy").ring,
     )
-
-
-if __name__ == "__main__":
-    run_actor("market_data", MarketDataActor, loop="async")

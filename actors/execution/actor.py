@@ -1,6 +1,6 @@
 """The execution actor: brings the venue to strategy's wishes, and decides no price.
 
-It connects, learns the instruments, recovers (actors/execution_core/truth.py) and then works whenever strategy rings.
+It connects, learns the instruments, recovers (truth.py) and then works whenever strategy rings.
 It ends only after the venue has confirmed that no order of ours is open, or after a bound that says so.
 """
 
@@ -10,10 +10,10 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from actors.execution_core.books import ToldFills, read_told_fills
-from actors.execution_core.core import ExecutionCore
-from actors.execution_core.desk import disown_accounts
-from actors.execution_core.ports import Measures, Ports, Shared
+from actors.execution.books import ToldFills, read_told_fills
+from actors.execution.core import ExecutionCore
+from actors.execution.desk import disown_accounts
+from actors.execution.ports import Measures, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument, InstrumentKind
@@ -21,7 +21,6 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, Status, Stop
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import InstrumentConfig
-from runtime.process import run_actor
 from venues.config import venue_url
 from venues.gateway import OrderGateway, RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
@@ -299,7 +298,3 @@ def _flat(left: Mapping[str, str]) -> str:
     if not left:
         return "flat"
     return "not flat: " + ", ".join(f"{name} {position}" for name, position in left.items())
-
-
-if __name__ == "__main__":
-    run_actor("execution", ExecutionActor, loop="async")

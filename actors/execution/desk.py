@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from actors.execution_core.quoted_time import QuotedTime
+from actors.execution.quoted_time import QuotedTime
 from domain.codes import OffReason, RiskReason
 from domain.instrument import Instrument
 from domain.order import Side, TradingState

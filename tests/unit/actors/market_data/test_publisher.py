@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.market_publisher import MarketDataPublisher, MarketOutputs
+from actors.market_data.publisher import MarketDataPublisher, MarketOutputs
 from domain.clock import NS_PER_MS, SimClock
 from domain.errors import ConnectivityError
 from runtime.session import SessionSegments

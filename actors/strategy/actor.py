@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.strategy_desk import Desk, Shared, load_if_changed
+from actors.strategy.desk import Desk, Shared, load_if_changed
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.records import BOOK, FEED
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
-from runtime.process import run_actor
 from trading.quoting.set_values import SetValues, parse_value, split_name
 
 BOOKS_AT_ONCE_MAX = 256
@@ -286,7 +285,3 @@ class StrategyActor(Actor):
             "wish_id": desk.quoter.wish_id,
             **{term: float(explanation[term]) for term in terms},
         }
-
-
-if __name__ == "__main__":
-    run_actor("strategy", StrategyActor, loop="blocking")

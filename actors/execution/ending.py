@@ -9,11 +9,11 @@ import asyncio
 import math
 from decimal import Decimal
 
-from actors.execution_core.books import AccountBooks
-from actors.execution_core.desk import Desk
-from actors.execution_core.ports import Ports
-from actors.execution_core.quotes import QuoteSender
-from actors.execution_core.truth import Truth
+from actors.execution.books import AccountBooks
+from actors.execution.desk import Desk
+from actors.execution.ports import Ports
+from actors.execution.quotes import QuoteSender
+from actors.execution.truth import Truth
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.order import Side, TimeInForce

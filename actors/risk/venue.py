@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from actors.risk_guard import GuardedGateway, OrderGuard
+from actors.risk.guard import GuardedGateway, OrderGuard
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument

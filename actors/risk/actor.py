@@ -10,15 +10,14 @@ import asyncio
 import os
 import signal
 
-from actors.risk_memory import MemoryKeeper
-from actors.risk_tables import RiskTables
-from actors.risk_venue import RiskGateway, VenueView
+from actors.risk.memory import MemoryKeeper
+from actors.risk.tables import RiskTables
+from actors.risk.venue import RiskGateway, VenueView
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError
 from domain.order import TradingState
 from messages.commands import Command, Flatten, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
-from runtime.process import run_actor
 from trading.ledger import Pnl
 from trading.risk.account import NO_PNL
 from trading.risk.drawdown import Drawdown
@@ -321,7 +320,3 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid > 0
-
-
-if __name__ == "__main__":
-    run_actor("risk", RiskActor, loop="async")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from actors.execution_core.desk import Desk
+from actors.execution.desk import Desk
 from domain.reports import PositionReport
 from domain.units import decimal_number
 from trading.ledger import Ledger, Pnl

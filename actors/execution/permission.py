@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.execution_core.desk import Desk
-from actors.execution_core.watch import Watch
+from actors.execution.desk import Desk
+from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
 from domain.order import LIMITS_AGE_NS_MAX, TradingState
 from domain.records import LIMITS

@@ -1,0 +1,1 @@
+"""Wishes → orders at the venue, and what became of them."""

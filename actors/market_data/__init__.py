@@ -1,0 +1,1 @@
+"""Public feed → books, tickers, trades in shared memory."""

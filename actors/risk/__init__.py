@@ -1,0 +1,1 @@
+"""Positions, profit and loss, limits; the process that may say no."""

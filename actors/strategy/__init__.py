@@ -1,0 +1,1 @@
+"""Newest tick → wish, and the explanation of each quote."""
