@@ -124,7 +124,7 @@ class ConditionalOrdersChannel(Channel):
         self._account = account
 
     def first_message(self) -> bytes:
-        return wire.notification(self.name, self._payload(), snapshot=True)
+        return wire.notification(self.name, self._payload())
 
     def on_change(self) -> None:
         self.publish(self._payload())

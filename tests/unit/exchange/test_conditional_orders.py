@@ -35,7 +35,7 @@ def test_a_created_order_is_answered_and_then_active_in_the_full_list(trader: An
     assert created["status"] == "created"
     assert created["target"] == "last"
     first, *_, last = trader.notes("account.conditional_orders")
-    assert first == {"channel_name": "account.conditional_orders", "notification": [], "snapshot": True}
+    assert first == {"channel_name": "account.conditional_orders", "notification": []}
     assert last["notification"] == [{**created, "status": "active"}]
     assert trader.result("private/open_conditional_orders") == [{**created, "status": "active"}]
 
