@@ -21,7 +21,7 @@ from typing import Any
 import jwt
 import pytest
 from thalex import Thalex
-from thalex.thalex import Direction
+from thalex.thalex import Direction, Product, Quote, SideQuote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_S_MAX = 15.0
@@ -262,6 +262,68 @@ def test_a_real_recording_is_served(start: Callable[..., Running], recordings: P
         await peer.thalex.disconnect()
 
     asyncio.run(session())
+
+
+def test_accounts_have_keys_of_their_own_and_do_not_see_each_other(start: Callable[..., Running]) -> None:
+    running = start("--accounts", 2)
+    keys = [json.loads(Path(each["key_file"]).read_text()) for each in running.ready["accounts"]]
+    assert [key["account_number"] for key in keys] == ["A000000001", "A000000002"]
+
+    async def session() -> None:
+        peers = []
+        for key in keys:
+            peer = Peer(running.url)
+            await peer.thalex.connect()
+            await peer.thalex.login(key["key_id"], key["private_key"], id=1)
+            assert (await peer.answer(1))["result"]["account_number"] == key["account_number"]
+            peers.append(peer)
+        await peers[0].thalex.insert(Direction.BUY, PERPETUAL, amount=0.1, price=99_500, id=2)
+        await peers[0].answer(2)
+        for peer, count in zip(peers, (1, 0), strict=True):
+            await peer.thalex.open_orders(id=3)
+            assert len((await peer.answer(3))["result"]) == count
+            await peer.thalex.disconnect()
+
+    asyncio.run(session())
+
+
+def test_mass_quotes_of_the_official_client_are_counted(start: Callable[..., Running], tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.json"
+    running = start("--metrics-file", metrics)
+
+    async def session() -> None:
+        peer = await logged_in(running)
+        await peer.thalex.set_cancel_on_disconnect(6, id=2)
+        await peer.thalex.set_mm_protection(Product.BTC_FUTURES, 0.5, 1, id=3)
+        assert (await peer.answer(3))["result"] is None
+        quote = Quote(PERPETUAL, SideQuote(99_500, 0.1), SideQuote(100_500, 0.1))
+        await peer.thalex.mass_quote([quote], post_only=True, id=4)
+        assert (await peer.answer(4))["result"] == {"n_success": 2, "n_fail": 0, "errors": []}
+        await asyncio.to_thread(wait_for, lambda: json.loads(metrics.read_bytes())["open_orders"] == 2, "the metrics")
+        await peer.thalex.disconnect()
+
+    asyncio.run(session())
+
+
+def test_a_schedule_of_faults_cuts_the_connection(start: Callable[..., Running], tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    path.write_text('[{"kind": "disconnect", "at_s": 1.5}]')
+    running = start("--faults", path)
+
+    async def session() -> None:
+        peer = await logged_in(running)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(peer.thalex.ws.wait_closed(), ANSWER_S_MAX)
+        assert not peer.thalex.connected()
+
+    asyncio.run(session())
+
+
+def test_a_bad_schedule_of_faults_is_one_clear_line(tmp_path: Path) -> None:
+    code, errors = run("--faults", '[{"kind": "earthquake"}]')
+    assert code == 2
+    assert "expected a JSON list of faults; Invalid enum value 'earthquake'" in errors
+    assert run("--faults", tmp_path / "none.json")[0] == 2
 
 
 # -- starting and ending -----------------------------------------------------------------------

@@ -65,7 +65,9 @@ def shape(fields: dict[str, Check]) -> Check:
             for name, item in value.items()
             if name in {**required, **optional} and not {**required, **optional}[name](item)
         ]
-        assert not (missing or unknown or wrong), f"missing {missing}, unknown {unknown}, wrong {wrong} in {value}"
+        assert not missing, f"missing {missing} in {value}"
+        assert not unknown, f"unknown {unknown} in {value}"
+        assert not wrong, f"wrong {wrong} in {value}"
         return True
 
     return fits
