@@ -23,7 +23,7 @@ from exchange.gateways.thalex.session import Method, Methods, Session
 class HistoryParams(Struct):
     """Times in seconds, both ends included. `bookmark` is what the page before answered."""
 
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     time_low: int | float | None = None
     time_high: int | float | None = None
     bookmark: str | None = None

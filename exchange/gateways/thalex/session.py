@@ -228,7 +228,8 @@ class Session:
             raise RequestError(ErrorCode.NOT_LOGGED_IN, "not logged in: call public/login first")
         code = self.context.faults.error_for(self, request.method, method.bucket is not None)
         if code is not None:
-            raise RequestError(code, "temporary failure")
+            is_storm = code == ErrorCode.THROTTLE_EXCEEDED
+            raise RequestError(code, "throttle exceeded" if is_storm else "temporary failure")
         if method.bucket is not None:
             now_ns = self.context.engine.scheduler.monotonic_ns()
             if not self.buckets[method.bucket].try_take(now_ns):
