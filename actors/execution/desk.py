@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -30,7 +31,14 @@ _STATE = LIMITS.word("state")
 _LIMITS_POSITION = LIMITS.word("position_lots")
 _POSITION_MAX = LIMITS.word("position_lots_max")
 _ORDER_MAX = LIMITS.word("order_lots_max")
-_LADDER_WORDS = range(ACCOUNT.word("bid_count"), ACCOUNT.word("session_time_ns"))
+_ACCOUNT_ROW = ACCOUNT.word("instrument")
+_ACCOUNT_UPDATED = ACCOUNT.word("updated_time_ns")
+_ACCOUNT_IS_KNOWN = ACCOUNT.word("is_known")
+_ACCOUNT_POSITION = ACCOUNT.word("position_lots")
+_ACCOUNT_BUY, _ACCOUNT_SELL = ACCOUNT.word("pending_buy_lots"), ACCOUNT.word("pending_sell_lots")
+_ACCOUNT_FILLS = ACCOUNT.word("fill_count")
+_LADDER_WORDS = slice(ACCOUNT.word("bid_count"), ACCOUNT.word("session_time_ns"))
+_NO_LADDERS = array("q", [0] * (_LADDER_WORDS.stop - _LADDER_WORDS.start))
 _ACCOUNT_LADDERS = (
     (ACCOUNT.word("bid_count"), ACCOUNT.word("bid_price_ticks"), ACCOUNT.word("bid_size_lots")),
     (ACCOUNT.word("ask_count"), ACCOUNT.word("ask_price_ticks"), ACCOUNT.word("ask_size_lots")),
@@ -42,6 +50,12 @@ _HOLDS = {
     OrderState.PENDING_CANCEL: Hold.LEAVING,
     OrderState.UNKNOWN: Hold.UNKNOWN,
 }
+# Bound once: Python 3.11 takes ten times as long to find a member in its enum class as a name in its module.
+_BUY, _SELL = Side.BUY, Side.SELL
+_LEAVING = Hold.LEAVING
+_QUOTED = OffReason.QUOTED
+_REDUCING = TradingState.REDUCING
+_QUOTING_STATES = frozenset({TradingState.ACTIVE, TradingState.REDUCING, TradingState.RECOVERING})
 
 
 class Wish(NamedTuple):
@@ -111,17 +125,18 @@ class Desk:
     def take_wish(self, table: TableReader) -> Wish:
         """Read the row that `table` has loaded."""
         ints = table.ints
-        ladders = []
+        ladders: list[list[Level]] = []
         for count_word, price_word, size_word in _WISH_LADDERS:
-            count = min(ints[count_word], QUOTE_LEVELS_MAX)
-            levels = ((ints[price_word + i], ints[size_word + i]) for i in range(count))
-            ladders.append([level for level in levels if level[1] > 0])
+            count = max(min(ints[count_word], QUOTE_LEVELS_MAX), 0)
+            prices = ints[price_word : price_word + count].tolist()
+            sizes = ints[size_word : size_word + count].tolist()
+            ladders.append([level for level in zip(prices, sizes, strict=True) if level[1] > 0])
         self.wish = Wish(
             ints[_WISH_ID],
             ints[_WISH_EPOCH],
             ints[_WISH_SOURCE],
             ints[_WISH_COMPUTED],
-            (ints[_WISH_BID_OFF] == OffReason.QUOTED, ints[_WISH_ASK_OFF] == OffReason.QUOTED),
+            (ints[_WISH_BID_OFF] == _QUOTED, ints[_WISH_ASK_OFF] == _QUOTED),
             ladders[0],
             ladders[1],
         )
@@ -131,12 +146,12 @@ class Desk:
         """Return the wish without what the limits in `limits` would refuse, so that resting orders obey them too."""
         ints = limits.ints
         state = ints[_STATE]
-        if state not in (TradingState.ACTIVE, TradingState.REDUCING, TradingState.RECOVERING):
+        if state not in _QUOTING_STATES:
             self.is_allowed = (False, False)
             return [], []
         high_lots = max(self.position_lots, ints[_LIMITS_POSITION])
         low_lots = min(self.position_lots, ints[_LIMITS_POSITION])
-        reach_lots = 0 if state == TradingState.REDUCING else ints[_POSITION_MAX]
+        reach_lots = 0 if state == _REDUCING else ints[_POSITION_MAX]
         buy_room = reach_lots - high_lots
         sell_room = reach_lots + low_lots
         lots_min, lots_max = self.instrument.order_lots_min, ints[_ORDER_MAX]
@@ -160,21 +175,21 @@ class Desk:
         best_bid, best_ask = NO_OWN_BID_TICKS, NO_OWN_ASK_TICKS
         count = 0
         for order in orders:
-            hold = Hold.LEAVING if order.is_operator else _HOLDS[order.state]
+            hold = _LEAVING if order.is_operator else _HOLDS[order.state]
             terms = order.terms if order.target is None else order.target
             aggressive_ticks = order.aggressive_price_ticks
             live = LiveOrder(order.client_order_id, *terms, order.filled_lots, aggressive_ticks, hold)
             exposed_lots = order.exposed_lots
             count += 1
-            if order.side is Side.BUY:
+            if order.side is _BUY:
                 bids.append(live)
                 lots[0] += exposed_lots
-                leaving[0] += exposed_lots * (hold is Hold.LEAVING)
+                leaving[0] += exposed_lots * (hold is _LEAVING)
                 best_bid = max(best_bid, aggressive_ticks)
             else:
                 asks.append(live)
                 lots[1] += exposed_lots
-                leaving[1] += exposed_lots * (hold is Hold.LEAVING)
+                leaving[1] += exposed_lots * (hold is _LEAVING)
                 best_ask = min(best_ask, aggressive_ticks)
         exposure = self.exposure
         exposure.position_lots = self.position_lots
@@ -190,7 +205,7 @@ class Desk:
         ladders: tuple[list[Level], list[Level]] = ([], [])
         pending = [0, 0]
         for order in orders:
-            side = order.side is Side.SELL
+            side = order.side is _SELL
             if order.is_confirmed_open:
                 ladders[side].append((order.price_ticks, order.remaining_lots))
             pending[side] += order.exposed_lots - (order.remaining_lots if order.is_confirmed_open else 0)
@@ -200,14 +215,13 @@ class Desk:
         quoted_time.count(now_ns)
         quoted_time.now_is((bool(ladders[0]), bool(ladders[1])), self.is_allowed)
         ints = table.ints
-        ints[ACCOUNT.word("instrument")] = self.row
-        ints[ACCOUNT.word("updated_time_ns")] = now_ns
-        ints[ACCOUNT.word("is_known")] = is_known
-        ints[ACCOUNT.word("position_lots")] = self.position_lots
-        ints[ACCOUNT.word("pending_buy_lots")], ints[ACCOUNT.word("pending_sell_lots")] = pending
-        ints[ACCOUNT.word("fill_count")] = self.fill_count
-        for word in _LADDER_WORDS:
-            ints[word] = 0
+        ints[_ACCOUNT_ROW] = self.row
+        ints[_ACCOUNT_UPDATED] = now_ns
+        ints[_ACCOUNT_IS_KNOWN] = is_known
+        ints[_ACCOUNT_POSITION] = self.position_lots
+        ints[_ACCOUNT_BUY], ints[_ACCOUNT_SELL] = pending
+        ints[_ACCOUNT_FILLS] = self.fill_count
+        ints[_LADDER_WORDS] = _NO_LADDERS
         for (count_word, price_word, size_word), ladder in zip(_ACCOUNT_LADDERS, ladders, strict=True):
             shown = ladder[:QUOTE_LEVELS_MAX]
             ints[count_word] = len(shown)

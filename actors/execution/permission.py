@@ -15,6 +15,7 @@ RISK_SILENT = "risk is silent"
 WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
 HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
 LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
+_HALTED_STATE = int(TradingState.HALTED)
 _WRITTEN = LIMITS.word("written_time_ns")
 _STATE = LIMITS.word("state")
 _BOUNDS = tuple(LIMITS.word(name) for name in ("state", "position_lots", "position_lots_max", "order_lots_max"))
@@ -66,7 +67,7 @@ class Permission:
         written_ns = ints[_WRITTEN]
         if abs(now_ns - written_ns) > LIMITS_AGE_NS_MAX:
             return RISK_SILENT
-        is_halted = ints[_STATE] == TradingState.HALTED
+        is_halted = ints[_STATE] == _HALTED_STATE
         if self.halted_time_ns and (is_halted or written_ns < self.halted_time_ns + HALT_SETTLES_NS):
             return HALTED
         bounds = tuple([ints[word] for word in _BOUNDS])

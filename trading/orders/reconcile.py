@@ -80,6 +80,10 @@ class Plan(NamedTuple):
 
 Level = tuple[int, int]  # price in ticks, size in lots
 
+# Bound once: Python 3.11 takes ten times as long to find a member in its enum class as a name in its module.
+_FREE, _BUSY, _LEAVING = Hold.FREE, Hold.BUSY, Hold.LEAVING
+_CANCEL, _AMEND, _INSERT = StepKind.CANCEL, StepKind.AMEND, StepKind.INSERT
+
 
 def reconcile(
     bids: Sequence[Level],
@@ -116,16 +120,18 @@ def _side_steps(
 ) -> _SideSteps:
     steps = _SideSteps([], [], [])
     if not wanted:
-        steps.cancels.extend(_cancel(order, is_buy) for order in live if order.hold <= Hold.BUSY)
+        steps.cancels.extend(_cancel(order, is_buy) for order in live if order.hold <= _BUSY)
         return steps
     sign = -1 if is_buy else 1  # sign * price grows away from the other side
-    staying = sorted((o for o in live if o.hold is not Hold.LEAVING), key=lambda o: sign * o.price_ticks)
+    staying = [order for order in live if order.hold is not _LEAVING]
+    if len(staying) > 1:
+        staying.sort(key=lambda order: sign * order.price_ticks)
     kept, loose, missing = _match(wanted, staying, sign, threshold_ticks)
     for order, level in kept:
         _resize(steps, order, level, is_buy, tolerance_permille)
-    free = [order for order in loose if order.hold is Hold.FREE]
+    free = [order for order in loose if order.hold is _FREE]
     for order in loose:
-        if order.hold is not Hold.FREE and missing:
+        if order.hold is not _FREE and missing:
             # It will be moved once it is answered: it holds the nearest place, so that nothing is sent twice.
             missing.remove(min(missing, key=lambda level: abs(level[0] - order.price_ticks)))
     for order, level in zip(free, missing, strict=False):
@@ -163,7 +169,7 @@ def _match(
 
 def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tolerance_permille: int) -> None:
     """Change the size of an order that stays, when it is too far off."""
-    if order.hold is not Hold.FREE:
+    if order.hold is not _FREE:
         return
     price_ticks, wanted_lots = level
     open_lots = order.size_lots - order.filled_lots
@@ -179,10 +185,14 @@ def _without_self_cross(
     buys: list[Step], sells: list[Step], live_bids: Sequence[LiveOrder], live_asks: Sequence[LiveOrder]
 ) -> tuple[list[Step], int]:
     """Return the advancing steps that cannot meet an order of ours, best first, and how many had to wait."""
+    if not (buys or sells):
+        return [], 0
     lowest_ask = min((order.aggressive_price_ticks for order in live_asks), default=None)
     highest_bid = max((order.aggressive_price_ticks for order in live_bids), default=None)
-    buys.sort(key=lambda step: -step.price_ticks)
-    sells.sort(key=lambda step: step.price_ticks)
+    if len(buys) > 1:
+        buys.sort(key=lambda step: -step.price_ticks)
+    if len(sells) > 1:
+        sells.sort(key=lambda step: step.price_ticks)
     passed: list[Step] = []
     held_back = 0
     for rank in range(max(len(buys), len(sells))):
@@ -203,12 +213,12 @@ def _without_self_cross(
 
 
 def _cancel(order: LiveOrder, is_buy: bool) -> Step:
-    return Step(StepKind.CANCEL, order.client_order_id, is_buy, 0, 0, 0)
+    return Step(_CANCEL, order.client_order_id, is_buy, 0, 0, 0)
 
 
 def _amend(order: LiveOrder, price_ticks: int, open_lots: int, is_buy: bool) -> Step:
-    return Step(StepKind.AMEND, order.client_order_id, is_buy, price_ticks, order.filled_lots + open_lots, open_lots)
+    return Step(_AMEND, order.client_order_id, is_buy, price_ticks, order.filled_lots + open_lots, open_lots)
 
 
 def _insert(level: Level, is_buy: bool) -> Step:
-    return Step(StepKind.INSERT, 0, is_buy, level[0], level[1], level[1])
+    return Step(_INSERT, 0, is_buy, level[0], level[1], level[1])
