@@ -164,9 +164,9 @@ def _orders_per_tick(result: Result) -> float:
 
 
 def _stage_lines(rounds: Sequence[Mapping[str, Mapping[str, Any]]]) -> list[Line]:
-    stages = list(dict.fromkeys(stage for one in rounds for stage in one))
+    stages = list(dict.fromkeys(stage for one in rounds for stage in one if one[stage]["n"]))
     return [
-        figure(f"stage.{stage}_{name}", [one[stage][name] for one in rounds if stage in one], "µs")
+        figure(f"stage.{stage}_{name}", [one[stage][name] for one in rounds if stage in one and one[stage]["n"]], "µs")
         for stage in stages
         for name in QUANTILES
     ]
