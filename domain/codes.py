@@ -19,6 +19,8 @@ class OffReason(IntEnum):
     NOT_WARM = 8  # an estimator has neither prior nor enough samples
     STOPPING = 9
     SIZE_MIN = 10  # the order size is below the smallest that the venue takes
+    INSTRUMENT_CHANGED = 11  # the venue changed tick or lot size: a new session takes the new grid
+    INSTRUMENT_REMOVED = 12  # the venue no longer lists it: expired or delisted
 
 
 class ClampFlag(IntFlag):
@@ -72,6 +74,7 @@ class RiskReason(IntEnum):
     HALTED = 20
     POSITION_DIFFERS = 21  # risk and execution disagree on the position for too long
     SESSION_ENDS = 22  # risk is stopping, or outlives its supervisor
+    INSTRUMENT_OFF = 23  # the venue removed the instrument, or changed its tick or lot size
 
 
 class SegmentKind(IntEnum):

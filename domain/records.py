@@ -135,7 +135,8 @@ INSTRUMENT = RecordType(
             ("order_lots_min", "smallest order, lots"),
             ("kind", "1 perpetual, 2 future, 3 option, 4 roll, 5 spot"),
             ("expiry_ns", "Unix ns; 0 = none"),
-            ("is_ready", "1 once the venue has confirmed it"),
+            ("is_ready", "1 while the venue lists it with the tick and lot size that the session began with"),
+            ("off_reason", "why it is not ready: 0, else an OffReason (11 changed, 12 removed)"),
         ),
     ],
 )

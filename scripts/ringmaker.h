@@ -56,7 +56,7 @@ _Static_assert(sizeof(struct rm_header) == 256, "rm_header");
 
 /* What market_data learned of an instrument; row number = `instrument` in every other record. */
 #define RM_INSTRUMENT_TYPE_ID 1
-#define RM_INSTRUMENT_LAYOUT_HASH INT64_C(0x36acbb1634c09f0a)
+#define RM_INSTRUMENT_LAYOUT_HASH INT64_C(0x51ec75db06b60792)
 struct rm_instrument {
     int64_t sequence;           /* owned by the ring or table; see the layout page */
     char name[40];              /* venue's name */
@@ -67,8 +67,9 @@ struct rm_instrument {
     int64_t order_lots_min;     /* smallest order, lots */
     int64_t kind;               /* 1 perpetual, 2 future, 3 option, 4 roll, 5 spot */
     int64_t expiry_ns;          /* Unix ns; 0 = none */
-    int64_t is_ready;           /* 1 once the venue has confirmed it */
-    char _reserved[48];
+    int64_t is_ready;           /* 1 while the venue lists it with the tick and lot size that the session began with */
+    int64_t off_reason;         /* why it is not ready: 0, else an OffReason (11 changed, 12 removed) */
+    char _reserved[40];
 };
 _Static_assert(offsetof(struct rm_instrument, sequence) == 0, "rm_instrument.sequence");
 _Static_assert(offsetof(struct rm_instrument, name) == 8, "rm_instrument.name");
@@ -80,6 +81,7 @@ _Static_assert(offsetof(struct rm_instrument, order_lots_min) == 112, "rm_instru
 _Static_assert(offsetof(struct rm_instrument, kind) == 120, "rm_instrument.kind");
 _Static_assert(offsetof(struct rm_instrument, expiry_ns) == 128, "rm_instrument.expiry_ns");
 _Static_assert(offsetof(struct rm_instrument, is_ready) == 136, "rm_instrument.is_ready");
+_Static_assert(offsetof(struct rm_instrument, off_reason) == 144, "rm_instrument.off_reason");
 _Static_assert(sizeof(struct rm_instrument) == 192, "rm_instrument");
 
 /* The best levels of one order book, ours included, best first; unused levels are 0. */

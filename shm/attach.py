@@ -67,7 +67,7 @@ class Session:
         """Return the instruments in row order; empty until the venue has confirmed the first."""
         reader = self.table("instruments")
         rows = (reader.read(row) for row in range(reader.rows))
-        return [row.name for row in rows if row is not None and row.is_ready]
+        return [row.name for row in rows if row is not None]
 
     def __getitem__(self, segment: str) -> Any:
         if segment not in self._readers:

@@ -14,6 +14,7 @@ from structlog.stdlib import BoundLogger
 
 from domain.book import Book
 from domain.clock import Clock
+from domain.grid import IN_FORCE, Off, grid_in, off_of
 from domain.instrument import Instrument
 from domain.records import BOOK, BOOK_LEVELS, FEED, INSTRUMENT, TICKER, TRADE
 from shm.counters import Counters
@@ -104,6 +105,7 @@ class MarketDataPublisher:
         self._books = [Book(window_levels) for _ in names]
         self._is_valid = [False] * len(self._names)
         self._underlyings = [""] * len(self._names)
+        self._off: list[Off] = [IN_FORCE] * len(self._names)
         self._index_prices: dict[str, float] = {}
         self._has_been_ready = False
         self._contradiction_ns_max = contradiction_ns_max
@@ -120,25 +122,43 @@ class MarketDataPublisher:
 
     # ---- life of the feed ----------------------------------------------------------------------------
 
+    def is_instrument_known(self, row: int) -> bool:
+        """Return whether the instruments table has it, from this process or the one before."""
+        return self._out.instruments.load_own(row)
+
     def on_instruments(self, instruments: dict[str, Instrument]) -> None:
-        """Write the instruments table and follow the indices."""
+        """Bring the instruments table to what the venue lists now, and follow the indices."""
         assert self._feed is not None, "attach comes first"
         for row, name in enumerate(self._names):
-            instrument = instruments[name]
-            self._write_instrument(row, instrument, is_ready=True)
-            self._underlyings[row] = instrument.underlying
-            self._feed.follow_index(instrument.underlying)
+            instrument = instruments.get(name)
+            self.on_instrument_changed(row, instrument)
+            if instrument is not None:
+                self._underlyings[row] = instrument.underlying
+                self._feed.follow_index(instrument.underlying)
 
     def on_instrument_changed(self, row: int, instrument: Instrument | None) -> None:
-        """Write an instrument anew; one that was removed has no valid book any more."""
-        if instrument is not None:
-            self._write_instrument(row, instrument, is_ready=True)
+        """Take a definition of the venue: the first is the session's, another switches the instrument off.
+
+        The row goes on telling the grid that the session began with. A removed instrument has no valid book.
+        """
+        table = self._out.instruments
+        is_known = table.load_own(row)
+        off = off_of(grid_in(table), instrument) if is_known else IN_FORCE
+        was_off, self._off[row] = self._off[row], off
+        if off is IN_FORCE:
+            assert instrument is not None, f"{self._names[row]} was never listed"
+            self._write_instrument(row, instrument)
+            if was_off is not IN_FORCE:
+                self._log.info("the instrument is as the session began with it again", instrument=instrument.name)
             return
-        self._log.error("the venue removed an instrument", instrument=self._names[row])
-        self._out.instruments.load_own(row)
-        self._out.instruments.ints[INSTRUMENT.word("is_ready")] = 0
-        self._out.instruments.publish(row)
-        self._invalidate(row)
+        table.ints[INSTRUMENT.word("is_ready")] = 0
+        table.ints[INSTRUMENT.word("off_reason")] = off.reason
+        table.publish(row)
+        if off != was_off:
+            self._log.error("instrument off: nothing is quoted in it", instrument=self._names[row], reason=off.text)
+        if instrument is None:
+            self._invalidate(row)
+        self._out.wake_strategy()
 
     def on_feed_ready(self) -> None:
         """Count the connection and say that the feed is up."""
@@ -307,7 +327,7 @@ class MarketDataPublisher:
             self._out.counters.add("trades", len(trades))
             self._out.wake_strategy()
 
-    def _write_instrument(self, row: int, instrument: Instrument, *, is_ready: bool) -> None:
+    def _write_instrument(self, row: int, instrument: Instrument) -> None:
         table = self._out.instruments
         record = table.scratch[0]
         record["name"] = instrument.name.encode()
@@ -318,7 +338,8 @@ class MarketDataPublisher:
         record["order_lots_min"] = instrument.order_lots_min
         record["kind"] = int(instrument.kind)
         record["expiry_ns"] = instrument.expiry_ns
-        record["is_ready"] = int(is_ready)
+        record["is_ready"] = 1
+        record["off_reason"] = 0
         table.publish(row)
 
 

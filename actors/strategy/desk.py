@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import OffReason
-from domain.records import BOOK, INSTRUMENT, SHARED_MARKET_DATA, WISH
+from domain.grid import grid_in, off_in
+from domain.records import BOOK, SHARED_MARKET_DATA, WISH
 from shm.doorbell import Doorbell
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
@@ -29,11 +30,6 @@ _TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
 _STATUS = SHARED_MARKET_DATA.word("status")
 _MID = SHARED_MARKET_DATA.word("mid")
 _VOLATILITY = SHARED_MARKET_DATA.word("volatility")
-_TICK_SIZE = INSTRUMENT.word("tick_size")
-_LOT_SIZE = INSTRUMENT.word("lot_size")
-_MULTIPLIER = INSTRUMENT.word("contract_multiplier")
-_ORDER_LOTS_MIN = INSTRUMENT.word("order_lots_min")
-_IS_READY = INSTRUMENT.word("is_ready")
 
 
 class Shared(NamedTuple):
@@ -111,7 +107,7 @@ class Desk:
         self.has_news = True
 
     def refresh(self, books_position: int) -> bool:
-        """Take over what changed in the tables; return True when the instrument became known or changed."""
+        """Take over what changed in the tables; return True when the instrument became known."""
         shared = self._shared
         seen = load_if_changed(shared.accounts, self.row, self._account_seen)
         if seen != self._account_seen:
@@ -162,17 +158,18 @@ class Desk:
     def _take_instrument(self, books_position: int) -> bool:
         """Configure the quoter for the instrument in the table reader, and start from the newest book known."""
         table = self._shared.instruments
-        if table.ints[_IS_READY] != 1:
-            return False
-        floats = table.floats
-        units = Units(floats[_TICK_SIZE], floats[_LOT_SIZE], floats[_MULTIPLIER], table.ints[_ORDER_LOTS_MIN])
-        if units == self._units:
+        units = Units(*grid_in(table))
+        off = off_in(table).reason
+        if self._units is not None and units != self._units:
+            off = OffReason.INSTRUMENT_CHANGED  # the row never changes its grid: whoever wrote this counts otherwise
+        self.quoter.switch_instrument_off(off)
+        self.has_news = True
+        if self._units is not None:
             return False
         self._units = units
         self.quoter.configure(self._config, units)
         if load_if_changed(self._shared.book_table, self.row, 0):
             self.take_book(self._shared.book_table.ints, books_position)
-        self.has_news = True
         return True
 
     def _publish_market(self) -> None:

@@ -188,6 +188,30 @@ def test_books_become_wishes_with_explanations(stage: Stage) -> None:
     assert again["computed_time_ns"] - moved["computed_time_ns"] >= 3 * CONFIG.wish_refresh_ms * NS_PER_MS * 0.9
 
 
+def test_an_instrument_that_market_data_switches_off_is_not_quoted(stage: Stage) -> None:
+    stage.tick(100_000.0, 100_001.0)
+    stage.start()
+    stage.wait_quoted()
+    # If the venue has another grid, I expect both sides off, also from a strategy that starts then
+    stage.write("instruments", is_ready=0, off_reason=OffReason.INSTRUMENT_CHANGED)
+    off = stage.wait_for(lambda wish: wish["bid_off_reason"] == OffReason.INSTRUMENT_CHANGED)
+    assert (off["ask_off_reason"], off["bid_count"], off["ask_count"]) == (OffReason.INSTRUMENT_CHANGED, 0, 0)
+    assert stage.process is not None
+    stage.process.kill()
+    stage.process.wait()
+    stage.start()
+    off = stage.wait_for(lambda wish: wish["strategy_epoch"] == 2)
+    assert (off["bid_off_reason"], off["bid_count"]) == (OffReason.INSTRUMENT_CHANGED, 0)
+    # If another grid is written over the session's as if it were in force, I expect it not to be taken
+    stage.write("instruments", is_ready=1, off_reason=0)
+    stage.wait_quoted()
+    stage.write("instruments", lot_size=0.0001)
+    stage.wait_for(lambda wish: wish["bid_off_reason"] == OffReason.INSTRUMENT_CHANGED)
+    # If it is as it was, I expect quotes
+    stage.write("instruments", lot_size=0.001)
+    stage.wait_quoted()
+
+
 def test_orders_and_positions_reach_the_quotes(stage: Stage) -> None:
     stage.tick(100_000.0, 100_001.0)
     stage.start()

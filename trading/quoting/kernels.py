@@ -160,6 +160,8 @@ def _both_sides_off(
     now_ns = moment["now_ns"]
     if moment["is_stopping"] == 1:
         return _STOPPING
+    if moment["instrument_off"] != _QUOTED:
+        return int(moment["instrument_off"])
     if moment["is_paused"] == 1:
         return _PAUSED
     if state["is_book_usable"] != 1:

@@ -36,6 +36,7 @@ _TRADE_POSITION = word_of("moment", "trade_position")
 _PARAMS_HASH = word_of("moment", "params_hash")
 _IS_PAUSED = word_of("moment", "is_paused")
 _IS_STOPPING = word_of("moment", "is_stopping")
+_INSTRUMENT_OFF = word_of("moment", "instrument_off")
 _IS_CONNECTED = word_of("moment", "is_connected")
 _ALIVE = word_of("moment", "alive_time_ns")
 _WRITE_NOW = word_of("moment", "write_now")
@@ -131,6 +132,10 @@ class Quoter:
     def pause(self, is_paused: bool) -> None:
         """Take both sides away with PAUSED, or quote again."""
         self.ints[_IS_PAUSED] = is_paused
+
+    def switch_instrument_off(self, reason: OffReason) -> None:
+        """Take both sides away with `reason`; QUOTED = the instrument is as it was again."""
+        self.ints[_INSTRUMENT_OFF] = reason
 
     def stop(self) -> None:
         """Take both sides away with STOPPING from now on."""

@@ -173,6 +173,7 @@ MOMENT = _role(
         "params_hash",
         "is_paused",
         "is_stopping",
+        "instrument_off",  # an OffReason: the venue removed or changed the instrument; 0 = it did not
         "is_connected",  # the feed is subscribed
         "alive_time_ns",  # last sign of life of the feed, monotonic
         "write_now",  # 1 = write the wish even when it has not changed

@@ -48,6 +48,10 @@ class FeedListener(Protocol):
     `receive_ns` (monotonic) and `receive_realtime_ns` are the moment when the frame's callback began.
     """
 
+    def is_instrument_known(self, row: int) -> bool:
+        """Whether the venue has listed it in this session: its absence later is no mistake of the configuration."""
+        ...
+
     def on_instruments(self, instruments: dict[str, Instrument]) -> None:
         """The venue's active instruments, after each connection; ours are among them the first time."""
         ...
@@ -130,7 +134,10 @@ class ThalexFeed:
             self._handlers[self._books[row].name] = (self._on_book, row)
             self._handlers[f"ticker.{name}.{config.ticker_delay}"] = (self._on_ticker, row)
             self._handlers[f"recent_trades.{name}.single"] = (self._on_trades, row)
-        self._needed_channels = [name for name, (_, row) in self._handlers.items() if row >= 0]
+        self._row_channels = [
+            [name for name, (_, of) in self._handlers.items() if of == row] for row in range(len(self._names))
+        ]
+        self._whole: set[int] = set()  # rows whose next resync is one of all their channels
         self.is_connected = False
 
     # ---- for the owner -------------------------------------------------------------------------------
@@ -182,12 +189,25 @@ class ThalexFeed:
 
     async def open_session(self) -> None:
         """List the instruments and subscribe."""
-        session = Session.public(self._needed_channels, Requests(self._config.request_timeout_ns))
-        self._session = session
         self._settled = asyncio.get_running_loop().create_future()
+        self.begin_session()
+        await self._settled
+
+    def begin_session(self) -> None:
+        """Send the first request of a new session."""
+        session = Session.public((), Requests(self._config.request_timeout_ns), self._listed_channels)
+        self._session = session
         session.start(self._clock.monotonic_ns())
         self._flush(session)
-        await self._settled
+
+    def _listed_channels(self, listed: dict[str, Instrument]) -> list[str]:
+        channels = [
+            channel
+            for name, of_row in zip(self._names, self._row_channels, strict=True)
+            if name in listed
+            for channel in of_row
+        ]
+        return channels or [SYSTEM_CHANNEL]
 
     def on_frame(self, frame: bytes | memoryview) -> None:
         receive_ns = self._clock.monotonic_ns()
@@ -262,15 +282,17 @@ class ThalexFeed:
             self._settle(ConnectivityError(event.reason))
 
     def _on_listed(self, instruments: dict[str, Instrument], now_ns: int) -> None:
-        unlisted = [name for name in self._names if name not in instruments]
-        if unlisted:
-            self._settle(ConfigError(_unlisted_text(unlisted[0], instruments)))
-            self._connection.drop("an instrument is not listed")
-            return
+        for row, name in enumerate(self._names):
+            if name not in instruments and not self._listener.is_instrument_known(row):
+                self._settle(ConfigError(_unlisted_text(name, instruments)))
+                self._connection.drop("an instrument is not listed")
+                return
         self._listener.on_instruments(instruments)
+        self._whole.clear()
         # A snapshot may overtake the answer to the subscription that is about to be written.
-        for book in self._books:
-            book.move("connected", now_ns)
+        for name, book in zip(self._names, self._books, strict=True):
+            if name in instruments:
+                book.move("connected", now_ns)
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_connected = True
@@ -293,37 +315,38 @@ class ThalexFeed:
             if error is not None or missing:
                 self._log.warning("optional channels are missing", channels=missing, reason=str(error))
         elif pending.kind == "leave":
-            row: int = pending.context
+            row, channels = pending.context
             if error is not None and error.code != CODE_NOT_SUBSCRIBED:
-                self._log.warning("cannot leave a channel", channel=self._books[row].name, reason=str(error))
+                self._log.warning("cannot leave a channel", channels=channels, reason=str(error))
             if self._books[row].move("left", now_ns):
-                self._request("public/subscribe", row, "join", now_ns)
+                self._request("public/subscribe", row, channels, "join", now_ns)
         elif pending.kind == "join":
             self._on_joined(pending, answer, now_ns)
 
     def _on_joined(self, pending: Pending, answer: Answer, now_ns: int) -> None:
-        row: int = pending.context
-        channel = self._books[row].name
+        row, channels = pending.context
         if answer.error is not None:
             is_listed = answer.error.code == CODE_ALREADY_SUBSCRIBED
         else:
-            is_listed = channel in answer.value
+            is_listed = set(channels) <= set(answer.value)
         if not is_listed:
-            self._log.warning("cannot join a channel again", channel=channel, reason=str(answer.error))
+            self._log.warning("cannot join a channel again", channels=channels, reason=str(answer.error))
+            if len(channels) > 1:
+                self._whole.add(row)
             self._books[row].doubt(now_ns)
 
     def _resync_if_due(self, row: int, now_ns: int) -> None:
         if self._session is not None and self._books[row].is_resync_due(now_ns):
-            self._log.warning("book resync", channel=self._books[row].name)
+            channels = self._row_channels[row] if row in self._whole else [self._books[row].name]
+            self._log.warning("book resync", channels=channels)
             self._listener.on_book_doubted(row)
-            self._request("unsubscribe", row, "leave", now_ns)
+            self._request("unsubscribe", row, channels, "leave", now_ns)
             self._flush(self._session)
 
-    def _request(self, method: str, row: int, kind: str, now_ns: int) -> None:
+    def _request(self, method: str, row: int, channels: list[str], kind: str, now_ns: int) -> None:
         assert self._session is not None
         decode = decode_void if kind == "leave" else decode_channels
-        params = {"channels": [self._books[row].name]}
-        self._session.request(method, params, decode, now_ns, kind=kind, context=row)
+        self._session.request(method, {"channels": channels}, decode, now_ns, kind=kind, context=(row, channels))
 
     # ---- notifications -------------------------------------------------------------------------------
 
@@ -332,6 +355,8 @@ class ThalexFeed:
         channel = self._books[row]
         book = wire.decode_book(envelope.notification)
         if channel.accepts(is_snapshot, receive_ns):
+            if is_snapshot:
+                self._whole.discard(row)
             self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
 
     def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
@@ -363,7 +388,9 @@ class ThalexFeed:
             if added is None:
                 self._books[row].move("closed", receive_ns)
             elif self._books[row].move("connected", receive_ns):  # it was removed before
-                self._request("public/subscribe", row, "join", receive_ns)
+                self._whole.add(row)
+                self._books[row].doubt(receive_ns)
+                self._resync_if_due(row, receive_ns)
 
 
 def book_channel(config: VenueConfig, instrument_name: str) -> str:

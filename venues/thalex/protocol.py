@@ -35,6 +35,7 @@ CODE_UNAUTHORIZED = 28
 LOGIN_REFUSED_CODES = frozenset({CODE_NOT_LOGGED_IN, CODE_AUTHENTICATION_FAILED, CODE_UNAUTHORIZED})
 
 Decode = Callable[[Any], Any]
+ChooseChannels = Callable[[dict[str, Instrument]], Sequence[str]]
 
 
 class Phase(Enum):
@@ -197,9 +198,16 @@ class Session:
         message_rate: inserts and amends a second that the venue takes, once armed.
     """
 
-    def __init__(self, steps: dict[Phase, Phase], channels: Sequence[str], requests: Requests) -> None:
+    def __init__(
+        self,
+        steps: dict[Phase, Phase],
+        channels: Sequence[str],
+        requests: Requests,
+        choose_channels: ChooseChannels | None = None,
+    ) -> None:
         self._steps = steps
         self._channels = list(channels)
+        self._choose_channels = choose_channels
         self._step_request: Pending | None = None
         self._outgoing: list[bytes] = []
         self._login: dict[str, str] = {}
@@ -219,9 +227,11 @@ class Session:
         return session
 
     @classmethod
-    def public(cls, channels: Sequence[str], requests: Requests) -> Session:
-        """Return a session without login."""
-        return cls(PUBLIC_STEPS, channels, requests)
+    def public(
+        cls, channels: Sequence[str], requests: Requests, choose_channels: ChooseChannels | None = None
+    ) -> Session:
+        """Return a session without login; `choose_channels` names the channels once the instruments are listed."""
+        return cls(PUBLIC_STEPS, channels, requests, choose_channels)
 
     def start(self, now_ns: int) -> None:
         """Begin, once the socket is open."""
@@ -270,6 +280,8 @@ class Session:
         elif self.phase is Phase.ARMING and answer.value is not None:
             self.message_rate = answer.value.message_rate or MESSAGE_RATE_DEFAULT
         event = Listed(answer.value) if self.phase is Phase.LISTING else None
+        if event is not None and self._choose_channels is not None:
+            self._channels = list(self._choose_channels(event.instruments))
         self._advance(now_ns)
         return Ready() if self.phase is Phase.READY else event
 

@@ -13,7 +13,8 @@ import structlog
 
 from actors.market_data.publisher import MarketDataPublisher, MarketOutputs
 from domain.clock import NS_PER_MS, SimClock
-from domain.errors import ConnectivityError
+from domain.codes import OffReason
+from domain.errors import ConfigError, ConnectivityError
 from runtime.session import SessionSegments
 from runtime.topology import ACTORS_BY_NAME
 from shm.counters import Counters
@@ -22,7 +23,6 @@ from shm.record import TableReader, TableWriter
 from shm.ring import RingReader, RingWriter
 from venues.config import VenueConfig
 from venues.thalex.feed import ThalexFeed
-from venues.thalex.protocol import Requests, Session
 
 NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
 BTC, ETH = 0, 1
@@ -82,16 +82,14 @@ class Market:
     def _sent(self, frame: bytes) -> None:
         self.sent.append(json.loads(frame))
 
-    def connect(self) -> None:
-        """Go through the session's steps as the feed's `open_session` does."""
+    def connect(self, instruments: list[dict[str, Any]] = INSTRUMENTS) -> list[str]:
+        """Go through the session's steps; return the channels that the feed asked for."""
         self.sent.clear()
-        channels = self.feed._needed_channels
-        session = Session.public(channels, Requests(5000 * NS_PER_MS))
-        self.feed._session = session
-        session.start(self.clock.monotonic_ns())
-        self.feed._flush(session)
-        self.answer("public/instruments", INSTRUMENTS)
+        self.feed.begin_session()
+        self.answer("public/instruments", instruments)
+        channels: list[str] = next(r for r in self.sent if r["method"] == "public/subscribe")["params"]["channels"]
         self.answer("public/subscribe", channels)
+        return channels
 
     def disconnect(self) -> None:
         self.feed.on_closed("test")
@@ -318,10 +316,76 @@ def test_the_instruments_table_tells_ticks_and_lots(market: Market):
 
 def test_an_instrument_that_the_venue_removes_is_not_ready_and_has_no_book(market: Market):
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
-    market.notify("instruments", [{"removed": INSTRUMENTS[BTC]}, {"added": {**INSTRUMENTS[ETH], "tick_size": 0.5}}])
-    assert market.instruments.snapshot(BTC)[0]["is_ready"] == 0
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    market.notify("instruments", [{"removed": INSTRUMENTS[BTC]}])
+    row = market.instruments.snapshot(BTC)[0]
+    assert (row["is_ready"], row["off_reason"]) == (0, OffReason.INSTRUMENT_REMOVED)
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
-    assert market.instruments.snapshot(ETH)[0]["tick_size"] == 0.5
+    # and the other goes on
+    assert market.instruments.snapshot(ETH)[0]["is_ready"] == 1
+    assert market.book_table.snapshot(ETH)[0]["is_valid"] == 1
+
+
+def test_another_tick_or_lot_size_switches_an_instrument_off_and_is_not_taken(market: Market):
+    for changed in ({"tick_size": 0.5}, {"volume_tick_size": 0.0001}, {"min_order_amount": 0.005}):
+        market.notify("instruments", [{"added": {**INSTRUMENTS[ETH], **changed}}])
+        row = market.instruments.snapshot(ETH)[0]
+        assert (row["is_ready"], row["off_reason"]) == (0, OffReason.INSTRUMENT_CHANGED), changed
+        # the session's own grid stays: prices and sizes in shared memory mean nothing else
+        assert (row["tick_size"], row["lot_size"], row["order_lots_min"]) == (0.1, 0.001, 2)
+        assert market.instruments.snapshot(BTC)[0]["is_ready"] == 1
+    # if the venue takes it back
+    market.notify("instruments", [{"removed": INSTRUMENTS[ETH]}, {"added": INSTRUMENTS[ETH]}])
+    row = market.instruments.snapshot(ETH)[0]
+    assert (row["is_ready"], row["off_reason"]) == (1, 0)
+
+
+def test_another_definition_after_a_reconnect_or_a_restart_switches_an_instrument_off(segments: SessionSegments):
+    first = Market(segments)
+    first.publisher.attach(first.feed)
+    first.connect()
+    first.disconnect()
+    smaller_lot = [INSTRUMENTS[BTC], {**INSTRUMENTS[ETH], "volume_tick_size": 0.0001}]
+    first.connect(smaller_lot)
+    assert first.instruments.snapshot(ETH)[0]["is_ready"] == 0
+    second = Market(segments)
+    second.publisher.attach(second.feed)
+    second.connect(smaller_lot)
+    row = second.instruments.snapshot(ETH)[0]
+    assert (row["is_ready"], row["lot_size"]) == (0, 0.001)
+
+
+def test_an_instrument_that_is_gone_at_a_reconnect_leaves_the_others_alone(segments: SessionSegments):
+    market = Market(segments)
+    market.publisher.attach(market.feed)
+    market.connect()
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.disconnect()
+    # if BTC is no longer listed, to this process or to a restarted one
+    for again in (market, Market(segments)):
+        again.publisher.attach(again.feed)
+        channels = again.connect([INSTRUMENTS[ETH]])
+        assert channels
+        assert not [channel for channel in channels if "BTC" in channel]
+        row = again.instruments.snapshot(BTC)[0]
+        assert (row["is_ready"], row["off_reason"]) == (0, OffReason.INSTRUMENT_REMOVED)
+        assert again.feed.is_connected
+        again.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+        assert [again.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [0, 1]
+        again.disconnect()
+
+
+def test_an_instrument_that_was_never_listed_is_a_mistake_of_the_configuration(segments: SessionSegments):
+    market = Market(segments)
+    market.publisher.attach(market.feed)
+    dropped: list[str] = []
+    market.feed._connection.drop = dropped.append  # type: ignore[method-assign]
+    errors: list[Exception | None] = []
+    market.feed._settle = errors.append  # type: ignore[method-assign]
+    market.feed.begin_session()
+    market.answer("public/instruments", [INSTRUMENTS[ETH]])
+    assert isinstance(errors[0], ConfigError)
+    assert len(dropped) == 1
 
 
 def test_a_removed_instrument_that_comes_back_needs_a_new_snapshot(market: Market):
@@ -331,8 +395,10 @@ def test_a_removed_instrument_that_comes_back_needs_a_new_snapshot(market: Marke
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
     market.sent.clear()
     market.notify("instruments", [{"added": INSTRUMENTS[BTC]}])
+    channels = ["book.BTC-PERPETUAL.none.20.raw", "ticker.BTC-PERPETUAL.raw", "recent_trades.BTC-PERPETUAL.single"]
+    market.answer("unsubscribe", channels)
     (join,) = market.sent
-    assert join["params"] == {"channels": ["book.BTC-PERPETUAL.none.20.raw"]}
+    assert join["params"] == {"channels": channels}
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
 

@@ -166,6 +166,18 @@ def test_an_invalid_crossed_or_empty_book_gives_no_quote() -> None:
     assert reasons(case.quote()) == (OffReason.QUOTED, OffReason.QUOTED)
 
 
+@pytest.mark.parametrize("reason", [OffReason.INSTRUMENT_CHANGED, OffReason.INSTRUMENT_REMOVED])
+def test_an_instrument_that_the_venue_changed_or_removed_gives_no_quote(reason: OffReason) -> None:
+    case = Case()
+    assert reasons(case.quote()) == (OffReason.QUOTED, OffReason.QUOTED)
+    case.quoter.switch_instrument_off(reason)
+    off = case.quote()
+    assert reasons(off) == (reason, reason)
+    assert off["is_written"]
+    case.quoter.switch_instrument_off(OffReason.QUOTED)
+    assert reasons(case.quote()) == (OffReason.QUOTED, OffReason.QUOTED)
+
+
 def test_a_quiet_market_is_not_a_stale_one() -> None:
     # Given a book that has not changed for an hour
     case = Case()
