@@ -105,12 +105,15 @@ class AccountBooks:
         self._count_duplicates(report)
         order = self._order_of(report)
         was_in_flight = order is not None and order.is_in_flight
+        before = order.standing if order is not None and order.venue_order_id == report.venue_order_id else None
         changes = self.manager.apply_report(report, now_ns)
         if changes is None:
             self._take_stray_fills(report, now_ns)
             return False
         if order is not None and was_in_flight and not order.is_in_flight:
             self._measures.answer.record(now_ns - order.sent_time_ns)
+        if not changes and order is not None and order.standing == before:
+            return True  # the venue tells every fact twice, as an answer and as a notification
         self.take_changes(changes, now_ns)
         self._touch(report.instrument_name, now_ns)
         return True

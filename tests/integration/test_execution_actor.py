@@ -105,6 +105,27 @@ def test_a_move_amends_and_never_cancels_and_is_timed(run: Run) -> None:
     run(scenario)
 
 
+def test_what_the_venue_says_a_second_time_changes_nothing_and_wakes_nobody(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        bench.wish([(101, 5), (100, 5)], ASKS)
+        bench.work()
+        bench.venue.take_request(refuse=False)
+        answer, notification = bench.venue.outbox
+        bench.venue.outbox.clear()
+        bench.core.on_orders([answer])  # type: ignore[list-item]
+        sequence, rings, events = bench.account.sequence(0), bench.bell.rings, len(bench.event_kinds())
+        bench.work()
+        bench.core.on_orders([notification])  # type: ignore[list-item]
+        assert bench.account.sequence(0) == sequence
+        assert (bench.bell.rings, len(bench.event_kinds())) == (rings, events)
+        bench.account.load(0)
+        assert bench.account.latest["bid_price_ticks"][0][:2].tolist() == [101, 100]
+        assert not bench.core.desks[INSTRUMENT.name].is_dirty
+
+    run(scenario)
+
+
 def test_a_wish_written_again_costs_no_message(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)

@@ -94,6 +94,11 @@ class Order:
         return (self.price_ticks, self.size_lots)
 
     @property
+    def standing(self) -> tuple[OrderState, int, int, Terms | None, int]:
+        """All that a look at the venue's report can change and that quoting or the account row go by."""
+        return (self.state, self.price_ticks, self.size_lots, self.target, self.filled_lots)
+
+    @property
     def is_live(self) -> bool:
         """Open, or possibly open: counts as exposure."""
         return self.state < _FILLED
