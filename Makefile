@@ -16,16 +16,16 @@ SESSION ?= $(basename $(notdir $(CONFIG)))
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-run: $(VENV)/.ready  ## local exchange and all actors [SECONDS=30] [CONFIG=configs/local.toml] [REPLAY="file file"]
+run: $(VENV)/.kernels  ## local exchange and all actors [SECONDS=30] [CONFIG=configs/local.toml] [REPLAY="file file"]
 	@$(PY) supervisor.py $(CONFIG) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLAY),--replay $(REPLAY))
 
-run-testnet: $(VENV)/.ready  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]
+run-testnet: $(VENV)/.kernels  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]
 	@$(PY) supervisor.py configs/testnet.toml $(if $(SECONDS),--seconds $(SECONDS))
 
-test: $(VENV)/.ready-dev  ## what every commit must pass (under five minutes)
+test: $(VENV)/.ready-dev $(VENV)/.kernels  ## what every commit must pass (under five minutes)
 	@$(PY) -m pytest -m "not slow" -n 2 --dist worksteal
 
-test-all: $(VENV)/.ready-dev  ## everything, the slow tests included
+test-all: $(VENV)/.ready-dev $(VENV)/.kernels  ## everything, the slow tests included
 	@$(PY) -m pytest
 
 lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
@@ -34,7 +34,7 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.ready-bench  ## every benchmark, beside what a user would pick instead
+bench: $(VENV)/.ready-bench $(VENV)/.kernels  ## every benchmark, beside what a user would pick instead
 	@$(PY) -m benchmarks.shm
 	@$(PY) -m benchmarks.tick_to_order
 
@@ -52,6 +52,10 @@ $(VENV)/bin/python:
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	@echo "installing (once) ..."
 	@$(PIP_INSTALL) --editable . $(QUIETLY)
+	@touch $@
+
+# Kernels are compiled when their sources are new, not while a session starts.
+$(VENV)/.kernels: $(VENV)/.ready $(wildcard trading/quoting/*.py trading/risk/gate.py domain/*.py)
 	@$(PY) -m scripts.warm_kernels
 	@touch $@
 
