@@ -11,7 +11,7 @@ from actors.strategy.desk import Desk, Shared, load_if_changed
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
-from domain.records import BOOK, FEED
+from domain.records import BOOK, FEED, ORDER_EVENT
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
 from trading.quoting.set_values import SetValues, parse_value, split_name
@@ -21,6 +21,12 @@ REASONS_LOG_INTERVAL_NS = NS_PER_S
 
 _BOOK_INSTRUMENT = BOOK.word("instrument")
 _BOOK_TIME = BOOK.word("receive_time_ns")
+_EVENT_KIND = ORDER_EVENT.word("kind")
+_EVENT_INSTRUMENT = ORDER_EVENT.word("instrument")
+_EVENT_SIDE = ORDER_EVENT.word("side")
+_EVENT_SIZE = ORDER_EVENT.word("size_lots")
+_EVENT_TIME = ORDER_EVENT.word("local_time_ns")
+_FILLED = int(OrderEventKind.FILLED)
 _IS_CONNECTED = FEED.word("is_connected")
 _ALIVE = FEED.word("alive_time_ns")
 
@@ -125,12 +131,11 @@ class StrategyActor(Actor):
 
     def _read_fills(self) -> None:
         reader = self._order_events
-        if reader.head == reader.position:
-            return
-        events = reader.read()
-        for event in events[events["kind"] == OrderEventKind.FILLED]:
-            quoter = self.desks[int(event["instrument"])].quoter
-            quoter.take_fill(int(event["side"]), int(event["size_lots"]), int(event["local_time_ns"]))
+        ints = reader.ints
+        while reader.load_next():  # a few events between two ticks, most of them acknowledgements
+            if ints[_EVENT_KIND] == _FILLED:
+                quoter = self.desks[ints[_EVENT_INSTRUMENT]].quoter
+                quoter.take_fill(ints[_EVENT_SIDE], ints[_EVENT_SIZE], ints[_EVENT_TIME])
 
     def _read_books(self) -> tuple[int, int]:
         """Hand every new book to its desk, in order; return (receive time of the newest, number)."""
