@@ -27,6 +27,8 @@ _COUNTERS = {
     OrderEventKind.DENIED: "denied",
     OrderEventKind.FILLED: "fills",
 }
+# They tell strategy no more than what it asked for; it reads the account row at its next wake in any case.
+_ACKNOWLEDGEMENTS = frozenset({OrderEventKind.ACCEPTED, OrderEventKind.AMENDED})
 _KIND = ORDER_EVENT.word("kind")
 _FIELDS = (
     "kind", "instrument", "client_order_id", "side", "price_ticks", "size_lots", "remaining_lots", "position_lots",
@@ -115,7 +117,8 @@ class AccountBooks:
         if not changes and order is not None and order.standing == before:
             return True  # the venue tells every fact twice, as an answer and as a notification
         self.take_changes(changes, now_ns)
-        self._touch(report.instrument_name, now_ns)
+        is_awaited = all(change.kind in _ACKNOWLEDGEMENTS for change in changes) and self._is_awaited(report)
+        self._touch(report.instrument_name, now_ns, is_awaited=is_awaited)
         return True
 
     def take_rejection(self, kind: RequestKind, client_order_id: int, error: VenueError, now_ns: int) -> None:
@@ -228,11 +231,17 @@ class AccountBooks:
         desk.fill_count = line.fill_count
         return desk
 
-    def _touch(self, instrument_name: str, now_ns: int) -> None:
+    def _is_awaited(self, report: OrderReport) -> bool:
+        """Return whether more answers of the instrument are on their way: the last of them rings strategy."""
+        return any(order.is_in_flight for order in self.manager.live(self.desks[report.instrument_name].row))
+
+    def _touch(self, instrument_name: str, now_ns: int, *, is_awaited: bool = False) -> None:
+        """Show what changed; strategy is told at once, unless the answer that `is_awaited` will tell it."""
         desk = self.desks[instrument_name]
         desk.is_dirty = True
         self.publish_account(desk, now_ns)
-        self._bell.ring()
+        if not is_awaited:
+            self._bell.ring()
 
     def _publish(self, desk: Desk, change: Change, now_ns: int) -> None:
         order = change.order

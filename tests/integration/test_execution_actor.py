@@ -126,6 +126,30 @@ def test_what_the_venue_says_a_second_time_changes_nothing_and_wakes_nobody(run:
     run(scenario)
 
 
+def test_strategy_is_rung_by_the_last_of_several_answers_but_by_every_fill(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        bench.wish([(101, 5), (100, 5)], [(104, 5), (105, 5)])
+        bench.work()
+        while bench.venue.inbox:
+            bench.venue.take_request(refuse=False)
+        first, _, second, _ = bench.venue.outbox
+        bench.venue.outbox.clear()
+        rings = bench.bell.rings
+        bench.core.on_orders([first])  # type: ignore[list-item]
+        assert bench.bell.rings == rings
+        bench.core.on_orders([second])  # type: ignore[list-item]
+        assert bench.bell.rings == rings + 1
+        bench.wish([(100, 5), (99, 5)], [(104, 5), (105, 5)])
+        bench.work()
+        bench.venue.fill(next(order for order in bench.venue.open if order.side is Side.SELL), 1)
+        while bench.venue.outbox:
+            bench.core.on_orders([bench.venue.outbox.pop(0)])  # type: ignore[list-item]
+        assert bench.bell.rings == rings + 2, "a fill rings although an amend is unanswered"
+
+    run(scenario)
+
+
 def test_a_wish_written_again_costs_no_message(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
