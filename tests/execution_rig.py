@@ -15,7 +15,7 @@ from actors.execution.core import ExecutionCore
 from actors.execution.ports import Measures, Ports, Shared
 from domain import records
 from domain.clock import NS_PER_MS, NS_PER_S, SimClock
-from domain.codes import SegmentKind
+from domain.codes import OffReason, SegmentKind
 from domain.errors import ConnectivityError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side, TimeInForce, TradingState
@@ -32,6 +32,7 @@ LABEL = "rm-bench"
 START_NS = 1_000 * NS_PER_S
 Ladder = list[tuple[int, int]]
 _TABLES = {
+    "instruments": records.INSTRUMENT,
     "wishes": records.WISH,
     "limits": records.LIMITS,
     "book_table": records.BOOK,
@@ -80,6 +81,7 @@ class FakeGateway:
         self.history_lag = 0  # newest trades that the history does not show yet
         self.kept_alive_ns = 0
         self.start_position = Decimal(0)
+        self.listed = {INSTRUMENT.name: INSTRUMENT}
 
     def start(self) -> None: ...
 
@@ -152,7 +154,7 @@ class FakeGateway:
         return [trade for trade in shown if trade.time_ns >= since_realtime_ns]
 
     async def instruments(self) -> dict[str, Instrument]:
-        return {INSTRUMENT.name: INSTRUMENT}
+        return self.listed
 
     def kinds(self) -> list[str]:
         return [entry[0] for entry in self.sent]
@@ -177,6 +179,8 @@ class Bench:
             create_segment(self.names[name], SegmentKind.TABLE, record, 1)
         create_segment(self.names["order_events"], SegmentKind.RING, records.ORDER_EVENT, 1024)
         self.wishes, self.limits = self._writer("wishes"), self._writer("limits")
+        self.instruments = self._writer("instruments")
+        self.write_instrument(INSTRUMENT)
         self.beats = {name: self._writer(name) for name in _TABLES if name.startswith("heartbeats.")}
         self.account = TableReader(open_segment(self.names["accounts"]))
         self.events = RingReader(open_segment(self.names["order_events"]), "oldest")
@@ -245,6 +249,16 @@ class Bench:
                 writer.publish(0)
         if not self.limits_silent:
             self.write_limits()
+
+    def write_instrument(self, instrument: Instrument, off: OffReason = OffReason.QUOTED) -> None:
+        """Write the row of the instruments table as market_data does."""
+        scratch = self.instruments.scratch
+        scratch["name"], scratch["kind"] = instrument.name.encode(), instrument.kind
+        scratch["tick_size"], scratch["lot_size"] = float(instrument.tick_size), float(instrument.lot_size)
+        scratch["contract_multiplier"] = float(instrument.contract_multiplier)
+        scratch["order_lots_min"] = instrument.order_lots_min
+        scratch["is_ready"], scratch["off_reason"] = off is OffReason.QUOTED, off
+        self.instruments.publish(0)
 
     def write_limits(self, **changed: float) -> None:
         scratch = self.limits.scratch
@@ -315,6 +329,7 @@ class Bench:
         self._measures = Measures(*(Durations() for _ in range(6)), counts=Counts())  # type: ignore[misc, arg-type]
         self.bell = Bell()
         shared = Shared(
+            TableReader(open_segment(self.names["instruments"])),
             TableReader(open_segment(self.names["wishes"])),
             TableReader(open_segment(self.names["limits"])),
             TableReader(open_segment(self.names["book_table"])),

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from actors.execution.books import ToldFills, read_told_fills
 from actors.execution.core import ExecutionCore
 from actors.execution.desk import disown_accounts
+from actors.execution.grids import instruments_of_session
 from actors.execution.ports import Measures, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
@@ -144,7 +146,11 @@ class ExecutionActor(Actor):
             self._has_begun = True
             core = ExecutionCore(
                 self.ctx.config.execution, self._ports, self._gateway,
-                chosen_instruments(self.ctx.config.instruments, instruments),
+                chosen_instruments(
+                    self.ctx.config.instruments,
+                    instruments,
+                    instruments_of_session(self._ports.shared.instruments, self.ctx.instrument_names),
+                ),
                 told=self._told, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
@@ -171,6 +177,7 @@ class ExecutionActor(Actor):
     def _open_ports(self) -> Ports:
         ctx = self.ctx
         shared = Shared(
+            instruments=ctx.table_reader("instruments"),
             wishes=ctx.table_reader("wishes"),
             limits=ctx.table_reader("limits"),
             book_table=ctx.table_reader("book_table"),
@@ -265,24 +272,30 @@ class ExecutionActor(Actor):
 
 
 def chosen_instruments(
-    configured: Mapping[str, InstrumentConfig], listed: Mapping[str, Instrument]
+    configured: Mapping[str, InstrumentConfig],
+    listed: Mapping[str, Instrument],
+    known: Mapping[str, Instrument] = MappingProxyType({}),
 ) -> dict[str, Instrument]:
     """Return the configured instruments as the venue lists them.
+
+    Args:
+        known: as the session began with them: one that is no longer listed has expired, and is no mistake.
 
     Raises:
         ConfigError: for one that the venue does not trade, or that we cannot quote.
     """
     chosen = {}
     for name, config in configured.items():
-        if name not in listed:
-            known = ", ".join(sorted(listed)[:10])
-            raise ConfigError(f'instruments."{name}": the venue does not trade it; it trades e.g. {known}')
-        if config.quote and listed[name].kind is InstrumentKind.ROLL:
+        instrument = listed.get(name) or known.get(name)
+        if instrument is None:
+            examples = ", ".join(sorted(listed)[:10])
+            raise ConfigError(f'instruments."{name}": the venue does not trade it; it trades e.g. {examples}')
+        if config.quote and instrument.kind is InstrumentKind.ROLL:
             raise ConfigError(
                 f'instruments."{name}": a roll cannot be quoted: its fills are trades in two other instruments, which '
                 "the ledger does not take apart, and its prices may be negative; set quote = false"
             )
-        chosen[name] = listed[name]
+        chosen[name] = instrument
     return chosen
 
 

@@ -13,6 +13,7 @@ import msgspec
 from actors.execution.books import AccountBooks, ToldFills
 from actors.execution.desk import Desk
 from actors.execution.ending import Ending
+from actors.execution.grids import Grids
 from actors.execution.journal import Journal
 from actors.execution.permission import Permission
 from actors.execution.ports import Ports
@@ -87,8 +88,9 @@ class ExecutionCore:
             config, ports, gateway, manager, permission, self.journal, self.new_order_id, self.label, self._on_denied
         )
         self.quotes.desks = list(self.desks.values())
+        self.grids = Grids(ports.shared.instruments, self.quotes.desks, ports.log)
         state = load_session_state(ports.run_dir)
-        self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.label, state, on_recovered)
+        self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.grids, self.label, state, on_recovered)
         self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.label)
 
     def new_order_id(self) -> int:
@@ -104,6 +106,7 @@ class ExecutionCore:
         self.watch.look(now_ns)
         sent = 0
         for desk in self.desks.values():
+            self.grids.look(desk)
             messages = self.quotes.look(desk, now_ns)
             if messages:
                 sent += messages

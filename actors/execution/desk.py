@@ -92,6 +92,7 @@ class Desk:
         is_dirty: something changed since the orders were last reconciled.
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
         blocked_by: why nothing is wanted just now; empty = the wish is.
+        held_by: why the instrument itself may not be quoted; empty = it may.
         bounds_seen: the limits that the resting orders obey.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
@@ -105,6 +106,7 @@ class Desk:
         self.is_dirty = True
         self.throttled_since_ns = 0
         self.blocked_by = "starting"
+        self.held_by = ""
         self.refusals: set[tuple[RiskReason, bool, int, int]] = set()
         self.denials_untold = 0
         self.denial_log_due_ns = 0

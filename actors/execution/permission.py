@@ -46,6 +46,8 @@ class Permission:
             return min(self.holds)
         if self._watch.suspect:
             return f"{self._watch.suspect} is silent"
+        if desk.held_by:
+            return desk.held_by
         wish = desk.wish
         if wish is None:
             return "no wish yet"

@@ -42,6 +42,7 @@ class Log(Protocol):
 class Shared(NamedTuple):
     """Segments by the names of the topology; `heartbeats` of the actors without which nothing is quoted."""
 
+    instruments: TableReader
     wishes: TableReader
     limits: TableReader
     book_table: TableReader

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from actors.execution.books import AccountBooks
+from actors.execution.grids import Grids
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
 from actors.execution.session_state import SessionState, StartPosition, save_session_state
@@ -56,6 +57,7 @@ class Truth:
         gateway: OrderGateway,
         books: AccountBooks,
         quotes: QuoteSender,
+        grids: Grids,
         label: str,
         state: SessionState | None,
         on_recovered: Callable[[], None],
@@ -67,6 +69,7 @@ class Truth:
         self._gateway = gateway
         self._books = books
         self._quotes = quotes
+        self._grids = grids
         self._label = label
         self._on_recovered = on_recovered
         self._may_begin_anew = state is None  # until the first order: the history may lag behind the positions
@@ -110,9 +113,13 @@ class Truth:
     async def _recover(self, number: int) -> None:
         pause_s = PAUSE_S_MIN
         tries = 0
+        is_listed = False
         began_ns = self._clock.monotonic_ns()
         while number == self._recovery:
             try:
+                if not is_listed:
+                    self._grids.take_listed(await self._gateway.instruments())
+                    is_listed = True
                 if await self._agrees(tries):
                     break
                 tries += 1

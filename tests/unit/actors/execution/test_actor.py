@@ -25,6 +25,11 @@ def test_an_instrument_that_the_venue_does_not_trade_is_refused() -> None:
         chosen_instruments({"ETH-PERPETUAL": InstrumentConfig()}, LISTED)
 
 
+def test_an_instrument_that_expired_during_the_session_does_not_end_a_restarted_execution() -> None:
+    configured = {INSTRUMENT.name: InstrumentConfig()}
+    assert chosen_instruments(configured, {}, {INSTRUMENT.name: INSTRUMENT}) == {INSTRUMENT.name: INSTRUMENT}
+
+
 def test_a_roll_may_be_followed_and_not_quoted() -> None:
     followed = {INSTRUMENT.name: InstrumentConfig(), ROLL.name: InstrumentConfig(quote=False)}
     assert chosen_instruments(followed, LISTED) == LISTED
