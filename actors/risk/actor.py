@@ -59,6 +59,7 @@ class RiskActor(Actor):
         self._pnl: Pnl = NO_PNL
         self._flattenings = 0
         self._told_state = ("", "")
+        self._told_off: dict[str, str] = {}
         self._evaluate_due_ns = self._kill_mark_due_ns = 0
         self._histogram = ctx.histogram("evaluate")
         for one in latched:
@@ -117,6 +118,7 @@ class RiskActor(Actor):
     def evaluate(self, now_ns: int) -> None:
         """Judge what is seen now and write the limits; also called at once when something changes them."""
         monitor, tables = self.monitor, self.tables
+        tables.read_instruments(monitor)
         tables.read_marks(monitor)
         tables.read_orders_sent(monitor)
         realtime_ns = self.ctx.clock.realtime_ns()
@@ -136,6 +138,7 @@ class RiskActor(Actor):
             realtime_ns=realtime_ns,
         )
         self._publish(now_ns)
+        self._tell_instruments()
         if monitor.states.is_held(Cause.LOSS_FROM_PEAK) and not was_lost:
             halt = Halt(monitor.verdict(now_ns).text, flatten=monitor.config.flatten_on_halt)
             self.ctx.spawn(self._halt_unasked(halt), "halt")
@@ -158,6 +161,17 @@ class RiskActor(Actor):
             self.ctx.counters.add("state_changes")
             log = self.ctx.log.info if verdict.state is TradingState.ACTIVE else self.ctx.log.warning
             log("state", state=verdict.state.name, reason=verdict.reason.name, text=verdict.text)
+
+    def _tell_instruments(self) -> None:
+        for row, name in enumerate(self.ctx.instrument_names):
+            off = self.monitor.instrument_off(row)
+            if off.text == self._told_off.get(name, ""):
+                continue
+            self._told_off[name] = off.text
+            if off.text:
+                self.ctx.log.error("instrument off: no order of it passes", instrument=name, reason=off.text)
+            else:
+                self.ctx.log.info("the instrument is as the session began with it again", instrument=name)
 
     def _look_for_kill_mark(self, now_ns: int) -> None:
         mark = take_kill_mark(self.ctx.state_dir)
@@ -260,6 +274,7 @@ class RiskActor(Actor):
                 "equity_peak": drawdown.peak,
                 "day_start_equity": drawdown.day_start_equity,
                 "open_orders": self.venue.guard.our_orders,
+                "instruments_off": {name: text for name, text in self._told_off.items() if text},
             },
         )
 

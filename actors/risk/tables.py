@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase, OrderEventKind
+from domain.grid import grid_in, off_in
 from domain.records import ACCOUNT, FEED, RISK, TICKER
 from runtime.actor import ActorContext
 from runtime.heartbeats import read_heartbeat
@@ -40,6 +41,7 @@ class RiskTables:
     def __init__(self, ctx: ActorContext) -> None:
         self._clock = ctx.clock
         self._rows = range(len(ctx.instrument_names))
+        self._instruments = ctx.table_reader("instruments")
         self._tickers = ctx.table_reader("ticker_table")
         self._feed = ctx.table_reader("feed")
         self._accounts = ctx.table_reader("accounts")
@@ -60,6 +62,12 @@ class RiskTables:
         for row in self._rows:
             is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
             monitor.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
+
+    def read_instruments(self, monitor: RiskMonitor) -> None:
+        """Hand the session's grid of each instrument to the monitor, and whether market_data has switched it off."""
+        for row in self._rows:
+            if _load(self._instruments, row):
+                monitor.on_session_grid(row, grid_in(self._instruments), off_in(self._instruments))
 
     def read_orders_sent(self, monitor: RiskMonitor) -> None:
         """Hand the times of inserts and amends that the venue answered to the monitor."""

@@ -521,3 +521,19 @@ def test_risk_lives_through_a_venue_that_falls_silent(start_risk: Callable[..., 
         os.kill(exchange.pid, signal.SIGCONT)
     # I expect it to be active again once it does
     risk.wait_for_state(TradingState.ACTIVE)
+
+
+def test_an_instrument_that_is_switched_off_closes_the_gate_for_itself(start_risk: Callable[..., RiskProcess]) -> None:
+    risk = start_risk()
+    risk.wait_for_state(TradingState.ACTIVE)
+    table = TableWriter(risk.segments["instruments"])
+    for name, value in {"tick_size": 1.0, "lot_size": 0.0001, "contract_multiplier": 1.0, "is_ready": 1}.items():
+        table.scratch[name] = value
+    table.scratch["order_lots_min"] = 10
+    table.publish(0)
+    # If the session counts in other lots than the venue tells risk, I expect no order to pass, and no halt
+    risk.wait_for_state(TradingState.HALTED, RiskReason.INSTRUMENT_OFF)
+    assert "restart the session to take the new grid" in risk.log()
+    risk.risk.load(0)
+    assert risk.risk.ints[RISK.word("state")] == TradingState.ACTIVE
+    assert "lot_size" in risk.command(Status()).data["instruments_off"]["BTC-PERPETUAL"]

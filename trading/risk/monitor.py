@@ -13,7 +13,10 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from domain.clock import NS_PER_MS, NS_PER_S
+from domain.codes import RiskReason
+from domain.grid import IN_FORCE, Grid, Off, off_of
 from domain.instrument import Instrument
+from domain.order import TradingState
 from domain.reports import PositionReport
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
@@ -63,6 +66,8 @@ class RiskMonitor:
         self._names = tuple(instrument_names)
         self._rows = {name: row for row, name in enumerate(instrument_names)}
         self._instruments: dict[str, Instrument] = {}
+        self._listed: dict[str, Instrument] | None = None
+        self._session_grids: dict[int, tuple[Grid, Off]] = {}
         self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
         self._are_positions_known = False
@@ -72,7 +77,14 @@ class RiskMonitor:
     # ---- what is seen --------------------------------------------------------------------------------
 
     def on_instruments(self, instruments: dict[str, Instrument]) -> None:
-        self._instruments = instruments
+        """Take over what the venue lists now; of ours the first definition stays, for all count in its lots."""
+        self._listed = instruments
+        kept = {name: self._instruments[name] for name in self._names if name in self._instruments}
+        self._instruments = {**instruments, **kept}
+
+    def on_session_grid(self, row: int, grid: Grid, told: Off) -> None:
+        """Take over what the instruments table says: the session's grid, and whether market_data switched it off."""
+        self._session_grids[row] = (grid, told)
 
     def on_positions(self, reports: Iterable[PositionReport], is_snapshot: bool) -> None:
         """Take over the venue's holdings; what a snapshot leaves out is flat."""
@@ -135,8 +147,27 @@ class RiskMonitor:
         instrument = self._instruments.get(name)
         return instrument.contract_multiplier if instrument else Decimal(1)
 
+    def instrument_off(self, row: int) -> Off:
+        """Return why an instrument may not be traded: market data, the venue and risk must agree on its grid.
+
+        It is no cause of the account: the other instruments go on.
+        """
+        name = self._names[row]
+        if row not in self._session_grids or self._listed is None:
+            return IN_FORCE  # strategy does not know it either, or risk is still starting
+        grid, told = self._session_grids[row]
+        found = [told, off_of(grid, self._listed.get(name))]
+        if name in self._instruments:
+            found.append(off_of(grid, self._instruments[name]))
+        return max(found)
+
     def verdict(self, now_ns: int, row: int = ACCOUNT) -> Verdict:
-        return self.states.verdict(now_ns, row)
+        """Return the state of one instrument, or with ACCOUNT of the whole account."""
+        verdict = self.states.verdict(now_ns, row)
+        if row == ACCOUNT or verdict.state is TradingState.HALTED:
+            return verdict
+        off = self.instrument_off(row)
+        return verdict if off == IN_FORCE else Verdict(TradingState.HALTED, RiskReason.INSTRUMENT_OFF, off.text)
 
     # ---- what follows --------------------------------------------------------------------------------
 

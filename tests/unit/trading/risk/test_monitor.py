@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.codes import RiskReason
+from domain.codes import OffReason, RiskReason
+from domain.grid import CHANGED, IN_FORCE, Off, grid_of
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import TradingState
 from domain.reports import PositionReport
@@ -216,3 +217,39 @@ def test_the_peak_and_the_first_equity_of_the_day_are_kept() -> None:
     drawdown.update(math.nan, day_ns + 2)
     assert math.isnan(drawdown.from_peak)
     assert drawdown.peak == 30.0
+
+
+def test_an_instrument_on_which_venue_and_session_differ_is_halted_alone() -> None:
+    # Given two instruments on which all agree
+    scene = Scene()
+    lots = {BTC: "0.001", ETH: "0.01"}
+    listed = {name: instrument(name, lot) for name, lot in lots.items()}
+    for row, name in enumerate((BTC, ETH)):
+        scene.monitor.on_session_grid(row, grid_of(listed[name]), IN_FORCE)
+    scene.monitor.on_positions([position(ETH, "0.05", "4000")], is_snapshot=True)
+    scene.execution_lots[1] = 5
+    assert scene.step() is TradingState.ACTIVE
+
+    def expect(eth: TradingState, words: str = "") -> None:
+        assert scene.step() is TradingState.ACTIVE  # the account and the other go on
+        assert scene.monitor.verdict(scene.now_ns, 0).state is TradingState.ACTIVE
+        verdict = scene.monitor.verdict(scene.now_ns, 1)
+        assert verdict.state is eth
+        assert words in verdict.text
+        assert (verdict.reason is RiskReason.INSTRUMENT_OFF) == bool(words)
+        # whatever happens, risk counts in the lots that the session began with
+        assert scene.monitor.holding(1).instrument == listed[ETH]
+
+    expect(TradingState.ACTIVE)
+    # If a reconnect shows another lot, none at all, or the old one again
+    scene.monitor.on_instruments({**listed, ETH: instrument(ETH, "0.001")})
+    expect(TradingState.HALTED, "restart the session")
+    scene.monitor.on_instruments({BTC: listed[BTC]})
+    expect(TradingState.HALTED, "no longer lists it")
+    scene.monitor.on_instruments(listed)
+    expect(TradingState.ACTIVE)
+    # If market_data says so, or the session began with another grid than risk
+    scene.monitor.on_session_grid(1, grid_of(listed[ETH]), Off(OffReason.INSTRUMENT_CHANGED, CHANGED))
+    expect(TradingState.HALTED, "restart the session")
+    scene.monitor.on_session_grid(1, grid_of(instrument(ETH, "0.1")), IN_FORCE)
+    expect(TradingState.HALTED, "lot_size 0.1")
