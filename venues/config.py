@@ -34,6 +34,9 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         request_timeout_ms: an answer that takes longer is lost.
         ping_interval_ms: pause between our pings.
         feed_dead_ms, orders_dead_ms: a connection without any frame for so long is dead.
+        channel_silent_ms: while the connection lives, an instrument whose ticker and book have both said nothing for so
+            long is subscribed to anew, without quotes until data is back; 0 = never. A venue sends tickers about every
+            second, so this does not touch a quiet market.
         cancel_on_disconnect_s: the venue cancels our orders when it hears nothing from us for so long.
         book_resync_ms: how long to wait for the snapshot of a book, and between two resyncs of one book.
     """
@@ -54,6 +57,7 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ping_interval_ms: _Milliseconds = 1_000
     feed_dead_ms: _Milliseconds = 2_000
     orders_dead_ms: _Milliseconds = 3_000
+    channel_silent_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 10_000
     cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
     book_resync_ms: _Milliseconds = 1_000
 

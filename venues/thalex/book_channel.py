@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+DOUBLINGS_MAX = 6  # of the pause between resyncs that bring nothing: a second becomes a minute
+
 
 class BookState(Enum):
     IDLE = "idle"
@@ -53,6 +55,7 @@ class BookChannel:
         self._since_ns = 0
         self._due_ns = 0
         self._last_resync_ns: int | None = None
+        self._fruitless = 0  # resyncs since the last snapshot
 
     def move(self, event: str, now_ns: int) -> bool:
         """Take the step that `event` causes; False when it means nothing in this state."""
@@ -66,22 +69,31 @@ class BookChannel:
     def accepts(self, is_snapshot: bool, now_ns: int) -> bool:
         """Return whether a message may be applied now."""
         if is_snapshot:
-            return self.move("snapshot", now_ns)
+            is_taken = self.move("snapshot", now_ns)
+            if is_taken:
+                self._fruitless = 0
+            return is_taken
         return self.state is BookState.LIVE
 
     def doubt(self, now_ns: int) -> None:
-        """Ask for a resync; it is due at once unless the last one was less than an interval ago."""
+        """Ask for a resync; it is due at once unless the last one was less than a pause ago."""
         if self.move("doubt", now_ns):
             last_ns = self._last_resync_ns
-            self._due_ns = now_ns if last_ns is None else max(now_ns, last_ns + self._interval_ns)
+            self._due_ns = now_ns if last_ns is None else max(now_ns, last_ns + self._pause_ns)
+
+    @property
+    def _pause_ns(self) -> int:
+        """The interval, doubled with every resync after the first that brought no snapshot."""
+        return self._interval_ns << min(max(self._fruitless - 1, 0), DOUBLINGS_MAX)
 
     def is_resync_due(self, now_ns: int) -> bool:
         """Return True, once, when the channel is to be left now; waiting too long is a doubt too."""
         waits = self.state in (BookState.AWAITING, BookState.LEAVING)
-        if waits and now_ns - self._since_ns > self._interval_ns:
+        if waits and now_ns - self._since_ns > self._pause_ns:
             self.doubt(now_ns)
         if self.state is not BookState.DOUBTED or now_ns < self._due_ns:
             return False
         self._last_resync_ns = now_ns
         self.resyncs += 1
+        self._fruitless += 1
         return self.move("due", now_ns)

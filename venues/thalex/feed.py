@@ -19,7 +19,7 @@ from domain.instrument import Instrument
 from venues.config import VenueConfig
 from venues.thalex import market_wire as wire
 from venues.thalex.account_wire import decode_channels, decode_void
-from venues.thalex.book_channel import BookChannel
+from venues.thalex.book_channel import BookChannel, BookState
 from venues.thalex.connection import Connection
 from venues.thalex.protocol import (
     CODE_ALREADY_SUBSCRIBED,
@@ -137,6 +137,8 @@ class ThalexFeed:
         self._row_channels = [
             [name for name, (_, of) in self._handlers.items() if of == row] for row in range(len(self._names))
         ]
+        self._heard_ns = [0] * len(self._names)  # newest ticker or book of each row
+        self._channel_silent_ns = config.channel_silent_ms * NS_PER_MS
         self._whole: set[int] = set()  # rows whose next resync is one of all their channels
         self.is_connected = False
 
@@ -183,7 +185,25 @@ class ThalexFeed:
         if not self.is_connected:
             return
         for row in range(len(self._books)):
+            self._doubt_if_silent(row, now_ns)
             self._resync_if_due(row, now_ns)
+
+    def _doubt_if_silent(self, row: int, now_ns: int) -> None:
+        """Have all channels of an instrument subscribed anew when neither ticker nor book says anything for long.
+
+        The connection lives, or `check` would have dropped it: the venue has dropped the subscriptions.
+        """
+        silence_ns = now_ns - self._heard_ns[row]
+        is_off = not self._channel_silent_ns or self._books[row].state is BookState.IDLE
+        if is_off or silence_ns <= self._channel_silent_ns or row in self._whole:
+            return
+        if self._books[row].state is BookState.LIVE:
+            self._log.warning(
+                "ticker and book are silent: subscribing anew",
+                instrument=self._names[row], silent_ms=silence_ns // NS_PER_MS,
+            )  # fmt: skip
+        self._whole.add(row)  # until a snapshot comes
+        self._books[row].doubt(now_ns)
 
     # ---- from the connection -------------------------------------------------------------------------
 
@@ -297,6 +317,7 @@ class ThalexFeed:
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_connected = True
         self._connection.set_ready()
+        self._heard_ns = [now_ns] * len(self._names)
         underlyings = sorted(name for name, (_, row) in self._handlers.items() if name.startswith("price_index."))
         extra = [SYSTEM_CHANNEL, INSTRUMENTS_CHANNEL, *underlyings]
         session.request("public/subscribe", {"channels": extra}, decode_channels, now_ns, kind="extra", context=extra)
@@ -352,6 +373,7 @@ class ThalexFeed:
 
     def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         is_snapshot = bool(envelope.snapshot)
+        self._heard_ns[row] = receive_ns
         channel = self._books[row]
         book = wire.decode_book(envelope.notification)
         if channel.accepts(is_snapshot, receive_ns):
@@ -360,6 +382,7 @@ class ThalexFeed:
             self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
 
     def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        self._heard_ns[row] = receive_ns
         ticker = wire.decode_ticker(envelope.notification)
         self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
 

@@ -43,7 +43,7 @@ SPEC = ACTORS_BY_NAME["market_data"]
 class Market:
     """Publisher, feed and readers, driven by frames."""
 
-    def __init__(self, segments: SessionSegments) -> None:
+    def __init__(self, segments: SessionSegments, **venue: Any) -> None:
         self.clock = SimClock(monotonic_ns=10**9, realtime_ns=1_795_223_038 * 10**9)
         self.wakes = 0
         self.counters = Counters(segments["counters.market_data"], SPEC.counters)
@@ -62,7 +62,7 @@ class Market:
             wake_strategy=self._wake,
         )
         log = structlog.stdlib.get_logger()
-        config = VenueConfig(book_levels=20)
+        config = VenueConfig(book_levels=20, **venue)
         self.publisher = MarketDataPublisher(
             NAMES, outputs, self.clock, log, window_levels=20, contradiction_ns_max=2000 * NS_PER_MS
         )
@@ -420,6 +420,81 @@ def test_a_book_that_stands_still_against_the_tickers_is_doubted(market: Market)
     tick(100.25)
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
     assert market.counters.values()["resyncs"] == 1
+
+
+class Silence:
+    """A market whose venue answers requests as it likes, while the connection lives."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self.left: list[tuple[float, list[str]]] = []  # seconds since the start, channels
+        self._start_ns = market.clock.monotonic_ns()
+
+    def last(self, seconds: float, *, is_btc_quiet: bool = True, is_answered: bool = False) -> None:
+        """Let time pass: pongs come, ETH's ticker comes; BTC's only if it is not quiet."""
+        market = self.market
+        for _ in range(round(seconds * 2)):
+            market.clock.advance(500 * NS_PER_MS)
+            market.feed._connection.on_control()
+            market.notify("ticker.ETH-PERPETUAL.raw", {"mark_price": 10.0})
+            if not is_btc_quiet:
+                market.notify("ticker.BTC-PERPETUAL.raw", {"mark_price": 100.0})
+            now_ns = market.clock.monotonic_ns()
+            market.feed.check(now_ns)
+            self._answer((now_ns - self._start_ns) / 10**9, is_answered)
+
+    def _answer(self, at_s: float, is_answered: bool) -> None:
+        market = self.market
+        for request in [each for each in market.sent if each["method"] == "unsubscribe"]:
+            channels = request["params"]["channels"]
+            self.left.append((at_s, channels))
+            market.answer("unsubscribe", channels)
+            market.answer("public/subscribe", channels)
+            if is_answered:
+                market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+
+
+def test_an_instrument_whose_ticker_and_book_fell_silent_is_subscribed_anew(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    silence = Silence(market)
+    silence.last(10)
+    assert (silence.left, market.book_table.snapshot(BTC)[0]["is_valid"]) == ([], 1)
+    # if it lasts longer, both channels are left and joined, and there is no book until data is back
+    silence.last(1)
+    ((_, channels),) = silence.left
+    assert {"book.BTC-PERPETUAL.none.20.raw", "ticker.BTC-PERPETUAL.raw"} <= set(channels)
+    assert [market.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [0, 1]
+    # with ever longer pauses while the venue gives nothing
+    silence.last(300)
+    times = [at for at, channels in silence.left if "ticker.BTC-PERPETUAL.raw" in channels]
+    assert len(times) == len(silence.left)
+    assert 5 < len(times) < 14
+    assert times[-1] - times[-2] > 60
+    # and quotes again with the first snapshot
+    silence.last(70, is_answered=True)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    assert market.feed.is_connected
+
+
+def test_the_watch_on_silent_channels_can_be_switched_off(segments: SessionSegments):
+    market = Market(segments, channel_silent_ms=0)
+    market.publisher.attach(market.feed)
+    market.connect()
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    silence = Silence(market)
+    silence.last(600)
+    assert silence.left == []
+
+
+def test_a_quiet_market_keeps_its_book_while_tickers_come(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
+    silence = Silence(market)
+    silence.last(600, is_btc_quiet=False)
+    assert silence.left == []
+    assert [market.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [1, 1]
 
 
 def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):
