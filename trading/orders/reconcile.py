@@ -123,6 +123,10 @@ def _side_steps(
         steps.cancels.extend(_cancel(order, is_buy) for order in live if order.hold <= _BUSY)
         return steps
     sign = -1 if is_buy else 1  # sign * price grows away from the other side
+    if len(wanted) == 1 == len(live) and live[0].hold is _FREE:
+        # What follows would do the same; this is the common case, and the way from a tick to its order.
+        _bring(steps, live[0], wanted[0], sign, threshold_ticks, tolerance_permille)
+        return steps
     staying = [order for order in live if order.hold is not _LEAVING]
     if len(staying) > 1:
         staying.sort(key=lambda order: sign * order.price_ticks)
@@ -140,6 +144,17 @@ def _side_steps(
     steps.cancels.extend(_cancel(order, is_buy) for order in free[len(missing) :])
     steps.advances.extend(_insert(level, is_buy) for level in missing[len(free) :])
     return steps
+
+
+def _bring(
+    steps: _SideSteps, order: LiveOrder, level: Level, sign: int, threshold_ticks: int, tolerance_permille: int
+) -> None:
+    """Bring the one free order of a side to its one level."""
+    away_ticks = sign * (level[0] - order.price_ticks)
+    if -threshold_ticks < away_ticks < threshold_ticks:
+        _resize(steps, order, level, sign < 0, tolerance_permille)
+    else:
+        (steps.retreats if away_ticks > 0 else steps.advances).append(_amend(order, level[0], level[1], sign < 0))
 
 
 def _match(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from trading.orders.reconcile import Hold, Level, LiveOrder, Plan, Step, StepKind, reconcile
 
@@ -138,3 +139,14 @@ def test_ladders_that_cross_each_other_never_both_leave() -> None:
     crossed = plan([(105, 10)], [(104, 10)])
     assert crossed.steps == [insert(105, 10)]
     assert crossed.held_back == 1
+
+
+def test_one_order_and_one_level_a_side_are_treated_as_longer_ladders_are() -> None:
+    # An order far off that is on its way out has no say, but makes the sides take the way of longer ladders
+    gone_bid, gone_ask = live(8, 1, hold=Hold.LEAVING), live(9, 999, hold=Hold.LEAVING)
+    cases = product(range(97, 104), range(103, 111), (5, 8, 10, 12), (0, 4), (0, 1, 2, 3))
+    for bid_ticks, ask_ticks, wanted_lots, filled_lots, threshold in cases:
+        bids, asks = [(bid_ticks, wanted_lots)], [(ask_ticks, wanted_lots)]
+        buy, sell = live(1, 100, filled=filled_lots), live(2, 106, filled=filled_lots)
+        short = plan(bids, asks, [buy], [sell], threshold)
+        assert short == plan(bids, asks, [buy, gone_bid], [sell, gone_ask], threshold)
