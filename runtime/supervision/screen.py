@@ -73,6 +73,8 @@ def status_line(status: dict[str, Any]) -> str:
         if "position" in found:
             bid, ask = _best(found, "bid"), _best(found, "ask")
             parts.append(f"{name} bid {bid} ask {ask} position {found['position']:g} fills {found['fills']}")
+        if "instrument_off" in found:
+            parts.append(f"{name} off: {found['instrument_off']}")
     return " · ".join([*parts, quoted_words(status), money_words(status)])
 
 
@@ -121,6 +123,9 @@ def status_block(status: dict[str, Any]) -> RenderableType:
     quoted = Text(quoted_words(status))
     latency = Text(latency_words(status["latency_us"].get("tick_to_order")), style="dim")
     parts: list[RenderableType] = [head, money, quoted, _quotes(status), _terms(status), _actors(status), latency]
+    for name, found in status["instruments"].items():
+        if "instrument_off" in found:
+            parts.insert(1, Text(f"{name} off: {found['instrument_off']}", style="bold red"))
     return Group(*parts)
 
 
@@ -150,6 +155,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name}: {found.get('state', 'no data yet')}")
             continue
         lines.append(f"{name}: position {found['position']:g}, {found['fills']} fills")
+        if "instrument_off" in found:
+            lines.append(f"  off: {found['instrument_off']}")
         for side in ("bid", "ask"):
             levels = ", ".join(f"{size:g} at {price:.8g}" for price, size in found[f"{side}s"])
             lines.append(f"  {side}s: {levels or _best(found, side)}")

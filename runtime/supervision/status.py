@@ -7,14 +7,20 @@ from typing import Any
 
 from domain.clock import NS_PER_S
 from domain.codes import OffReason, RiskReason
+from domain.grid import off_in
 from domain.order import TradingState
-from domain.records import ACCOUNT, INSTRUMENT, RISK, WISH
+from domain.records import ACCOUNT, INSTRUMENT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 from shm.ring import RingReader
 
+READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk")
+OFF_BY_RISK = (
+    "risk does not find it at the venue with the tick and lot size of the session: restart the session to take the "
+    "venue's"
+)
 EXPLAINED_TERMS = ("fair_price", "sigma", "half_spread", "skew")
 
 
@@ -28,7 +34,7 @@ class StatusReader:
         self._segments = segments
         self._names = tuple(instrument_names)
         self._children = children
-        self._tables = {name: TableReader(segments[name]) for name in ("instruments", "accounts", "wishes", "risk")}
+        self._tables = {name: TableReader(segments[name]) for name in READ_TABLES}
         self._explanations = RingReader(segments["explanations"], "oldest")
         self._explained: dict[int, dict[str, float]] = {}  # newest terms by instrument
 
@@ -89,6 +95,11 @@ class StatusReader:
             return {"state": "unknown to the venue so far"}
         tick = instruments.floats[INSTRUMENT.word("tick_size")]
         lot = instruments.floats[INSTRUMENT.word("lot_size")]
+        limits = self._tables["limits"]
+        if text := off_in(instruments).text:
+            status["instrument_off"] = text
+        elif load_row(limits, row) and limits.ints[LIMITS.word("reason")] == RiskReason.INSTRUMENT_OFF:
+            status["instrument_off"] = OFF_BY_RISK
         if (terms := self._explained.get(row)) is not None:
             status |= {name: round(terms[name], 8) for name in EXPLAINED_TERMS}
             status["market_bid"] = round(terms["best_bid_ticks"] * tick, 8)  # the book without our own orders

@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
-from domain.codes import RiskReason
+from domain.codes import OffReason, RiskReason
 from domain.order import TradingState
-from domain.records import ACCOUNT, RISK
+from domain.records import ACCOUNT, LIMITS, RISK
 from runtime.session import SessionSegments
-from runtime.supervision.screen import SessionConsole, StatusScreen, status_line
+from runtime.supervision.screen import SessionConsole, StatusScreen, status_block, status_line, status_lines
 from runtime.supervision.status import StatusReader
 from runtime.supervision.summary import quoted_ratios
 from shm import layout
@@ -58,6 +59,30 @@ def test_the_status_is_shown_while_a_row_cannot_be_read(segments: SessionSegment
     status = StatusReader("test", segments, NAMES, ()).read(10**9)
     assert status["quoted_time_ratio"] == {"bid": 0.0, "ask": 0.0}
     assert "risk not heard of yet" in status_line(status)
+
+
+def test_the_status_says_that_a_changed_instrument_waits_for_a_restart(segments: SessionSegments) -> None:
+    instruments, limits = TableWriter(segments["instruments"]), TableWriter(segments["limits"])
+    for row in range(len(NAMES)):
+        write_account(segments, row, quoted_ns=90, allowed_ns=100)
+        instruments.scratch["tick_size"], instruments.scratch["lot_size"] = 1.0, 0.001
+        instruments.scratch["is_ready"] = 1
+        instruments.publish(row)
+    reader = StatusReader("test", segments, NAMES, ())
+    assert " off: " not in status_line(reader.read(10**9))
+    # If market_data switches one off, and risk the other
+    instruments.scratch["is_ready"], instruments.scratch["off_reason"] = 0, OffReason.INSTRUMENT_CHANGED
+    instruments.publish(0)
+    limits.ints[LIMITS.word("reason")] = RiskReason.INSTRUMENT_OFF
+    limits.publish(1)
+    status = reader.read(10**9)
+    for name in NAMES:
+        assert f"{name} off: " in status_line(status)
+        assert "restart the session to take" in status["instruments"][name]["instrument_off"]
+    assert sum("restart the session to take" in line for line in status_lines(status)) == 2
+    console = Console(file=io.StringIO(), width=200)
+    console.print(status_block(status))
+    assert console.file.getvalue().count("restart the session to take") == 2  # type: ignore[attr-defined]
 
 
 def write_risk(segments: SessionSegments, state: TradingState, reason: RiskReason, *, is_latched: bool) -> None:
