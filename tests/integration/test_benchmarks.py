@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,15 @@ SUBJECTS = ("ours", "official", "echo")
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def report() -> dict[str, dict[str, Any]]:
     """The lines of one quick run, by name; the run leaves neither files nor segments."""
-    scratch = tmp_path_factory.mktemp("benchmark")
     before = {name for name in os.listdir("/dev/shm") if ".bench" in name}
     command = [sys.executable, "-m", "benchmarks.tick_to_order", "--rounds", "1", "--ticks", str(TICKS)]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env={**os.environ, "TMPDIR": str(scratch)}, capture_output=True, text=True, timeout=110
-    )
-    assert done.returncode == 0, done.stderr
-    assert list(scratch.iterdir()) == [], "temporary files were left behind"
+    with tempfile.TemporaryDirectory(prefix="rmb") as scratch:  # short: sockets go below it
+        environ = {**os.environ, "TMPDIR": scratch}
+        done = subprocess.run(command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=110)
+        assert done.returncode == 0, done.stderr
+        assert os.listdir(scratch) == [], "temporary files were left behind"
     assert {name for name in os.listdir("/dev/shm") if ".bench" in name} <= before, "segments were left behind"
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {line["name"]: line for line in lines}
