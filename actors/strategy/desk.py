@@ -170,6 +170,7 @@ class Desk:
         self.quoter.configure(self._config, units)
         if load_if_changed(self._shared.book_table, self.row, 0):
             self.take_book(self._shared.book_table.ints, books_position)
+            self._has_new_book = False  # it may be old: the orders that follow answer no tick
         return True
 
     def _publish_market(self) -> None:
