@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from exchange.core.scheduler import Handle, Scheduler
@@ -46,7 +47,7 @@ class Channel:
             subscriber.send(frame)
 
 
-class PacedChannel(Channel):
+class PacedChannel(Channel, ABC):
     """A channel that sends at most once in `delay_ns`; what comes meanwhile goes out together.
 
     With a delay of 0 it sends on every change.
@@ -76,9 +77,9 @@ class PacedChannel(Channel):
             self._timer.cancel()
             self._timer = None
 
+    @abstractmethod
     def build(self) -> bytes | None:
         """Return what is new since the last call, encoded, or None when there is nothing to say."""
-        raise NotImplementedError
 
     def _on_due(self) -> None:
         self._timer = None
