@@ -25,6 +25,7 @@ from thalex.thalex import Direction, Product, Quote, SideQuote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_S_MAX = 15.0
+CODE_WITHOUT_A_CLOSE_FRAME = 1006
 ANSWER_S_MAX = 10.0
 PERPETUAL = "BTC-PERPETUAL"
 
@@ -240,6 +241,11 @@ def test_admin_jumps_the_market_and_cuts_connections(start: Callable[..., Runnin
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(victim.thalex.ws.wait_closed(), ANSWER_S_MAX)
         assert not victim.thalex.connected()
+        second = await logged_in(running)
+        await operator.thalex._send("admin/fault", 4, kind="reset")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(second.thalex.ws.wait_closed(), ANSWER_S_MAX)
+        assert second.thalex.ws.close_code == CODE_WITHOUT_A_CLOSE_FRAME
         await operator.thalex.disconnect()
 
     asyncio.run(session())

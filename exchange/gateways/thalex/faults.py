@@ -4,7 +4,8 @@ A fault is a JSON object with a `kind` and what that kind needs; by a schedule a
 start. Everything random is drawn from one seeded generator. Faults work on the frames between a session and
 its socket, so that the venue itself stays correct: what it did is in its order log, whatever the client saw.
 
-    disconnect          cut connections
+    disconnect          cut connections, with a close frame
+    reset               cut connections as a dying peer does: a TCP reset, no close frame
     half_open           the venue lets go of the session, its orders fall, and the client is not told
     blackhole           nothing passes either way for `duration_s`
     delay               every frame to the client waits `delay_ms`, for `duration_s`
@@ -13,11 +14,13 @@ its socket, so that the venue itself stays correct: what it did is in its order 
     drop                a notification is not sent, with `probability`, for `duration_s`
     malformed           one frame that is no JSON
     error               the next `count` requests of `method` are answered with `code` and not carried out
+    lost_answer         the next `count` requests of `method` are carried out, and their answers lost
     rate_limit          every order and cancel is answered with code 4 for `duration_s`
     clock_skew          the venue's clock is off by `skew_s` from now on
     reconnect           the system channel announces a reconnect; connections are cut after `notice_s`
 
-`account` and `channel` (a prefix) narrow down where a fault applies; without them it applies to all.
+`account`, `session` (its id in the order log) and `channel` (a prefix) narrow down where a fault applies;
+without them it applies to all.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "disconnect",
+    "reset",
     "half_open",
     "blackhole",
     "delay",
@@ -47,6 +51,7 @@ Kind = Literal[
     "drop",
     "malformed",
     "error",
+    "lost_answer",
     "rate_limit",
     "clock_skew",
     "reconnect",
@@ -69,6 +74,7 @@ class Fault(Struct, frozen=True):
     code: int = int(ErrorCode.TEMPORARY_FAILURE)
     count: Annotated[int, Meta(ge=1)] = 1
     account: str | None = None
+    session: str | None = None
     channel: str = ""
 
 
@@ -84,8 +90,8 @@ class Lasting:
 
 
 @dataclass(slots=True)
-class Errors:
-    """Requests of one method that are still to fail."""
+class Requests:
+    """Requests of one method that a fault is still to meet."""
 
     fault: Fault
     left: int
@@ -110,7 +116,7 @@ class Faults:
         self._sessions = sessions
         self._random = random.Random(seed)
         self._lasting: list[Lasting] = []
-        self._errors: list[Errors] = []
+        self._requests: list[Requests] = []
 
     # -- starting and ending -------------------------------------------------------------------
 
@@ -128,8 +134,8 @@ class Faults:
             self._lasting.append(Lasting(fault, now_ns + round(fault.duration_s * NS_PER_S)))
             return
         self.counters.add(fault.kind)
-        if fault.kind == "error":
-            self._errors.append(Errors(fault, fault.count))
+        if fault.kind in ("error", "lost_answer"):
+            self._requests.append(Requests(fault, fault.count))
         elif fault.kind == "clock_skew":
             self.scheduler.skew(round(fault.skew_s * NS_PER_S))
         else:
@@ -138,7 +144,7 @@ class Faults:
     def clear(self) -> None:
         """End all faults; the clock is right again."""
         self._lasting.clear()
-        self._errors.clear()
+        self._requests.clear()
         self.scheduler.skew(0)
 
     def _strike(self, fault: Fault, spare: Session | None) -> None:
@@ -147,6 +153,8 @@ class Faults:
                 continue
             if fault.kind == "disconnect":
                 session.hang_up("cut by a fault")
+            elif fault.kind == "reset":
+                session.reset()
             elif fault.kind == "half_open":
                 session.on_closed()
             elif fault.kind == "malformed":
@@ -187,14 +195,26 @@ class Faults:
 
     def error_for(self, session: Session, method: str, is_limited: bool) -> int | None:
         """Return the code that a request is to fail with, or None when it may go on."""
-        for each in self._errors:
-            if each.fault.method in ("", method) and _applies(each.fault, session):
-                each.left -= 1
-                if not each.left:
-                    self._errors.remove(each)
-                return each.fault.code
+        failing = self._take_request("error", session, method)
+        if failing is not None:
+            return failing.code
         if is_limited and self._lasting and self.find("rate_limit", session):
             return int(ErrorCode.THROTTLE_EXCEEDED)
+        return None
+
+    def loses_answer(self, session: Session, method: str) -> bool:
+        """Return whether the answer to this request gets lost."""
+        return bool(self._requests) and self._take_request("lost_answer", session, method) is not None
+
+    def _take_request(self, kind: Kind, session: Session, method: str) -> Fault | None:
+        """Return the fault of that kind that meets this request, and count it off."""
+        for each in self._requests:
+            fault = each.fault
+            if fault.kind == kind and fault.method in ("", method) and _applies(fault, session):
+                each.left -= 1
+                if not each.left:
+                    self._requests.remove(each)
+                return fault
         return None
 
 
@@ -257,4 +277,6 @@ class Link:
 
 
 def _applies(fault: Fault, session: Session) -> bool:
+    if fault.session is not None and fault.session != session.session_id:
+        return False
     return fault.account is None or (session.account is not None and session.account.number == fault.account)

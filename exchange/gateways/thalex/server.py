@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import socket
+import struct
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
@@ -23,6 +25,7 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 CLOSE_TIMEOUT_S = 0.2
 PING_INTERVAL_S = 20.0
 PATH = "/ws/api/v2"
+LINGER_NOT = struct.pack("ii", 1, 0)  # close by a reset
 
 _logger = logging.getLogger("exchange.thalex")
 
@@ -71,6 +74,13 @@ class ExchangeConnection(ServerConnection):
             self.send_data()
         # A client that has gone silent will not answer the close frame.
         self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def reset(self) -> None:
+        """Cut the connection by a TCP reset, as when the peer's machine dies and comes back."""
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self.transport.abort()
 
     def _take(self, frame: Frame) -> None:
         assert self.session is not None
@@ -129,9 +139,16 @@ class ThalexServer:
             f"S{next(self._numbers):06d}",
             connection.send_frame,
             connection.hang_up,
+            connection.reset,
+            _address_text(connection.remote_address),
         )
         connection.open_session(session)
         try:
             await connection.wait_closed()
         finally:
             session.on_closed()
+
+
+def _address_text(address: Any) -> str:
+    """Return `host:port` of a socket's address; empty when the peer has gone already."""
+    return f"{address[0]}:{address[1]}" if address else ""

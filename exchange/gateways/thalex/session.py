@@ -86,7 +86,10 @@ Methods = dict[str, Method]
 
 
 class Session:
-    """`send` puts a frame on the wire, `hang_up` closes the connection; both return at once."""
+    """`send` puts a frame on the wire, `hang_up` closes the connection, `reset` cuts it; all return at once.
+
+    `peer` is the client's address, for the order log.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,8 @@ class Session:
         session_id: str,
         send: Callable[[bytes], None],
         hang_up: Callable[[str], None],
+        reset: Callable[[], None],
+        peer: str = "",
     ) -> None:
         self.context = context
         self.session_id = session_id
@@ -105,6 +110,7 @@ class Session:
         self._methods = methods
         self.link = Link(context.faults, self, send)
         self._hang_up = hang_up
+        self._reset = reset
         self._open = True
         self._heard_ns = context.engine.scheduler.monotonic_ns()
         self._cod_timer: Handle | None = None
@@ -115,7 +121,7 @@ class Session:
             "cancel": TokenBucket(settings.cancel_rate_per_s, now_ns),
         }
         context.sessions[session_id] = self
-        context.order_log.write("connect", session_id)
+        context.order_log.write("connect", session_id, peer=peer)
 
     # -- what the socket tells -----------------------------------------------------------------
 
@@ -160,6 +166,11 @@ class Session:
         """End the session from the venue's side."""
         self.on_closed()
         self._hang_up(reason)
+
+    def reset(self) -> None:
+        """End the session by a TCP reset: the client gets no close frame."""
+        self.on_closed()
+        self._reset()
 
     # -- cancel on disconnect ------------------------------------------------------------------
 
@@ -212,11 +223,12 @@ class Session:
         except RequestError as error:
             self._log_reject(request, error)
             reply = wire.error_response(request.id, error.code, str(error))
+        is_lost = self.context.faults.loses_answer(self, request.method)
         if self.context.settings.notifications_first:
             self.context.engine.commit()
+        if not is_lost:
             self.send(reply)
-        else:
-            self.send(reply)
+        if not self.context.settings.notifications_first:
             self.context.engine.commit()
         self._join_channels()
 

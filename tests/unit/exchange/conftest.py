@@ -133,7 +133,10 @@ class Client:
     def __init__(self, desk: Desk, session_id: str) -> None:
         self.frames: list[bytes] = []
         self.hung_up: str | None = None
-        self.session = Session(desk.context, ALL_METHODS, session_id, self.frames.append, self._hang_up)
+        self.was_reset = False
+        self.session = Session(
+            desk.context, ALL_METHODS, session_id, self.frames.append, self._hang_up, self._reset, "127.0.0.1:9"
+        )
         self._desk = desk
         self._next_id = 1
 
@@ -167,6 +170,9 @@ class Client:
 
     def _hang_up(self, reason: str) -> None:
         self.hung_up = reason
+
+    def _reset(self) -> None:
+        self.was_reset = True
 
 
 class Desk(Venue):

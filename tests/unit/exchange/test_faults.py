@@ -117,6 +117,33 @@ def test_a_disconnect_spares_the_one_who_asks_and_may_be_of_one_account(desk: An
     assert operator.hung_up is not None
 
 
+def test_a_reset_lets_the_orders_fall_and_sends_no_close_frame(desk: Any, trader: Any) -> None:
+    trader.result("private/set_cancel_on_disconnect", timeout_secs=60)
+    trader.result("private/insert", **ORDER)
+    before = len(trader.frames)
+    fault(desk, "reset", account="A1")
+    assert (trader.was_reset, trader.hung_up, len(trader.frames)) == (True, None, before)
+    assert desk.a.open_orders == {}
+
+
+def test_a_fault_may_be_of_one_session(desk: Any, trader: Any) -> None:
+    other = desk.client()
+    fault(desk, "disconnect", session=other.session.session_id)
+    assert (other.hung_up, trader.hung_up) == ("cut by a fault", None)
+
+
+def test_the_answer_of_a_request_that_was_carried_out_gets_lost(desk: Any, trader: Any) -> None:
+    trader.result("private/subscribe", channels=["session.orders"])
+    fault(desk, "lost_answer", method="private/insert", session=trader.session.session_id)
+    send(trader, "private/insert", 100, **ORDER)
+    # the venue has the order and its notification tells of it; the answer never comes
+    assert len(desk.a.open_orders) == 1
+    assert trader.notes("session.orders")[-1]["notification"][0]["status"] == "open"
+    assert ids(trader) == []
+    send(trader, "private/insert", 101, **ORDER)
+    assert ids(trader) == [101]
+
+
 def test_a_malformed_frame_is_no_message(desk: Any, trader: Any) -> None:
     fault(desk, "malformed", account="A1")
     frame = trader.frames[-1]
