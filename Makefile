@@ -54,8 +54,10 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	@$(PIP_INSTALL) --editable . $(QUIETLY)
 	@touch $@
 
+KERNEL_SOURCES := $(shell find trading/quoting trading/signals trading/words.py trading/risk/gate.py domain -name '*.py')
+
 # Kernels are compiled when their sources are new, not while a session starts.
-$(VENV)/.kernels: $(VENV)/.ready $(wildcard trading/quoting/*.py trading/risk/gate.py domain/*.py)
+$(VENV)/.kernels: $(VENV)/.ready $(KERNEL_SOURCES)
 	@$(PY) -m scripts.warm_kernels
 	@touch $@
 

@@ -331,7 +331,7 @@ ORDER_EVENT = RecordType(
     ],
 )
 
-STRATEGY_STATE_WORDS = 256
+STRATEGY_STATE_WORDS = 3072
 STRATEGY_STATE = RecordType(
     "strategy_state",
     103,

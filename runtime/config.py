@@ -18,6 +18,7 @@ from domain.errors import ConfigError
 from domain.validation import explain
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
+from trading.quoting.dotted import overlaid
 from trading.risk.config import RiskConfig
 from venues.config import VenueConfig
 
@@ -164,7 +165,7 @@ def _merge_instruments(path: Path, tree: dict[str, Any]) -> None:
     shared = tree.get("strategy", {})
     for section in instruments.values():
         if isinstance(section, dict) and isinstance(shared, dict) and isinstance(section.get("strategy", {}), dict):
-            section["strategy"] = {**shared, **section.get("strategy", {})}
+            section["strategy"] = overlaid(shared, section.get("strategy", {}))
     if not any(isinstance(section, dict) and section.get("quote", True) for section in instruments.values()):
         raise ConfigError(f"{path}: every instrument has quote = false: nothing to do")
 

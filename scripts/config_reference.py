@@ -29,11 +29,24 @@ def reference() -> str:
     hints = get_type_hints(Config, include_extras=True)
     for field in msgspec.structs.fields(Config):
         kind = hints[field.name]
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            sections.append(_section(f"[{field.name}]", kind))
+        if _is_section(kind):
+            sections.extend(_sections(field.name, kind))
         elif field.name == "instruments":
             sections.append(_section('[instruments."NAME"]', InstrumentConfig))
     return "\n".join(sections)
+
+
+def _is_section(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _sections(name: str, kind: type[msgspec.Struct]) -> list[str]:
+    """Return a section and the tables inside it."""
+    found = [_section(f"[{name}]", kind)]
+    for inner, hint in get_type_hints(kind, include_extras=True).items():
+        if _is_section(hint):
+            found.extend(_sections(f"{name}.{inner}", hint))
+    return found
 
 
 def _section(title: str, kind: type[msgspec.Struct]) -> str:
@@ -53,10 +66,13 @@ def _section(title: str, kind: type[msgspec.Struct]) -> str:
         hint = hints[field.name]
         type_text, ranges, meaning = _describe(hint)
         meaning = meaning or described.get(field.name, "")
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            type_text, default, meaning = "section", "", "overrides single keys of `[strategy]` for this instrument"
+        if _is_section(hint) and kind is not InstrumentConfig:
+            type_text, default, meaning = "table", "", f"see `{title[:-1]}.{field.name}]`"
+        elif _is_section(hint):
+            type_text, default, meaning = "table", "", "overrides single keys of `[strategy]` for this instrument"
         else:
             default = f"`{_toml(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())}`"
+        meaning = meaning.replace("|", "\\|")
         rows.append(f"| `{field.name}` | {', '.join(filter(None, (type_text, ranges)))} | {default} | {meaning} |")
     return "\n".join(rows) + "\n"
 

@@ -384,7 +384,7 @@ _Static_assert(sizeof(struct rm_order_event) == 256, "rm_order_event");
 
 /* A copy of a quoter's state, for a strategy that is restarted. Two rows an instrument, written in turn. */
 #define RM_STRATEGY_STATE_TYPE_ID 103
-#define RM_STRATEGY_STATE_LAYOUT_HASH INT64_C(0x43334a3f997313e4)
+#define RM_STRATEGY_STATE_LAYOUT_HASH INT64_C(0x6bf9c881f189889b)
 struct rm_strategy_state {
     int64_t sequence;        /* owned by the ring or table; see the layout page */
     int64_t instrument;      /* row of the instruments table */
@@ -395,7 +395,7 @@ struct rm_strategy_state {
     int64_t saved_time_ns;   /* monotonic */
     int64_t layout_hash;     /* of the state's fields; a copy of another layout is not taken */
     int64_t checksum;        /* hash of `words` */
-    int64_t words[256];      /* the state, see trading/quoting/records.py */
+    int64_t words[3072];     /* the state, see trading/quoting/records.py */
     char _reserved[56];
 };
 _Static_assert(offsetof(struct rm_strategy_state, sequence) == 0, "rm_strategy_state.sequence");
@@ -408,7 +408,7 @@ _Static_assert(offsetof(struct rm_strategy_state, saved_time_ns) == 48, "rm_stra
 _Static_assert(offsetof(struct rm_strategy_state, layout_hash) == 56, "rm_strategy_state.layout_hash");
 _Static_assert(offsetof(struct rm_strategy_state, checksum) == 64, "rm_strategy_state.checksum");
 _Static_assert(offsetof(struct rm_strategy_state, words) == 72, "rm_strategy_state.words");
-_Static_assert(sizeof(struct rm_strategy_state) == 2176, "rm_strategy_state");
+_Static_assert(sizeof(struct rm_strategy_state) == 24704, "rm_strategy_state");
 
 /* Our holdings and working orders in one instrument, as the venue confirmed them to execution. */
 #define RM_ACCOUNT_TYPE_ID 200

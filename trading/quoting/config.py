@@ -12,6 +12,9 @@ import msgspec
 
 from domain.errors import ConfigError
 from domain.validation import explain
+from trading.quoting.dotted import nested, overlaid
+from trading.quoting.shaping.config import ShapingConfig
+from trading.signals.config import SignalsConfig
 
 LEVELS_MAX = 8
 FIT_DEPTHS_MAX = 32
@@ -139,6 +142,9 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
         int, msgspec.Meta(ge=10, le=10_000, description="an unchanged wish is written again after this time, ms")
     ] = 100
 
+    shaping: ShapingConfig = ShapingConfig()
+    signals: SignalsConfig = SignalsConfig()
+
     def __post_init__(self) -> None:
         pairs = (
             ("sigma_min_usd_per_sqrt_s", "sigma_max_usd_per_sqrt_s"),
@@ -160,12 +166,12 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
             )
 
     def with_values(self, changes: dict[str, object]) -> QuotingConfig:
-        """Return a copy with `changes` (name to value), checked like a configuration file.
+        """Return a copy with `changes` (dotted name to value), checked like a configuration file.
 
         Raises:
             ConfigError: for an unknown name, a value out of range or one that contradicts another.
         """
-        tree = {**msgspec.to_builtins(self), **changes}
+        tree = overlaid(msgspec.to_builtins(self), nested(changes))
         try:
             return msgspec.convert(tree, QuotingConfig)
         except msgspec.ValidationError as error:

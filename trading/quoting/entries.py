@@ -7,25 +7,10 @@ from __future__ import annotations
 
 from domain.jit import Array, Record, kernel
 from trading.quoting.estimators import forget_times
+from trading.quoting.hashing import hash_words
 from trading.quoting.kernels import on_book, on_fill, on_trade, quote
-from trading.quoting.records import STATE_FIRST_WORD, STATE_WORDS
+from trading.quoting.records import KEPT_FIRST_WORD, KEPT_WORDS
 from trading.quoting.touch import remember_ladder
-
-_WORD_32_BITS = 0xFFFFFFFF
-
-
-@kernel
-def hash_words(words: Array, first: int, count: int) -> int:
-    """Return a 63-bit hash (two lanes of FNV-1a over 32-bit halves) that sees any change of a single word."""
-    low = 0x811C9DC5
-    high = 0x811C9DC5
-    for i in range(first, first + count):
-        word = int(words[i])
-        low = ((low ^ (word & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
-        low ^= low >> 15
-        high = ((high ^ ((word >> 32) & _WORD_32_BITS)) * 0x01000193) & _WORD_32_BITS
-        high ^= high >> 15
-    return ((high & 0x7FFFFFFF) << 32) | low
 
 
 @kernel
@@ -80,7 +65,7 @@ def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, expl
 def take_book(quoter: Array) -> None:
     """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
     q = quoter[0]
-    on_book(q["params"], q["state"], q["book"], q["account"])
+    on_book(q["params"], q["state"], q["signal_params"], q["signals"], q["book"], q["account"])
 
 
 @kernel
@@ -89,7 +74,7 @@ def take_trades(quoter: Array, trades: Array) -> None:
     q = quoter[0]
     for i in range(len(trades)):
         if trades[i]["instrument"] == q["moment"]["instrument"]:
-            on_trade(q["params"], q["state"], trades[i])
+            on_trade(q["params"], q["state"], q["signal_params"], q["signals"], trades[i])
 
 
 @kernel
@@ -107,8 +92,8 @@ def take_outage(quoter: Array) -> None:
 
 @kernel
 def hash_state(words: Array) -> int:
-    """Return the hash of the state role in the words of a QUOTER record."""
-    return hash_words(words, STATE_FIRST_WORD, STATE_WORDS)
+    """Return the hash of all that a restart keeps, in the words of a QUOTER record."""
+    return hash_words(words, KEPT_FIRST_WORD, KEPT_WORDS)
 
 
 @kernel
@@ -122,13 +107,13 @@ def decide(quoter: Array, words: Array) -> bool:
     wish = q["wish"]
     ladder = q["ladder"]
     explanation = q["explanation"]
-    quote(q["params"], q["state"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
+    quote(q["params"], q["state"], q["signals"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
     is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
     if _is_changed(ladder, wish):
         remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])
     elif not (is_due or moment["write_now"] == 1):
         return False
     _write_wish(moment, q["book"], ladder, wish, explanation)
-    explanation["state_hash"] = hash_words(words, STATE_FIRST_WORD, STATE_WORDS)
+    explanation["state_hash"] = hash_words(words, KEPT_FIRST_WORD, KEPT_WORDS)
     moment["write_now"] = 0
     return True

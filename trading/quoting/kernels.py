@@ -16,6 +16,7 @@ from trading.quoting.ladder import best_ticks, clear, fill_side, hold
 from trading.quoting.models import avellaneda_stoikov, glft
 from trading.quoting.records import AVELLANEDA_STOIKOV
 from trading.quoting.touch import update_touch
+from trading.signals.kernels import signals_on_book, signals_on_trade
 
 _QUOTED = int(OffReason.QUOTED)
 _NO_BOOK = int(OffReason.NO_BOOK)
@@ -36,8 +37,10 @@ _HALTED = int(TradingState.HALTED)
 
 
 @kernel
-def on_book(params: Record, state: Record, book: Record, account: Record) -> None:
-    """Take a new book into the state: touch without our own size, σ, hypothetical quotes."""
+def on_book(
+    params: Record, state: Record, signal_params: Record, signals: Record, book: Record, account: Record
+) -> None:
+    """Take a new book into the state: touch without our own size, σ, hypothetical quotes, signals."""
     time_ns = book["receive_time_ns"]
     if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
         forget_times(state)
@@ -49,12 +52,16 @@ def on_book(params: Record, state: Record, book: Record, account: Record) -> Non
     update_sigma(params, state, time_ns)
     if params["fit_arrivals"] == 1:
         roll_intervals(params, state, time_ns)
+    signals_on_book(signal_params, signals, time_ns, state["mid"])
 
 
 @kernel
-def on_trade(params: Record, state: Record, trade: Record) -> None:
-    """Take a public trade into the state."""
+def on_trade(params: Record, state: Record, signal_params: Record, signals: Record, trade: Record) -> None:
+    """Take a public trade into state and signals."""
     state["trades"] += 1
+    signals_on_trade(
+        signal_params, signals, trade["receive_time_ns"], trade["price"], trade["size"], trade["aggressor_side"]
+    )
     if params["fit_arrivals"] == 1 and state["is_book_usable"] == 1:
         roll_intervals(params, state, trade["receive_time_ns"])
         note_trade(state, trade["price"], trade["aggressor_side"])
@@ -76,6 +83,7 @@ def on_fill(params: Record, state: Record, side: int, size_lots: int, time_ns: i
 def quote(
     params: Record,
     state: Record,
+    signals: Record,
     moment: Record,
     book: Record,
     account: Record,

@@ -17,12 +17,12 @@ from domain.records import EXPLANATION
 from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units, write_params
-from trading.quoting.records import QUOTER, STATE, word_of, words_of
+from trading.quoting.records import CONFIGURED, KEPT, QUOTER, word_of, words_of
+from trading.signals.params import write_signal_params
 
 _BOOK = words_of("book")
 _ACCOUNT = words_of("account")
 _LIMITS = words_of("limits")
-_STATE = words_of("state")
 _WISH = words_of("wish")
 _EXPLANATION = words_of("explanation")
 _SEQUENCE_WORDS = 1  # of a shared record; it belongs to the ring or table
@@ -71,7 +71,8 @@ class Quoter:
         record: the QUOTER record, shape (1,), for a slow look at any field.
         ints: its words as int64.
         wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
-        state, book_words: words of the state and of the newest book.
+        state: words of all that a restart keeps.
+        book_words: words of the newest book.
     """
 
     def __init__(self, instrument: int, strategy_epoch: int = 1) -> None:
@@ -82,7 +83,7 @@ class Quoter:
         self.floats = quoter_bytes.cast("d")
         self.wish = self.ints[_WISH][_SEQUENCE_WORDS:]
         self.explanation = self.ints[_EXPLANATION][_SEQUENCE_WORDS:]
-        self.state = self.ints[_STATE]
+        self.state = self.ints[KEPT]
         self.book_words = self.ints[_BOOK]
         self.ints[_INSTRUMENT] = instrument
         self.ints[_EPOCH] = strategy_epoch
@@ -92,7 +93,9 @@ class Quoter:
     def configure(self, config: QuotingConfig, units: Units) -> int:
         """Take parameters over, at once and for all later calls, and return their hash."""
         write_params(self.record["params"], config, units)
-        digest = hashlib.sha256(bytes(self.record["params"].tobytes())).digest()
+        lot_base = units.lot_size * units.contract_multiplier
+        write_signal_params(self.record["signal_params"], config.signals, units.tick_size, units.lot_size, lot_base)
+        digest = hashlib.sha256(bytes(self.ints[CONFIGURED])).digest()
         self.ints[_PARAMS_HASH] = int.from_bytes(digest[:8], "little") >> 1
         self.is_configured = True
         return self.ints[_PARAMS_HASH]
@@ -167,7 +170,7 @@ class Quoter:
 
     def forget_state(self) -> None:
         """Start cold: all estimators at their priors."""
-        self.record["state"] = np.zeros(1, STATE)
+        self._words[KEPT] = 0
 
     def touch(self) -> Touch:
         """Return what the newest book shows without us; meaningless unless `is_book_usable`."""

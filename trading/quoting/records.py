@@ -3,61 +3,32 @@
 A quoter owns one QUOTER record, which holds all roles side by side, so that a call hands over a single array
 (0.3 µs from Python; an array for each role 1.9)::
 
-    params | state | moment | book | account | limits | ladder | wish | explanation
+    params | signal_params | state | signals | moment | book | account | limits | ladder | wish | explanation
 
-`params` come from the configuration and the instrument, `state` is all that kernels remember from call to
-call, `moment` is what the caller knows of the present; `book`, `account`, `limits`, `wish` and `explanation`
-have the layout of the shared records of the same name, so that they are copied without a look inside.
+`params` and `signal_params` come from the configuration and the instrument; `state` and `signals` are all that
+kernels remember from call to call, and are kept over a restart; `moment` is what the caller knows of the present;
+`book`, `account`, `limits`, `wish` and `explanation` have the layout of the shared records of the same name, so
+that they are copied without a look inside.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, WISH
 from trading.quoting.config import FIT_DEPTHS_MAX
+from trading.signals.records import SIGNAL_PARAMS, SIGNALS
+from trading.words import WORD_BYTES, Words, floats, ints, role
 
-WORD_BYTES = 8
-LINE_BYTES = 64
 OWN_LEVELS_MAX = 16  # of a side: working now, just cancelled, and just wished for
 
 GLFT = 1
 AVELLANEDA_STOIKOV = 2
 
 
-class Words(NamedTuple):
-    """A field of `words` words of `kind` (i8 or f8)."""
-
-    name: str
-    kind: str
-    words: int = 1
-
-
-def _role(fields: list[Words]) -> np.dtype[np.void]:
-    words = 0
-    offsets = []
-    for field in fields:
-        offsets.append(words * WORD_BYTES)
-        words += field.words
-    formats = [f"<{f.kind}" if f.words == 1 else (f"<{f.kind}", (f.words,)) for f in fields]
-    size = -(-words * WORD_BYTES // LINE_BYTES) * LINE_BYTES
-    layout = {"names": [f.name for f in fields], "formats": formats, "offsets": offsets, "itemsize": size}
-    return np.dtype(layout)  # type: ignore[call-overload, no-any-return]
-
-
-def _ints(*names: str) -> list[Words]:
-    return [Words(name, "i8") for name in names]
-
-
-def _floats(*names: str) -> list[Words]:
-    return [Words(name, "f8") for name in names]
-
-
-PARAMS = _role(
+PARAMS = role(
     [
-        *_ints(
+        *ints(
             "model",
             "fair_is_micro",
             "order_lots",
@@ -81,7 +52,7 @@ PARAMS = _role(
             "own_memory_ns",
             "wish_refresh_ns",
         ),
-        *_floats(
+        *floats(
             "tick_size",  # $
             "lot_size",  # size units, as the book shows them
             "lot_base",  # base units for one lot
@@ -113,9 +84,9 @@ PARAMS = _role(
 )
 
 # Every field counts for the state's hash and is kept over a restart of the strategy.
-STATE = _role(
+STATE = role(
     [
-        *_ints(
+        *ints(
             "is_book_usable",  # both sides hold something that is not ours
             "book_time_ns",  # receive time of the newest book
             "best_bid_ticks",  # touch without our own size
@@ -133,7 +104,7 @@ STATE = _role(
             "quote_bid_ticks",  # our first bid wanted last; 0 = it was off
             "quote_ask_ticks",
         ),
-        *_floats(
+        *floats(
             "best_bid_size",
             "best_ask_size",
             "mid",
@@ -162,8 +133,8 @@ STATE = _role(
     ]
 )
 
-MOMENT = _role(
-    _ints(
+MOMENT = role(
+    ints(
         "now_ns",
         "realtime_ns",
         "instrument",
@@ -180,9 +151,9 @@ MOMENT = _role(
     )
 )
 
-LADDER = _role(
+LADDER = role(
     [
-        *_ints("bid_count", "ask_count", "bid_off_reason", "ask_off_reason", "clamp_flags"),
+        *ints("bid_count", "ask_count", "bid_off_reason", "ask_off_reason", "clamp_flags"),
         Words("bid_price_ticks", "i8", QUOTE_LEVELS_MAX),
         Words("bid_size_lots", "i8", QUOTE_LEVELS_MAX),
         Words("ask_price_ticks", "i8", QUOTE_LEVELS_MAX),
@@ -192,7 +163,9 @@ LADDER = _role(
 
 ROLES: dict[str, np.dtype[np.void]] = {
     "params": PARAMS,
+    "signal_params": SIGNAL_PARAMS,
     "state": STATE,
+    "signals": SIGNALS,
     "moment": MOMENT,
     "book": BOOK.dtype,
     "account": ACCOUNT.dtype,
@@ -214,7 +187,6 @@ def _merged() -> np.dtype[np.void]:
 
 
 QUOTER = _merged()
-STATE_WORDS = STATE.itemsize // WORD_BYTES
 
 
 def words_of(role: str) -> slice:
@@ -228,4 +200,13 @@ def word_of(role: str, field: str) -> int:
     return int(words_of(role).start) + int(ROLES[role].fields[field][1]) // WORD_BYTES  # type: ignore[index]
 
 
-STATE_FIRST_WORD = words_of("state").start
+def _span(first: str, last: str) -> slice:
+    """Return the words of neighbouring roles."""
+    return slice(words_of(first).start, words_of(last).stop)
+
+
+CONFIGURED = _span("params", "signal_params")  # what the parameters' hash covers
+KEPT = _span("state", "signals")  # what the state's hash covers and a restart keeps
+KEPT_FIRST_WORD = KEPT.start
+KEPT_WORDS = KEPT.stop - KEPT.start
+KEPT_LAYOUT = repr([ROLES["state"].descr, ROLES["signals"].descr])  # another text = other meanings of the words

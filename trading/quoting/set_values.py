@@ -12,6 +12,9 @@ import msgspec
 
 from domain.errors import ConfigError
 from trading.quoting.config import QuotingConfig
+from trading.quoting.dotted import tables, value_of
+
+_TABLES = tables(QuotingConfig)
 
 
 class SetValue(msgspec.Struct, frozen=True):
@@ -41,17 +44,21 @@ def parse_value(text: str) -> Any:
 
 
 def split_name(name: str, instruments: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Return (instruments meant, parameter) of `levels`, `strategy.levels` or `BTC-PERPETUAL.levels`.
+    """Return (instruments meant, parameter) of `levels`, `shaping.ladder`, `strategy.levels` or
+    `BTC-PERPETUAL.shaping.ladder`.
 
     Raises:
-        ConfigError: if the part before the dot is no instrument of this session.
+        ConfigError: if the name begins with neither an instrument of this session nor a table of parameters.
     """
-    owner, _, parameter = name.rpartition(".")
-    if owner in ("", "strategy"):
-        return instruments, parameter
-    if owner not in instruments:
-        raise ConfigError(f"{name}: no instrument {owner} here; there are: {', '.join(instruments)}")
-    return (owner,), parameter
+    for instrument in instruments:
+        if name.startswith(f"{instrument}."):
+            return (instrument,), name[len(instrument) + 1 :]
+    parameter = name.removeprefix("strategy.")
+    owner, dot, _ = parameter.partition(".")
+    if dot and owner not in _TABLES:
+        there_are = ", ".join((*instruments, *_TABLES))
+        raise ConfigError(f"{name}: no instrument or table {parameter.rpartition('.')[0]} here; there are: {there_are}")
+    return instruments, parameter
 
 
 class SetValues:
@@ -70,11 +77,13 @@ class SetValues:
         """
         for kept in self._read():
             configured = self._configured.get(kept.instrument)
-            if configured is None or getattr(configured, kept.name, None) != kept.configured:
+            if configured is None:
                 continue
             try:
+                if value_of(configured, kept.name) != kept.configured:
+                    continue
                 self.in_force[kept.instrument] = self.in_force[kept.instrument].with_values({kept.name: kept.value})
-            except ConfigError:
+            except (AttributeError, ConfigError):
                 continue
             self._set[kept.instrument, kept.name] = kept
         return list(self._set.values())
@@ -87,12 +96,12 @@ class SetValues:
         """
         new = {instrument: self.in_force[instrument].with_values({name: value}) for instrument in instruments}
         changes = [
-            Change(instrument, name, getattr(self.in_force[instrument], name), getattr(config, name))
+            Change(instrument, name, value_of(self.in_force[instrument], name), value_of(config, name))
             for instrument, config in new.items()
         ]
         self.in_force.update(new)
         for change in changes:
-            configured = getattr(self._configured[change.instrument], name)
+            configured = value_of(self._configured[change.instrument], name)
             self._set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
         self._write()
         return changes

@@ -17,14 +17,14 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.records import STRATEGY_STATE, STRATEGY_STATE_WORDS
 from shm.record import TableWriter
 from trading.quoting.quoter import Quoter
-from trading.quoting.records import STATE, STATE_WORDS
+from trading.quoting.records import KEPT_LAYOUT, KEPT_WORDS
 
 COPIES = 2
 SAVE_INTERVAL_NS = 100 * NS_PER_MS
 AGE_NS_MAX = 30 * NS_PER_S
 QUICK_DEATH_NS = 60 * NS_PER_S
 
-assert STATE_WORDS <= STRATEGY_STATE_WORDS, f"state of {STATE_WORDS} words, room for {STRATEGY_STATE_WORDS}"
+assert KEPT_WORDS <= STRATEGY_STATE_WORDS, f"state of {KEPT_WORDS} words, room for {STRATEGY_STATE_WORDS}"
 
 _INSTRUMENT = STRATEGY_STATE.word("instrument")
 _GENERATION = STRATEGY_STATE.word("generation")
@@ -35,7 +35,7 @@ _SAVED = STRATEGY_STATE.word("saved_time_ns")
 _LAYOUT = STRATEGY_STATE.word("layout_hash")
 _CHECKSUM = STRATEGY_STATE.word("checksum")
 _WORDS = STRATEGY_STATE.word("words")
-_STATE_SLICE = slice(_WORDS, _WORDS + STATE_WORDS)
+_STATE_SLICE = slice(_WORDS, _WORDS + KEPT_WORDS)
 
 
 class Resumed(NamedTuple):
@@ -121,4 +121,4 @@ class StateCopies:
         return COPIES * self._instrument + (generation & 1)
 
 
-LAYOUT_HASH = int.from_bytes(hashlib.sha256(repr(STATE.descr).encode()).digest()[:8], "little") >> 1
+LAYOUT_HASH = int.from_bytes(hashlib.sha256(KEPT_LAYOUT.encode()).digest()[:8], "little") >> 1

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from domain.errors import ConfigError
+from runtime.config import load_config
 from trading.quoting.config import QuotingConfig
 
 
@@ -29,3 +32,25 @@ def test_a_value_out_of_range_or_against_another_is_refused(changes: dict[str, o
 def test_values_that_fit_together_may_change_together() -> None:
     config = QuotingConfig().with_values({"position_soft_base": 1.0, "position_hard_base": 2, "xi_per_usd": None})
     assert (config.position_soft_base, config.position_hard_base, config.xi_per_usd) == (1.0, 2.0, None)
+
+
+def test_an_instrument_overrides_single_keys_of_a_table(tmp_path: Path) -> None:
+    # Given two keys in a table for all, and one of them again for one instrument
+    path = tmp_path / "tables.toml"
+    path.write_text(
+        "[strategy]\nlevels = 2\n[strategy.signals]\nis_enabled = true\n"
+        '[instruments."BTC-PERPETUAL"]\n[instruments."ETH-PERPETUAL".strategy]\nsignals = { is_enabled = false }\n'
+    )
+    config = load_config(path)
+    # I expect the rest of the table to stay as it is for all
+    btc, eth = (config.instruments[name].strategy for name in ("BTC-PERPETUAL", "ETH-PERPETUAL"))
+    assert (btc.levels, btc.signals.is_enabled) == (2, True)
+    assert (eth.levels, eth.signals.is_enabled) == (2, False)
+
+
+def test_a_fault_inside_a_table_is_named_with_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "tables.toml"
+    path.write_text('[instruments."BTC-PERPETUAL"]\n[strategy.signals]\nis_enabeld = true\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value) == (f"{path}: unknown key `is_enabeld` in [strategy.signals]; did you mean `is_enabled`?")

@@ -6,7 +6,7 @@ A new parameter without a case here fails the first test.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ClampFlag, OffReason
 from tests.quoting_case import BARE, UNITS, Case, quote
 from trading.quoting.config import QuotingConfig
+from trading.quoting.dotted import parameter_names
 
 FINE = UNITS._replace(tick_size=0.01)  # where an effect of a cent counts
 View = dict[str, Any]
@@ -146,7 +147,7 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "book_age_ms_max": (BARE, 2000, 1000, silent),
     "wish_refresh_ms": (BARE, 100, 50, unchanged),
 }
-PARAMETERS = [field.name for field in msgspec.structs.fields(QuotingConfig)]
+PARAMETERS = [name for name in parameter_names(QuotingConfig) if not name.startswith("signals.")]
 # What a user sees of a quote; terms of the explanation alone would not prove an effect.
 VISIBLE = ("bids", "bid_lots", "asks", "ask_lots", "bid_off_reason", "ask_off_reason", "is_written")
 
@@ -168,7 +169,11 @@ def test_a_parameter_moves_a_quote_a_size_or_a_refusal(name: str) -> None:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_parameter_has_a_description(name: str) -> None:
-    schema = msgspec.json.schema(QuotingConfig)["$defs"]["QuotingConfig"]["properties"][name]
+    *path, last = name.split(".")
+    kind: Any = QuotingConfig
+    for part in path:
+        kind = get_type_hints(kind)[part]
+    schema = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][last]
     texts = [schema.get("description"), *(part.get("description") for part in schema.get("anyOf", []))]
     assert any(texts), f"{name} has no description"
 

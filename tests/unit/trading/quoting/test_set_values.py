@@ -24,6 +24,21 @@ def test_a_value_set_at_run_time_is_in_force_after_a_restart(tmp_path: Path) -> 
     assert [again.in_force[name].levels for name in NAMES] == [5, 3]
 
 
+def test_a_parameter_inside_a_table_is_set_and_kept_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    (change,) = values(path).change(("BTC-PERPETUAL",), "signals.is_enabled", True)
+    assert (change.old, change.new) == (False, True)
+    again = values(path)
+    assert [kept.name for kept in again.load()] == ["signals.is_enabled"]
+    assert [again.in_force[name].signals.is_enabled for name in NAMES] == [True, False]
+    with pytest.raises(ConfigError, match=r"unknown key `is_enable` in \[signals\]; did you mean `is_enabled`"):
+        again.change(NAMES, "signals.is_enable", True)
+    with pytest.raises(ConfigError, match=r"signals\.is_enabled = 3: expected bool"):
+        again.change(NAMES, "signals.is_enabled", 3)
+    with pytest.raises(ConfigError, match="levels"):
+        again.change(NAMES, "levels.deep", 3)
+
+
 def test_who_edits_the_configuration_means_it(tmp_path: Path) -> None:
     path = tmp_path / "parameters.json"
     values(path).change(NAMES, "levels", 5)
@@ -50,7 +65,10 @@ def test_names_mean_one_instrument_or_all() -> None:
     assert split_name("levels", NAMES) == (NAMES, "levels")
     assert split_name("strategy.levels", NAMES) == (NAMES, "levels")
     assert split_name("ETH-PERPETUAL.levels", NAMES) == (("ETH-PERPETUAL",), "levels")
-    with pytest.raises(ConfigError, match="no instrument DOGE here; there are: BTC-PERPETUAL, ETH-PERPETUAL"):
+    assert split_name("signals.is_enabled", NAMES) == (NAMES, "signals.is_enabled")
+    assert split_name("strategy.signals.is_enabled", NAMES) == (NAMES, "signals.is_enabled")
+    assert split_name("ETH-PERPETUAL.signals.is_enabled", NAMES) == (("ETH-PERPETUAL",), "signals.is_enabled")
+    with pytest.raises(ConfigError, match="no instrument or table DOGE here; there are: BTC-PERPETUAL, ETH-PERPETUAL"):
         split_name("DOGE.levels", NAMES)
 
 

@@ -31,6 +31,7 @@ def lived() -> Quoter:
     for i in range(20):
         case.set_book(100_000.0 + i, 100_001.0 + i)
         case.tick(NS_PER_S)
+    case.quoter.record["signals"]["momentum"] = 0.25
     return case.quoter
 
 
@@ -54,6 +55,8 @@ def test_a_restarted_quoter_goes_on_with_its_state(segment: Segment) -> None:
     # and the outage is not a return: the grid starts anew
     assert int(new.record["state"]["sigma_anchor_time_ns"][0]) == 0
     assert int(new.record["state"]["sigma_samples"][0]) > 10
+    # and so are the signals
+    assert float(new.record["signals"]["momentum"][0]) == 0.25
 
 
 def test_saves_are_no_more_frequent_than_the_interval(segment: Segment) -> None:
@@ -87,7 +90,7 @@ def test_an_old_copy_is_not_taken(segment: Segment) -> None:
     result = start(segment, 2, START_NS).resume(new, START_NS + AGE_NS_MAX + 1)
     assert not result.is_resumed
     assert "limit 30 s" in result.reason
-    assert not np.any(new.record["state"].view(np.int64))
+    assert not np.any(np.frombuffer(new.state, np.int64))
 
 
 def test_a_second_crash_in_a_row_starts_cold(segment: Segment) -> None:

@@ -1,0 +1,1 @@
+"""Volume candles of public trades and what they foretell; off unless configured."""
