@@ -44,6 +44,7 @@ from runtime.supervision.shutdown import Shutdown
 from runtime.supervision.status import StatusReader, is_kill_latched
 from runtime.supervision.summary import build_summary
 from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
+from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 from shm.record import TableReader
 from venues.config import LOCAL_URL_VARIABLE, venue_url
@@ -245,6 +246,8 @@ class Supervisor:
                 case commands.Status():
                     status = self._status.read(self._clock.monotonic_ns() - self._started_ns)
                     request.answer(Reply(ok=True, text=status_line(status), data=status))
+                case commands.Vitals():
+                    request.answer(Reply(ok=True, data=read_vitals()))
                 case commands.Stop():
                     self._flatten = self._flatten or command.flatten
                     self._stop_requests.append(request)

@@ -69,13 +69,19 @@ class Profile(Command, frozen=True, tag="profile"):
     seconds: float = 10.0
 
 
+class Vitals(Command, frozen=True, tag="vitals"):
+    """Ask a process, at its own socket, what it holds: descriptors, tasks, memory."""
+
+
 class Stop(Command, frozen=True, tag="stop"):
     """End in order: execution cancels, confirms with the venue and reports; others just end."""
 
     flatten: bool = False
 
 
-AnyCommand = Status | Pause | Resume | Reduce | Halt | Flatten | CancelAll | Kill | SetParameter | Profile | Stop
+AnyCommand = (
+    Status | Pause | Resume | Reduce | Halt | Flatten | CancelAll | Kill | SetParameter | Profile | Vitals | Stop
+)
 
 
 class Reply(msgspec.Struct, frozen=True):

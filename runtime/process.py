@@ -24,7 +24,7 @@ import uvloop
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import ActorPhase
 from domain.errors import ExitCode, UserError
-from messages.commands import Profile, Reply, Stop
+from messages.commands import Profile, Reply, Stop, Vitals
 from runtime.actor import Actor, ActorContext
 from runtime.affinity import SHARED
 from runtime.clock import SystemClock
@@ -35,6 +35,7 @@ from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, open_log
 from runtime.profiling import ActorProfiler
 from runtime.topology import ACTORS_BY_NAME
+from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 
 HEARTBEAT_NS = 50 * NS_PER_MS
@@ -324,6 +325,8 @@ class AsyncLoop:
 def _handle(ctx: ActorContext, actor: Actor, request: Request) -> Reply | Awaitable[Reply]:
     """Return the handler's answer; a command that cannot be done is an answer, not a crash."""
     command = request.command
+    if isinstance(command, Vitals):
+        return Reply(ok=True, data=read_vitals())
     handler = actor.handlers.get(type(command))
     if handler is None:
         return Reply(ok=False, text=f"{ctx.name} does not know {type(command).__name__}")
