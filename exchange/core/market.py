@@ -1,7 +1,6 @@
 """One instrument's market: inserts, amends, cancels, matched by price and then time.
 
 The core of the venue. It knows nothing of sessions or JSON, only of accounts and of what they ask for.
-Liquidity is either orders (the background flow's are ordinary orders of no account) or recorded sizes.
 """
 
 from __future__ import annotations
@@ -10,13 +9,15 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from exchange.core.accounts import Account
-from exchange.core.book import Book, BookSide, Level
+from exchange.core.blotter import Blotter, RealtimeNs
+from exchange.core.book import Book
 from exchange.core.candles import Candles
-from exchange.core.events import Event, PublicTrade
+from exchange.core.events import Event
 from exchange.core.execution import FillBooker
 from exchange.core.ids import Ids
 from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.marks import Mark
+from exchange.core.matching import Matcher
 from exchange.core.order_checks import (
     check_amount,
     check_price,
@@ -26,12 +27,9 @@ from exchange.core.order_checks import (
     reducible_lots,
 )
 from exchange.core.orders import (
-    OPPOSITE,
-    SIGN,
     ChangeReason,
     Collar,
     DeleteReason,
-    Fill,
     InsertReason,
     NewOrder,
     Order,
@@ -40,14 +38,9 @@ from exchange.core.orders import (
     OrderUpdate,
     Reject,
     Side,
-    StpAction,
-    StpLevel,
     TimeInForce,
-    update_of,
 )
-from exchange.core.statistics import TradeStatistics
 
-RealtimeNs = Callable[[], int]
 Check = Callable[[Order, int], None]  # raises OrderRejected when an order may not add so many lots
 
 
@@ -67,11 +60,11 @@ class Market:
         self.instrument = instrument
         self.mark = mark
         self.book = Book()
-        self.statistics = TradeStatistics()
-        self.account_orders: dict[str, Order] = {}  # resting orders that belong to an account
+        self._blotter = Blotter(instrument, mark, booker, events, realtime_ns)
+        self._matcher = Matcher(instrument, self.book, self._blotter, ids, self._trim_reduce_only)
+        self.statistics = self._blotter.statistics
+        self.account_orders = self._blotter.working
         self._ids = ids
-        self._booker = booker
-        self._events = events
         self._realtime_ns = realtime_ns
         self._check = check
         self.history = Candles(extra_adds=instrument.type is not InstrumentType.OPTION)
@@ -92,10 +85,10 @@ class Market:
         """
         order = self._admit(new)
         new.account.register(order)
-        fills = self._execute(order)
+        fills = self._matcher.execute(order)
         if order.is_open:
             self._rest(order)
-        return self._report(order, ChangeReason.INSERT, fills)
+        return self._blotter.report(order, ChangeReason.INSERT, fills)
 
     def amend(self, order: Order, price: Decimal | None, amount: Decimal | None, collar: Collar | None) -> OrderUpdate:
         """Change price and total amount of a working order.
@@ -110,28 +103,28 @@ class Market:
         amount_lots = check_amount(self.instrument, amount, minimum_lots=0)
         if amount_lots <= order.filled_lots:
             self._pull(order, DeleteReason.CLIENT_CANCEL)
-            return self._report(order, ChangeReason.AMEND)
+            return self._blotter.report(order, ChangeReason.AMEND)
         check_amount(self.instrument, amount, minimum_lots=self.instrument.order_size_lots_min)
         if price_ticks != order.price_ticks:
             price_ticks = limit_within_collar(self.mark, order.side, price_ticks, collar)
         if price_ticks == order.price_ticks and amount_lots < order.amount_lots:
             self.book.side(order.side).reduce(order, order.amount_lots - amount_lots)
             order.amount_lots = amount_lots
-            return self._report(order, ChangeReason.AMEND)
+            return self._blotter.report(order, ChangeReason.AMEND)
         self._check(order, amount_lots - order.amount_lots)
         return self._replace(order, price_ticks, amount_lots)
 
     def cancel(self, order: Order, reason: DeleteReason = DeleteReason.CLIENT_CANCEL) -> OrderUpdate:
         """Take a working order out of the book."""
         self._pull(order, reason)
-        return self._report(order, ChangeReason.CANCEL)
+        return self._blotter.report(order, ChangeReason.CANCEL)
 
     # -- the background flow -------------------------------------------------------------------
 
     def rest_anonymous(self, side: Side, price_ticks: int, lots: int) -> Order | None:
         """Insert an order of an unknown maker; None when it filled completely on the way in."""
         order = self._anonymous(side, price_ticks, lots, OrderType.LIMIT)
-        self._execute(order)
+        self._matcher.execute(order)
         if not order.is_open:
             return None
         self.book.side(side).add(order)
@@ -140,12 +133,12 @@ class Market:
     def cancel_anonymous(self, order: Order) -> None:
         if order.is_open:
             self.book.side(order.side).remove(order)
-            self._close(order, DeleteReason.CLIENT_CANCEL)
+            self._blotter.close(order, DeleteReason.CLIENT_CANCEL)
 
     def take_anonymous(self, side: Side, lots: int, limit_ticks: int) -> int:
         """Let an unknown taker trade up to `lots` as far as `limit_ticks`; return the lots it got."""
         order = self._anonymous(side, limit_ticks, lots, OrderType.MARKET)
-        self._execute(order)
+        self._matcher.execute(order)
         return order.filled_lots
 
     # -- a replayed market ---------------------------------------------------------------------
@@ -156,15 +149,13 @@ class Market:
         No public trade is printed: the recording's own tape has it already.
         """
         assert 0 < lots <= order.remaining_lots, f"{lots} of {order.remaining_lots} lots"
-        self._fill_maker(order, lots, self._ids.trade_id())
+        self._matcher.fill_maker(order, lots, self._ids.trade_id())
 
     def print_trade(self, price_ticks: int, lots: int, aggressor_side: Side) -> None:
         """Put a trade on the tape and into the statistics."""
-        now_ns = self._realtime_ns()
-        self.statistics.add(self.instrument, price_ticks, lots, now_ns)
-        self._events.append(PublicTrade(self.instrument, price_ticks, lots, aggressor_side, now_ns))
+        self._blotter.print_trade(price_ticks, lots, aggressor_side)
 
-    # -- matching ------------------------------------------------------------------------------
+    # -- coming in -----------------------------------------------------------------------------
 
     def _admit(self, new: NewOrder) -> Order:
         is_market = new.order_type is OrderType.MARKET
@@ -224,128 +215,6 @@ class Market:
             self._ids.order_id(), self.instrument, None, side, order_type, tif, price_ticks, lots, self._realtime_ns()
         )
 
-    def _execute(self, order: Order) -> tuple[Fill, ...]:
-        """Match an incoming order; afterwards it is closed, or open and fit to rest."""
-        if order.post_only:
-            self._step_back(order)
-            return ()
-        before = len(order.fills)
-        if not self._blocked_by_own_order(order):
-            self._match(order)
-        if order.is_open and not order.remaining_lots:
-            self._close(order, DeleteReason.FILLED)
-        elif order.is_open and order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL:
-            self._close(order, DeleteReason.IMMEDIATE_CANCEL)
-        return tuple(order.fills[before:])
-
-    def _step_back(self, order: Order) -> None:
-        """Move a post-only order that would trade to one tick outside the best opposite price, or close it."""
-        opposite = self.book.side(OPPOSITE[order.side])
-        if not opposite.crosses(order.price_ticks):
-            return
-        best = opposite.best_ticks()
-        assert best is not None
-        outside = best - SIGN[order.side]
-        if order.reject_post_only or (outside <= 0 and not self.instrument.may_be_negative):
-            self._close(order, DeleteReason.IMMEDIATE_CANCEL)
-        else:
-            order.price_ticks = outside
-
-    def _blocked_by_own_order(self, order: Order) -> bool:
-        """Close an order whose prevention wants no fill at all when an own order lies in its way."""
-        if order.account is None or order.stp_level is StpLevel.DISABLED:
-            return False
-        if order.stp_action is not StpAction.CANCEL_AGGRESSIVE_NO_FILL:
-            return False
-        if not self._reaches_own_order(order):
-            return False
-        self._close(order, DeleteReason.SELF_TRADE_PREVENTION)
-        return True
-
-    def _reaches_own_order(self, order: Order) -> bool:
-        opposite, left = self.book.side(OPPOSITE[order.side]), order.remaining_lots
-        for price_ticks, _ in opposite.walk():
-            if (order.price_ticks - price_ticks) * SIGN[order.side] < 0 or left <= 0:
-                return False
-            level = opposite.levels[price_ticks]
-            for resting in level.orders.values():
-                left -= self._ambient_before(level, resting)
-                if left <= 0:
-                    return False
-                if resting.account is order.account:
-                    return True
-                left -= resting.remaining_lots
-            left -= level.ambient_lots if not level.orders else 0
-        return False
-
-    def _match(self, taker: Order) -> None:
-        opposite = self.book.side(OPPOSITE[taker.side])
-        while taker.remaining_lots and opposite.crosses(taker.price_ticks):
-            level = opposite.best_level()
-            assert level is not None
-            maker = level.head()
-            ambient = self._ambient_before(level, maker)
-            if ambient:
-                self._trade_ambient(taker, opposite, level, min(ambient, taker.remaining_lots))
-            elif maker is not None and self._prevented(taker, maker):
-                self._close(taker, DeleteReason.SELF_TRADE_PREVENTION)
-                return
-            else:
-                assert maker is not None
-                self._trade(taker, maker)
-
-    @staticmethod
-    def _ambient_before(level: Level, order: Order | None) -> int:
-        """Return how much recorded liquidity stands in front of `order` (all of it when there is none)."""
-        if order is None:
-            return level.ambient_lots
-        return min(level.ambient_lots, round(order.queue_ahead_lots)) if level.ambient_lots else 0
-
-    @staticmethod
-    def _prevented(taker: Order, maker: Order) -> bool:
-        if taker.account is None or taker.stp_level is StpLevel.DISABLED:
-            return False
-        return maker.account is taker.account
-
-    def _trade(self, taker: Order, maker: Order) -> None:
-        lots, price_ticks = min(taker.remaining_lots, maker.remaining_lots), maker.price_ticks
-        trade_id = self._ids.trade_id()
-        self._fill_maker(maker, lots, trade_id)
-        self._fill_taker(taker, price_ticks, lots, trade_id)
-
-    def _trade_ambient(self, taker: Order, opposite: BookSide, level: Level, lots: int) -> None:
-        price_ticks = level.price_ticks
-        for resting in level.orders.values():
-            resting.queue_ahead_lots = max(0.0, resting.queue_ahead_lots - lots)
-        opposite.set_ambient(price_ticks, level.ambient_lots - lots)
-        self._fill_taker(taker, price_ticks, lots, self._ids.trade_id())
-
-    def _fill_maker(self, maker: Order, lots: int, trade_id: str) -> None:
-        fill = Fill(trade_id, maker.price_ticks, lots, self._realtime_ns(), is_maker=True)
-        side = self.book.side(maker.side)
-        side.reduce(maker, lots)
-        maker.filled_lots += lots
-        if not maker.remaining_lots:
-            side.remove(maker)
-            self._close(maker, DeleteReason.FILLED)
-        if maker.account is not None:
-            maker.fills.append(fill)
-            self._report(maker, ChangeReason.FILL, (fill,))
-            self._book_fill(maker, fill)
-
-    def _fill_taker(self, taker: Order, price_ticks: int, lots: int, trade_id: str) -> None:
-        taker.filled_lots += lots
-        self.print_trade(price_ticks, lots, taker.side)
-        if taker.account is not None:
-            fill = Fill(trade_id, price_ticks, lots, self._realtime_ns(), is_maker=False)
-            taker.fills.append(fill)
-            self._book_fill(taker, fill)
-
-    def _book_fill(self, order: Order, fill: Fill) -> None:
-        self._events.extend(self._booker.book(order, fill, self.mark))
-        assert order.account is not None
-        self._trim_reduce_only(order.account)
-
     def _trim_reduce_only(self, account: Account) -> None:
         """Cut working reduce-only orders to what is left to reduce, each on its own."""
         if not any(order.reduce_only for order in self.account_orders.values()):
@@ -360,7 +229,7 @@ class Market:
             elif excess > 0:
                 self.book.side(order.side).reduce(order, excess)
                 order.amount_lots -= excess
-                self._report(order, ChangeReason.AMEND)
+                self._blotter.report(order, ChangeReason.AMEND)
 
     # -- resting and leaving -------------------------------------------------------------------
 
@@ -372,10 +241,10 @@ class Market:
         self.book.side(order.side).remove(order)
         del self.account_orders[order.order_id]
         order.price_ticks, order.amount_lots = price_ticks, amount_lots
-        fills = self._execute(order)
+        fills = self._matcher.execute(order)
         if order.is_open:
             self._rest(order)
-        return self._report(order, ChangeReason.AMEND, fills)
+        return self._blotter.report(order, ChangeReason.AMEND, fills)
 
     def _rest(self, order: Order) -> None:
         side = self.book.side(order.side)
@@ -388,18 +257,4 @@ class Market:
     def _pull(self, order: Order, reason: DeleteReason) -> None:
         assert order.is_open, f"order {order.order_id} is {order.status.value}"
         self.book.side(order.side).remove(order)
-        self._close(order, reason)
-
-    def _close(self, order: Order, reason: DeleteReason) -> None:
-        order.delete_reason = reason
-        order.close_time_ns = self._realtime_ns()
-        if order.account is not None:
-            self.account_orders.pop(order.order_id, None)
-            order.account.unregister(order)
-
-    def _report(self, order: Order, reason: ChangeReason, fills: tuple[Fill, ...] = ()) -> OrderUpdate:
-        update = update_of(order, reason, fills)
-        self._events.append(update)
-        if not order.is_open and order.account is not None:
-            order.account.note_closed(update)
-        return update
+        self._blotter.close(order, reason)
