@@ -33,6 +33,7 @@ class BookChannel(PacedChannel):
         levels_max: int | None,
     ) -> None:
         super().__init__(name, scheduler, delay_ns)
+        self.instrument_name = market.instrument.name
         self._market = market
         self._group_ticks = group_ticks
         self._levels_max = levels_max

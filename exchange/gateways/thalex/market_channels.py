@@ -24,6 +24,7 @@ class TickerChannel(PacedChannel):
 
     def __init__(self, name: str, scheduler: Scheduler, delay_ns: int, market: Market, build: Build) -> None:
         super().__init__(name, scheduler, delay_ns)
+        self.instrument_name = market.instrument.name
         self._market = market
         self._build = build
         self._shown = self._state()
@@ -63,9 +64,10 @@ class Tape:
 class TapeChannel(Channel):
     """`recent_trades.<instrument>.single` or `recent_trades.<underlying>.all`."""
 
-    def __init__(self, name: str, tapes: list[Tape]) -> None:
+    def __init__(self, name: str, tapes: dict[str, Tape]) -> None:
         super().__init__(name)
-        self._tapes = tapes
+        self.instrument_names = tuple(tapes)
+        self._tapes = tuple(tapes.values())
 
     def first_message(self) -> bytes:
         trades = sorted((trade for tape in self._tapes for trade in tape.trades), key=lambda trade: trade.time_ns)

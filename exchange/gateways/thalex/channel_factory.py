@@ -1,0 +1,188 @@
+"""Makes channels from their names: which exist, what each shows and how it is built."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from exchange.core.accounts import Account
+from exchange.core.engine import Engine
+from exchange.core.instrument import Instrument, InstrumentType
+from exchange.core.market import Market
+from exchange.gateways.thalex import channel_names as names
+from exchange.gateways.thalex import market_payloads
+from exchange.gateways.thalex.account_channels import (
+    ConditionalOrdersChannel,
+    OrderHistoryChannel,
+    OrdersChannel,
+    PortfolioChannel,
+    ProtectionChannel,
+    SummaryChannel,
+    TradeHistoryChannel,
+)
+from exchange.gateways.thalex.book_channel import BookChannel
+from exchange.gateways.thalex.channel import Channel
+from exchange.gateways.thalex.market_channels import (
+    IndexChannel,
+    InstrumentsChannel,
+    ListChannel,
+    Tape,
+    TapeChannel,
+    TickerChannel,
+)
+from exchange.gateways.thalex.overview_channels import (
+    LightTickersChannel,
+    SecondlyChannel,
+    base_price,
+    index_components,
+    underlying_statistics,
+)
+
+TYPES_OF_CATEGORY: dict[str, tuple[InstrumentType, ...]] = {
+    "all": tuple(InstrumentType),
+    "futures": (InstrumentType.PERPETUAL, InstrumentType.FUTURE),
+    "future_rolls": (InstrumentType.COMBINATION,),
+    "options": (InstrumentType.OPTION,),
+}
+
+
+class ChannelFactory:
+    """Keeps the tapes, for a new tape channel starts with what was traded before anybody listened."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.tapes: dict[str, Tape] = defaultdict(Tape)
+
+    # -- public --------------------------------------------------------------------------------
+
+    def public(self, name: str) -> Channel | None:
+        """Return a new channel of that name, or None when there can be none."""
+        match names.parse(name):
+            case names.TickerName() as parsed:
+                return self._ticker(name, parsed)
+            case names.BookName() as parsed:
+                return self._book(name, parsed)
+            case names.TapeName() as parsed:
+                return self._tape(name, parsed)
+            case names.IndexName(underlying):
+                return IndexChannel(name, self._engine, underlying) if self._is_underlying(underlying) else None
+            case names.PlainName(plain):
+                return self._plain(name, plain)
+            case names.InstrumentsName() | names.LightTickersName() as parsed:
+                return self._list(name, parsed)
+            case names.UnderlyingName(kind, underlying):
+                return self._secondly(name, kind, underlying)
+            case names.BasePriceName() as parsed:
+                return self._base_price(name, parsed)
+        return None
+
+    def _plain(self, name: str, plain: str) -> Channel:
+        if plain == "instruments":
+            return InstrumentsChannel(name, self._engine, lambda _: True)
+        return ListChannel(name, is_stateful=plain == "rfqs") if plain in ("banners", "rfqs") else Channel(name)
+
+    def _list(self, name: str, parsed: names.InstrumentsName | names.LightTickersName) -> Channel | None:
+        if not self._is_underlying(parsed.underlying) and parsed.underlying != "all":
+            return None
+        category = parsed.category if isinstance(parsed, names.InstrumentsName) else parsed.kind
+        expiry_date = None if parsed.expiry_date == "all" else parsed.expiry_date
+        types = TYPES_OF_CATEGORY[category]
+
+        def selects(instrument: Instrument) -> bool:
+            if parsed.underlying not in ("all", instrument.underlying) or instrument.type not in types:
+                return False
+            return expiry_date in (None, instrument.expiry_date)
+
+        if isinstance(parsed, names.InstrumentsName):
+            return InstrumentsChannel(name, self._engine, selects)
+        return LightTickersChannel(name, self._engine, parsed.delay_ns, selects)
+
+    def _secondly(self, name: str, kind: str, underlying: str) -> Channel | None:
+        if not self._is_underlying(underlying):
+            return None
+        engine = self._engine
+        build = underlying_statistics if kind == "underlying_statistics" else index_components
+        return SecondlyChannel(name, lambda: build(engine, underlying))
+
+    def _base_price(self, name: str, parsed: names.BasePriceName) -> Channel | None:
+        engine = self._engine
+        for market in engine.markets.values():
+            instrument = market.instrument
+            wanted = (instrument.underlying, instrument.expiry_date) == (parsed.underlying, parsed.expiry_date)
+            if wanted and instrument.type is InstrumentType.FUTURE:
+                return SecondlyChannel(name, lambda of=market: base_price(engine, of))  # type: ignore[misc]
+        return None
+
+    def _is_underlying(self, name: str) -> bool:
+        return any(market.instrument.underlying == name for market in self._engine.markets.values())
+
+    def _ticker(self, name: str, parsed: names.TickerName) -> Channel | None:
+        market = self._engine.markets.get(parsed.instrument_name)
+        if market is None:
+            return None
+        engine, of = self._engine, market
+
+        def build_full() -> dict[str, object]:
+            return market_payloads.ticker(engine, of)
+
+        def build_light() -> dict[str, object]:
+            return market_payloads.light_ticker(of)
+
+        build = build_light if parsed.is_light else build_full
+        return TickerChannel(name, engine.scheduler, parsed.delay_ns, market, build)
+
+    def _book(self, name: str, parsed: names.BookName) -> Channel | None:
+        market = self._engine.markets.get(parsed.instrument_name)
+        group_ticks = _group_ticks(market, parsed) if market else None
+        if market is None or group_ticks is None:
+            return None
+        return BookChannel(
+            name,
+            self._engine.scheduler,
+            parsed.delay_ns,
+            market,
+            group_ticks=group_ticks,
+            levels_max=parsed.levels_max,
+        )
+
+    def _tape(self, name: str, parsed: names.TapeName) -> Channel | None:
+        instruments = [market.instrument for market in self._engine.markets.values()]
+        if parsed.category == "single":
+            targets = [i for i in instruments if parsed.target == i.name]
+        else:
+            types = TYPES_OF_CATEGORY[parsed.category]
+            targets = [i for i in instruments if parsed.target == i.underlying and i.type in types]
+        if not targets:
+            return None
+        return TapeChannel(name, {instrument.name: self.tapes[instrument.name] for instrument in targets})
+
+    # -- private -------------------------------------------------------------------------------
+
+    def private(self, name: str, account: Account, session_id: str) -> Channel:
+        """Return a new channel of an account or a session; `name` is one of `channel_names.PRIVATE`."""
+        if name == "session.orders":
+            return OrdersChannel(name, account, lambda order: order.session_id == session_id)
+        if name == "session.mm_protection":
+            return ProtectionChannel(name, session_id)
+        if name == "account.orders":
+            return OrdersChannel(name, account, lambda order: True)
+        if name == "account.persistent_orders":
+            return OrdersChannel(name, account, lambda order: order.persistent)
+        if name == "account.portfolio":
+            return PortfolioChannel(name, self._engine, account)
+        if name == "account.summary":
+            return SummaryChannel(name, self._engine, account)
+        if name == "account.trade_history":
+            return TradeHistoryChannel(name, self._engine.scheduler)
+        if name == "account.order_history":
+            return OrderHistoryChannel(name)
+        assert name == "account.conditional_orders", name
+        return ConditionalOrdersChannel(name, self._engine, account)
+
+
+def _group_ticks(market: Market, parsed: names.BookName) -> int | None:
+    """Return the step of a grouped book in ticks; None when it is no multiple of a tick."""
+    if parsed.grouping is None:
+        return 1
+    if not parsed.grouping.is_finite() or parsed.grouping <= 0:
+        return None
+    return market.instrument.grid.ticks(parsed.grouping)
