@@ -10,36 +10,28 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError
-from domain.instrument import Instrument
-from domain.reports import OrderReport, PositionReport, TradeReport
 from venues.config import VenueConfig
 from venues.credentials import Credentials, TokenSigner
 from venues.gateway import NewOrder, OrderListener, RequestKind
 from venues.thalex import account_wire
+from venues.thalex.account_requests import AccountRequests
 from venues.thalex.connection import Connection
-from venues.thalex.market_wire import decode_instruments, decode_system
+from venues.thalex.order_replies import ORDERS_CHANNEL, POSITIONS_CHANNEL, SYSTEM_CHANNEL, TRADES_CHANNEL, OrderReplies
 from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
 from venues.thalex.wire import Envelope, encode_amend, encode_cancel, encode_cancel_order, encode_insert
 
-ORDERS_CHANNEL = "session.orders"  # orders of this connection; "account.orders" shows everybody's
-POSITIONS_CHANNEL = "account.portfolio"
-TRADES_CHANNEL = "account.trade_history"
-SYSTEM_CHANNEL = "system"
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
-EARLY_MAX = 1000  # notifications before the session is ready; more is no session that we understand
-TRADE_PAGE_SIZE = 1000
-TRADE_PAGES_MAX = 1000
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 
-class ThalexOrderGateway:
+class ThalexOrderGateway(AccountRequests):
     """An `OrderGateway` for Thalex and for the local exchange.
 
     Args:
@@ -76,7 +68,7 @@ class ThalexOrderGateway:
         self._connection = Connection(config, url, self, clock, log)
         self._session: Session | None = None
         self._settled: asyncio.Future[None] | None = None
-        self._early: list[Callable[[], None]] = []
+        self._replies = OrderReplies(listener, orders_channel, log)
         self._login_refusals = 0
         self._task: asyncio.Task[None] | None = None
         self.is_ready = False
@@ -192,48 +184,9 @@ class ThalexOrderGateway:
             raise
         return self._clock.monotonic_ns()
 
-    # ---- the venue's truth ---------------------------------------------------------------------------
-
-    async def cancel_session(self) -> None:
-        await self._call("private/cancel_session", {}, account_wire.decode_void)
-
-    async def cancel_all(self) -> int:
-        return cast(int, await self._call("private/cancel_all", {}, account_wire.decode_count) or 0)
-
-    async def cancel_all_conditional_orders(self) -> None:
-        await self._call("private/cancel_all_conditional_orders", {}, account_wire.decode_void)
-
-    async def open_conditional_orders(self) -> int:
-        """Return how many conditional orders the account has."""
-        return cast(int, await self._call("private/open_conditional_orders", {}, account_wire.decode_length))
-
-    async def open_orders(self) -> list[OrderReport]:
-        return cast(list[OrderReport], await self._call("private/open_orders", {}, account_wire.decode_orders))
-
-    async def positions(self) -> list[PositionReport]:
-        answer = await self._call("private/portfolio", {}, account_wire.decode_positions)
-        return cast(list[PositionReport], answer)
-
-    async def instruments(self) -> dict[str, Instrument]:
-        return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))
-
-    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
-        # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
-        time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
-        params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
-        trades: list[TradeReport] = []
-        seen: set[str] = set()
-        for _ in range(TRADE_PAGES_MAX):
-            page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
-            trades += page
-            if not bookmark or bookmark in seen or not page:
-                return sorted(trades, key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
-            seen.add(bookmark)
-            params = {**params, "bookmark": bookmark}
-        raise ProtocolError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
+    # ---- questions -----------------------------------------------------------------------------------
 
     async def _call(self, method: str, params: object, decode: Decode) -> Any:
-        """Send a request and return its decoded answer; VenueError or ConnectivityError otherwise."""
         session = self._ready_session()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         pending = session.request(method, params, decode, self._clock.monotonic_ns(), context=future)
@@ -258,7 +211,7 @@ class ThalexOrderGateway:
                 account=self._config.account,
                 timeout_s=self._config.cancel_on_disconnect_s,
             )
-            self._early.clear()
+            self._replies.hold()
             self._session = session
             self._settled = asyncio.get_running_loop().create_future()
             session.start(self._clock.monotonic_ns())
@@ -273,9 +226,10 @@ class ThalexOrderGateway:
         try:
             event = session.receive(frame, now_ns)
             if type(event) is Envelope:
-                self._on_notification(event)
+                if planned_close := self._replies.take_notification(event):
+                    self._connection.drop(planned_close)
             elif type(event) is Answer:
-                self._on_answer(event)
+                self._replies.take_answer(event)
             elif type(event) is Ready:
                 self._on_ready(session, now_ns)
             elif type(event) is Failed:
@@ -292,7 +246,7 @@ class ThalexOrderGateway:
     def on_closed(self, reason: str) -> None:
         session, was_ready = self._session, self.is_ready
         self._session, self.is_ready = None, False
-        self._early.clear()
+        self._replies.hold()
         lost = ConnectivityError(reason)
         if self._settled is not None and not self._settled.done():
             self._settled.set_exception(lost)
@@ -320,15 +274,13 @@ class ThalexOrderGateway:
         self._connection.set_ready()
         self._login_refusals = 0
         session.request(
-            "public/subscribe", {"channels": [SYSTEM_CHANNEL]}, account_wire.decode_void, now_ns, kind="system"
+            "public/subscribe", {"channels": [SYSTEM_CHANNEL]}, account_wire.decode_void, now_ns, kind=SYSTEM_CHANNEL
         )
         if self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
         self._log.info("orders connection ready", message_rate=session.message_rate)
         self._listener.on_ready()
-        early, self._early = self._early, []
-        for tell in early:
-            tell()
+        self._replies.release()
 
     def _on_step_refused(self, failed: Failed) -> None:
         if self._settled is None or self._settled.done():
@@ -342,52 +294,3 @@ class ThalexOrderGateway:
                     "is not expired, may trade, and that this machine's clock is within 30 s"
                 )
         self._settled.set_exception(error)
-
-    def _on_answer(self, answer: Answer) -> None:
-        pending = answer.pending
-        future = pending.context
-        if future is not None:
-            if future.done():
-                return
-            if answer.error is not None:
-                future.set_exception(answer.error)
-            else:
-                future.set_result(answer.value)
-        elif pending.kind == "system":
-            if answer.error is not None:
-                self._log.warning("no notice of planned closes", reason=str(answer.error))
-        elif answer.error is not None:
-            self._listener.on_rejected(cast(RequestKind, pending.kind), pending.client_order_id, answer.error)
-        else:
-            self._listener.on_orders([answer.value])
-
-    def _on_notification(self, envelope: Envelope) -> None:
-        # Everything is decoded now, for the payload dies with the frame; what comes before the session is
-        # ready (a snapshot may overtake the answer to the subscription) is told right after it.
-        tell = self._telling(envelope)
-        if tell is None:
-            return
-        if self.is_ready:
-            tell()
-        elif len(self._early) < EARLY_MAX:
-            self._early.append(tell)
-        else:
-            self._connection.drop(f"{EARLY_MAX} notifications before the session was ready")
-
-    def _telling(self, envelope: Envelope) -> Callable[[], None] | None:
-        listener = self._listener
-        if envelope.channel_name == self._orders_channel:
-            reports = account_wire.decode_orders(envelope.notification)
-            return lambda: listener.on_orders(reports)
-        if envelope.channel_name == POSITIONS_CHANNEL:
-            positions = account_wire.decode_positions(envelope.notification)
-            is_snapshot = bool(envelope.snapshot)
-            return lambda: listener.on_positions(positions, is_snapshot)
-        if envelope.channel_name == TRADES_CHANNEL:
-            trades = account_wire.decode_trades(envelope.notification)
-            return lambda: listener.on_trades(trades)
-        if envelope.channel_name == SYSTEM_CHANNEL:
-            if decode_system(envelope.notification).event == "reconnect":
-                self._connection.drop("planned reconnect: the venue asked for it")
-            return None
-        return None

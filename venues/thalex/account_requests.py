@@ -1,0 +1,63 @@
+"""What an account may ask the venue and have it do, each as one request and its decoded answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from typing import Any, cast
+
+from domain.errors import ProtocolError
+from domain.instrument import Instrument
+from domain.reports import OrderReport, PositionReport, TradeReport
+from venues.thalex import account_wire
+from venues.thalex.market_wire import decode_instruments
+from venues.thalex.protocol import Decode
+
+TRADE_PAGE_SIZE = 1000
+TRADE_PAGES_MAX = 1000
+
+
+class AccountRequests(ABC):
+    """The slow half of a gateway: it needs nothing but a way to `_call` a method of the venue."""
+
+    @abstractmethod
+    async def _call(self, method: str, params: object, decode: Decode) -> Any:
+        """Send a request and return its decoded answer; VenueError or ConnectivityError otherwise."""
+
+    async def cancel_session(self) -> None:
+        await self._call("private/cancel_session", {}, account_wire.decode_void)
+
+    async def cancel_all(self) -> int:
+        return cast(int, await self._call("private/cancel_all", {}, account_wire.decode_count) or 0)
+
+    async def cancel_all_conditional_orders(self) -> None:
+        await self._call("private/cancel_all_conditional_orders", {}, account_wire.decode_void)
+
+    async def open_conditional_orders(self) -> int:
+        """Return how many conditional orders the account has."""
+        return cast(int, await self._call("private/open_conditional_orders", {}, account_wire.decode_length))
+
+    async def open_orders(self) -> list[OrderReport]:
+        return cast(list[OrderReport], await self._call("private/open_orders", {}, account_wire.decode_orders))
+
+    async def positions(self) -> list[PositionReport]:
+        answer = await self._call("private/portfolio", {}, account_wire.decode_positions)
+        return cast(list[PositionReport], answer)
+
+    async def instruments(self) -> dict[str, Instrument]:
+        return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))
+
+    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
+        # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
+        time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
+        params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
+        trades: list[TradeReport] = []
+        seen: set[str] = set()
+        for _ in range(TRADE_PAGES_MAX):
+            page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
+            trades += page
+            if not bookmark or bookmark in seen or not page:
+                return sorted(trades, key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
+            seen.add(bookmark)
+            params = {**params, "bookmark": bookmark}
+        raise ProtocolError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
