@@ -6,7 +6,7 @@ is retried; `VenueError` is an answer of the venue to one request. A broken inva
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -70,5 +70,19 @@ class VenueError(RingmakerError):
         self.method = method
 
 
+class Refusal(StrEnum):
+    """What is wrong with a frame that we refuse to read; each kind is counted apart."""
+
+    JSON = "json"  # no JSON in UTF-8
+    DEPTH = "depth"  # nested deeper than we follow
+    TYPE = "type"  # JSON, but a field is missing, of another type, or a number outside of float64
+    VALUE = "value"  # typed well, but without meaning
+    ENVELOPE = "envelope"  # neither a response nor a notification
+
+
 class ProtocolError(RingmakerError):
-    """A frame that does not have the documented form."""
+    """A frame that does not have the documented form. `refusal` says in which way."""
+
+    def __init__(self, text: str, refusal: Refusal = Refusal.VALUE) -> None:
+        super().__init__(text)
+        self.refusal = refusal

@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 from domain import records
 from domain.codes import SegmentKind
+from domain.errors import Refusal
 from domain.records import RecordType
 
 RING, TABLE = SegmentKind.RING, SegmentKind.TABLE
+
+# Frames of the venue that an actor could not read: all of them, then by what was wrong.
+BAD_FRAMES = ("bad_frames", *(f"bad_frames_{refusal}" for refusal in Refusal))
 
 
 class ActorSpec(NamedTuple):
@@ -54,7 +58,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         signal.SIGKILL,
         False,
         ("decode", "publish"),
-        ("frames", "book_updates", "tickers", "trades", "resyncs", "reconnects", "bad_frames"),
+        ("frames", "book_updates", "tickers", "trades", "resyncs", "reconnects", *BAD_FRAMES),
     ),
     ActorSpec(
         "risk",
@@ -62,7 +66,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         signal.SIGUSR1,  # stays until the venue shows no order of ours
         True,
         ("evaluate",),
-        ("evaluations", "state_changes", "cancel_alls", "reconnects", "bad_frames"),
+        ("evaluations", "state_changes", "cancel_alls", "reconnects", *BAD_FRAMES),
     ),
     ActorSpec(
         "execution",
@@ -72,7 +76,8 @@ ACTORS: tuple[ActorSpec, ...] = (
         ("wish", "gate", "send", "tick_to_order", "throttle_wait", "answer"),
         (
             "wishes", "wishes_stale", "inserted", "amended", "cancelled", "rejected", "denied", "fills",
-            "duplicate_fills", "throttled", "unknown_outcomes", "audits", "strangers", "reconnects", "bad_frames",
+            "duplicate_fills", "throttled", "unknown_outcomes", "audits", "strangers", "reconnects",
+            *BAD_FRAMES,
         ),
     ),
     ActorSpec(

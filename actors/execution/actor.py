@@ -124,6 +124,7 @@ class ExecutionActor(Actor):
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         self.ctx.counters.add("bad_frames")
+        self.ctx.counters.add(f"bad_frames_{error.refusal}")
         if self._core is not None:
             self._core.on_bad_frame()
 

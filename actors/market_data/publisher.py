@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 from structlog.stdlib import BoundLogger
 
 from domain.book import Book
-from domain.clock import Clock
+from domain.clock import NS_PER_S, Clock
+from domain.errors import ProtocolError
 from domain.grid import IN_FORCE, Off, grid_in, off_of
 from domain.instrument import Instrument
 from domain.records import BOOK, BOOK_LEVELS, FEED, INSTRUMENT, TICKER, TRADE
@@ -45,6 +46,7 @@ _TICKER_WORDS = {field.name: TICKER.word(field.name) for field in TICKER.fields 
 _TRADE_PRICE = TRADE.word("price")
 _TRADE_SIZE = TRADE.word("size")
 _TRADE_AGGRESSOR = TRADE.word("aggressor_side")
+BAD_FRAME_LOG_INTERVAL_NS = NS_PER_S
 _ZEROS = array("d", [0.0] * BOOK_LEVELS)
 _AGGRESSORS = {"buy": 1, "sell": -1}
 
@@ -108,6 +110,8 @@ class MarketDataPublisher:
         self._off: list[Off] = [IN_FORCE] * len(self._names)
         self._index_prices: dict[str, float] = {}
         self._has_been_ready = False
+        self._bad_frames_unlogged = 0
+        self._bad_frame_log_due_ns = 0
         self._contradiction_ns_max = contradiction_ns_max
         self._contradicted_since_ns: list[int | None] = [None] * len(self._names)
 
@@ -185,9 +189,17 @@ class MarketDataPublisher:
     def on_frame_read(self) -> None:
         self._out.counters.add("frames")
 
-    def on_bad_frame(self, error: Exception) -> None:
-        self._out.counters.add("bad_frames")
-        self._log.warning("bad frame", reason=str(error))
+    def on_bad_frame(self, error: ProtocolError) -> None:
+        """Count every one, log one a second: a venue that sends nothing else must not fill the disk."""
+        counters = self._out.counters
+        counters.add("bad_frames")
+        counters.add(f"bad_frames_{error.refusal}")
+        self._bad_frames_unlogged += 1
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._bad_frame_log_due_ns:
+            self._bad_frame_log_due_ns = now_ns + BAD_FRAME_LOG_INTERVAL_NS
+            self._log.warning("bad frame", reason=str(error), since_last_line=self._bad_frames_unlogged)
+            self._bad_frames_unlogged = 0
 
     def on_index(self, index: IndexPayload) -> None:
         self._index_prices[index.index_name] = index.price

@@ -116,6 +116,7 @@ class VenueView:
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Counted; the audit reads positions and orders anew every few seconds anyway."""
         self._ctx.counters.add("bad_frames")
+        self._ctx.counters.add(f"bad_frames_{error.refusal}")
 
     def on_alive(self, now_ns: int) -> None:
         self.alive_time_ns = now_ns

@@ -88,7 +88,7 @@ class FeedListener(Protocol):
         """One frame was read."""
         ...
 
-    def on_bad_frame(self, error: Exception) -> None:
+    def on_bad_frame(self, error: ProtocolError) -> None:
         """A frame was malformed and skipped."""
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -30,14 +30,15 @@ def stamp_ns(seconds: float) -> int:
     return round(seconds * _US_PER_S) * (NS_PER_S // _US_PER_S)
 
 
+# Price, amount, and usually the part of the amount that rests in this very book.
+Level = Annotated[list[float], msgspec.Meta(min_length=2)]
+
+
 class BookPayload(msgspec.Struct, gc=False):
-    """Changes of a book: [price, amount, and usually the part of the amount that rests in this very book].
+    """Changes of a book: amount 0 removes the level, other amounts are absolute."""
 
-    Amount 0 removes the level, other amounts are absolute.
-    """
-
-    bid_changes: list[list[float]] = []
-    ask_changes: list[list[float]] = []
+    bid_changes: list[Level] = []
+    ask_changes: list[Level] = []
     time: float = 0.0
 
 

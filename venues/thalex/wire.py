@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from domain.errors import ProtocolError
+from domain.errors import ProtocolError, Refusal
 from domain.order import OrderType, Side, TimeInForce
 from domain.units import decimal_number
 from venues.gateway import NewOrder
 
 NO_PAYLOAD = b""
 NULL = b"null"
+REASON_CHARS_MAX = 200  # a reason quotes the frame, and a frame may hold megabytes
 CLIENT_ORDER_ID_MAX = 2**53 - 1  # the venue takes 64 bits; a JSON reader in between may not
 _T = TypeVar("_T")
 _LABEL = re.compile(r"[A-Za-z0-9<>|_-]{0,64}")
@@ -57,10 +58,18 @@ def readable(decode: Callable[[Any], _T]) -> Callable[[Any], _T]:
     def read(payload: Any) -> _T:
         try:
             return decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolError(f"unreadable message: {error}") from error
+        except msgspec.ValidationError as error:
+            raise _refused(error, Refusal.TYPE) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _refused(error, Refusal.JSON) from error
+        except RecursionError as error:
+            raise _refused(error, Refusal.DEPTH) from error
 
     return read
+
+
+def _refused(error: Exception, refusal: Refusal) -> ProtocolError:
+    return ProtocolError(f"unreadable message: {error}"[:REASON_CHARS_MAX], refusal)
 
 
 _decode_envelope = readable(msgspec.json.Decoder(Envelope).decode)
@@ -76,7 +85,8 @@ def decode_envelope(frame: bytes | memoryview) -> Envelope:
     """
     envelope = _decode_envelope(frame)
     if not envelope.channel_name and not bytes(envelope.result) and envelope.error is None:
-        raise ProtocolError(f"a frame of {len(frame)} bytes is neither a response nor a notification")
+        text = f"a frame of {len(frame)} bytes is neither a response nor a notification"
+        raise ProtocolError(text, Refusal.ENVELOPE)
     return envelope
 
 

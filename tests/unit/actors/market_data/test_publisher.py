@@ -245,22 +245,26 @@ def test_a_restarted_actor_begins_with_invalid_books_and_goes_on_counting(segmen
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "refusal"),
     [
-        b"{",
-        b"\xff\xfe\x00",
-        b'{"channel_name":"ticker.BTC-PERPETUAL.raw","notification":{"mark_price":"high"}}',
-        b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"up",1]]}',
-        b'{"channel_name":"instruments","notification":7}',
-        b'{"channel_name":"system","notification":7}',
-        b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"\xff",1]]}',
-        b'{"channel_name":"system","notification":' + b"[" * 100_000,
+        (b"{", "json"),
+        (b"\xff\xfe\x00", "json"),
+        (b'{"channel_name":"ticker.BTC-PERPETUAL.raw","notification":{"mark_price":"high"}}', "type"),
+        (b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"up",1]]}', "type"),
+        (b'{"channel_name":"instruments","notification":7}', "type"),
+        (b'{"channel_name":"system","notification":7}', "type"),
+        (b'{"channel_name":"recent_trades.BTC-PERPETUAL.single","notification":[[1,1,"\xff",1]]}', "json"),
+        (b'{"channel_name":"system","notification":' + b"[" * 100_000, "depth"),
+        (b'{"jsonrpc":"2.0"}', "envelope"),
     ],
 )
-def test_a_malformed_frame_is_counted_and_skipped(market: Market, frame: bytes):
+def test_a_malformed_frame_is_counted_by_kind_and_skipped(market: Market, frame: bytes, refusal: str):
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
     market.frame(frame)
-    assert market.counters.values()["bad_frames"] == 1
+    counted = {
+        name: count for name, count in market.counters.values().items() if name.startswith("bad_frames") and count
+    }
+    assert counted == {"bad_frames": 1, f"bad_frames_{refusal}": 1}
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
 
 
@@ -269,6 +273,7 @@ def test_a_malformed_frame_is_counted_and_skipped(market: Market, frame: bytes):
     [
         b'{"channel_name":"book.BTC-PERPETUAL.none.20.raw","notification":{"bid_changes":[["x",1]]}}',
         b'{"channel_name":"book.BTC-PERPETUAL.none.20.raw","notification":{"bid_changes":[[99,1]',
+        b'{"channel_name":"book.BTC-PERPETUAL.none.20.raw","notification":{"bid_changes":[[99]]}}',
     ],
 )
 def test_a_change_that_cannot_be_read_makes_its_book_doubtful(market: Market, frame: bytes):

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.errors import ProtocolError
+from domain.errors import ProtocolError, Refusal
 from domain.instrument import InstrumentKind
 from domain.order import LiquiditySide, OrderType, Side, TimeInForce, VenueOrderStatus
 from venues.gateway import NewOrder
@@ -120,24 +120,33 @@ def test_keys_may_come_in_any_order_and_unknown_ones_are_ignored():
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "refusal"),
     [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"7",
-        b'{"id":1}',
-        b"\xff\xfe",
-        b'{"channel_name":5}',
-        b'{"id":1,"error":7}',
-        b"{}{}",
-        b'{"result":' + b"[" * 100_000,
+        (b"", Refusal.JSON),
+        (b"{", Refusal.JSON),
+        (b"{}{}", Refusal.JSON),
+        (b"\xff\xfe", Refusal.JSON),
+        (b'{"channel_name":"\xff"}', Refusal.JSON),
+        (b"[]", Refusal.TYPE),
+        (b"null", Refusal.TYPE),
+        (b"7", Refusal.TYPE),
+        (b'{"channel_name":5}', Refusal.TYPE),
+        (b'{"id":1,"error":7}', Refusal.TYPE),
+        (b'{"id":1e400,"result":1}', Refusal.TYPE),
+        (b'{"id":1}', Refusal.ENVELOPE),
+        (b'{"result":' + b"[" * 100_000, Refusal.DEPTH),
     ],
 )
-def test_a_malformed_frame_is_a_protocol_error(frame: bytes):
-    with pytest.raises(ProtocolError):
+def test_a_malformed_frame_is_refused_for_a_reason(frame: bytes, refusal: Refusal):
+    with pytest.raises(ProtocolError) as refused:
         wire.decode_envelope(frame)
+    assert refused.value.refusal is refusal
+
+
+def test_a_reason_does_not_repeat_megabytes_of_the_frame():
+    with pytest.raises(ProtocolError) as refused:
+        market_wire.decode_trades(b'[[1,1,"' + b"x" * 10_000_000 + b'",1]]')
+    assert len(str(refused.value)) <= wire.REASON_CHARS_MAX
 
 
 # ---- account -----------------------------------------------------------------------------------------
@@ -240,6 +249,13 @@ def test_positions_are_read_and_missing_money_is_zero():
 
 
 # ---- market data -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["[]", "[100]", "[100,1e400]", '[100,"1"]', "{}", "null"])
+def test_a_level_without_price_and_size_is_refused(level: str):
+    with pytest.raises(ProtocolError) as refused:
+        market_wire.decode_book(b'{"bid_changes":[[99,1,1],%s]}' % level.encode())
+    assert refused.value.refusal is Refusal.TYPE
 
 
 def test_a_ticker_may_lack_anything():
