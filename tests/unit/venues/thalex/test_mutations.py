@@ -8,7 +8,8 @@ import random
 from domain.errors import ProtocolError
 from venues.thalex import account_wire, market_wire
 from venues.thalex.account_wire import decode_order
-from venues.thalex.protocol import Requests, Session
+from venues.thalex.protocol import Session
+from venues.thalex.requests import Requests
 from venues.thalex.wire import Envelope
 
 SEED = 20261121

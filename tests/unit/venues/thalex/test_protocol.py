@@ -9,18 +9,16 @@ import pytest
 from domain.errors import ConnectivityError, ProtocolError
 from venues.thalex.account_wire import decode_void
 from venues.thalex.protocol import (
-    PENDING_MAX,
     PRIVATE_STEPS,
     PUBLIC_STEPS,
-    Answer,
     Event,
     Failed,
     Listed,
     Phase,
     Ready,
-    Requests,
     Session,
 )
+from venues.thalex.requests import PENDING_MAX, Answer, Requests
 from venues.thalex.wire import Envelope
 
 TIMEOUT_NS = 1_000
