@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from actors.market_data.publisher import MarketDataPublisher, MarketOutputs
+from actors.market_data.outputs import MarketOutputs
+from actors.market_data.publisher import MarketDataPublisher
 from domain.clock import NS_PER_MS
 from runtime.actor import Actor, ActorContext
 from venues.config import venue_url
@@ -66,5 +67,5 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
         decode=ctx.histogram("decode"),
         publish=ctx.histogram("publish"),
         counters=ctx.counters,
-        wake_strategy=ctx.doorbell("strategy").ring,
+        wake_strategy=[ctx.doorbell("strategy").ring] * len(ctx.instrument_names),
     )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from actors.market_data.publisher import MarketDataPublisher, MarketOutputs
+from actors.market_data.outputs import MarketOutputs
+from actors.market_data.publisher import MarketDataPublisher
 from domain.clock import NS_PER_MS, SimClock
 from domain.codes import OffReason
 from domain.errors import ConfigError, ConnectivityError
@@ -59,7 +60,7 @@ class Market:
             decode=Histogram(latency, 0),
             publish=Histogram(latency, 1),
             counters=self.counters,
-            wake_strategy=self._wake,
+            wake_strategy=[self._wake] * len(NAMES),
         )
         log = structlog.stdlib.get_logger()
         config = VenueConfig(book_levels=20, **venue)

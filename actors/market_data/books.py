@@ -1,0 +1,149 @@
+"""The books of all instruments: kept from snapshots and changes, published as their best levels.
+
+A book is valid only when it is two-sided, uncrossed and built from a snapshot of the present connection. It holds
+our own orders and is published as it is; strategy subtracts them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+from actors.market_data.outputs import (
+    EXCHANGE_TIME,
+    INSTRUMENT_ROW,
+    RECEIVE_REALTIME,
+    RECEIVE_TIME,
+    MarketOutputs,
+)
+from domain.book import Book
+from domain.clock import Clock
+from domain.records import BOOK, BOOK_LEVELS
+from venues.thalex.market_wire import BookPayload, TickerPayload, stamp_ns
+
+_BID_COUNT = BOOK.word("bid_count")
+_ASK_COUNT = BOOK.word("ask_count")
+_IS_VALID = BOOK.word("is_valid")
+_UPDATE_COUNT = BOOK.word("update_count")
+_BID_PRICE = BOOK.word("bid_price")
+_BID_SIZE = BOOK.word("bid_size")
+_ASK_PRICE = BOOK.word("ask_price")
+_ASK_SIZE = BOOK.word("ask_size")
+_ZEROS = array("d", [0.0] * BOOK_LEVELS)
+
+
+class BookRows:
+    """Keeps and publishes one book a row.
+
+    Args:
+        doubt: is told (row, why) when a book cannot be right; it has the book asked for again.
+        window_levels: depth of the venue's book channel; 0 = all levels.
+        contradiction_ns_max: a book that stands still while tickers name another touch for so long is doubted.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        outputs: MarketOutputs,
+        clock: Clock,
+        doubt: Callable[[int, str], None],
+        *,
+        window_levels: int,
+        contradiction_ns_max: int,
+    ) -> None:
+        self._out = outputs
+        self._clock = clock
+        self._doubt = doubt
+        self._books = [Book(window_levels) for _ in range(count)]
+        self._is_valid = [False] * count
+        self._contradiction_ns_max = contradiction_ns_max
+        self._contradicted_since_ns: list[int | None] = [None] * count
+
+    def apply(
+        self, row: int, payload: BookPayload, is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
+    ) -> None:
+        """Apply one message, publish the best levels, wake strategy."""
+        book = self._books[row]
+        if is_snapshot:
+            book.apply_snapshot(payload.bid_changes, payload.ask_changes)
+        else:
+            book.apply_changes(payload.bid_changes, payload.ask_changes)
+        is_crossed = book.is_crossed
+        self._contradicted_since_ns[row] = None
+        applied_ns = self._clock.monotonic_ns()
+        out = self._out
+        ints = out.books.ints
+        ints[EXCHANGE_TIME] = stamp_ns(payload.time)
+        ints[RECEIVE_TIME] = receive_ns
+        ints[RECEIVE_REALTIME] = receive_realtime_ns
+        self._publish(row, book, is_valid=not is_crossed and book.is_two_sided)
+        published_ns = self._clock.monotonic_ns()
+        out.wake_strategy[row]()
+        out.decode.record(applied_ns - receive_ns)
+        out.publish.record(published_ns - applied_ns)
+        out.counters.add("book_updates")
+        if is_crossed:
+            self._doubt(row, f"crossed: bid {book.best_bid} at or above ask {book.best_ask}")
+
+    def compare(self, row: int, ticker: TickerPayload, now_ns: int) -> None:
+        """Doubt a book that stands still while tickers go on naming another touch: its channel has died."""
+        book = self._books[row]
+        agrees = ticker.best_bid_price == book.best_bid and ticker.best_ask_price == book.best_ask
+        if agrees or not self._is_valid[row] or ticker.best_bid_price is None or ticker.best_ask_price is None:
+            self._contradicted_since_ns[row] = None
+            return
+        since_ns = self._contradicted_since_ns[row]
+        if since_ns is None:
+            self._contradicted_since_ns[row] = now_ns
+        elif now_ns - since_ns > self._contradiction_ns_max:
+            self._contradicted_since_ns[row] = None
+            self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
+
+    def invalidate_all(self) -> None:
+        for row in range(len(self._books)):
+            self.invalidate(row)
+
+    def invalidate(self, row: int) -> None:
+        """Throw a book away; readers are told unless they know already."""
+        if self._is_valid[row]:
+            self.publish_empty(row)
+            self._out.wake_strategy[row]()
+        self._books[row].clear()
+
+    def publish_empty(self, row: int) -> None:
+        """Publish an invalid book without levels, whatever stood in its row."""
+        ints = self._out.books.ints
+        ints[EXCHANGE_TIME] = 0
+        ints[RECEIVE_TIME] = self._clock.monotonic_ns()
+        ints[RECEIVE_REALTIME] = self._clock.realtime_ns()
+        self._books[row].clear()
+        self._publish(row, self._books[row], is_valid=False)
+
+    def _publish(self, row: int, book: Book, *, is_valid: bool) -> None:
+        """Publish the best levels; the caller has set the stamps in the ring's scratch."""
+        self._is_valid[row] = is_valid
+        ring, table = self._out.books, self._out.book_table
+        ints, floats = ring.ints, ring.floats
+        ints[INSTRUMENT_ROW] = row
+        ints[_IS_VALID] = is_valid
+        ints[_UPDATE_COUNT] = book.update_count
+        bid_prices, bid_sizes = book.bids.best(BOOK_LEVELS)
+        ask_prices, ask_sizes = book.asks.best(BOOK_LEVELS)
+        ints[_BID_COUNT] = _fill(floats, _BID_PRICE, bid_prices, _BID_SIZE, bid_sizes)
+        ints[_ASK_COUNT] = _fill(floats, _ASK_PRICE, ask_prices, _ASK_SIZE, ask_sizes)
+        table.ints[1:] = ints[1:]  # word 0 is the table's own sequence
+        table.publish(row)
+        # The ring comes last: a reader that follows it finds the table at least as new.
+        ring.publish()
+
+
+def _fill(floats: memoryview[float], price_word: int, prices: array[float], size_word: int, sizes: array[float]) -> int:
+    """Write one side's levels and zeros behind them; return the number of levels."""
+    count = len(prices)
+    floats[price_word : price_word + count] = prices
+    floats[size_word : size_word + count] = sizes
+    if count < BOOK_LEVELS:
+        rest = _ZEROS[count:]
+        floats[price_word + count : price_word + BOOK_LEVELS] = rest
+        floats[size_word + count : size_word + BOOK_LEVELS] = rest
+    return count
