@@ -15,6 +15,7 @@ from actors.execution.desk import Desk
 from actors.execution.ending import Ending
 from actors.execution.grids import Grids
 from actors.execution.journal import Journal
+from actors.execution.order_quotes import OrderQuotes
 from actors.execution.permission import Permission
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
@@ -84,7 +85,7 @@ class ExecutionCore:
         ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
         self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
         permission = Permission(ports.shared.limits, self.watch, config.wish_age_max_ms * NS_PER_MS)
-        self.quotes = QuoteSender(
+        self.quotes: QuoteSender = OrderQuotes(
             config, ports, gateway, manager, permission, self.journal, self.new_order_id, self.label, self._on_denied
         )
         self.quotes.desks = list(self.desks.values())
