@@ -36,8 +36,6 @@ class MarketFeed(Protocol):
 
     def doubt_book(self, row: int) -> None: ...
 
-    def follow_index(self, underlying: str) -> None: ...
-
 
 class MarketDataPublisher:
     """A `FeedListener` that writes every record of market data.
@@ -88,14 +86,12 @@ class MarketDataPublisher:
         return self._instruments.is_known(row)
 
     def on_instruments(self, instruments: dict[str, Instrument]) -> None:
-        """Bring the instruments table to what the venue lists now, and follow the indices."""
-        assert self._feed is not None, "attach comes first"
+        """Bring the instruments table to what the venue lists now."""
         for row, name in enumerate(self._names):
             instrument = instruments.get(name)
             self.on_instrument_changed(row, instrument)
             if instrument is not None:
                 self._tickers.set_underlying(row, instrument.underlying)
-                self._feed.follow_index(instrument.underlying)
 
     def on_instrument_changed(self, row: int, instrument: Instrument | None) -> None:
         """Take a definition of the venue; a removed instrument has no valid book."""

@@ -75,7 +75,7 @@ class Market:
         self.instruments = TableReader(segments["instruments"])
         self.feed_table = TableReader(segments["feed"])
         self.sent: list[dict[str, Any]] = []
-        self.feed._connection.send = self._sent  # type: ignore[method-assign]
+        self.feed.link.connection.send = self._sent  # type: ignore[method-assign]
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -86,14 +86,14 @@ class Market:
     def connect(self, instruments: list[dict[str, Any]] = INSTRUMENTS) -> list[str]:
         """Go through the session's steps; return the channels that the feed asked for."""
         self.sent.clear()
-        self.feed.begin_session()
+        self.feed.link.begin_session()
         self.answer("public/instruments", instruments)
         channels: list[str] = next(r for r in self.sent if r["method"] == "public/subscribe")["params"]["channels"]
         self.answer("public/subscribe", channels)
         return channels
 
     def disconnect(self) -> None:
-        self.feed.on_closed("test")
+        self.feed.link.on_closed("test")
 
     def answer(self, method: str, result: object) -> None:
         request = next(r for r in self.sent if r["method"] == method)
@@ -101,7 +101,7 @@ class Market:
         self.frame({"id": request["id"], "result": result})
 
     def frame(self, message: object) -> None:
-        self.feed.on_frame(message if isinstance(message, bytes) else json.dumps(message).encode())
+        self.feed.link.on_frame(message if isinstance(message, bytes) else json.dumps(message).encode())
 
     def notify(self, channel: str, notification: object, *, snapshot: bool = False) -> None:
         message = {"channel_name": channel, "notification": notification}
@@ -385,10 +385,10 @@ def test_an_instrument_that_was_never_listed_is_a_mistake_of_the_configuration(s
     market = Market(segments)
     market.publisher.attach(market.feed)
     dropped: list[str] = []
-    market.feed._connection.drop = dropped.append  # type: ignore[method-assign]
+    market.feed.link.connection.drop = dropped.append  # type: ignore[method-assign]
     errors: list[Exception | None] = []
-    market.feed._settle = errors.append  # type: ignore[method-assign]
-    market.feed.begin_session()
+    market.feed.link._settle = errors.append  # type: ignore[method-assign]
+    market.feed.link.begin_session()
     market.answer("public/instruments", [INSTRUMENTS[ETH]])
     assert isinstance(errors[0], ConfigError)
     assert len(dropped) == 1
@@ -441,7 +441,7 @@ class Silence:
         market = self.market
         for _ in range(round(seconds * 2)):
             market.clock.advance(500 * NS_PER_MS)
-            market.feed._connection.on_control()
+            market.feed.link.connection.on_control()
             market.notify("ticker.ETH-PERPETUAL.raw", {"mark_price": 10.0})
             if not is_btc_quiet:
                 market.notify("ticker.BTC-PERPETUAL.raw", {"mark_price": 100.0})
@@ -505,7 +505,7 @@ def test_a_quiet_market_keeps_its_book_while_tickers_come(market: Market):
 
 def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):
     dropped: list[str] = []
-    connection = market.feed._connection
+    connection = market.feed.link.connection
     connection.drop = dropped.append  # type: ignore[method-assign]
     for _ in range(10):
         market.clock.advance(1900 * NS_PER_MS)
@@ -519,7 +519,7 @@ def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):
 
 def test_a_planned_reconnect_is_followed(market: Market):
     dropped: list[str] = []
-    market.feed._connection.drop = dropped.append  # type: ignore[method-assign]
+    market.feed.link.connection.drop = dropped.append  # type: ignore[method-assign]
     market.notify("system", {"event": "reconnect"})
     assert len(dropped) == 1
     assert "planned" in dropped[0]
@@ -530,6 +530,6 @@ def test_sending_on_a_dead_connection_does_not_crash_the_feed(market: Market):
         raise ConnectivityError("gone")
 
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
-    market.feed._connection.send = refuse  # type: ignore[method-assign]
+    market.feed.link.connection.send = refuse  # type: ignore[method-assign]
     market.book([[101.5, 1.0]], [])
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0

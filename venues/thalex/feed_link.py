@@ -1,0 +1,261 @@
+"""One public connection: what it lists, what it subscribes to, and which frame means what. Holds no keys.
+
+Every message is stamped when its frame's callback begins. A quiet market is not a stale one: the link pings, and
+any frame, a pong too, is a sign of life; without any for feed_dead_ms the connection is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Sequence
+
+from structlog.stdlib import BoundLogger
+
+from domain.clock import NS_PER_MS, Clock
+from domain.errors import ConfigError, ConnectivityError, ProtocolError
+from domain.instrument import Instrument
+from venues.config import VenueConfig
+from venues.thalex import channels
+from venues.thalex import market_wire as wire
+from venues.thalex.account_wire import decode_channels
+from venues.thalex.connection import Connection
+from venues.thalex.feed_listener import FeedListener
+from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
+from venues.thalex.subscriptions import JOIN, LEAVE, Subscriptions
+from venues.thalex.wire import Envelope
+
+CLOSE_NAMES_MAX = 3
+EXTRA = "extra"  # kind of the request for what we can do without
+
+Handler = Callable[[int, Envelope, int, int], None]
+
+
+class FeedLink:
+    """The market data of some instruments over one connection, made anew whenever it breaks.
+
+    Attributes:
+        is_connected: subscribed now.
+        connection: the socket; its `run` keeps it.
+        subscriptions: the channels of each instrument.
+    """
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        url: str,
+        names: Sequence[str],
+        listener: FeedListener,
+        clock: Clock,
+        log: BoundLogger,
+    ) -> None:
+        self._config = config
+        self._names = list(names)
+        self._listener = listener
+        self._clock = clock
+        self._log = log
+        self._session: Session | None = None
+        self._settled: asyncio.Future[None] | None = None
+        self._handlers: dict[str, tuple[Handler, int]] = {
+            channels.SYSTEM: (self._on_system, -1),
+            channels.INSTRUMENTS: (self._on_instruments_changed, -1),
+        }
+        for row, name in enumerate(self._names):
+            self._handlers[channels.book(config, name)] = (self._on_book, row)
+            self._handlers[channels.ticker(config, name)] = (self._on_ticker, row)
+            self._handlers[channels.trades(name)] = (self._on_trades, row)
+        self._extra: list[str] = []
+        self.connection = Connection(config, url, self, clock, log)
+        self.subscriptions = Subscriptions(config, names, listener.on_book_doubted, log)
+        self.is_connected = False
+
+    # ---- for the feed --------------------------------------------------------------------------------
+
+    def doubt_book(self, row: int) -> None:
+        """Have a book thrown away and asked for again; nothing of it is told until its next snapshot."""
+        self.subscriptions.doubt(row, self._clock.monotonic_ns(), self._session)
+        self._flush()
+
+    def check(self, now_ns: int) -> None:
+        """Do what is due: ping, notice silence, resync books."""
+        session = self._session
+        if session is None:
+            return
+        self.connection.ping_when_due(now_ns)
+        silence_ns = now_ns - self.connection.alive_time_ns
+        if silence_ns > self._config.feed_dead_ms * NS_PER_MS:
+            self.connection.drop(f"no frame for {silence_ns // NS_PER_MS} ms")
+            return
+        for pending in session.requests.expire(now_ns):
+            self._log.warning("no answer of the venue", method=pending.method)
+        if self.is_connected:
+            self.subscriptions.check(now_ns, session)
+            self._flush()
+
+    # ---- from the connection -------------------------------------------------------------------------
+
+    async def open_session(self) -> None:
+        """List the instruments and subscribe."""
+        self._settled = asyncio.get_running_loop().create_future()
+        self.begin_session()
+        await self._settled
+
+    def begin_session(self) -> None:
+        """Send the first request of a new session."""
+        session = Session.public((), Requests(self._config.request_timeout_ns), self.subscriptions.of_listed)
+        self._session = session
+        session.start(self._clock.monotonic_ns())
+        self._flush()
+
+    def on_frame(self, frame: bytes | memoryview) -> None:
+        receive_ns = self._clock.monotonic_ns()
+        receive_realtime_ns = self._clock.realtime_ns()
+        self.connection.alive_time_ns = receive_ns
+        session = self._session
+        if session is None:
+            return
+        self._listener.on_frame_read()
+        try:
+            event = session.receive(frame, receive_ns)
+            if type(event) is Envelope:
+                handler = self._handlers.get(event.channel_name)
+                if handler is not None:
+                    handler[0](handler[1], event, receive_ns, receive_realtime_ns)
+            elif event is not None:
+                self._on_event(session, event, receive_ns)
+        except ProtocolError as error:
+            self._listener.on_bad_frame(error)
+            self._doubt_what_it_may_have_changed(frame)
+        if session.has_data_to_send:
+            self._flush()
+
+    def on_control(self) -> None:
+        """A ping or pong: the connection noted the time."""
+
+    def on_closed(self, reason: str) -> None:
+        was_connected = self.is_connected
+        self.is_connected = False
+        self._session = None
+        self.subscriptions.on_closed(self._clock.monotonic_ns())
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_exception(ConnectivityError(reason))
+        if was_connected:
+            self._listener.on_feed_lost(reason)
+
+    def _doubt_what_it_may_have_changed(self, frame: bytes | memoryview) -> None:
+        """A lost change is a wrong book: doubt the books that an unreadable frame names."""
+        content = bytes(frame)
+        for row, name in enumerate(self._names):
+            if f'"book.{name}.'.encode() in content:
+                self.doubt_book(row)
+
+    def _flush(self) -> None:
+        session = self._session
+        if session is None or not session.has_data_to_send:
+            return
+        for frame in session.data_to_send():
+            try:
+                self.connection.send(frame)
+            except ConnectivityError:
+                return  # `on_closed` follows
+
+    def _settle(self, error: Exception | None) -> None:
+        if self._settled is None or self._settled.done():
+            return
+        if error is None:
+            self._settled.set_result(None)
+        else:
+            self._settled.set_exception(error)
+
+    # ---- answers -------------------------------------------------------------------------------------
+
+    def _on_event(self, session: Session, event: object, now_ns: int) -> None:
+        if isinstance(event, Answer):
+            self._on_answer(event, now_ns, session)
+        elif isinstance(event, Listed):
+            self._on_listed(event.instruments, now_ns)
+        elif isinstance(event, Ready):
+            self._on_ready(session, now_ns)
+        elif isinstance(event, Failed):
+            self._settle(ConnectivityError(event.reason))
+
+    def _on_listed(self, instruments: dict[str, Instrument], now_ns: int) -> None:
+        for row, name in enumerate(self._names):
+            if name not in instruments and not self._listener.is_instrument_known(row):
+                self._settle(ConfigError(_unlisted_text(name, instruments)))
+                self.connection.drop("an instrument is not listed")
+                return
+        self._listener.on_instruments(instruments)
+        self.subscriptions.on_listed(instruments, now_ns)
+        self._follow_indices([instruments[name] for name in self._names if name in instruments])
+
+    def _follow_indices(self, ours: list[Instrument]) -> None:
+        indices = {channels.index(instrument.underlying) for instrument in ours}
+        for channel in indices:
+            self._handlers[channel] = (self._on_index, -1)
+        self._extra = [channels.SYSTEM, channels.INSTRUMENTS, *sorted(indices)]
+
+    def _on_ready(self, session: Session, now_ns: int) -> None:
+        self.is_connected = True
+        self.connection.set_ready()
+        self.subscriptions.on_ready(now_ns)
+        params = {"channels": self._extra}
+        session.request("public/subscribe", params, decode_channels, now_ns, kind=EXTRA, context=self._extra)
+        self._settle(None)
+        self._log.info("feed ready", instruments=self._names)
+        self._listener.on_feed_ready()
+
+    def _on_answer(self, answer: Answer, now_ns: int, session: Session) -> None:
+        pending, error = answer.pending, answer.error
+        if pending.kind == EXTRA:
+            missing = [] if error is not None else sorted(set(pending.context) - set(answer.value))
+            if error is not None or missing:
+                self._log.warning("optional channels are missing", channels=missing, reason=str(error))
+        elif pending.kind in (LEAVE, JOIN):
+            self.subscriptions.on_answer(answer, now_ns, session)
+
+    # ---- notifications -------------------------------------------------------------------------------
+
+    def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        is_snapshot = bool(envelope.snapshot)
+        book = wire.decode_book(envelope.notification)
+        if self.subscriptions.accepts(row, is_snapshot, receive_ns):
+            self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
+
+    def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        self.subscriptions.heard_ns[row] = receive_ns
+        ticker = wire.decode_ticker(envelope.notification)
+        self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
+
+    def _on_trades(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        trades = wire.decode_trades(envelope.notification)
+        if not envelope.snapshot:
+            self._listener.on_trades(row, trades, receive_ns, receive_realtime_ns)
+
+    def _on_index(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
+        self._listener.on_index(wire.decode_index(envelope.notification))
+
+    def _on_system(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
+        if wire.decode_system(envelope.notification).event == "reconnect":
+            self.connection.drop("planned reconnect: the venue asked for it")
+
+    def _on_instruments_changed(
+        self, _row: int, envelope: Envelope, receive_ns: int, _receive_realtime_ns: int
+    ) -> None:
+        for change in wire.decode_instrument_changes(envelope.notification):
+            changed = change.added or change.removed
+            if changed is None or changed.instrument_name not in self._names:
+                continue
+            row = self._names.index(changed.instrument_name)
+            added = wire.instrument_of(change.added) if change.added is not None else None
+            self._listener.on_instrument_changed(row, added)
+            if added is None:
+                self.subscriptions.on_removed(row, receive_ns)
+            else:
+                self.subscriptions.on_added(row, receive_ns, self._session)
+
+
+def _unlisted_text(name: str, instruments: dict[str, Instrument]) -> str:
+    near = difflib.get_close_matches(name, instruments, n=CLOSE_NAMES_MAX, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {len(instruments)} instruments"
+    return f'[instruments."{name}"]: the venue does not list this instrument; {hint}'
