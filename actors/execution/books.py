@@ -16,8 +16,9 @@ from domain.records import ORDER_EVENT, TEXT_BYTES
 from domain.reports import OrderReport, TradeReport
 from shm.ring import RingReader
 from trading.ledger import FillKey, Ledger
-from trading.orders.manager import Change, OrderManager, RequestKind
+from trading.orders.manager import Change, OrderManager
 from trading.orders.order import Order
+from trading.orders.triggers import RequestKind
 
 _COUNTERS = {
     OrderEventKind.ACCEPTED: "inserted",

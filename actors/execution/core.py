@@ -31,9 +31,10 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from shm.errors import RecordBusyError
 from trading.ledger import Ledger
 from trading.orders.config import ExecutionConfig, order_label
-from trading.orders.manager import OrderManager, RequestKind
+from trading.orders.manager import OrderManager
 from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
+from trading.orders.triggers import RequestKind
 from trading.risk import gate
 from venues.gateway import OrderGateway
 

@@ -197,7 +197,7 @@ class Ending:
                 )
             )
         except ConnectivityError:
-            manager.send_failed(order, now_ns)
+            manager.doubt(order, now_ns)
         return order
 
     async def _wait_closed(self, order: Order, until_ns: int) -> None:

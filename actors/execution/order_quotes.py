@@ -125,7 +125,7 @@ class OrderQuotes(QuoteSender):
             try:
                 sent_ns = self._gateway.amend(order.client_order_id, price, size)
             except ConnectivityError:
-                self._manager.send_failed(order, now_ns)
+                self._manager.doubt(order, now_ns)
                 raise
         else:
             side = Side(allowed.side)
@@ -151,7 +151,7 @@ class OrderQuotes(QuoteSender):
             try:
                 sent_ns = self._gateway.insert(new_order)
             except ConnectivityError:
-                self._manager.send_failed(order, now_ns)
+                self._manager.doubt(order, now_ns)
                 raise
         self._journal.note(
             self._clock.realtime_ns(), step.kind.name, order.client_order_id, desk.name, step.is_buy,

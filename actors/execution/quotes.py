@@ -165,7 +165,7 @@ class QuoteSender(ABC):
         try:
             self._gateway.cancel(order.client_order_id)
         except ConnectivityError:
-            self._manager.send_failed(order, now_ns)
+            self._manager.doubt(order, now_ns)
             raise
         self._journal.note(self._clock.realtime_ns(), "CANCEL", order.client_order_id, desk.name)
         return 1

@@ -6,21 +6,19 @@ out of order, or not at all; `apply_open_orders` with the answer to a query brin
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.instrument import Instrument
-from domain.order import Side, VenueOrderStatus
+from domain.order import Side
 from domain.reports import FillReport, OrderReport, TradeReport
 from trading.orders.order import Order, Terms
+from trading.orders.shelf import OrderShelf
 from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_state
+from trading.orders.triggers import CODE_ORDER_NOT_FOUND, RequestKind, terms_of, trigger_of, trigger_of_rejection
 
-RequestKind = Literal["insert", "amend", "cancel"]
-CODE_ORDER_NOT_FOUND = 1
-CLOSED_KEPT_MAX = 4096  # closed orders that are kept, so that a late message finds its order
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
 HALF = 2
 
@@ -53,15 +51,17 @@ class OrderManager:
     Args:
         instruments: name -> (row, definition), for what is quoted.
         answer_timeout_ns: how long a message may be unanswered before its order is UNKNOWN.
+        quote_label: marks our mass quotes, which come without our number; empty = we send none.
     """
 
-    def __init__(self, instruments: Mapping[str, tuple[int, Instrument]], answer_timeout_ns: int) -> None:
+    def __init__(
+        self, instruments: Mapping[str, tuple[int, Instrument]], answer_timeout_ns: int, quote_label: str = ""
+    ) -> None:
+        self._quote_label = quote_label
         self._instruments = dict(instruments)
         self._answer_timeout_ns = answer_timeout_ns
-        self._by_client: dict[int, Order] = {}
-        self._by_venue: dict[str, Order] = {}
-        self._live: dict[int, dict[int, Order]] = {row: {} for row, _ in self._instruments.values()}
-        self._closed: deque[Order] = deque()
+        self._shelf = OrderShelf(row for row, _ in self._instruments.values())
+        self._live = self._shelf.live
         self._with_gap: set[int] = set()
 
     # ---- what is known ---------------------------------------------------------------------------------
@@ -71,13 +71,16 @@ class OrderManager:
         return self._live[instrument].values()
 
     def all_live(self) -> list[Order]:
-        return [order for orders in self._live.values() for order in orders.values()]
+        return self._shelf.all_live()
 
     def live_count(self, instrument: int) -> int:
         return len(self._live[instrument])
 
     def get(self, client_order_id: int) -> Order | None:
-        return self._by_client.get(client_order_id)
+        return self._shelf.get(client_order_id)
+
+    def get_by_venue(self, venue_order_id: str) -> Order | None:
+        return self._shelf.get_by_venue(venue_order_id)
 
     def exposed_lots(self, instrument: int, side: Side) -> int:
         """Return the most that our live orders of one side can still fill."""
@@ -95,9 +98,7 @@ class OrderManager:
 
     def insert_sent(self, order: Order, now_ns: int) -> None:
         """Take a new order in; called before it leaves, so that it counts whatever happens."""
-        assert order.client_order_id not in self._by_client, f"{order} is sent twice"
-        self._by_client[order.client_order_id] = order
-        self._live[order.instrument][order.client_order_id] = order
+        self._shelf.add(order)
         self._stamp_sent(order, now_ns)
 
     def amend_sent(self, order: Order, terms: Terms, wish_id: int, now_ns: int) -> None:
@@ -110,8 +111,9 @@ class OrderManager:
         self._move(order, OrderTrigger.CANCEL_SENT)
         self._stamp_sent(order, now_ns)
 
-    def send_failed(self, order: Order, now_ns: int) -> None:
-        """The socket refused the message: part of it may have left, so the outcome is unknown."""
+    def doubt(self, order: Order, now_ns: int) -> None:
+        """The outcome of what was sent is unknown: the socket refused the message, of which part may have left, or
+        the venue says that part of it failed."""
         self._move(order, OrderTrigger.DOUBT)
         order.changed_time_ns = now_ns
 
@@ -123,17 +125,17 @@ class OrderManager:
         if order is None:
             return None
         instrument = self._instruments[report.instrument_name][1]
-        terms = _terms(report, instrument, order)
-        trigger = _trigger_of(order, report, terms)
+        terms = terms_of(report, instrument, order)
+        trigger = trigger_of(order, report, terms)
         return self._apply(order, report, terms, trigger, now_ns)
 
     def apply_rejection(self, kind: RequestKind, client_order_id: int, error: VenueError, now_ns: int) -> list[Change]:
         """Apply the venue's refusal of one message of ours."""
-        order = self._by_client.get(client_order_id)
+        order = self._shelf.get(client_order_id)
         if order is None:
             return []
         was_live = order.is_live
-        self._move(order, _trigger_of_rejection(order, kind, error.code))
+        self._move(order, trigger_of_rejection(order, kind, error.code))
         if kind == "amend" and order.state in (OrderState.WORKING, OrderState.PENDING_CANCEL):
             order.target = None
         order.changed_time_ns = now_ns
@@ -142,7 +144,7 @@ class OrderManager:
 
     def apply_trade(self, trade: TradeReport) -> Order | None:
         """Count a line of the trade history towards its order; return that order, if it is ours and kept."""
-        order = self._by_venue.get(trade.venue_order_id)
+        order = self._shelf.get_by_venue(trade.venue_order_id)
         if order is None:
             return None
         if trade.key not in order.fill_keys:
@@ -157,13 +159,13 @@ class OrderManager:
         """Turn what is unanswered for too long into UNKNOWN; return those orders."""
         expired = [o for o in self.all_live() if o.is_in_flight and now_ns >= o.deadline_ns]
         for order in expired:
-            self._doubt(order, now_ns)
+            self.doubt(order, now_ns)
         return expired
 
     def disconnect(self, now_ns: int) -> None:
         """The connection is gone: every live order is UNKNOWN until the venue is asked again."""
         for order in self.all_live():
-            self._doubt(order, now_ns)
+            self.doubt(order, now_ns)
 
     def apply_open_orders(self, reports: Iterable[OrderReport], asked_time_ns: int, now_ns: int) -> OpenOrdersResult:
         """Apply the venue's list of open orders, which was asked for at `asked_time_ns`.
@@ -185,7 +187,7 @@ class OrderManager:
             if order.state in LAST_WORDS:
                 untracked.append(report)  # closed by the venue's own word, and yet open
                 continue
-            terms = _terms(report, self._instruments[report.instrument_name][1], order)
+            terms = terms_of(report, self._instruments[report.instrument_name][1], order)
             changes += self._apply(order, report, terms, OrderTrigger.SHOWN_OPEN, now_ns)
         for order in self.missing(shown, asked_time_ns):
             changes += self._apply_absence(order, now_ns)
@@ -208,11 +210,12 @@ class OrderManager:
     def _find(self, report: OrderReport) -> Order | None:
         if report.instrument_name not in self._instruments:
             return None
-        order = self._by_venue.get(report.venue_order_id)
-        if order is None and report.client_order_id is not None:
-            order = self._by_client.get(report.client_order_id)
-            if order is not None and order.venue_order_id not in ("", report.venue_order_id):
-                return None  # a stranger's number that happens to be one of ours
+        order = self._shelf.find(report)
+        if order is None and report.client_order_id is None and self._quote_label == report.label:
+            row, instrument = self._instruments[report.instrument_name]
+            if report.price is not None and report.label:
+                lots = instrument.size_lots(report.size)
+                return self._shelf.find_quote(row, report, instrument.price_ticks(report.price), lots)
         return order
 
     def _apply(
@@ -223,8 +226,7 @@ class OrderManager:
         was_confirmed = order.venue_order_id != ""
         was_closed = not order.is_live
         if not was_confirmed:
-            order.venue_order_id = report.venue_order_id
-            self._by_venue[report.venue_order_id] = order
+            self._shelf.name(order, report.venue_order_id)
             order.adopt(terms)
             changes.append(Change(OrderEventKind.ACCEPTED, order, exchange_time_ns=report.create_time_ns))
         elif self._settle_terms(order, terms, trigger) and not report.status.is_closed and not was_closed:
@@ -286,10 +288,6 @@ class OrderManager:
             return [Change(OrderEventKind.CANCELLED, order)]
         return []
 
-    def _doubt(self, order: Order, now_ns: int) -> None:
-        self._move(order, OrderTrigger.DOUBT)
-        order.changed_time_ns = now_ns
-
     def _stamp_sent(self, order: Order, now_ns: int) -> None:
         order.sent_time_ns = order.changed_time_ns = now_ns
         order.deadline_ns = now_ns + self._answer_timeout_ns
@@ -298,44 +296,7 @@ class OrderManager:
         was_live = order.is_live
         order.state = next_state(order.state, trigger)
         if was_live and not order.is_live:
-            del self._live[order.instrument][order.client_order_id]
-            self._closed.append(order)
-            if len(self._closed) > CLOSED_KEPT_MAX:
-                self._forget(self._closed.popleft())
+            if (forgotten := self._shelf.close(order)) is not None:
+                self._with_gap.discard(forgotten.client_order_id)
         elif order.is_live and not was_live:
-            self._live[order.instrument][order.client_order_id] = order
-            self._closed.remove(order)
-
-    def _forget(self, order: Order) -> None:
-        self._with_gap.discard(order.client_order_id)
-        self._by_client.pop(order.client_order_id, None)
-        self._by_venue.pop(order.venue_order_id, None)
-
-
-def _terms(report: OrderReport, instrument: Instrument, order: Order) -> Terms:
-    price_ticks = order.price_ticks if report.price is None else instrument.price_ticks(report.price)
-    return (price_ticks, instrument.size_lots(report.size))
-
-
-def _trigger_of(order: Order, report: OrderReport, terms: Terms) -> OrderTrigger:
-    if report.status.is_closed:
-        is_filled = report.status is VenueOrderStatus.FILLED
-        return OrderTrigger.CLOSED_FILLED if is_filled else OrderTrigger.CLOSED_CANCELLED
-    if not order.venue_order_id:
-        return OrderTrigger.CONFIRMED
-    if order.target is None or terms == order.terms:
-        return OrderTrigger.OPENED
-    # The venue may have moved a post-only price: what it never showed before is the amend's outcome. Terms
-    # that were left behind come from a late report, unless they are just what was asked for.
-    if terms not in order.left_behind or (terms == order.target and report.change_reason != "insert"):
-        return OrderTrigger.CONFIRMED
-    return OrderTrigger.OPENED
-
-
-def _trigger_of_rejection(order: Order, kind: RequestKind, code: int) -> OrderTrigger:
-    if kind == "insert":
-        # The venue has shown the order and refuses it: ask which of the two holds.
-        return OrderTrigger.DOUBT if order.venue_order_id else OrderTrigger.INSERT_REJECTED
-    if code == CODE_ORDER_NOT_FOUND:
-        return OrderTrigger.NOT_FOUND
-    return OrderTrigger.AMEND_REFUSED if kind == "amend" else OrderTrigger.CANCEL_REFUSED
+            self._shelf.revive(order)

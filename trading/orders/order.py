@@ -29,6 +29,7 @@ class Order:
         sent_time_ns: monotonic, when the last message of ours left.
         changed_time_ns: monotonic, last message sent or heard about it.
         wish_id: the wish that led to the last message; 0 when none did.
+        is_quote: part of a mass quote: the venue never hears our number of it.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Order:
         "filled_lots",
         "instrument",
         "is_operator",
+        "is_quote",
         "is_reduce_only",
         "left_behind",
         "price_ticks",
@@ -66,6 +68,7 @@ class Order:
         time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED,
         is_reduce_only: bool = False,
         is_operator: bool = False,
+        is_quote: bool = False,
     ) -> None:
         assert size_lots > 0, f"an order of {size_lots} lots"
         self.client_order_id = client_order_id
@@ -77,6 +80,7 @@ class Order:
         self.time_in_force = time_in_force
         self.is_reduce_only = is_reduce_only
         self.is_operator = is_operator
+        self.is_quote = is_quote
         self.state = OrderState.PENDING_NEW
         self.venue_order_id = ""
         self.target: Terms | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.instrument import Instrument, InstrumentKind
@@ -208,3 +210,51 @@ def test_an_order_closed_by_the_venue_and_yet_shown_open_is_handed_back() -> Non
     manager, _ = manager_with_order()
     manager.apply_report(report(status=VenueOrderStatus.CANCELLED, reason="cancel"), 2)
     assert manager.apply_open_orders([report()], asked_time_ns=3, now_ns=4).untracked == [report()]
+
+
+# ---- mass quotes: the venue tells them without our number ----------------------------------------------
+
+
+def quoting_manager(*levels: tuple[int, int]) -> tuple[OrderManager, list[Order]]:
+    """Return a manager that has just sent these bids in one mass quote."""
+    manager = OrderManager({NAME: (0, BTC)}, TIMEOUT_NS, "rm")
+    quotes = [
+        Order(client_order_id=n, instrument=0, side=Side.BUY, price_ticks=price, size_lots=size, is_quote=True)
+        for n, (price, size) in enumerate(levels, 1)
+    ]
+    for quote in quotes:
+        manager.insert_sent(quote, 1)
+    return manager, quotes
+
+
+def quote_report(
+    venue_order_id: str, price: int, size: int, status: VenueOrderStatus = VenueOrderStatus.OPEN
+) -> OrderReport:
+    return report(price, size, status=status, client_order_id=None, venue_order_id=venue_order_id)
+
+
+def test_a_quote_is_found_by_what_it_says_and_then_by_the_venues_number() -> None:
+    manager, (first, second) = quoting_manager((100, 5), (99, 5))
+    manager.apply_report(quote_report("v2", 99, 5), 2)
+    manager.apply_report(quote_report("v1", 100, 5), 2)
+    assert (first.venue_order_id, second.venue_order_id) == ("v1", "v2")
+    manager.apply_report(quote_report("v2", 99, 5, status=VenueOrderStatus.CANCELLED), 3)
+    assert (first.state, second.state) == (OrderState.WORKING, OrderState.CANCELLED)
+
+
+def test_a_quote_that_the_venue_moved_back_is_found_where_it_rests() -> None:
+    manager, (quote,) = quoting_manager((100, 5))
+    assert manager.apply_report(quote_report("v1", 98, 5), 2)
+    assert (quote.state, quote.price_ticks) == (OrderState.WORKING, 98)
+
+
+def test_a_quote_is_never_taken_for_one_at_a_better_price_of_another_size_or_label() -> None:
+    manager, (quote,) = quoting_manager((100, 5))
+    for told in (
+        quote_report("v1", 101, 5),
+        quote_report("v1", 100, 4),
+        msgspec.structs.replace(quote_report("v1", 100, 5), label="manual"),
+        msgspec.structs.replace(quote_report("v1", 100, 5), side=Side.SELL),
+    ):
+        assert manager.apply_report(told, 2) is None
+    assert quote.state is OrderState.PENDING_NEW
