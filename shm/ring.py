@@ -62,20 +62,32 @@ class RingWriter:
         self._mask = segment.capacity - 1
         self._slot_bytes = segment.record.size_bytes
         self.position = self._recovered_head()
+        self._prepare(self.position)
 
     def publish(self) -> int:
         """Append the scratch record and return its position. Never waits, never fails."""
         position = self.position
-        start = layout.HEADER_BYTES + (position & self._mask) * self._slot_bytes
+        if self._prepared != position:  # an exception, a signal handler's, came after the last record's head
+            self._prepare(position)
         words = self._words
-        words[start >> 3] = 0
-        self._memory[start + 8 : start + self._slot_bytes] = self._payload
-        words[start >> 3] = position + 1
-        # Between sequence and head, so that an exception thrown in here (a signal handler's) neither leaves a
-        # hole nor has a position that readers may see written twice.
+        sequence_word = self._sequence_word
+        words[sequence_word] = 0
+        self._slot[:] = self._payload
+        words[sequence_word] = position + 1
+        # Between sequence and head, so that an exception thrown in here neither leaves a hole nor has a position
+        # that readers may see written twice.
         self.position = position + 1
         words[layout.WORD_HEAD] = position + 1
+        self._prepare(position + 1)
         return position
+
+    def _prepare(self, position: int) -> None:
+        """Find the slot of `position` before it is wanted: no reader waits for that, and after a pause it would
+        cost as much as the stores."""
+        start = layout.HEADER_BYTES + (position & self._mask) * self._slot_bytes
+        self._sequence_word = start >> 3
+        self._slot = self._memory[start + 8 : start + self._slot_bytes]
+        self._prepared = position
 
     def _recovered_head(self) -> int:
         head = int(self._words[layout.WORD_HEAD])
