@@ -10,6 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from exchange.background.simulation import CORRELATION
+from exchange.core.contracts import CONTRACTS
+from exchange.core.listing import NEXT_EXPIRY
 from exchange.gateways.thalex.faults import Fault, schedule_decoder
 
 PORT_MAX = 65_535
@@ -35,6 +38,9 @@ class ExchangeConfig:
     order_rate_per_s: int
     faults: tuple[Fault, ...]
     metrics_file: Path | None
+    underlyings: tuple[str, ...]
+    expiries: tuple[str, ...]
+    correlation: float
     rolls: bool
     options: bool
     margin: bool
@@ -70,6 +76,9 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         order_rate_per_s=options.order_rate,
         faults=tuple(options.faults),
         metrics_file=options.metrics_file,
+        underlyings=options.underlyings,
+        expiries=options.expiries,
+        correlation=options.correlation,
         rolls=options.rolls,
         options=options.options,
         margin=options.margin,
@@ -105,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--collar-percent", type=_decimal, default=Decimal(1), metavar="PERCENT", help="collar (%(default)s)")
     add("--balance", type=_decimal, default=Decimal(100_000), metavar="USD", help="cash at first (%(default)s)")
     add("--accounts", type=_at_least_one, default=1, metavar="N", help="accounts, each with a key (%(default)s)")
+    add("--underlyings", type=_underlyings, default=tuple(CONTRACTS), metavar="LIST", help="of BTC,ETH (both)")
+    add(
+        "--expiries", type=_expiries, default=tuple(NEXT_EXPIRY), metavar="LIST", help="of daily,weekly,quarterly (all)"
+    )
+    add("--correlation", type=_correlation, default=CORRELATION, metavar="R", help="of ETH with BTC (%(default)s)")
     add("--no-rolls", dest="rolls", action="store_false", help="list no rolls")
     add("--no-options", dest="options", action="store_false", help="list no options")
     add("--faults", type=_faults, default=[], metavar="FILE|JSON", help="schedule of faults, a JSON list")
@@ -136,6 +150,32 @@ def _faults(text: str) -> list[Fault]:
         raise argparse.ArgumentTypeError(f"{text}: can't read the schedule ({error.strerror})") from None
     except msgspec.DecodeError as error:
         raise argparse.ArgumentTypeError(f"{where}: expected a JSON list of faults; {error}") from None
+
+
+def _underlyings(text: str) -> tuple[str, ...]:
+    return tuple(f"{base}USD" for base in _names(text, [table.base for table in CONTRACTS.values()]))
+
+
+def _expiries(text: str) -> tuple[str, ...]:
+    return _names(text, list(NEXT_EXPIRY)) if text != "none" else ()
+
+
+def _names(text: str, known: list[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a list of {', '.join(known)}, with commas between")
+    return names
+
+
+def _correlation(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 2.0
+    if not -1.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number from -1 to 1")
+    return value
 
 
 def _port(text: str) -> int:

@@ -19,6 +19,7 @@ from exchange.background.recording import Recording
 from exchange.background.replay import Replay
 from exchange.background.simulation import Background
 from exchange.config import ExchangeConfig
+from exchange.core.contracts import CONTRACTS
 from exchange.core.engine import Engine
 from exchange.core.execution import Fees
 from exchange.core.instrument import make_perpetual
@@ -92,9 +93,12 @@ def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[No
         recording = Recording.open(config.replay)
         market = engine.add_market(make_perpetual(BASE_CURRENCY, recording.grid, create_time))
         return Replay(engine, market, recording, lambda error: _fail(stop, error))
-    engine.listing = Listing(engine, BASE_CURRENCY, Products(config.rolls, config.options), config.start_price_usd)
+    products = Products(config.rolls, config.options, config.expiries)
+    prices = {name: config.start_price_usd * CONTRACTS[name].price_ratio for name in config.underlyings}
+    engine.listing = Listing(engine, products, prices)
     engine.listing.refresh()
-    background = Background(engine, seed=config.seed, fair=FairPriceParameters(start_usd=config.start_price_usd))
+    fair = FairPriceParameters(start_usd=config.start_price_usd)
+    background = Background(engine, seed=config.seed, fair=fair, correlation=config.correlation)
     engine.add_listener(background)
     return background
 

@@ -77,6 +77,14 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     speed: Annotated[float, Meta(gt=0, le=1000, description="how fast flow or recording run; 1 = real time")] = 1.0
     latency_ms: Annotated[float, Meta(ge=0, le=10_000, description="delay of every request and answer")] = 0.0
     replay: Annotated[list[str], Meta(description="parts of one recording, in order; empty = built-in flow")] = []
+    underlyings: Annotated[list[Literal["BTC", "ETH"]], Meta(min_length=1, description="what is listed at all")] = (
+        msgspec.field(default_factory=lambda: ["BTC"])
+    )
+    expiries: Annotated[
+        list[Literal["daily", "weekly", "quarterly"]],
+        Meta(description="one future each, with its rolls and options"),
+    ] = msgspec.field(default_factory=lambda: ["quarterly"])
+    correlation: Annotated[float, Meta(ge=-1, le=1, description="of the moves of ETH with those of BTC")] = 0.8
     maker_fee_bps: Annotated[float, Meta(ge=-10, le=100, description="fee of resting orders")] = 1.0
     taker_fee_bps: Annotated[float, Meta(ge=-10, le=100, description="fee of crossing orders")] = 5.0
 

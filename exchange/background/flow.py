@@ -10,7 +10,8 @@ a level or two. All of it is drawn from one seeded generator.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,7 +45,19 @@ class FlowParameters:
     walk_ratio: float = 0.25
     walk_usd: float = 9.0
     pick_off_usd: float = 1.5
-    basis_ratio: float = 0.0
+
+    def scaled(self, tick_ratio: float, amount_ratio: float) -> FlowParameters:
+        """Return the same market in an instrument with another tick and other amounts."""
+        return replace(
+            self,
+            half_spread_usd=self.half_spread_usd * tick_ratio,
+            slot_step_usd=self.slot_step_usd * tick_ratio,
+            offset_noise_usd=self.offset_noise_usd * tick_ratio,
+            walk_usd=self.walk_usd * tick_ratio,
+            pick_off_usd=self.pick_off_usd * tick_ratio,
+            maker_amount=self.maker_amount * amount_ratio,
+            taker_amount=self.taker_amount * amount_ratio,
+        )
 
 
 @dataclass(slots=True)
@@ -56,11 +69,22 @@ class Slot:
 
 
 class Flow:
-    """Acts on one market. `step` does one thing and returns how long to wait for the next, in market time."""
+    """Acts on one market. `step` does one thing and returns how long to wait for the next, in market time.
 
-    def __init__(self, market: Market, fair: FairPrice, parameters: FlowParameters, rng: np.random.Generator) -> None:
+    `basis_ratio` says how far the fair price of the market lies above that of the underlying now.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        fair: FairPrice,
+        parameters: FlowParameters,
+        rng: np.random.Generator,
+        basis_ratio: Callable[[], float],
+    ) -> None:
         self.market = market
         self._fair = fair
+        self._basis_ratio = basis_ratio
         self._parameters = parameters
         self._rng = rng
         self._tick_usd = float(market.instrument.grid.tick_size)
@@ -72,7 +96,7 @@ class Flow:
 
     @property
     def fair_usd(self) -> float:
-        return self._fair.usd * (1.0 + self._parameters.basis_ratio)
+        return self._fair.usd * (1.0 + self._basis_ratio())
 
     def open_market(self) -> None:
         """Fill every slot once, so that there is a whole book from the start."""

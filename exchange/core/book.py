@@ -7,7 +7,7 @@ there. In a simulated market ambient is always 0.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from exchange.core.orders import SIGN, Order, Side
 
@@ -31,10 +31,25 @@ class Level:
         return next(iter(self.orders.values()), None)
 
 
+class Changes:
+    """The levels of a book that are no longer what they were; `on_first` is called when there are some again."""
+
+    __slots__ = ("_on_first", "levels")
+
+    def __init__(self, on_first: Callable[[], None]) -> None:
+        self.levels: set[Change] = set()
+        self._on_first = on_first
+
+    def add(self, change: Change) -> None:
+        if not self.levels:
+            self._on_first()
+        self.levels.add(change)
+
+
 class BookSide:
     """Bids or asks. `_keys` is sorted so that the best price is last, where lists are cheap to change."""
 
-    def __init__(self, side: Side, changes: set[Change]) -> None:
+    def __init__(self, side: Side, changes: Changes) -> None:
         self.side = side
         self.sign = SIGN[side]
         self.levels: dict[int, Level] = {}
@@ -133,10 +148,13 @@ class BookSide:
 
 
 class Book:
-    """Both sides, and the set of levels that changed since they were last asked for."""
+    """Both sides, and the set of levels that changed since they were last asked for.
 
-    def __init__(self) -> None:
-        self._changes: set[Change] = set()
+    `on_change` is called with the first change after each time.
+    """
+
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        self._changes = Changes(on_change)
         self.bids = BookSide(Side.BUY, self._changes)
         self.asks = BookSide(Side.SELL, self._changes)
         self._sides = {Side.BUY: self.bids, Side.SELL: self.asks}
@@ -146,12 +164,12 @@ class Book:
 
     @property
     def has_changes(self) -> bool:
-        return bool(self._changes)
+        return bool(self._changes.levels)
 
     def drain_changes(self) -> list[Change]:
         """Return the levels that changed since the last call, and forget them."""
-        changes = list(self._changes)
-        self._changes.clear()
+        changes = list(self._changes.levels)
+        self._changes.levels.clear()
         return changes
 
     def mid_ticks(self) -> float | None:

@@ -7,12 +7,14 @@ told once, with all its events in order. Gateways call `market(...).insert` and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from exchange.core.accounts import Account
 from exchange.core.book import Change
 from exchange.core.candles import Candles
 from exchange.core.conditional import ConditionalDesk
+from exchange.core.contracts import CONTRACTS
 from exchange.core.derived_marks import OptionMark, RollMark
 from exchange.core.events import Event, InstrumentAdded, Listener
 from exchange.core.execution import Fees, FillBooker
@@ -56,6 +58,7 @@ class Engine:
         self._booker = FillBooker(self.fees)
         self.ids = Ids()
         self._events: list[Event] = []
+        self._touched: dict[str, Market] = {}
         self._listeners: list[Listener] = []
         self._index_sources: dict[str, IndexSource] = {}
         self.index_history: dict[str, Candles] = {}
@@ -71,7 +74,14 @@ class Engine:
     def add_market(self, instrument: Instrument) -> Market:
         mark = self._make_mark(instrument)
         market = Market(
-            instrument, mark, self.ids, self._booker, self._events, self.scheduler.realtime_ns, self._gate.check
+            instrument,
+            mark,
+            self.ids,
+            self._booker,
+            self._events,
+            self.scheduler.realtime_ns,
+            self._gate.check,
+            self._touched,
         )
         self.markets[instrument.name] = market
         index_price = self.index_prices.get(instrument.underlying)
@@ -81,13 +91,14 @@ class Engine:
         return market
 
     def _make_mark(self, instrument: Instrument) -> Mark:
+        marks = replace(self._marks, depth_amount=CONTRACTS[instrument.underlying].mark_depth_amount)
         if instrument.type is InstrumentType.OPTION:
             future = future_name(instrument.underlying.removesuffix("USD"), instrument.expiry)
-            return OptionMark(instrument, self._marks, self.markets[future].mark)
+            return OptionMark(instrument, marks, self.markets[future].mark)
         if instrument.type is InstrumentType.COMBINATION:
             far, near = (self.markets[leg.instrument_name].mark for leg in instrument.legs)
-            return RollMark(instrument, self._marks, far, near)
-        return Mark(instrument, self._marks)
+            return RollMark(instrument, marks, far, near)
+        return Mark(instrument, marks)
 
     def add_account(self, number: str, cash: Decimal) -> Account:
         account = self.accounts[number] = Account(number, cash)
@@ -125,11 +136,11 @@ class Engine:
             self._events.clear()
             for listener in self._listeners:
                 listener.on_events(events)
-        for market in self.markets.values():
-            if market.book.has_changes:
-                changes: list[Change] = market.book.drain_changes()
-                for listener in self._listeners:
-                    listener.on_book(market.instrument, changes)
+        while self._touched:
+            market = self._touched.pop(next(iter(self._touched)))
+            changes: list[Change] = market.book.drain_changes()
+            for listener in self._listeners:
+                listener.on_book(market.instrument, changes)
 
     def note(self, event: Event) -> None:
         """Add an event to this transaction."""

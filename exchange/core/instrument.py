@@ -13,6 +13,7 @@ from exchange.core.units import Grid
 EXPIRY_HOUR_UTC = 8
 QUARTER_MONTHS = (3, 6, 9, 12)
 DAYS_TO_EXPIRY_MIN = 7  # a future that expires sooner is skipped for the next quarter's
+FRIDAY = 4
 
 
 class InstrumentType(enum.Enum):
@@ -75,10 +76,22 @@ def quarter_end_expiry(now: datetime.datetime) -> datetime.datetime:
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
 
 
+def weekly_expiry(now: datetime.datetime) -> datetime.datetime:
+    """Return the first Friday 08:00 UTC that is more than a day away."""
+    expiry = daily_expiry(now) + datetime.timedelta(days=1)
+    return expiry + datetime.timedelta(days=(FRIDAY - expiry.weekday()) % 7)
+
+
+def daily_expiry(now: datetime.datetime) -> datetime.datetime:
+    """Return the next 08:00 UTC."""
+    today = now.replace(hour=EXPIRY_HOUR_UTC, minute=0, second=0, microsecond=0)
+    return today if now < today else today + datetime.timedelta(days=1)
+
+
 def _last_friday(year: int, month: int) -> datetime.datetime:
     first_of_next = datetime.datetime(year + month // 12, month % 12 + 1, 1, EXPIRY_HOUR_UTC, tzinfo=datetime.UTC)
     last_day = first_of_next - datetime.timedelta(days=1)
-    return last_day - datetime.timedelta(days=(last_day.weekday() - 4) % 7)
+    return last_day - datetime.timedelta(days=(last_day.weekday() - FRIDAY) % 7)
 
 
 def future_name(base: str, expiry: datetime.datetime) -> str:
@@ -92,6 +105,10 @@ def make_perpetual(base: str, grid: Grid, create_time: float) -> Instrument:
 
 def make_quarter_future(base: str, grid: Grid, create_time: float) -> Instrument:
     expiry = quarter_end_expiry(datetime.datetime.fromtimestamp(create_time, datetime.UTC))
+    return make_future(base, grid, expiry, create_time)
+
+
+def make_future(base: str, grid: Grid, expiry: datetime.datetime, create_time: float) -> Instrument:
     return Instrument(
         name=future_name(base, expiry),
         underlying=f"{base}USD",
@@ -103,7 +120,7 @@ def make_quarter_future(base: str, grid: Grid, create_time: float) -> Instrument
     )
 
 
-def make_roll(far: Instrument, near: Instrument, create_time: float) -> Instrument:
+def make_roll(far: Instrument, near: Instrument, create_time: float, lots_min: int = 100) -> Instrument:
     """Return the roll of two delta-one instruments: to buy it is to buy the far and to sell the near one."""
     base = far.name.split("-")[0]
     return Instrument(
@@ -111,20 +128,20 @@ def make_roll(far: Instrument, near: Instrument, create_time: float) -> Instrume
         underlying=far.underlying,
         type=InstrumentType.COMBINATION,
         grid=far.grid,
-        order_size_lots_min=ROLL_LOTS_MIN,
+        order_size_lots_min=lots_min,
         create_time=create_time,
         expiry_time=far.expiry_time if near.expiry_time is None else near.expiry_time,
         legs=(Leg(far.name, 1), Leg(near.name, -1)),
     )
 
 
-def make_option(future: Instrument, strike: int, *, is_call: bool, create_time: float) -> Instrument:
+def make_option(future: Instrument, strike: int, *, is_call: bool, create_time: float, grid: Grid) -> Instrument:
     """Return an option that expires with `future`."""
     return Instrument(
         name=f"{future.name}-{strike}-{'C' if is_call else 'P'}",
         underlying=future.underlying,
         type=InstrumentType.OPTION,
-        grid=BTC_OPTION_GRID,
+        grid=grid,
         order_size_lots_min=1,
         create_time=create_time,
         expiry_time=future.expiry_time,
@@ -133,6 +150,5 @@ def make_option(future: Instrument, strike: int, *, is_call: bool, create_time: 
     )
 
 
-ROLL_LOTS_MIN = 100  # 0.1 BTC
 BTC_OPTION_GRID = Grid(tick_size=Decimal(5), lot_size=Decimal("0.01"))
 BTC_GRID = Grid(tick_size=Decimal(1), lot_size=Decimal("0.001"))

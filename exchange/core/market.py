@@ -45,7 +45,10 @@ Check = Callable[[Order, int], None]  # raises OrderRejected when an order may n
 
 
 class Market:
-    """A book with the rules of the venue around it. `events` is the engine's list for this transaction."""
+    """A book with the rules of the venue around it.
+
+    `events` is the engine's list for this transaction, `touched` its markets whose books have changed.
+    """
 
     def __init__(
         self,
@@ -56,10 +59,11 @@ class Market:
         events: list[Event],
         realtime_ns: RealtimeNs,
         check: Check,
+        touched: dict[str, Market],
     ) -> None:
         self.instrument = instrument
         self.mark = mark
-        self.book = Book()
+        self.book = Book(lambda: touched.update({instrument.name: self}))
         self._blotter = Blotter(instrument, mark, booker, events, realtime_ns)
         self._matcher = Matcher(instrument, self.book, self._blotter, ids, self._trim_reduce_only)
         self.statistics = self._blotter.statistics

@@ -101,6 +101,8 @@ class LocalExchange:
         command += ["--maker-fee-bps", str(config.maker_fee_bps), "--taker-fee-bps", str(config.taker_fee_bps)]
         command += ["--ready-file", str(self._ready_file), "--key-file", str(self._key_file)]
         command += ["--order-log", str(self._order_log)]
+        command += ["--underlyings", ",".join(config.underlyings), "--correlation", str(config.correlation)]
+        command += ["--expiries", ",".join(config.expiries) or "none"]
         if config.replay:
             command += ["--replay", *config.replay]
         return command

@@ -21,16 +21,18 @@ CLOCK_JUMP_S_MAX = 400 * 86_400
 
 
 class JumpParams(Struct):
-    """`price_change` in USD."""
+    """`price_change` in USD, of the index and everything on it."""
 
     price_change: int | float
+    underlying: str = "BTCUSD"
 
 
 def jump(session: Session, params: JumpParams) -> bytes:
     change = wire_decimal(params.price_change)
     if change is None:
         raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: price_change {params.price_change}")
-    _controls(session).jump(change)
+    if not _controls(session).jump(change, params.underlying):
+        raise RequestError(ErrorCode.UNKNOWN_UNDERLYING, f"unknown underlying {params.underlying!r}")
     return wire.encode(None)
 
 

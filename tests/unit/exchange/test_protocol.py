@@ -142,7 +142,7 @@ def test_every_frame_of_a_mixed_run_is_as_documented(make_desk: Any, notificatio
     # Given a busy market, and two traders of one account
     desk = make_desk(notifications_first=notifications_first, order_rate_with_cod_per_s=20)
     desk.engine.markets.clear()
-    desk.engine.listing = Listing(desk.engine, "BTC", Products(), 100_000.0)
+    desk.engine.listing = Listing(desk.engine, Products(), {"BTCUSD": 100_000.0})
     desk.engine.listing.refresh()
     desk.market = desk.engine.markets[PERPETUAL]
     background = Background(desk.engine, seed=3)

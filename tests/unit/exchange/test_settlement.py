@@ -19,7 +19,7 @@ ROLL = "BTC-25DEC26-PERPETUAL"
 @pytest.fixture
 def listed(desk: Any) -> Any:
     """The desk with rolls and options listed as a running exchange does it."""
-    desk.engine.listing = Listing(desk.engine, "BTC", Products(), 100_000.0)
+    desk.engine.listing = Listing(desk.engine, Products(), {"BTCUSD": 100_000.0})
     desk.engine.markets.pop(FUTURE)
     desk.engine.listing.refresh()
     desk.engine.commit()
