@@ -21,8 +21,11 @@ CLOSED_ORDERS_KEPT_MAX = 20_000
 
 
 class Realised(NamedTuple):
+    """What closing `lots` of a position brought; nothing was closed when they are 0."""
+
     position_pnl: Decimal
     funding_pnl: Decimal
+    lots: int = 0
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ class Position:
         self.average_cost -= removed[1]
         self.funding_cost -= removed[2]
         self.lots -= lots if self.lots > 0 else -lots
-        return Realised(price * amount - removed[0], funding_mark * amount - removed[2])
+        return Realised(price * amount - removed[0], funding_mark * amount - removed[2], lots)
 
     def _share(self, cost: Decimal, lots: int) -> Decimal:
         if lots == abs(self.lots):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from exchange.core.accounts import Account
 from exchange.core.blotter import Blotter, RealtimeNs
 from exchange.core.book import Book
-from exchange.core.candles import Candles
+from exchange.core.candles import Candles, Top
 from exchange.core.events import Event
 from exchange.core.execution import FillBooker
 from exchange.core.ids import Ids
@@ -75,9 +75,15 @@ class Market:
 
     def record(self, now_ns: int) -> None:
         """Put the mark into its history."""
-        mid = self.book.mid_ticks()
-        top = None if mid is None else Decimal(mid) * self.instrument.grid.tick_size
-        self.history.add(now_ns, self.mark.mark_price, self.mark.history_extra(), top)
+        self.history.add(now_ns, self.mark.mark_price, self.mark.history_extra(), self._top)
+
+    def _top(self) -> Top:
+        grid = self.instrument.grid
+        top: list[int | float | None] = []
+        for side in (self.book.bids, self.book.asks):
+            level = side.best_level()
+            top += [grid.price_number(level.price_ticks), grid.amount_number(level.total_lots)] if level else [None] * 2
+        return tuple(top)
 
     # -- what clients ask for ------------------------------------------------------------------
 

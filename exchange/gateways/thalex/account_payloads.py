@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from exchange.core.accounts import ZERO, Account, Position
+from exchange.core.derived_marks import OptionMark
 from exchange.core.engine import Engine
 from exchange.core.instrument import InstrumentType
 from exchange.core.margin import Extra, Scenario, UnderlyingMargin
@@ -19,6 +20,7 @@ class PortfolioEntry(Struct):
     instrument_name: str
     position: Decimal
     mark_price: Decimal
+    iv: float | UnsetType
     index: Decimal
     start_price: Decimal
     average_price: Decimal
@@ -38,6 +40,7 @@ def portfolio_entry(position: Position, market: Market) -> PortfolioEntry:
         instrument_name=market.instrument.name,
         position=plain(position.amount),
         mark_price=plain(mark.mark_price),
+        iv=round(mark.vol, 6) if isinstance(mark, OptionMark) else UNSET,
         index=plain(mark.index_price),
         start_price=plain(position.start_price),
         average_price=plain(position.average_price),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from exchange.core.accounts import ZERO
-from exchange.core.candles import RESOLUTIONS_S, Candle
+from exchange.core.candles import RESOLUTIONS_S, Candle, Candles
 from exchange.core.instrument import InstrumentType
 from exchange.core.units import plain
 from exchange.gateways.thalex import wire
@@ -80,8 +78,8 @@ def mark_price_historical_data(session: Session, params: MarkHistoryParams) -> b
     market = session.context.engine.market(params.instrument_name)
     kind = market.instrument.type
     candles = market.history.read(RESOLUTIONS_S[params.resolution], params.from_s, params.to_s)
-    rows = [[*_ohlc(candle), *_extra(candle, kind), _or_null(candle.top)] for candle in candles]
-    return wire.encode({"instrument_type": kind.value, "mark": rows})
+    rows = [[*_ohlc(candle), *_extra(candle, kind), candle.top] for candle in candles]
+    return wire.encode({"instrument_type": kind.value, "mark": rows, **_no_data(market.history, params.to_s)})
 
 
 def index_price_historical_data(session: Session, params: IndexHistoryParams) -> bytes:
@@ -89,7 +87,12 @@ def index_price_historical_data(session: Session, params: IndexHistoryParams) ->
     if history is None:
         raise RequestError(ErrorCode.UNKNOWN_UNDERLYING, f"unknown underlying {params.index_name!r}")
     candles = history.read(RESOLUTIONS_S[params.resolution], params.from_s, params.to_s)
-    return wire.encode({"index": [_ohlc(candle) for candle in candles]})
+    return wire.encode({"index": [_ohlc(candle) for candle in candles], **_no_data(history, params.to_s)})
+
+
+def _no_data(history: Candles, to_s: float) -> dict[str, bool]:
+    """Return the flag that there is nothing in the interval or before it."""
+    return {} if history.begins_before(to_s) else {"no_data": True}
 
 
 def _ohlc(candle: Candle) -> list[Any]:
@@ -102,10 +105,6 @@ def _extra(candle: Candle, kind: InstrumentType) -> list[Any]:
     if kind is InstrumentType.PERPETUAL:
         return [plain(candle.extra)]
     return [plain(candle.extra)] * 4 if kind is InstrumentType.OPTION else []
-
-
-def _or_null(value: Decimal | None) -> Decimal | None:
-    return None if value is None else plain(value) if value else ZERO
 
 
 METHODS: Methods = {

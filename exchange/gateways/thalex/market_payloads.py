@@ -30,13 +30,13 @@ class InstrumentObject(Struct):
     min_order_amount: Number
     underlying: str
     type: str
+    option_type: str | UnsetType
+    expiry_date: str | UnsetType
+    expiration_timestamp: int | UnsetType
+    strike_price: Decimal | UnsetType
     base_currency: str
+    legs: list[dict[str, Any]] | UnsetType
     create_time: float
-    expiry_date: str | UnsetType = UNSET
-    expiration_timestamp: int | UnsetType = UNSET
-    option_type: str | UnsetType = UNSET
-    strike_price: Decimal | UnsetType = UNSET
-    legs: list[dict[str, Any]] | UnsetType = UNSET
     settlement_price: Decimal | UnsetType = UNSET
     settlement_index_price: Decimal | UnsetType = UNSET
 
@@ -100,6 +100,9 @@ def ticker(engine: Engine, market: Market) -> dict[str, Any]:
     def price_or_none(ticks: int | None) -> Number | None:
         return None if ticks is None else price(ticks)
 
+    if isinstance(mark, OptionMark):
+        fields["last_price"] = price_or_none(statistics.last_ticks)
+        fields["iv"] = round(mark.vol, 6)
     position_lots = sum(abs(account.position_lots(market.instrument)) for account in engine.accounts.values())
     fields.update(
         last_price=price_or_none(statistics.last_ticks),
@@ -111,19 +114,15 @@ def ticker(engine: Engine, market: Market) -> dict[str, Any]:
         change_24h=price_or_none(statistics.change_ticks),
         index=plain(mark.index_price),
         forward=plain(mark.forward),
-        collar_low=price(mark.collar_low_ticks),
-        collar_high=price(mark.collar_high_ticks),
-        open_interest=amount(position_lots),
     )
-    if isinstance(mark, OptionMark):
-        fields["iv"] = round(mark.vol, 6)
-    if market.instrument.type is InstrumentType.PERPETUAL:
-        fields.update(
-            funding_rate=plain(mark.funding_rate),
-            funding_mark=plain(mark.funding_mark),
-            realised_funding_24h=plain(mark.funding_day.accrued),
-            average_funding_rate_24h=plain(mark.funding_day.average_rate),
-        )
+    is_perpetual = market.instrument.type is InstrumentType.PERPETUAL
+    if is_perpetual:
+        fields.update(funding_mark=plain(mark.funding_mark), funding_rate=plain(mark.funding_rate))
+    fields.update(collar_low=price(mark.collar_low_ticks), collar_high=price(mark.collar_high_ticks))
+    if is_perpetual:
+        fields["realised_funding_24h"] = plain(mark.funding_day.accrued)
+        fields["average_funding_rate_24h"] = plain(mark.funding_day.average_rate)
+    fields["open_interest"] = amount(position_lots)
     return fields
 
 

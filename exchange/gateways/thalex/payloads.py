@@ -83,7 +83,7 @@ class TradeObject(Struct):
     time: float
     position_after: Decimal
     session_realised_after: Decimal
-    position_pnl: Decimal
+    position_pnl: Decimal | UnsetType
     perpetual_funding_pnl: Decimal | UnsetType
     fee: Decimal
     fee_rate: Decimal
@@ -177,6 +177,7 @@ def order_history(update: OrderUpdate) -> OrderHistory:
 def trade_object(trade: Trade) -> TradeObject:
     order, instrument = trade.order, trade.instrument
     is_perpetual = instrument.type is InstrumentType.PERPETUAL
+    has_closed = bool(trade.realised.lots)
     price = instrument.grid.price_number(trade.price_ticks)
     return TradeObject(
         trade_type=trade.trade_type,
@@ -190,8 +191,8 @@ def trade_object(trade: Trade) -> TradeObject:
         time=seconds(trade.time_ns),
         position_after=plain(trade.position_after),
         session_realised_after=plain(trade.session_realised_after),
-        position_pnl=plain(trade.realised.position_pnl),
-        perpetual_funding_pnl=plain(trade.realised.funding_pnl) if is_perpetual else UNSET,
+        position_pnl=plain(trade.realised.position_pnl) if has_closed else UNSET,
+        perpetual_funding_pnl=plain(trade.realised.funding_pnl) if has_closed and is_perpetual else UNSET,
         fee=plain(trade.fee),
         fee_rate=plain(trade.fee_rate),
         fee_basis=plain(trade.index_price),

@@ -273,3 +273,31 @@ def test_latency_delays_requests_and_keeps_their_order(make_desk: Any) -> None:
     assert client.frames == []
     desk.scheduler.advance(5 * NS_PER_MS)
     assert [msgspec.json.decode(frame)["id"] for frame in client.frames] == [0, 1, 2]
+
+
+def test_mark_history_tells_the_top_of_the_book_a_minute_and_says_when_there_is_nothing(desk: Any, trader: Any) -> None:
+    desk.rest(Side.BUY, 99_990, 100)
+    desk.scheduler.advance(61 * NS_PER_S)
+    now_s = desk.scheduler.realtime_ns() / NS_PER_S
+    ask = {"instrument_name": PERPETUAL, "from": 0, "to": now_s}
+    minutes = trader.result("public/mark_price_historical_data", **ask, resolution="1m")
+    assert minutes["instrument_type"] == "perpetual"
+    assert [len(row) for row in minutes["mark"]] == [7, 7]  # time, ohlc, funding, top of the book
+    assert minutes["mark"][-1][6] == [99_990, 0.1, None, None]
+    assert "no_data" not in minutes
+    (hour,) = trader.result("public/mark_price_historical_data", **ask, resolution="1h")["mark"]
+    assert hour[6] is None
+    early = trader.result(
+        "public/index_price_historical_data", **{"index_name": "BTCUSD", "from": 0, "to": 60}, resolution="1m"
+    )
+    assert early == {"index": [], "no_data": True}
+
+
+def test_only_a_trade_that_closes_tells_what_it_realised(desk: Any, trader: Any) -> None:
+    desk.rest(Side.SELL, 100_000, 200)
+    desk.rest(Side.BUY, 99_990, 200)
+    for direction in ("buy", "sell"):
+        trader.result(f"private/{direction}", instrument_name=PERPETUAL, amount=0.1, order_type="market")
+    closing, opening = trader.result("private/trade_history")["trades"]
+    assert (closing["position_pnl"], closing["perpetual_funding_pnl"]) == (-1, 0)
+    assert not {"position_pnl", "perpetual_funding_pnl"} & opening.keys()
