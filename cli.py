@@ -30,11 +30,12 @@ from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
 from runtime.supervision.screen import status_lines  # noqa: E402
-from runtime.topology import ACTOR_NAMES, SUPERVISOR  # noqa: E402
+from runtime.topology import ACTORS, SUPERVISOR  # noqa: E402
 from shm.attach import list_sessions  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
 Session = Annotated[str, typer.Option("--session", "-s", help="name of the session (its config's file name)")]
+Strategy = Annotated[str, typer.Argument(help="one of several, by its name in [strategies]; default: all")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 ANSWER_TIMEOUT_S = 10.0
 LONG_TIMEOUT_S = 90.0
@@ -71,15 +72,15 @@ def status(session: Session = "local", as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pause(session: Session = "local") -> None:
-    """Take all quotes away; positions stay."""
-    _finish(_send(session, commands.Pause()))
+def pause(strategy: Strategy = "", session: Session = "local") -> None:
+    """Take all quotes away, or those of one strategy; positions stay."""
+    _finish(_send(session, commands.Pause(strategy)))
 
 
 @app.command()
-def resume(session: Session = "local") -> None:
-    """Quote again after a pause, a halt or a kill."""
-    _finish(_send(session, commands.Resume()))
+def resume(strategy: Strategy = "", session: Session = "local") -> None:
+    """Quote again after a pause, a halt or a kill; of one strategy, after a pause."""
+    _finish(_send(session, commands.Resume(strategy)))
 
 
 @app.command()
@@ -96,7 +97,7 @@ def flatten(session: Session = "local") -> None:
 
 @app.command(name="set", context_settings={"ignore_unknown_options": True})  # values may be negative
 def set_parameter(
-    name: Annotated[str, typer.Argument(help="strategy.NAME, INSTRUMENT.NAME or risk.NAME")],
+    name: Annotated[str, typer.Argument(help="strategy.NAME, strategies.STRATEGY.NAME, INSTRUMENT.NAME or risk.NAME")],
     value: str,
     session: Session = "local",
     force: Annotated[bool, typer.Option("--force", help="needed to loosen a limit")] = False,
@@ -107,7 +108,10 @@ def set_parameter(
 
 @app.command()
 def profile(
-    actor: Annotated[str, typer.Argument(help=f"one of {', '.join(ACTOR_NAMES)}")],
+    actor: Annotated[
+        str,
+        typer.Argument(help=f"one of {', '.join(kind.name for kind in ACTORS)}; of several strategies strategy.NAME"),
+    ],
     seconds: Annotated[float, typer.Argument()] = 10.0,
     session: Session = "local",
 ) -> None:

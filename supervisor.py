@@ -43,7 +43,7 @@ from runtime.supervision.screen import SessionConsole, StatusScreen, status_line
 from runtime.supervision.shutdown import Shutdown
 from runtime.supervision.status import StatusReader, is_kill_latched
 from runtime.supervision.summary import build_summary
-from runtime.topology import ACTOR_NAMES, ACTORS, DOORBELLS, SUPERVISOR
+from runtime.topology import SUPERVISOR
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 from shm.record import TableReader
@@ -60,6 +60,7 @@ class Supervisor:
 
     def __init__(self, config: Config, *, seconds: float | None) -> None:
         self._config = config
+        self._topology = config.topology
         self._clock = SystemClock()
         self._seconds = seconds
         self._exit_code = ExitCode.CLEAN
@@ -94,7 +95,7 @@ class Supervisor:
                 shutil.rmtree(self._run)  # nothing ran: there is nothing to keep
                 raise
             paths.point_latest(self._run)
-            self._segments = SessionSegments(config.session, tuple(config.instruments))
+            self._segments = SessionSegments(config.session, self._topology)
             stack.callback(self._segments.unlink)
             self._segments.create()
             self._commands = CommandServer(config.session, SUPERVISOR)
@@ -132,7 +133,7 @@ class Supervisor:
         config = self._config
         config_file = self._run / "config.json"
         paths.write_atomically(config_file, msgspec.json.encode(config))
-        doorbells = {name: Doorbell.create() for name in DOORBELLS}
+        doorbells = {name: Doorbell.create() for name in self._topology.doorbells}
         for doorbell in doorbells.values():
             stack.callback(doorbell.close)
         doorbell_fds = {name: doorbell.fd for name, doorbell in doorbells.items()}
@@ -149,7 +150,7 @@ class Supervisor:
             doorbell_fds=doorbell_fds,
         )
         placements = self._placements()
-        for spec in ACTORS:
+        for spec in self._topology.actors:
             child = Child(
                 spec,
                 config.supervisor,
@@ -162,10 +163,10 @@ class Supervisor:
             stack.callback(child.finish)
             child.spawn(self._clock.monotonic_ns())
             self._children.append(child)
-        self._status = StatusReader(config.session, self._segments, tuple(config.instruments), self._children)
+        self._status = StatusReader(config.session, self._segments, self._children)
 
     def _placements(self) -> dict[str, affinity.Placement]:
-        names = [spec.name for spec in ACTORS]
+        names = self._topology.actor_names
         cores = affinity.available_cores()
         if not self._config.supervisor.pin_cores:
             self._say("cores: not pinned (pin_cores = false)")
@@ -252,10 +253,17 @@ class Supervisor:
                     self._flatten = self._flatten or command.flatten
                     self._stop_requests.append(request)
                     self._is_stopping = True
-                case commands.Profile() if command.actor not in ACTOR_NAMES:
-                    request.answer(Reply(ok=False, text=f"no actor named {command.actor}: {', '.join(ACTOR_NAMES)}"))
                 case _:
-                    self._relay.pass_on(request, legs_of(command))
+                    self._pass_on(request)
+
+    def _pass_on(self, request: Request) -> None:
+        """Have the actors that are concerned carry it out; one that names nobody is answered at once."""
+        try:
+            legs = legs_of(request.command, self._topology)
+        except UserError as error:
+            request.answer(Reply(ok=False, text=str(error)))
+        else:
+            self._relay.pass_on(request, legs)
 
     def _note_command(self, command: AnyCommand, reply: Reply) -> None:
         self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)

@@ -19,11 +19,23 @@ class Status(Command, frozen=True, tag="status"):
 
 
 class Pause(Command, frozen=True, tag="pause"):
-    """Take all quotes away; positions stay. Handled by strategy."""
+    """Take quotes away; positions stay. Handled by strategy.
+
+    Attributes:
+        strategy: which of several, by its name in the configuration; empty = all.
+    """
+
+    strategy: str = ""
 
 
 class Resume(Command, frozen=True, tag="resume"):
-    """Quote again: ends a pause (strategy) and a halt, the kill latch included (risk)."""
+    """Quote again: ends a pause (strategy) and a halt, the kill latch included (risk).
+
+    Attributes:
+        strategy: ends only the pause of this one; empty = everything.
+    """
+
+    strategy: str = ""
 
 
 class Reduce(Command, frozen=True, tag="reduce"):
@@ -52,7 +64,8 @@ class Kill(Command, frozen=True, tag="kill"):
 
 
 class SetParameter(Command, frozen=True, tag="set_parameter"):
-    """Set one parameter now: `strategy.risk_aversion_per_usd`, `BTC-PERPETUAL.levels`, `risk.position_max_base`.
+    """Set one parameter now: `strategy.risk_aversion_per_usd`, `strategies.BTC.levels`, `BTC-PERPETUAL.levels`,
+    `risk.position_max_base`.
 
     Limits tighten at once; `force` is needed to loosen one.
     """

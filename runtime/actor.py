@@ -18,7 +18,7 @@ from runtime.config import Config
 from runtime.environment import ActorEnvironment
 from runtime.logs import Logger
 from runtime.session import open_session_segment
-from runtime.topology import ACTORS_BY_NAME
+from runtime.topology import spec_of
 from shm.counters import Counters
 from shm.doorbell import Doorbell
 from shm.histogram import Histogram
@@ -34,6 +34,8 @@ class ActorContext:
     """Everything that an actor gets from the runtime.
 
     Attributes:
+        name: the actor's own: `strategy.BTC` for one of several strategies.
+        topology: the processes and segments of the session.
         epoch: 1 for the first start in this session, one more for every restart.
         run_dir: runs/<id>, where this run leaves its files.
         state_dir: what must survive the session.
@@ -52,8 +54,10 @@ class ActorContext:
         self.session_start_realtime_ns = told.session_start_realtime_ns
         self.supervisor_pid = told.supervisor_pid
         self.log = log
-        self.instrument_names: tuple[str, ...] = tuple(config.instruments)
-        self.counters = Counters(self._own(f"counters.{self.name}"), ACTORS_BY_NAME[self.name].counters)
+        self.topology = config.topology
+        self.instrument_names: tuple[str, ...] = self.topology.instruments
+        self._spec = spec_of(self.name)
+        self.counters = Counters(self._own(f"counters.{self.name}"), self._spec.counters)
         self._doorbell_fds = told.doorbell_fds
         self._set_live: Callable[[], None] = lambda: None
         self._spawn: Spawn | None = None
@@ -75,7 +79,7 @@ class ActorContext:
 
     def histogram(self, stage: str) -> Histogram:
         """Return the histogram of one of this actor's stages (runtime/topology.py)."""
-        row = ACTORS_BY_NAME[self.name].stages.index(stage)
+        row = self._spec.stages.index(stage)
         return Histogram(self._own(f"latency.{self.name}"), row)
 
     def doorbell(self, actor: str) -> Doorbell:
@@ -95,7 +99,7 @@ class ActorContext:
         Raises:
             CredentialsError: if they are missing or unusable.
         """
-        assert ACTORS_BY_NAME[self.name].needs_keys, f"{self.name} must not hold keys"
+        assert self._spec.needs_keys, f"{self.name} must not hold keys"
         return read_credentials(self.config.venue, os.environ)
 
     def set_live(self) -> None:

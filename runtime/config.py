@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from domain.errors import ConfigError
 from domain.validation import explain
+from runtime.topology import Topology
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import overlaid
@@ -23,12 +24,26 @@ from trading.risk.config import RiskConfig
 from venues.config import VenueConfig
 
 SESSION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}")
+STRATEGY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")
 
 
 class InstrumentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[instruments."NAME"]: what to do with one instrument; `strategy` overrides single keys of [strategy]."""
 
     quote: Annotated[bool, Meta(description="false: follow the market, do not quote")] = True
+    strategy: QuotingConfig = QuotingConfig()
+
+
+class StrategyProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[strategies.NAME]: a strategy process of its own, the actor `strategy.NAME`; without any, one quotes everything.
+
+    `strategy` overrides single keys of [strategy] for its instruments; [instruments."NAME".strategy] overrides both.
+    """
+
+    instruments: Annotated[
+        list[str],
+        Meta(min_length=1, description="its instruments, by their names in [instruments]; each has one strategy"),
+    ]
     strategy: QuotingConfig = QuotingConfig()
 
 
@@ -109,11 +124,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     path: str
     venue: VenueConfig = VenueConfig()
     strategy: QuotingConfig = QuotingConfig()
+    strategies: dict[str, StrategyProcessConfig] = {}
     risk: RiskConfig = RiskConfig()
     execution: ExecutionConfig = ExecutionConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     exchange: ExchangeConfig = ExchangeConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @property
+    def topology(self) -> Topology:
+        """The processes that this configuration asks for, and what they share."""
+        return Topology(
+            tuple(self.instruments), {name: process.instruments for name, process in self.strategies.items()}
+        )
 
 
 def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
@@ -141,8 +164,10 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
             exchange_section["replay"] = replay
     named = {"session": session, "path": str(path.resolve())}
     _converted(path, {**tree, **named, "instruments": {}})  # a fault in [strategy] is not the instruments'
+    _merge_strategies(path, tree)
     _merge_instruments(path, tree)
     config = _converted(path, {**tree, **named})
+    _check_strategies(path, config)
     _check_sizes(path, config)
     return config
 
@@ -165,17 +190,53 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
+def _merge_strategies(path: Path, tree: dict[str, Any]) -> None:
+    """Lay the keys of [strategies.NAME.strategy] over [strategy]. Faults of type were refused before."""
+    for name, section in tree.get("strategies", {}).items():
+        if not STRATEGY_NAME.fullmatch(name):
+            raise ConfigError(f"{path}: [strategies.{name}]: a name may have letters, digits, - and _, at most 16")
+        section["strategy"] = overlaid(tree.get("strategy", {}), section.get("strategy", {}))
+
+
 def _merge_instruments(path: Path, tree: dict[str, Any]) -> None:
-    """Lay each instrument's own strategy keys over [strategy]."""
+    """Lay each instrument's own strategy keys over those of its strategy."""
     instruments = tree.get("instruments")
     if not isinstance(instruments, dict) or not instruments:
         raise ConfigError(f'{path}: no instruments: add a section [instruments."BTC-PERPETUAL"]')
-    shared = tree.get("strategy", {})
-    for section in instruments.values():
+    for name, section in instruments.items():
+        shared = _strategy_keys_of(name, tree)
         if isinstance(section, dict) and isinstance(shared, dict) and isinstance(section.get("strategy", {}), dict):
             section["strategy"] = overlaid(shared, section.get("strategy", {}))
     if not any(isinstance(section, dict) and section.get("quote", True) for section in instruments.values()):
         raise ConfigError(f"{path}: every instrument has quote = false: nothing to do")
+
+
+def _strategy_keys_of(instrument: str, tree: dict[str, Any]) -> Any:
+    for section in tree.get("strategies", {}).values():
+        if instrument in section["instruments"]:
+            return section["strategy"]
+    return tree.get("strategy", {})
+
+
+def _check_strategies(path: Path, config: Config) -> None:
+    """Refuse instruments that no strategy has, that two have, or that there are not."""
+    owner: dict[str, str] = {}
+    for name, process in config.strategies.items():
+        for instrument in process.instruments:
+            if instrument not in config.instruments:
+                there_are = ", ".join(config.instruments)
+                missing = f'no section [instruments."{instrument}"]'
+                raise ConfigError(f"{path}: strategies.{name}.instruments: {missing}; there are: {there_are}")
+            if instrument in owner:
+                both = f"strategies.{owner[instrument]} and in strategies.{name}"
+                raise ConfigError(f"{path}: {instrument} is in {both}: take it out of one")
+            owner[instrument] = name
+    for instrument, section in config.instruments.items():
+        if config.strategies and section.quote and instrument not in owner:
+            there_are = ", ".join(f"strategies.{name}" for name in config.strategies)
+            raise ConfigError(
+                f"{path}: no strategy quotes {instrument}: add it to one of {there_are}, or set quote = false"
+            )
 
 
 def _check_sizes(path: Path, config: Config) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.topology import DOORBELLS, ActorSpec
+from runtime.topology import ActorSpec
 
 _PREFIX = "RINGMAKER_"
 _SECRET_VARIABLES = (
@@ -62,7 +62,7 @@ class ActorEnvironment(msgspec.Struct, frozen=True, kw_only=True):
             core=int(text["core"]),
             supervisor_pid=int(text["supervisor_pid"]),
             session_start_realtime_ns=int(text["session_start_realtime_ns"]),
-            doorbell_fds={name: int(fd) for name, fd in json.loads(text["doorbell_fds"]).items() if name in DOORBELLS},
+            doorbell_fds={name: int(fd) for name, fd in json.loads(text["doorbell_fds"]).items()},
         )
 
 

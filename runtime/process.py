@@ -34,7 +34,7 @@ from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, open_log
 from runtime.profiling import ActorProfiler
-from runtime.topology import ACTORS_BY_NAME
+from runtime.topology import STRATEGY, spec_of
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 
@@ -44,15 +44,15 @@ STOP_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
-def run_actor(name: str, build: Callable[[ActorContext], Actor], *, loop: Literal["blocking", "async"]) -> None:
+def run_actor(kind: str, build: Callable[[ActorContext], Actor], *, loop: Literal["blocking", "async"]) -> None:
     """Run an actor in this process until it is told to end, then exit with its code. Does not return."""
-    if name == "strategy":
+    if kind == STRATEGY:
         os.environ.setdefault("RINGMAKER_JIT", "1")
     told = ActorEnvironment.read(os.environ)
-    _die_with(told.supervisor_pid, ACTORS_BY_NAME[name].orphan_signal)
+    _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = msgspec.json.decode(told.config_file.read_bytes(), type=Config)
-    log = open_log(name, told.artifacts_dir / "logs" / f"{name}.log", config.runtime.log_level)
+    log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
     sys.exit(_run(told, config, log, build, loop))
 
 

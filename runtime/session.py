@@ -11,7 +11,7 @@ from domain.codes import SegmentKind
 from domain.errors import UserError
 from domain.records import DIRECTORY
 from runtime.paths import run_directory
-from runtime.topology import SUPERVISOR, SegmentSpec, segments
+from runtime.topology import SUPERVISOR, SegmentSpec, Topology
 from shm.attach import DIRECTORY_SEGMENT
 from shm.layout import segment_file_name
 from shm.ownership import Ownership
@@ -45,11 +45,13 @@ class SessionLock:
 class SessionSegments:
     """All segments of one session, as their owner: for as long as this process lives or until `unlink`."""
 
-    def __init__(self, session: str, instrument_names: Sequence[str]) -> None:
+    def __init__(self, session: str, topology: Topology | Sequence[str]) -> None:
+        """Plan them; names of instruments alone mean one strategy for all."""
         self._session = session
         self._segments: dict[str, Segment] = {}
         self._ownership: Ownership | None = None
-        self.specs = segments(len(instrument_names))
+        self.topology = topology if isinstance(topology, Topology) else Topology(topology)
+        self.specs = self.topology.segments()
 
     def create(self) -> None:
         """Create every segment, the directory first, which names them once all exist; on failure nothing stays.

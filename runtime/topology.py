@@ -2,11 +2,17 @@
 
 market_data ══ books, tickers, trades ══> strategy ══ wishes ══> execution
 execution ══ order_events, accounts ══> strategy, risk           risk ══ limits ══> execution, strategy
+
+`ACTORS` are the kinds of actor. Of each there is one in a session, but for strategy: a configuration with
+[strategies.BTC] and [strategies.ETH] runs `strategy.BTC` and `strategy.ETH`, each with its own instruments. A ring
+has one writer, so each has an `explanations.NAME` of its own; a table has one writer for each row, so that
+`wishes`, `market` and `strategy_state` are the same tables, and a reader need not know who writes a row.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from domain import records
@@ -24,6 +30,7 @@ class ActorSpec(NamedTuple):
     """One process of a session.
 
     Attributes:
+        name: in the session: the kind, and for one of several strategies `strategy.NAME`.
         module: what `python -m` runs.
         orphan_signal: what the kernel sends it when the supervisor dies.
         needs_keys: whether it is given the venue's credentials.
@@ -50,7 +57,6 @@ class SegmentSpec(NamedTuple):
     is_per_instrument: bool = False
 
 
-# Order of start. They are stopped the other way round, execution first.
 ACTORS: tuple[ActorSpec, ...] = (
     ActorSpec(
         "market_data",
@@ -89,13 +95,11 @@ ACTORS: tuple[ActorSpec, ...] = (
         ("ticks", "trades", "quotes", "wishes", "pauses", "cold_starts"),
     ),
 )  # fmt: skip
-ACTOR_NAMES: tuple[str, ...] = tuple(actor.name for actor in ACTORS)
 ACTORS_BY_NAME: dict[str, ActorSpec] = {actor.name: actor for actor in ACTORS}
 
-# Who wakes whom: market_data and execution ring strategy, strategy rings execution.
-DOORBELLS: tuple[str, ...] = ("strategy", "execution")
-
 SUPERVISOR = "supervisor"
+STRATEGY = "strategy"
+EXECUTION = "execution"
 _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("instruments", TABLE, records.INSTRUMENT, "market_data", 1, is_per_instrument=True),
     SegmentSpec("feed", TABLE, records.FEED, "market_data", 1),
@@ -115,16 +119,73 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
 )
 
 
-def segments(instrument_count: int) -> list[SegmentSpec]:
-    """Return every segment of a session with this many instruments, but for the directory."""
-    specs = [
-        spec._replace(capacity=instrument_count * spec.capacity) if spec.is_per_instrument else spec
-        for spec in _DATA_SEGMENTS
-    ]
-    for actor in ACTORS:
-        specs += [
-            SegmentSpec(f"heartbeats.{actor.name}", TABLE, records.HEARTBEAT, actor.name, 1),
-            SegmentSpec(f"counters.{actor.name}", TABLE, records.COUNTERS, actor.name, 1),
-            SegmentSpec(f"latency.{actor.name}", TABLE, records.HISTOGRAM, actor.name, len(actor.stages)),
-        ]
-    return specs
+def spec_of(actor: str) -> ActorSpec:
+    """Return what an actor is, by its name in the session."""
+    return ACTORS_BY_NAME[kind_of(actor)]._replace(name=actor)
+
+
+def kind_of(actor: str) -> str:
+    """Return an actor's kind: `strategy.BTC` is a `strategy`."""
+    return actor.partition(".")[0]
+
+
+class Topology:
+    """The processes of one session and what they share.
+
+    Attributes:
+        instruments: in the order of the configuration; the index is the row in every per-instrument table.
+        strategies: the instruments of each strategy process, by its name as an actor.
+        actors: in the order of start. They are stopped the other way round, execution first.
+        doorbells: actors that are woken: market_data and execution ring strategies, strategies ring execution.
+    """
+
+    def __init__(self, instruments: Sequence[str], strategies: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Lay out a session.
+
+        Args:
+            strategies: instruments by the strategy's name in the configuration; none = one `strategy` for all.
+        """
+        self.instruments = tuple(instruments)
+        self.strategies: dict[str, tuple[str, ...]] = {
+            f"{STRATEGY}.{name}": tuple(own) for name, own in (strategies or {}).items()
+        } or {STRATEGY: self.instruments}
+        self.actors = tuple(
+            spec_of(name) for kind in ACTORS for name in (self.strategies if kind.name == STRATEGY else (kind.name,))
+        )
+        self.doorbells: tuple[str, ...] = (*self.strategies, EXECUTION)
+
+    @property
+    def actor_names(self) -> tuple[str, ...]:
+        return tuple(actor.name for actor in self.actors)
+
+    def strategy_of(self, instrument: str) -> str | None:
+        """Return the strategy process that has an instrument; None when it is only followed."""
+        return next((actor for actor, own in self.strategies.items() if instrument in own), None)
+
+    def explanations_of(self, strategy: str) -> str:
+        """Return the ring in which a strategy process explains its quotes."""
+        return _own_ring("explanations", strategy)
+
+    def segments(self) -> list[SegmentSpec]:
+        """Return every segment of the session, but for the directory."""
+        specs: list[SegmentSpec] = []
+        for spec in _DATA_SEGMENTS:
+            if spec.is_per_instrument:
+                specs.append(spec._replace(capacity=len(self.instruments) * spec.capacity))
+            elif spec.writer == STRATEGY:
+                specs += [spec._replace(name=_own_ring(spec.name, actor), writer=actor) for actor in self.strategies]
+            else:
+                specs.append(spec)
+        for actor in self.actors:
+            specs += [
+                SegmentSpec(f"heartbeats.{actor.name}", TABLE, records.HEARTBEAT, actor.name, 1),
+                SegmentSpec(f"counters.{actor.name}", TABLE, records.COUNTERS, actor.name, 1),
+                SegmentSpec(f"latency.{actor.name}", TABLE, records.HISTOGRAM, actor.name, len(actor.stages)),
+            ]
+        return specs
+
+
+def _own_ring(ring: str, strategy: str) -> str:
+    """Return the name of a strategy's own ring: `explanations`, or `explanations.BTC` of `strategy.BTC`."""
+    _, dot, name = strategy.partition(".")
+    return f"{ring}{dot}{name}"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from runtime.config import Config, InstrumentConfig
+from runtime.config import Config, InstrumentConfig, StrategyProcessConfig
 
 HEAD = """# Configuration
 
@@ -21,6 +21,16 @@ One TOML file describes a session; its name is the session's name. Unknown keys,
 are refused with file, key and value. Units stand last in the names: `base` = base units (BTC), `usd` = quote
 currency, `bps` = 1/10,000. This page is generated: `python -m scripts.config_reference > docs/configuration.md`.
 """
+
+# Sections of which there may be several, each under a name of its own.
+NAMED: dict[str, tuple[str, type[msgspec.Struct]]] = {
+    "instruments": ('[instruments."NAME"]', InstrumentConfig),
+    "strategies": ("[strategies.NAME]", StrategyProcessConfig),
+}
+OVERRIDES = {
+    InstrumentConfig: "overrides single keys of `[strategy]` for this instrument",
+    StrategyProcessConfig: "overrides single keys of `[strategy]` for its instruments",
+}
 
 
 def reference() -> str:
@@ -31,8 +41,8 @@ def reference() -> str:
         kind = hints[field.name]
         if _is_section(kind):
             sections.extend(_sections(field.name, kind))
-        elif field.name == "instruments":
-            sections.append(_section('[instruments."NAME"]', InstrumentConfig))
+        elif field.name in NAMED:
+            sections.append(_section(*NAMED[field.name]))
     return "\n".join(sections)
 
 
@@ -66,10 +76,10 @@ def _section(title: str, kind: type[msgspec.Struct]) -> str:
         hint = hints[field.name]
         type_text, ranges, meaning = _describe(hint)
         meaning = meaning or described.get(field.name, "")
-        if _is_section(hint) and kind is not InstrumentConfig:
-            type_text, default, meaning = "table", "", f"see `{title[:-1]}.{field.name}]`"
-        elif _is_section(hint):
-            type_text, default, meaning = "table", "", "overrides single keys of `[strategy]` for this instrument"
+        if _is_section(hint):
+            type_text, default, meaning = "table", "", OVERRIDES.get(kind, f"see `{title[:-1]}.{field.name}]`")
+        elif field.required:
+            default = "needed"
         else:
             default = f"`{_toml(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())}`"
         meaning = meaning.replace("|", "\\|")

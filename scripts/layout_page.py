@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from domain.records import LAYOUT_VERSION, RECORD_TYPES, TRADE, RecordType
-from runtime.topology import segments
+from runtime.topology import Topology
 from shm import layout
 
 # Run by a test, so that it stays true.
@@ -99,7 +99,7 @@ x86-64 only: the protocol relies on stores becoming visible in order (decisions/
 def page() -> str:
     """Return the whole page."""
     parts = [HEAD, "## Segments\n", "| segment | kind | record | writer | slots or rows |", "|---|---|---|---|---|"]
-    for spec in segments(1):
+    for spec in Topology(["BTC-PERPETUAL"]).segments():
         rows = f"{spec.capacity} for each instrument" if spec.is_per_instrument else str(spec.capacity)
         parts.append(f"| `{spec.name}` | {spec.kind.name.lower()} | {spec.record.name} | {spec.writer} | {rows} |")
     parts.append("| `directory` | table | directory | supervisor | one for each segment above |")

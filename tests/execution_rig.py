@@ -336,7 +336,7 @@ class Bench:
             {name.partition(".")[2]: TableReader(open_segment(self.names[name])) for name in self.beats},
             self._writer("accounts"),
             RingWriter(open_segment(self.names["order_events"], writable=True)),
-            self.bell,
+            (self.bell,),
         )
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -345,7 +345,16 @@ class Bench:
 
         log = structlog.get_logger()
         ports = Ports(
-            self.clock, log, self.run_dir, SESSION, (INSTRUMENT.name,), shared, self._measures, spawn, lambda: None
+            self.clock,
+            log,
+            self.run_dir,
+            SESSION,
+            (INSTRUMENT.name,),
+            ("strategy",),
+            shared,
+            self._measures,
+            spawn,
+            lambda: None,
         )
         told = read_told_fills(RingReader(open_segment(self.names["order_events"]), "oldest"))
         return ExecutionCore(self.config, ports, self.gateway, {INSTRUMENT.name: INSTRUMENT}, told=told)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,17 +151,17 @@ class RunningSession:
 
     # ---- doing and waiting -------------------------------------------------------------------------
 
-    def wait_for_quotes(self, timeout_s: float = 25.0) -> float:
-        """Wait until both sides are open at the venue, as execution knows it from the venue."""
+    def wait_for_quotes(self, timeout_s: float = 25.0, instruments: Sequence[str] = ("BTC-PERPETUAL",)) -> float:
+        """Wait until both sides of `instruments` are open at the venue, as execution knows it from the venue."""
 
         def is_quoting() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, f"the session ended: {self.said}"
             try:
-                found = self.status()["instruments"]["BTC-PERPETUAL"]
+                found = self.status()["instruments"]
             except Exception:
                 return False
-            return bool(found.get("bids")) and bool(found.get("asks"))
+            return all(found[name].get("bids") and found[name].get("asks") for name in instruments)
 
         return wait_until(is_quoting, timeout_s, "quotes on both sides")
 

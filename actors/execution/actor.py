@@ -15,7 +15,7 @@ from actors.execution.books import ToldFills, read_told_fills
 from actors.execution.core import ExecutionCore
 from actors.execution.desk import disown_accounts
 from actors.execution.grids import instruments_of_session
-from actors.execution.ports import Measures, Ports, Shared
+from actors.execution.ports import Measures, NoBell, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument, InstrumentKind
@@ -27,7 +27,7 @@ from venues.config import venue_url
 from venues.gateway import OrderGateway, RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
-WATCHED = ("strategy", "market_data", "risk")
+WATCHED = ("market_data", "risk")
 STOP_AT_ONCE_S = 0.8
 JOURNAL_INTERVAL_S = 0.2
 INSTRUMENTS_PAUSE_S = 0.5
@@ -177,20 +177,21 @@ class ExecutionActor(Actor):
 
     def _open_ports(self) -> Ports:
         ctx = self.ctx
+        strategies = tuple(ctx.topology.strategy_of(name) or "" for name in ctx.instrument_names)
         shared = Shared(
             instruments=ctx.table_reader("instruments"),
             wishes=ctx.table_reader("wishes"),
             limits=ctx.table_reader("limits"),
             book_table=ctx.table_reader("book_table"),
-            heartbeats={name: ctx.table_reader(f"heartbeats.{name}") for name in WATCHED},
+            heartbeats={name: ctx.table_reader(f"heartbeats.{name}") for name in (*ctx.topology.strategies, *WATCHED)},
             accounts=ctx.table_writer("accounts"),
             order_events=ctx.ring_writer("order_events"),
-            strategy_bell=ctx.doorbell("strategy"),
+            bells=[ctx.doorbell(name) if name else NoBell() for name in strategies],
         )
         stages = ("wish", "gate", "send", "tick_to_order", "throttle_wait", "answer")
         measures = Measures(**{stage: ctx.histogram(stage) for stage in stages}, counts=ctx.counters)
         return Ports(
-            ctx.clock, ctx.log, ctx.run_dir, ctx.session, ctx.instrument_names, shared, measures, ctx.spawn,
+            ctx.clock, ctx.log, ctx.run_dir, ctx.session, ctx.instrument_names, strategies, shared, measures, ctx.spawn,
             self._work_soon,
         )  # fmt: skip
 

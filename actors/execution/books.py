@@ -88,7 +88,7 @@ class AccountBooks:
         self._log = ports.log
         self._events = ports.shared.order_events
         self._accounts = ports.shared.accounts
-        self._bell = ports.shared.strategy_bell
+        self._bells = ports.shared.bells
         self._measures = ports.measures
         self._journal = journal
         self._told = told
@@ -174,7 +174,7 @@ class AccountBooks:
         for desk in self.desks.values():
             desk.is_dirty = True
             self.publish_account(desk, now_ns)
-        self._bell.ring()
+            self._bells[desk.row].ring()
 
     def publish_account(self, desk: Desk, now_ns: int) -> None:
         desk.publish_account(self._accounts, self.manager.live(desk.row), self.is_known, now_ns)
@@ -242,7 +242,7 @@ class AccountBooks:
         desk.is_dirty = True
         self.publish_account(desk, now_ns)
         if not is_awaited:
-            self._bell.ring()
+            self._bells[desk.row].ring()
 
     def _publish(self, desk: Desk, change: Change, now_ns: int) -> None:
         order = change.order

@@ -76,7 +76,9 @@ class ExecutionCore:
         self._accounts_due_ns = self._expire_due_ns = 0
         self.label = order_label(config, ports.session)
         rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
-        self.desks = {name: Desk(row, name, instrument) for name, (row, instrument) in rows.items()}
+        self.desks = {
+            name: Desk(row, name, instrument, ports.strategies[row]) for name, (row, instrument) in rows.items()
+        }
         for desk in self.desks.values():
             if ports.shared.accounts.load_own(desk.row):
                 desk.quoted_time.resume(ports.shared.accounts.ints)

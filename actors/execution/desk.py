@@ -11,6 +11,7 @@ from domain.codes import OffReason, RiskReason
 from domain.instrument import Instrument
 from domain.order import Side, TradingState
 from domain.records import ACCOUNT, LIMITS, QUOTE_LEVELS_MAX, WISH
+from runtime.topology import STRATEGY
 from shm.record import TableReader, TableWriter
 from trading.orders.order import Order
 from trading.orders.reconcile import Hold, Level, LiveOrder
@@ -88,6 +89,7 @@ class Desk:
     """One instrument. Whoever changes orders or position sets `is_dirty`.
 
     Attributes:
+        strategy: the strategy process whose wishes it follows; empty = none has it.
         position_lots: signed holdings by the ledger.
         is_dirty: something changed since the orders were last reconciled.
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
@@ -97,9 +99,10 @@ class Desk:
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
 
-    def __init__(self, row: int, name: str, instrument: Instrument) -> None:
+    def __init__(self, row: int, name: str, instrument: Instrument, strategy: str = STRATEGY) -> None:
         self.row = row
         self.name = name
+        self.strategy = strategy
         self.instrument = instrument
         self.position_lots = 0
         self.fill_count = 0

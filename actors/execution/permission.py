@@ -12,6 +12,7 @@ from shm.record import TableReader
 
 HALTED = "halted"
 RISK_SILENT = "risk is silent"
+NO_STRATEGY = "followed, not quoted"
 WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
 HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
 LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
@@ -46,12 +47,17 @@ class Permission:
             return min(self.holds)
         if self._watch.suspect:
             return f"{self._watch.suspect} is silent"
+        strategy = self._watch.strategies.get(desk.strategy)
+        if strategy is None:
+            return NO_STRATEGY
+        if strategy.is_suspect:
+            return f"{strategy.name} is silent"
         if desk.held_by:
             return desk.held_by
         wish = desk.wish
         if wish is None:
             return "no wish yet"
-        if wish.strategy_epoch != self._watch.strategy_epoch:
+        if wish.strategy_epoch != strategy.epoch:
             return WISH_EARLIER
         if now_ns - wish.computed_time_ns > self._wish_age_ns_max:
             return WISH_OLD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -29,6 +29,12 @@ class Bell(Protocol):
     def ring(self) -> None: ...
 
 
+class NoBell:
+    """Of an instrument that no strategy has."""
+
+    def ring(self) -> None: ...
+
+
 class Log(Protocol):
     """As much of a structlog logger as the core uses."""
 
@@ -40,7 +46,8 @@ class Log(Protocol):
 
 
 class Shared(NamedTuple):
-    """Segments by the names of the topology; `heartbeats` of the actors without which nothing is quoted."""
+    """Segments by the names of the topology; `heartbeats` of the actors without which nothing is quoted; `bells`
+    of each instrument's strategy, by row."""
 
     instruments: TableReader
     wishes: TableReader
@@ -49,7 +56,7 @@ class Shared(NamedTuple):
     heartbeats: Mapping[str, TableReader]
     accounts: TableWriter
     order_events: RingWriter
-    strategy_bell: Bell
+    bells: Sequence[Bell]
 
 
 class Measures(NamedTuple):
@@ -69,6 +76,7 @@ class Ports(NamedTuple):
     """Everything outside the core but the gateway.
 
     Attributes:
+        strategies: which strategy process has each instrument, by row; empty = none.
         spawn: runs a task beside the loop; its failure ends the actor.
         work_soon: asks for a duty cycle right after the present callback.
     """
@@ -78,6 +86,7 @@ class Ports(NamedTuple):
     run_dir: Path
     session: str
     instrument_names: tuple[str, ...]
+    strategies: tuple[str, ...]
     shared: Shared
     measures: Measures
     spawn: Callable[[Coroutine[Any, Any, None], str], None]

@@ -1,29 +1,49 @@
-"""Who must be alive for quotes to stay: strategy, market_data, risk. Silence of one of them pulls the quotes."""
+"""Who must be alive for quotes to stay: market_data, risk, and of each instrument its strategy.
+
+Silence of one of them pulls the quotes that need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.heartbeats import NEVER, Heartbeat, read_heartbeat
+from runtime.heartbeats import NEVER, read_heartbeat
+from runtime.topology import STRATEGY, kind_of
 from shm.record import TableReader
 
 WATCH_INTERVAL_NS = 20_000_000
+
+
+class WatchedStrategy:
+    """One strategy process, as its heartbeat shows it.
+
+    Attributes:
+        is_suspect: it is silent.
+        epoch: start count of the one that lives now.
+    """
+
+    __slots__ = ("epoch", "is_suspect", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_suspect = True
+        self.epoch = 0
 
 
 class Watch:
     """Looks at the heartbeats, at most every WATCH_INTERVAL_NS.
 
     Attributes:
-        suspect: name of an actor that is silent; empty when all live.
-        strategy_epoch: start count of the strategy that lives now.
+        suspect: name of an actor that is silent and that every quote needs; empty when all live.
+        strategies: by actor name.
     """
 
     def __init__(self, heartbeats: Mapping[str, TableReader], suspect_ns: int) -> None:
         self._heartbeats = heartbeats
         self._suspect_ns = suspect_ns
         self._due_ns = 0
-        self.suspect = next(iter(heartbeats), "")
-        self.strategy_epoch = 0
+        self.strategies = {name: WatchedStrategy(name) for name in heartbeats if kind_of(name) == STRATEGY}
+        self.suspect = next((name for name in heartbeats if name not in self.strategies), "")
 
     def look(self, now_ns: int) -> None:
         if now_ns < self._due_ns:
@@ -32,11 +52,12 @@ class Watch:
         suspect = ""
         for name, table in self._heartbeats.items():
             beat = read_heartbeat(table)
-            if beat == NEVER or beat.age_ns(now_ns) > self._suspect_ns:
-                suspect = suspect or name
-            if name == "strategy":
-                self.strategy_epoch = self._epoch_of(beat)
+            is_silent = beat == NEVER or beat.age_ns(now_ns) > self._suspect_ns
+            strategy = self.strategies.get(name)
+            if strategy is None:
+                suspect = suspect or (name if is_silent else "")
+                continue
+            strategy.is_suspect = is_silent
+            if beat != NEVER:
+                strategy.epoch = beat.epoch
         self.suspect = suspect
-
-    def _epoch_of(self, beat: Heartbeat) -> int:
-        return self.strategy_epoch if beat == NEVER else beat.epoch

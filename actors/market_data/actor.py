@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.publisher import MarketDataPublisher
@@ -67,5 +68,11 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
         decode=ctx.histogram("decode"),
         publish=ctx.histogram("publish"),
         counters=ctx.counters,
-        wake_strategy=[ctx.doorbell("strategy").ring] * len(ctx.instrument_names),
+        wake_strategy=[_ring_of(ctx, name) for name in ctx.instrument_names],
     )
+
+
+def _ring_of(ctx: ActorContext, instrument: str) -> Callable[[], None]:
+    """Return what wakes the strategy that has the instrument; nothing where it is only followed."""
+    strategy = ctx.topology.strategy_of(instrument)
+    return ctx.doorbell(strategy).ring if strategy is not None else lambda: None

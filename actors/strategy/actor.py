@@ -1,5 +1,7 @@
 """The strategy actor: books, trades, fills, positions and limits in; one wish an instrument out.
 
+A session has one for all its instruments, or several, each with instruments of its own (runtime/topology.py).
+
 Woken by its doorbell (a tick, a fill) and by a timer. It decides nothing itself: trading/quoting does.
 """
 
@@ -20,7 +22,6 @@ BOOKS_AT_ONCE_MAX = 256
 REASONS_LOG_INTERVAL_NS = NS_PER_S
 
 _BOOK_INSTRUMENT = BOOK.word("instrument")
-_BOOK_TIME = BOOK.word("receive_time_ns")
 _EVENT_KIND = ORDER_EVENT.word("kind")
 _EVENT_INSTRUMENT = ORDER_EVENT.word("instrument")
 _EVENT_SIDE = ORDER_EVENT.word("side")
@@ -32,14 +33,16 @@ _ALIVE = FEED.word("alive_time_ns")
 
 
 class StrategyActor(Actor):
-    """Quotes every instrument of the session. See trading/quoting for how."""
+    """Quotes the instruments that are its own. See trading/quoting for how."""
 
     poll_interval_s = 0.01
 
     def __init__(self, ctx: ActorContext) -> None:
         super().__init__(ctx)
         self.desks: list[Desk] = []
-        self._paused_file = ctx.run_dir / "strategy.paused"
+        self._by_row: list[Desk | None] = []
+        self._own_names = ctx.topology.strategies[ctx.name]
+        self._paused_file = ctx.run_dir / f"{ctx.name}.paused"
         self._reasons_due_ns = 0
         self._reasons_logged: dict[str, tuple[OffReason, OffReason]] = {}
 
@@ -68,17 +71,21 @@ class StrategyActor(Actor):
         shared = self._open_shared()
         state_table = ctx.table_writer("strategy_state")
         self._set_values = self._load_set_values()
-        self.desks = []
+        self._by_row = [None] * len(ctx.instrument_names)
         self._copies: list[StateCopies] = []
         for row, name in enumerate(ctx.instrument_names):
+            if name not in self._own_names:
+                continue
             quoter = Quoter(row, ctx.epoch)
             copies = StateCopies(state_table, row, ctx.epoch, now_ns)
             if ctx.epoch > 1:
                 self._resume(name, copies, quoter, now_ns)
             quoter.pause(self._paused_file.exists())
             config = self._set_values.in_force[name]
-            self.desks.append(Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared))
+            desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared)
+            self._by_row[row] = desk
             self._copies.append(copies)
+        self.desks = [desk for desk in self._by_row if desk is not None]
         self.do_work(ctx.clock.monotonic_ns())
         ctx.set_live()
 
@@ -87,14 +94,14 @@ class StrategyActor(Actor):
         is_feed_changed = self._read_feed()
         self._read_trades()
         self._read_fills()
-        newest_book_ns, books = self._read_books()
+        books = self._read_books()
         for desk, copies in zip(self.desks, self._copies, strict=True):
             if desk.refresh(max(self._books.position - 1, 0)):
                 self._log_instrument(desk)
             if is_feed_changed:
                 desk.quoter.take_feed(self._feed.ints[_IS_CONNECTED] == 1, self._feed.ints[_ALIVE])
             if desk.is_due(now_ns):
-                self._quote_desk(desk, newest_book_ns)
+                self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
         if now_ns >= self._reasons_due_ns:
             self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
@@ -133,22 +140,19 @@ class StrategyActor(Actor):
         reader = self._order_events
         ints = reader.ints
         while reader.load_next():  # a few events between two ticks, most of them acknowledgements
-            if ints[_EVENT_KIND] == _FILLED:
-                quoter = self.desks[ints[_EVENT_INSTRUMENT]].quoter
-                quoter.take_fill(ints[_EVENT_SIDE], ints[_EVENT_SIZE], ints[_EVENT_TIME])
+            if ints[_EVENT_KIND] == _FILLED and (desk := self._by_row[ints[_EVENT_INSTRUMENT]]) is not None:
+                desk.quoter.take_fill(ints[_EVENT_SIDE], ints[_EVENT_SIZE], ints[_EVENT_TIME])
 
-    def _read_books(self) -> tuple[int, int]:
-        """Hand every new book to its desk, in order; return (receive time of the newest, number)."""
+    def _read_books(self) -> int:
+        """Hand every new book to its desk, in order; return how many were ours."""
         reader = self._books
-        books = 0
-        newest_ns = 0
-        while reader.head != reader.position and books < BOOKS_AT_ONCE_MAX:
+        books = seen = 0
+        while reader.head != reader.position and seen < BOOKS_AT_ONCE_MAX:
             position = reader.load_latest()
             if position == reader.position:  # the common case: exactly one is new
-                self._take_book(reader.ints, position)
-                newest_ns = reader.ints[_BOOK_TIME]
+                books += self._take_book(reader.ints, position)
                 reader.position = position + 1
-                books += 1
+                seen += 1
                 continue
             lost = reader.lost
             records = reader.read(BOOKS_AT_ONCE_MAX)
@@ -158,21 +162,26 @@ class StrategyActor(Actor):
             words = BOOK.size_bytes // 8
             ints = memoryview(records.tobytes()).cast("q")
             for i in range(len(records)):
-                self._take_book(ints[i * words : (i + 1) * words], first + i)
-            newest_ns = ints[(len(records) - 1) * words + _BOOK_TIME]
-            books += len(records)
+                books += self._take_book(ints[i * words : (i + 1) * words], first + i)
+            seen += len(records)
         if books:
             self.ctx.counters.add("ticks", books)
-        return newest_ns, books
+        return books
 
-    def _take_book(self, words: memoryview, position: int) -> None:
-        self.desks[words[_BOOK_INSTRUMENT]].take_book(words, position)
+    def _take_book(self, words: memoryview, position: int) -> bool:
+        """Hand a book to its desk; False when another strategy has the instrument."""
+        desk = self._by_row[words[_BOOK_INSTRUMENT]]
+        if desk is None:
+            return False
+        desk.take_book(words, position)
+        return True
 
     # ---- out -----------------------------------------------------------------------------------------
 
-    def _quote_desk(self, desk: Desk, newest_book_ns: int) -> None:
+    def _quote_desk(self, desk: Desk) -> None:
         monotonic_ns = self.ctx.clock.monotonic_ns
         started_ns = monotonic_ns()
+        newest_book_ns = desk.new_book_time_ns
         if newest_book_ns:
             self._wake.record(started_ns - newest_book_ns)
         if desk.quote(started_ns):
@@ -212,15 +221,15 @@ class StrategyActor(Actor):
             accounts=ctx.table_reader("accounts"),
             limits=ctx.table_reader("limits"),
             wishes=ctx.table_writer("wishes"),
-            explanations=ctx.ring_writer("explanations"),
+            explanations=ctx.ring_writer(ctx.topology.explanations_of(ctx.name)),
             market=ctx.table_writer("market"),
             execution=ctx.doorbell("execution"),
             clock=ctx.clock,
         )
 
     def _load_set_values(self) -> SetValues:
-        configured = {name: self.ctx.config.instruments[name].strategy for name in self.ctx.instrument_names}
-        values = SetValues(self.ctx.run_dir / "strategy_parameters.json", configured)
+        configured = {name: self.ctx.config.instruments[name].strategy for name in self._own_names}
+        values = SetValues(self.ctx.run_dir / f"{self.ctx.name}_parameters.json", configured)
         for kept in values.load():
             self.ctx.log.warning(
                 "parameter set at run time still in force",
@@ -259,13 +268,12 @@ class StrategyActor(Actor):
         return Reply(ok=True, text="paused: both sides are off" if is_paused else "quoting again")
 
     def _on_set(self, command: SetParameter) -> Reply:
-        """Set `levels`, `strategy.levels` (all instruments) or `BTC-PERPETUAL.levels`; value as in a config file."""
-        instruments, parameter = split_name(command.name, self.ctx.instrument_names)
+        """Set `levels`, `strategy.levels` (all that are ours) or `BTC-PERPETUAL.levels`; value as in a config file."""
+        instruments, parameter = split_name(command.name, self._own_names)
         changes = self._set_values.change(instruments, parameter, parse_value(command.value))
         for change in changes:
-            self.desks[self.ctx.instrument_names.index(change.instrument)].use_config(
-                self._set_values.in_force[change.instrument]
-            )
+            desk = next(desk for desk in self.desks if desk.name == change.instrument)
+            desk.use_config(self._set_values.in_force[change.instrument])
             self.ctx.log.info(
                 "parameter set", instrument=change.instrument, name=change.name, old=change.old, new=change.new
             )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # importing it compiles kernels or not, which actor.py times
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
 
+_BOOK_TIME = BOOK.word("receive_time_ns")
 _BOOK_REALTIME = BOOK.word("receive_realtime_ns")
 _EXPLANATION_POSITION = WISH.word("explanation_position")
 _SOURCE_TIME = WISH.word("source_time_ns")
@@ -66,6 +67,7 @@ class Desk:
     Attributes:
         is_quoted: False = market data only, no wish is ever written.
         has_news: something came that the newest quote does not know yet.
+        new_book_time_ns: when the newest book came that no quote knows yet, monotonic; 0 = there is none.
         wishes: wishes written by this process.
     """
 
@@ -75,6 +77,7 @@ class Desk:
         self.is_quoted = is_quoted
         self.quoter = quoter
         self.has_news = False
+        self.new_book_time_ns = 0
         self.wishes = 0
         self._config = config
         self._units: Units | None = None
@@ -131,6 +134,7 @@ class Desk:
             self.quoter.take_book(words, position)
             self.has_news = True
             self._has_new_book = True
+            self.new_book_time_ns = words[_BOOK_TIME]
 
     def is_due(self, now_ns: int) -> bool:
         """Return whether to quote now: there is news, or enough time has passed."""
@@ -140,6 +144,7 @@ class Desk:
         """Decide and publish; return whether a wish was written."""
         shared = self._shared
         self.has_news = False
+        self.new_book_time_ns = 0
         self._decide_due_ns = now_ns + DECIDE_INTERVAL_NS
         is_written = self.quoter.decide(now_ns, shared.clock.realtime_ns()) and self.is_quoted
         if is_written:
@@ -170,6 +175,7 @@ class Desk:
         self.quoter.configure(self._config, units)
         if load_if_changed(self._shared.book_table, self.row, 0):
             self.take_book(self._shared.book_table.ints, books_position)
+            self.new_book_time_ns = 0
             self._has_new_book = False  # it may be old: the orders that follow answer no tick
         return True
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import zmq
@@ -14,6 +14,7 @@ from domain.errors import ConnectivityError, UserError
 from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import Request, send_command
+from runtime.topology import STRATEGY, Topology
 
 RELAY_TIMEOUT_S = 5.0
 FLATTEN_TIMEOUT_S = 60.0
@@ -21,21 +22,33 @@ PAUSE_TIMEOUT_S = 2.0
 
 
 class Leg(NamedTuple):
-    """One actor's part in a command. `is_optional`: the others do theirs although this one fails."""
+    """One actor's part in a command.
+
+    Attributes:
+        is_independent: those that follow do theirs although this one fails; the command has failed even so.
+        is_optional: the same, and the command has not failed.
+    """
 
     actor: str
     command: Command
     timeout_s: float = RELAY_TIMEOUT_S
+    is_independent: bool = False
     is_optional: bool = False
 
 
-def legs_of(command: AnyCommand) -> list[Leg]:
-    """Return who has to do what, in order; empty when the supervisor does it itself."""
+def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
+    """Return who has to do what, in order; empty when the supervisor does it itself.
+
+    Raises:
+        UserError: if the command names an actor, a strategy or an instrument that this session has not.
+    """
     match command:
         case commands.Pause():
-            return [Leg("strategy", command)]
+            return _to_strategies(command, _strategies_meant(command.strategy, topology))
+        case commands.Resume(strategy=""):
+            return [Leg("risk", command), *_to_strategies(command, topology.strategies)]
         case commands.Resume():
-            return [Leg("risk", command), Leg("strategy", command)]
+            return _to_strategies(command, _strategies_meant(command.strategy, topology))
         case commands.Halt(flatten=True):
             return [Leg("risk", command, FLATTEN_TIMEOUT_S)]
         case commands.Reduce() | commands.Halt() | commands.Kill():
@@ -43,25 +56,52 @@ def legs_of(command: AnyCommand) -> list[Leg]:
         case commands.Flatten():
             # Quoting would build the position up again: it is paused first. A strategy that is dead does not quote,
             # and must not keep the operator from getting out.
-            pause = Leg("strategy", commands.Pause(), PAUSE_TIMEOUT_S, is_optional=True)
-            return [pause, Leg("execution", command, FLATTEN_TIMEOUT_S)]
+            pauses = [Leg(actor, commands.Pause(), PAUSE_TIMEOUT_S, is_optional=True) for actor in topology.strategies]
+            return [*pauses, Leg("execution", command, FLATTEN_TIMEOUT_S)]
         case commands.CancelAll():
             return [Leg("execution", command)]
         case commands.Profile():
+            if command.actor not in topology.actor_names:
+                raise UserError(f"no actor named {command.actor}; there are: {', '.join(topology.actor_names)}")
             return [Leg(command.actor, command, command.seconds + RELAY_TIMEOUT_S)]
         case commands.SetParameter():
-            return [_parameter_leg(command)]
+            return _parameter_legs(command, topology)
         case _:
             return []
 
 
-def _parameter_leg(command: commands.SetParameter) -> Leg:
+def _to_strategies(command: Command, actors: Iterable[str]) -> list[Leg]:
+    """Return one leg for each strategy: a dead one does not keep the others from theirs."""
+    return [Leg(actor, command, is_independent=True) for actor in actors]
+
+
+def _strategies_meant(name: str, topology: Topology) -> tuple[str, ...]:
+    """Return the strategy processes meant by a name of the configuration, or of an actor; empty means all."""
+    if not name:
+        return tuple(topology.strategies)
+    actor = name if name in topology.strategies else f"{STRATEGY}.{name}"
+    if actor not in topology.strategies:
+        raise UserError(f"no strategy named {name}; there are: {', '.join(topology.strategies)}")
+    return (actor,)
+
+
+def _parameter_legs(command: commands.SetParameter, topology: Topology) -> list[Leg]:
+    """Return who has the parameter: risk, one strategy, the strategy of an instrument, or every strategy."""
     section, _, name = command.name.partition(".")
     if section == "risk":
-        return Leg("risk", commands.SetParameter(name=name, value=command.value, force=command.force))
-    if section == "strategy":
-        return Leg("strategy", commands.SetParameter(name=name, value=command.value, force=command.force))
-    return Leg("strategy", command)
+        return [Leg("risk", msgspec.structs.replace(command, name=name))]
+    if section == "strategies":
+        strategy, _, name = name.partition(".")
+        return _to_strategies(msgspec.structs.replace(command, name=name), _strategies_meant(strategy, topology))
+    if section == STRATEGY:
+        return _to_strategies(msgspec.structs.replace(command, name=name), topology.strategies)
+    for instrument in topology.instruments:
+        if command.name.startswith(f"{instrument}."):
+            actor = topology.strategy_of(instrument)
+            if actor is None:
+                raise UserError(f"{command.name}: no strategy quotes {instrument}; it is only followed")
+            return [Leg(actor, command)]
+    return _to_strategies(command, topology.strategies)
 
 
 class Relay:
@@ -77,7 +117,7 @@ class Relay:
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
     def pass_on(self, request: Request, legs: Sequence[Leg]) -> None:
-        """Have `legs` done one after the other; the first that fails ends it, unless it is optional."""
+        """Have `legs` done one after the other; the first that fails ends it, unless the others go on without it."""
         self._pending.append((request, self._pool.submit(self._run, legs)))
 
     def call(self, leg: Leg) -> Future[Reply]:
@@ -98,7 +138,9 @@ class Relay:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, legs: Sequence[Leg]) -> Reply:
-        replies = []
+        replies: list[str] = []
+        data: dict[str, Any] = {}
+        is_done = True
         for leg in legs:
             try:
                 reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
@@ -106,6 +148,10 @@ class Relay:
             except (ConnectivityError, UserError, zmq.ZMQError, msgspec.DecodeError) as error:
                 reply = Reply(ok=False, text=str(error))
                 replies.append(reply.text)
-            if not reply.ok and not leg.is_optional:
+            data |= reply.data
+            if reply.ok or leg.is_optional:
+                continue
+            is_done = False
+            if not leg.is_independent:
                 return Reply(ok=False, text=replies[-1], data=reply.data)
-        return Reply(ok=True, text="; ".join(replies), data=reply.data)
+        return Reply(ok=is_done, text="; ".join(replies), data=data)

@@ -27,15 +27,16 @@ EXPLAINED_TERMS = ("fair_price", "sigma", "half_spread", "skew")
 class StatusReader:
     """Reads the session's tables for people."""
 
-    def __init__(
-        self, session: str, segments: SessionSegments, instrument_names: Sequence[str], children: Sequence[Child]
-    ) -> None:
+    def __init__(self, session: str, segments: SessionSegments, children: Sequence[Child]) -> None:
         self._session = session
         self._segments = segments
-        self._names = tuple(instrument_names)
+        self._topology = segments.topology
+        self._names = self._topology.instruments
         self._children = children
         self._tables = {name: TableReader(segments[name]) for name in READ_TABLES}
-        self._explanations = RingReader(segments["explanations"], "oldest")
+        self._explanations = [
+            RingReader(segments[self._topology.explanations_of(actor)], "oldest") for actor in self._topology.strategies
+        ]
         self._explained: dict[int, dict[str, float]] = {}  # newest terms by instrument
 
     def read(self, elapsed_ns: int) -> dict[str, Any]:
@@ -82,11 +83,12 @@ class StatusReader:
 
     def _read_explanations(self) -> None:
         """Keep the newest terms of each instrument's quote."""
-        for record in self._explanations.read():
-            self._explained[int(record["instrument"])] = {name: float(record[name]) for name in EXPLAINED_TERMS} | {
-                "best_bid_ticks": int(record["best_bid_ticks"]),
-                "best_ask_ticks": int(record["best_ask_ticks"]),
-            }
+        for ring in self._explanations:
+            for record in ring.read():
+                self._explained[int(record["instrument"])] = {name: float(record[name]) for name in EXPLAINED_TERMS} | {
+                    "best_bid_ticks": int(record["best_bid_ticks"]),
+                    "best_ask_ticks": int(record["best_ask_ticks"]),
+                }
 
     def _instrument(self, row: int) -> dict[str, Any]:
         status: dict[str, Any] = {}

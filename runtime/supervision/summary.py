@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from domain.clock import NS_PER_S
 from domain.records import ACCOUNT, HISTOGRAM
 from runtime.session import SessionSegments
-from runtime.topology import ACTORS, ACTORS_BY_NAME
+from runtime.topology import EXECUTION, STRATEGY, kind_of
 from shm.counters import Counters
 from shm.errors import RecordBusyError
 from shm.histogram import Quantiles, quantiles
 from shm.record import TableReader
 
 NS_PER_US = 1000
+STAGE_ORDER = ("market_data", STRATEGY, EXECUTION, "risk")
 
 
 def load_row(table: TableReader, row: int) -> bool:
@@ -29,20 +31,24 @@ def load_row(table: TableReader, row: int) -> bool:
 
 def read_counters(segments: SessionSegments) -> dict[str, dict[str, int]]:
     """Return every actor's counters."""
-    return {actor.name: Counters(segments[f"counters.{actor.name}"], actor.counters).values() for actor in ACTORS}
+    actors = segments.topology.actors
+    return {actor.name: Counters(segments[f"counters.{actor.name}"], actor.counters).values() for actor in actors}
 
 
 def read_latencies(segments: SessionSegments) -> dict[str, Quantiles]:
-    """Return the quantiles of every stage, in the data's order; a stage that never happened has no samples."""
-    measured: dict[str, Quantiles] = {}
-    order = ("market_data", "strategy", "execution", "risk")
-    for actor in order:
-        table = TableReader(segments[f"latency.{actor}"])
-        for row, stage in enumerate(ACTORS_BY_NAME[actor].stages):
+    """Return the quantiles of every stage, in the data's order; a stage that never happened has no samples.
+
+    A stage that several processes measure is one: their samples are counted together.
+    """
+    buckets: dict[str, npt.NDArray[np.int64]] = {}
+    longest_ns: dict[str, int] = {}
+    for actor in sorted(segments.topology.actors, key=lambda actor: STAGE_ORDER.index(kind_of(actor.name))):
+        table = TableReader(segments[f"latency.{actor.name}"])
+        for row, stage in enumerate(actor.stages):
             table.load(row)  # histograms have no sequence: this never fails
-            buckets = np.asarray(table.latest["bucket"][0], dtype=np.int64)
-            measured[stage] = quantiles(buckets, table.ints[HISTOGRAM.word("max_ns")])
-    return measured
+            buckets[stage] = buckets.get(stage, 0) + np.asarray(table.latest["bucket"][0], dtype=np.int64)
+            longest_ns[stage] = max(longest_ns.get(stage, 0), table.ints[HISTOGRAM.word("max_ns")])
+    return {stage: quantiles(buckets[stage], longest_ns[stage]) for stage in buckets}
 
 
 def quoted_ratios(segments: SessionSegments, rows: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -105,7 +111,7 @@ def build_summary(
         "first_quote_s": None if first_quote_ns is None else round(first_quote_ns / NS_PER_S, 3),
         "ticks": counters["market_data"]["book_updates"] + counters["market_data"]["tickers"],
         "trades": counters["market_data"]["trades"],
-        "quotes": counters["strategy"]["wishes"],
+        "quotes": sum(counters[actor]["wishes"] for actor in segments.topology.strategies),
         "orders": {},
         "fills": None,
         "volume": None,

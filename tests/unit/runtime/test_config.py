@@ -35,6 +35,24 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
         ("", "no instruments"),
         ('[instruments."X"]\nquote = false', "nothing to do"),
         ("[strategy", "not valid TOML"),
+        (INSTRUMENT + "[strategies.A]", "[strategies.A]: object missing required field instruments"),
+        (
+            INSTRUMENT + "[strategies.A]\ninstruments = []",
+            "strategies.A.instruments = []: expected array of length >= 1",
+        ),
+        (INSTRUMENT + '[strategies.A]\ninstruments = ["X"]', 'no section [instruments."X"]; there are: BTC-PERPETUAL'),
+        (
+            INSTRUMENT + '[strategies."A.b"]\ninstruments = ["BTC-PERPETUAL"]',
+            "[strategies.A.b]: a name may have letters",
+        ),
+        (
+            INSTRUMENT + '[strategies]\nA.instruments = ["BTC-PERPETUAL"]\nB.instruments = ["BTC-PERPETUAL"]',
+            "BTC-PERPETUAL is in strategies.A and in strategies.B: take it out of one",
+        ),
+        (
+            INSTRUMENT + '[instruments."X"]\n[strategies.A]\ninstruments = ["BTC-PERPETUAL"]',
+            "no strategy quotes X: add it to one of strategies.A, or set quote = false",
+        ),
     ],
 )
 def test_a_fault_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:
@@ -62,6 +80,28 @@ def test_an_instrument_overrides_single_keys_of_the_strategy(tmp_path: Path) -> 
     assert config.instruments["A"].strategy.levels == 2
     assert config.instruments["B"].strategy.levels == 5
     assert config.instruments["B"].strategy.level_spacing_ticks == 7
+
+
+def test_a_strategy_overrides_single_keys_for_its_instruments_and_an_instrument_those_of_its_strategy(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "[strategy]\nlevels = 2\nlevel_spacing_ticks = 7\norder_size_base = 0.02\n"
+        '[instruments."A"]\n[instruments."B"]\n[instruments."C".strategy]\nlevels = 5\n'
+        '[strategies.one]\ninstruments = ["A"]\n'
+        '[strategies.two]\ninstruments = ["B", "C"]\n[strategies.two.strategy]\nlevels = 3\nlevel_spacing_ticks = 9'
+    )
+    config = load_config(config_of(tmp_path, text))
+    found = {name: section.strategy for name, section in config.instruments.items()}
+    assert [(own.levels, own.level_spacing_ticks) for own in found.values()] == [(2, 7), (3, 9), (5, 9)]
+    assert {own.order_size_base for own in found.values()} == {0.02}
+    assert config.topology.strategies == {"strategy.one": ("A",), "strategy.two": ("B", "C")}
+
+
+def test_without_strategies_one_process_quotes_everything(tmp_path: Path) -> None:
+    topology = load_config(config_of(tmp_path, INSTRUMENT + '[instruments."B"]\nquote = false')).topology
+    assert topology.strategies == {"strategy": ("BTC-PERPETUAL", "B")}
+    assert topology.actor_names == ("market_data", "risk", "execution", "strategy")
 
 
 def test_a_replay_replaces_that_of_the_file(tmp_path: Path) -> None:

@@ -9,13 +9,17 @@ from typing import get_args
 import msgspec
 import pytest
 
+from domain.errors import UserError
 from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import CommandServer, Request
 from runtime.paths import make_private, run_directory
 from runtime.supervision.relay import FLATTEN_TIMEOUT_S, Leg, Relay, legs_of
+from runtime.topology import Topology
 
-BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop)
+ONE = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL"])
+TWO = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC-ROLL"], {"BTC": ["BTC-PERPETUAL"], "ETH": ["ETH-PERPETUAL"]})
+BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop, commands.Vitals)
 EXAMPLES: dict[str, object] = {
     "reason": "test", "name": "risk.position_max_base", "value": "1", "actor": "strategy",
 }  # fmt: skip
@@ -29,16 +33,84 @@ def example(kind: type[Command]) -> AnyCommand:
 
 @pytest.mark.parametrize("kind", [kind for kind in get_args(AnyCommand) if kind not in BY_THE_SUPERVISOR_ITSELF])
 def test_every_command_that_is_passed_on_has_somebody_to_do_it(kind: type[Command]) -> None:
-    assert legs_of(example(kind))
+    assert legs_of(example(kind), ONE)
 
 
 def test_a_kill_is_latched_by_risk() -> None:
-    assert [(leg.actor, leg.command) for leg in legs_of(commands.Kill())] == [("risk", commands.Kill())]
+    assert [(leg.actor, leg.command) for leg in legs_of(commands.Kill(), ONE)] == [("risk", commands.Kill())]
 
 
 def test_a_halt_that_flattens_is_waited_for_as_long_as_a_flatten() -> None:
-    assert legs_of(commands.Halt("test", flatten=True))[0].timeout_s == FLATTEN_TIMEOUT_S
-    assert legs_of(commands.Halt("test"))[0].timeout_s < FLATTEN_TIMEOUT_S
+    assert legs_of(commands.Halt("test", flatten=True), ONE)[0].timeout_s == FLATTEN_TIMEOUT_S
+    assert legs_of(commands.Halt("test"), ONE)[0].timeout_s < FLATTEN_TIMEOUT_S
+
+
+def legs(command: AnyCommand, topology: Topology = TWO) -> list[tuple[str, str]]:
+    """Return who does what, in short."""
+    return [(leg.actor, getattr(leg.command, "name", type(leg.command).__name__)) for leg in legs_of(command, topology)]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (commands.Pause(), [("strategy.BTC", "Pause"), ("strategy.ETH", "Pause")]),
+        (commands.Pause("ETH"), [("strategy.ETH", "Pause")]),
+        (commands.Pause("strategy.ETH"), [("strategy.ETH", "Pause")]),
+        (commands.Resume(), [("risk", "Resume"), ("strategy.BTC", "Resume"), ("strategy.ETH", "Resume")]),
+        (commands.Resume("BTC"), [("strategy.BTC", "Resume")]),
+        (commands.Flatten(), [("strategy.BTC", "Pause"), ("strategy.ETH", "Pause"), ("execution", "Flatten")]),
+        (commands.Profile("strategy.BTC"), [("strategy.BTC", "Profile")]),
+        (commands.SetParameter("levels", "2"), [("strategy.BTC", "levels"), ("strategy.ETH", "levels")]),
+        (commands.SetParameter("strategy.levels", "2"), [("strategy.BTC", "levels"), ("strategy.ETH", "levels")]),
+        (commands.SetParameter("strategies.ETH.levels", "2"), [("strategy.ETH", "levels")]),
+        (commands.SetParameter("ETH-PERPETUAL.levels", "2"), [("strategy.ETH", "ETH-PERPETUAL.levels")]),
+        (commands.SetParameter("risk.interval_ms", "50"), [("risk", "interval_ms")]),
+    ],
+)
+def test_a_command_goes_to_one_strategy_or_to_all(command: AnyCommand, expected: list[tuple[str, str]]) -> None:
+    assert legs(command) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (commands.Pause("SOL"), "no strategy named SOL; there are: strategy.BTC, strategy.ETH"),
+        (commands.SetParameter("strategies.SOL.levels", "2"), "no strategy named SOL"),
+        (commands.SetParameter("BTC-ROLL.levels", "2"), "no strategy quotes BTC-ROLL"),
+        (
+            commands.Profile("strategy"),
+            "no actor named strategy; there are: market_data, risk, execution, strategy.BTC",
+        ),
+    ],
+)
+def test_a_command_to_nobody_is_refused_with_those_that_there_are(command: AnyCommand, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        legs_of(command, TWO)
+
+
+def test_a_pause_reaches_the_strategy_that_lives_and_says_that_the_other_did_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    make_private(run_directory("relay"))
+    server = CommandServer("relay", "strategy.ETH")
+    relay = Relay("relay", lambda _command, _reply: None)
+    replies: list[Reply] = []
+    try:
+        btc, eth = legs_of(commands.Pause(), TWO)
+        relay.pass_on(Request(commands.Pause(), replies.append), [btc._replace(timeout_s=0.1), eth])
+        deadline = time.monotonic() + 10.0
+        while not replies and time.monotonic() < deadline:
+            for request in server.drain():
+                request.answer(Reply(ok=True, text="paused"))
+            relay.poll()
+            time.sleep(0.01)
+        (reply,) = replies
+        assert not reply.ok
+        assert reply.text.endswith("did not answer within 0.1 s; strategy.ETH: paused")
+    finally:
+        relay.close()
+        server.close()
 
 
 def test_the_supervisors_own_leg_does_not_queue_behind_operators_commands(
@@ -82,7 +154,7 @@ def test_a_flatten_reaches_execution_although_strategy_is_dead(tmp_path: Path, m
     relay = Relay("relay", lambda _command, _reply: None)
     replies: list[Reply] = []
     try:
-        pause, flatten = legs_of(commands.Flatten())
+        pause, flatten = legs_of(commands.Flatten(), ONE)
         assert (pause.actor, flatten.actor) == ("strategy", "execution")
         relay.pass_on(Request(commands.Flatten(), replies.append), [pause._replace(timeout_s=0.1), flatten])
         deadline = time.monotonic() + 10.0

@@ -56,7 +56,7 @@ def test_ratios_leave_out_a_row_whose_writer_was_killed_inside_it(segments: Sess
 def test_the_status_is_shown_while_a_row_cannot_be_read(segments: SessionSegments) -> None:
     write_account(segments, 0, quoted_ns=90, allowed_ns=100)
     kill_writer_inside(segments, 0)
-    status = StatusReader("test", segments, NAMES, ()).read(10**9)
+    status = StatusReader("test", segments, ()).read(10**9)
     assert status["quoted_time_ratio"] == {"bid": 0.0, "ask": 0.0}
     assert "risk not heard of yet" in status_line(status)
 
@@ -68,7 +68,7 @@ def test_the_status_says_that_a_changed_instrument_waits_for_a_restart(segments:
         instruments.scratch["tick_size"], instruments.scratch["lot_size"] = 1.0, 0.001
         instruments.scratch["is_ready"] = 1
         instruments.publish(row)
-    reader = StatusReader("test", segments, NAMES, ())
+    reader = StatusReader("test", segments, ())
     assert " off: " not in status_line(reader.read(10**9))
     # If market_data switches one off, and risk the other
     instruments.scratch["is_ready"], instruments.scratch["off_reason"] = 0, OffReason.INSTRUMENT_CHANGED
@@ -105,7 +105,7 @@ def test_the_status_line_says_why_nothing_is_quoted_and_what_ends_a_latch(
     segments: SessionSegments, state: TradingState, reason: RiskReason, is_latched: bool, expected: str
 ) -> None:
     write_risk(segments, state, reason, is_latched=is_latched)
-    reader = StatusReader("test", segments, NAMES, ())
+    reader = StatusReader("test", segments, ())
     assert expected in status_line(reader.read(10**9))
     assert bool(reader.held_back()) == ("resume" in expected)
 
@@ -125,7 +125,7 @@ class DeadTerminal(io.StringIO):
 @pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
 def test_the_screen_outlives_its_terminal(segments: SessionSegments, is_terminal: bool, number: int) -> None:
     console = SessionConsole(file=DeadTerminal(number), force_terminal=is_terminal)
-    reader = StatusReader("test", segments, NAMES, ())
+    reader = StatusReader("test", segments, ())
     with StatusScreen(console, "test") as screen:
         for now_ns in (1, 10**12):
             screen.show_if_due(now_ns, lambda: reader.read(10**9))
