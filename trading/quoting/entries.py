@@ -1,6 +1,7 @@
 """What Python calls: each entry takes a whole QUOTER record in an array of one, so that a call is cheap.
 
-They call the strategy's four functions, and decide whether there is a wish to write.
+They call the strategy's functions, and decide whether there is a wish to write. For a user's strategy this module is
+written anew with another import in the place of the standard one (trading/quoting/user/code.py).
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 from domain.jit import Array, Record, kernel
 from trading.quoting.estimators import forget_times
 from trading.quoting.hashing import hash_words
-from trading.quoting.kernels import on_book, on_fill, on_trade, quote
 from trading.quoting.records import KEPT_FIRST_WORD, KEPT_WORDS
+from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 from trading.quoting.touch import remember_ladder
 
 
@@ -65,23 +66,35 @@ def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, expl
 def take_book(quoter: Array) -> None:
     """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
     q = quoter[0]
-    on_book(q["params"], q["state"], q["signal_params"], q["signals"], q["book"], q["account"])
+    candles = q["signals"]["candles"]
+    on_book(q)
+    if q["signals"]["candles"] != candles:
+        on_candle(q)
 
 
 @kernel
-def take_trades(quoter: Array, trades: Array) -> None:
-    """`on_trade` for those of `trades` (TRADE records, oldest first) that are of the quoter's instrument."""
+def take_trades(quoter: Array, trades: Array, first: int) -> int:
+    """`on_trade` for those of `trades[first:]` (TRADE records, oldest first) that are of the quoter's instrument.
+
+    Returns the index of the first one not taken yet: it stops after a trade that closes a candle, so that the caller
+    can look at the candle before the next one.
+    """
     q = quoter[0]
-    for i in range(len(trades)):
+    candles = q["signals"]["candles"]
+    for i in range(first, len(trades)):
         if trades[i]["instrument"] == q["moment"]["instrument"]:
-            on_trade(q["params"], q["state"], q["signal_params"], q["signals"], trades[i])
+            on_trade(q, trades[i])
+            if q["signals"]["candles"] != candles:
+                on_candle(q)
+                return i + 1
+    return len(trades)
 
 
 @kernel
 def take_fill(quoter: Array, side: int, size_lots: int, time_ns: int) -> None:
     """`on_fill` for one fill of the quoter's instrument; `side` +1 buy, -1 sell."""
     q = quoter[0]
-    on_fill(q["params"], q["state"], side, size_lots, time_ns)
+    on_fill(q, side, size_lots, time_ns)
 
 
 @kernel
@@ -107,7 +120,7 @@ def decide(quoter: Array, words: Array) -> bool:
     wish = q["wish"]
     ladder = q["ladder"]
     explanation = q["explanation"]
-    quote(q["params"], q["state"], q["signals"], moment, q["book"], q["account"], q["limits"], ladder, explanation)
+    quote(q)
     is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
     if _is_changed(ladder, wish):
         remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])

@@ -7,6 +7,7 @@ publishes the words of the wish and its explanation when `decide` says so.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ _IS_CONNECTED = word_of("moment", "is_connected")
 _ALIVE = word_of("moment", "alive_time_ns")
 _WRITE_NOW = word_of("moment", "write_now")
 _IS_USABLE = word_of("state", "is_book_usable")
+_CANDLES = word_of("signals", "candles")
 _WISH_ID = word_of("wish", "wish_id")
 _TICK_SIZE = word_of("params", "tick_size")
 _MID = word_of("state", "mid")
@@ -73,6 +75,7 @@ class Quoter:
         wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
         state: words of all that a restart keeps.
         book_words: words of the newest book.
+        on_candle: called after each candle that closes, before anything newer is taken in.
     """
 
     def __init__(self, instrument: int, strategy_epoch: int = 1) -> None:
@@ -89,6 +92,7 @@ class Quoter:
         self.ints[_EPOCH] = strategy_epoch
         self.ints[_WRITE_NOW] = 1  # the first wish is written whatever it says
         self.is_configured = False
+        self.on_candle: Callable[[], None] = _ignore
 
     def configure(self, config: QuotingConfig, units: Units) -> int:
         """Take parameters over, at once and for all later calls, and return their hash."""
@@ -104,11 +108,19 @@ class Quoter:
         """Take a BOOK record (its int64 words) from `position` of the books ring."""
         self.ints[_BOOK] = words
         self.ints[_BOOK_POSITION] = position
+        candles = self.ints[_CANDLES]
         entries.take_book(self.record)
+        if self.ints[_CANDLES] != candles:
+            self.on_candle()
 
     def take_trades(self, trades: npt.NDArray[np.void], position: int) -> None:
         """Take TRADE records of any instrument; `position` is the trades ring's after the last of them."""
-        entries.take_trades(self.record, trades)
+        taken = 0
+        while taken < len(trades):
+            candles = self.ints[_CANDLES]
+            taken = entries.take_trades(self.record, trades, taken)
+            if self.ints[_CANDLES] != candles:
+                self.on_candle()
         self.ints[_TRADE_POSITION] = position
 
     def take_fill(self, side: int, size_lots: int, time_ns: int) -> None:
@@ -198,6 +210,10 @@ class Quoter:
     def off_reasons(self) -> tuple[OffReason, OffReason]:
         """Why bid and ask are left out of the newest quote."""
         return OffReason(self.ints[_BID_OFF]), OffReason(self.ints[_ASK_OFF])
+
+
+def _ignore() -> None:
+    """Nobody looks at candles."""
 
 
 assert (_EXPLANATION.stop - _EXPLANATION.start) * 8 == EXPLANATION.size_bytes

@@ -1,0 +1,41 @@
+"""The standard strategy: four functions of one QUOTER record `q`, and what follows the close of a candle.
+
+A user's file replaces them, or wraps them (docs/extending.md). What stands in `q` is in trading/quoting/records.py.
+"""
+
+from __future__ import annotations
+
+from domain.jit import Record, kernel
+from trading.quoting import kernels
+
+
+@kernel
+def on_book(q: Record) -> None:
+    """Take the new book in `q["book"]` into state and signals."""
+    kernels.on_book(q["params"], q["state"], q["signal_params"], q["signals"], q["book"], q["account"])
+
+
+@kernel
+def on_trade(q: Record, trade: Record) -> None:
+    """Take a public trade, a TRADE record of this instrument, into state and signals."""
+    kernels.on_trade(q["params"], q["state"], q["signal_params"], q["signals"], trade)
+
+
+@kernel
+def on_fill(q: Record, side: int, size_lots: int, time_ns: int) -> None:
+    """Take one of our own fills into the state; `side` +1 buy, -1 sell."""
+    kernels.on_fill(q["params"], q["state"], side, size_lots, time_ns)
+
+
+@kernel
+def quote(q: Record) -> None:
+    """Write the quotes wanted now into `q["ladder"]`, and every term of them into `q["explanation"]`."""
+    kernels.quote(
+        q["params"], q["state"], q["signals"], q["moment"], q["book"], q["account"], q["limits"], q["ladder"],
+        q["explanation"],
+    )  # fmt: skip
+
+
+@kernel
+def on_candle(q: Record) -> None:
+    """A candle has closed; a signal of the user's own is worked out here."""
