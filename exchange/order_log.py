@@ -73,7 +73,7 @@ class OrderLog:
         fields = _order_fields(update)
         if update.change_reason is not ChangeReason.FILL:
             self.write(update.change_reason.value, update.order.session_id, **fields)
-        grid = update.order.instrument.grid
+        grid = update.order.instrument.fill_grid
         for fill in update.fills:
             self.write(
                 "fill",

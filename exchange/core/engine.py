@@ -13,6 +13,7 @@ from decimal import Decimal
 from exchange.core.accounts import Account
 from exchange.core.book import Change
 from exchange.core.candles import Candles
+from exchange.core.combinations import CombinationDesk
 from exchange.core.conditional import ConditionalDesk
 from exchange.core.contracts import CONTRACTS
 from exchange.core.derived_marks import OptionMark, RollMark
@@ -68,6 +69,7 @@ class Engine:
         self._gate = Gate(self, limits or Limits())
         self.quotes = QuoteDesk(self)
         self.conditionals = ConditionalDesk(self)
+        self.combinations = CombinationDesk(self)
 
     # -- building ------------------------------------------------------------------------------
 

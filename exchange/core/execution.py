@@ -38,7 +38,7 @@ class FillBooker:
         them is free of the fee, which is told as half the rate on each.
         """
         if not isinstance(mark, RollMark):
-            return [self._book_leg(order, fill, order.instrument, order.side, fill.price_ticks, mark, None)]
+            return [self._book_leg(order, fill, order.instrument, order.side, fill.price_ticks, mark, order.leg_index)]
         near_ticks = mark.near.instrument.grid.ticks_floor(mark.near.mark_price)
         legs = ((mark.far, order.side, near_ticks + fill.price_ticks), (mark.near, OPPOSITE[order.side], near_ticks))
         return [
@@ -60,7 +60,7 @@ class FillBooker:
         assert account is not None
         is_option = instrument.type is InstrumentType.OPTION
         rate = self.fees.option_rate if is_option else self.fees.rate(fill.is_maker)
-        if leg_index is not None:
+        if order.instrument.type is InstrumentType.COMBINATION:
             rate /= 2
         basis = mark.index_price * instrument.grid.amount(fill.lots)
         is_liquidation = order.insert_reason is InsertReason.LIQUIDATION
@@ -85,7 +85,7 @@ class FillBooker:
             position_after=position.amount,
             session_realised_after=position.realised,
             realised=realised,
-            trade_type="liquidation" if is_liquidation else "normal",
+            trade_type="liquidation" if is_liquidation else "normal" if order.leg_index is None else "combo",
             liquidation_fee=liquidation_fee,
             leg_index=leg_index or 0,
             leg=None if leg_index is None else instrument,

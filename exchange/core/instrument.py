@@ -42,6 +42,12 @@ class Instrument:
     strike_price: Decimal | None = None
     is_call: bool = False
     legs: tuple[Leg, ...] = ()
+    leg_grid: Grid | None = None  # only of a combination made for an order: that of the legs
+
+    @property
+    def fill_grid(self) -> Grid:
+        """Return what the lots of a fill are counted in: a combination made for an order fills on its legs."""
+        return self.leg_grid or self.grid
 
     @property
     def product(self) -> str:

@@ -96,9 +96,11 @@ class MarginDesk:
         """Return the required margin in USD over all underlyings."""
         return sum((margin.required for margin in self.by_underlying(account, extra)), ZERO)
 
-    def by_underlying(self, account: Account, extra: Extra | None = None) -> list[UnderlyingMargin]:
+    def by_underlying(
+        self, account: Account, extra: Extra | None = None, added_lots: dict[str, int] | None = None
+    ) -> list[UnderlyingMargin]:
         held: dict[str, list[_Holding]] = {}
-        for holding in self._holdings(account, extra):
+        for holding in self._holdings(account, extra, added_lots):
             held.setdefault(holding.market.instrument.underlying, []).append(holding)
         return [self._margin(underlying, holdings) for underlying, holdings in held.items()]
 
@@ -118,8 +120,27 @@ class MarginDesk:
         if needed > held and needed > self.required(account):
             raise _insufficient(needed, held)
 
-    def _holdings(self, account: Account, extra: Extra | None) -> Iterator[_Holding]:
-        names: Iterable[str] = account.positions.keys() | account.working.keys()
+    def check_move(self, account: Account, lots: dict[str, int]) -> None:
+        """Refuse a trade that would add so many signed lots to positions at once, unless it lowers what is needed.
+
+        Raises:
+            OrderRejected: insufficient margin.
+        """
+        if not self.parameters.is_checked:
+            return
+        needed, held = self.required_after(account, lots), self._engine.equity(account)
+        if needed > held and needed > self.required(account):
+            raise _insufficient(needed, held)
+
+    def required_after(self, account: Account, lots: dict[str, int]) -> Decimal:
+        """Return the required margin if so many signed lots were added to the positions."""
+        return sum((margin.required for margin in self.by_underlying(account, added_lots=lots)), ZERO)
+
+    def _holdings(
+        self, account: Account, extra: Extra | None, added_lots: dict[str, int] | None = None
+    ) -> Iterator[_Holding]:
+        added_lots = added_lots or {}
+        names: Iterable[str] = {*account.positions, *account.working, *added_lots}
         if extra is not None:
             names = {*names, extra.instrument.name}
         for name in sorted(names):
@@ -127,7 +148,7 @@ class MarginDesk:
             if market is None:
                 continue
             position = account.positions.get(name)
-            lots = position.lots if position else 0
+            lots = (position.lots if position else 0) + added_lots.get(name, 0)
             buy_lots, sell_lots = account.working.get(name, (0, 0))
             if extra is not None and extra.instrument is market.instrument:
                 buy_lots += extra.lots if extra.side is Side.BUY else 0

@@ -129,6 +129,10 @@ class Market:
         self._pull(order, reason)
         return self._blotter.report(order, ChangeReason.CANCEL)
 
+    def take(self, order: Order) -> None:
+        """Match a part of a combination order; its checks are the combination's."""
+        self._matcher.execute(order)
+
     # -- the background flow -------------------------------------------------------------------
 
     def rest_anonymous(self, side: Side, price_ticks: int, lots: int) -> Order | None:
@@ -216,6 +220,7 @@ class Market:
             is_quote=new.is_quote,
             insert_reason=new.insert_reason,
             conditional_order_id=new.conditional_order_id,
+            bot_id=new.bot_id,
         )
 
     def _anonymous(self, side: Side, price_ticks: int, lots: int, order_type: OrderType) -> Order:

@@ -67,6 +67,7 @@ class ChangeReason(enum.Enum):
 class InsertReason(enum.Enum):
     CLIENT_REQUEST = "client_request"
     CONDITIONAL_ORDER = "conditional_order"
+    BOT = "bot"
     LIQUIDATION = "liquidation"
 
 
@@ -119,6 +120,7 @@ class Fill(NamedTuple):
     lots: int
     time_ns: int
     is_maker: bool
+    leg_index: int = 0
 
 
 @dataclass(slots=True)
@@ -144,6 +146,7 @@ class NewOrder:
     is_quote: bool = False
     insert_reason: InsertReason = InsertReason.CLIENT_REQUEST
     conditional_order_id: str | None = None
+    bot_id: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -177,6 +180,8 @@ class Order:
     is_quote: bool = False
     insert_reason: InsertReason = InsertReason.CLIENT_REQUEST
     conditional_order_id: str | None = None
+    bot_id: str | None = None
+    leg_index: int | None = None  # of a part of a combination order
     fills: list[Fill] = field(default_factory=list)
     delete_reason: DeleteReason | None = None
     close_time_ns: int = 0

@@ -343,7 +343,8 @@ def test_it_prints_one_line_and_keeps_its_key_private_and_for_the_next_start(sta
     assert first.private_key == second.private_key
     assert first.ready["pid"] == first.process.pid
     assert first.ready["instruments"][0] == PERPETUAL
-    assert len(first.ready["instruments"]) == 2 + 1 + 14  # perpetual and future, their roll, options
+    # of each underlying: a perpetual, three expiries with a future, a roll and 14 options, two rolls between them
+    assert len(first.ready["instruments"]) == 2 * (1 + 3 * 16 + 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

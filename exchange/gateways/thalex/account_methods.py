@@ -8,6 +8,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from exchange.core.accounts import Account
+from exchange.core.combinations import make_combination
+from exchange.core.engine import Engine
+from exchange.core.instrument import Leg
 from exchange.core.margin import Extra
 from exchange.core.order_checks import check_amount
 from exchange.core.orders import Side
@@ -18,6 +22,7 @@ from exchange.gateways.thalex.account_channels import belongs_in_history
 from exchange.gateways.thalex.errors import ErrorCode, RequestError
 from exchange.gateways.thalex.market_methods import NoParams
 from exchange.gateways.thalex.session import Method, Methods, Session
+from exchange.gateways.thalex.trading_methods import LegParams
 
 
 class HistoryParams(Struct):
@@ -109,7 +114,7 @@ class OrderMarginParams(Struct):
     price: int | float
     amount: int | float
     instrument_name: str | None = None
-    legs: Any = None
+    legs: list[LegParams] | None = None
 
 
 def account_breakdown(session: Session, params: NoParams) -> bytes:
@@ -125,9 +130,13 @@ def required_margin_breakdown(session: Session, params: NoParams) -> bytes:
 def required_margin_for_order(session: Session, params: OrderMarginParams) -> bytes:
     """Answer the margin now, with the order inserted as a buy, and as a sell."""
     assert session.account is not None
-    if params.instrument_name is None or params.legs is not None:
-        raise RequestError(ErrorCode.INVALID_REQUEST, "invalid request: expected instrument_name; no combinations here")
+    if (params.instrument_name is None) == (params.legs is None):
+        detail = "expected exactly one of instrument_name and legs"
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: {detail}")
     engine, account = session.context.engine, session.account
+    if params.legs is not None:
+        return _required_margin_for_combination(engine, account, params.legs, params.amount)
+    assert params.instrument_name is not None
     instrument = engine.market(params.instrument_name).instrument
     lots = check_amount(instrument, wire_decimal(params.amount), minimum_lots=1)
     extras = {"current": None, "with_buy": Side.BUY, "with_sell": Side.SELL}
@@ -137,6 +146,19 @@ def required_margin_for_order(session: Session, params: OrderMarginParams) -> by
         return account_payloads.margin_with_order(engine, account, extra, instrument.underlying)
 
     return wire.encode({name: margin(side) for name, side in extras.items()})
+
+
+def _required_margin_for_combination(
+    engine: Engine, account: Account, legs: list[LegParams], amount: int | float
+) -> bytes:
+    combination = make_combination(engine, [Leg(leg.instrument_name, leg.quantity) for leg in legs])
+    lots = check_amount(combination.instrument, wire_decimal(amount), minimum_lots=1)
+
+    def margin(sign: int) -> dict[str, Any]:
+        added = {leg.market.instrument.name: sign * lots * leg.signed_lots for leg in combination.legs}
+        return account_payloads.margin_after(engine, account, added, combination.instrument.underlying)
+
+    return wire.encode({name: margin(sign) for name, sign in (("current", 0), ("with_buy", 1), ("with_sell", -1))})
 
 
 METHODS: Methods = {

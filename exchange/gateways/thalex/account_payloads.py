@@ -98,6 +98,14 @@ def margin_with_order(engine: Engine, account: Account, extra: Extra | None, und
     return {"required_margin": plain(engine.margin.required(account, extra)), "underlying": _light_margin(margin)}
 
 
+def margin_after(engine: Engine, account: Account, added_lots: dict[str, int], underlying: str) -> dict[str, Any]:
+    """Return the margin of the account as if so many signed lots had been added to its positions."""
+    margins = {margin.underlying: margin for margin in engine.margin.by_underlying(account, added_lots=added_lots)}
+    margin = margins.get(underlying) or engine.margin.of_underlying(account, underlying)
+    required = engine.margin.required_after(account, added_lots)
+    return {"required_margin": plain(required), "underlying": _light_margin(margin)}
+
+
 def _totals(engine: Engine, account: Account, unrealised: Decimal) -> dict[str, Any]:
     required = engine.margin.required(account)
     margin = account.cash + account.session_realised_pnl + unrealised

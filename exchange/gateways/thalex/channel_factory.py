@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from exchange.core.accounts import Account
+from exchange.core.combinations import Combination
 from exchange.core.engine import Engine
 from exchange.core.instrument import Instrument, InstrumentType
-from exchange.core.market import Market
+from exchange.core.units import Grid
 from exchange.gateways.thalex import channel_names as names
-from exchange.gateways.thalex import market_payloads
+from exchange.gateways.thalex import combination_channels, market_payloads
 from exchange.gateways.thalex.account_channels import (
     ConditionalOrdersChannel,
     OrderHistoryChannel,
@@ -21,6 +22,11 @@ from exchange.gateways.thalex.account_channels import (
 )
 from exchange.gateways.thalex.book_channel import BookChannel
 from exchange.gateways.thalex.channel import Channel
+from exchange.gateways.thalex.combination_channels import (
+    CombinationBookChannel,
+    CombinationTickerChannel,
+    parse_combination,
+)
 from exchange.gateways.thalex.market_channels import (
     IndexChannel,
     InstrumentsChannel,
@@ -118,7 +124,7 @@ class ChannelFactory:
     def _ticker(self, name: str, parsed: names.TickerName) -> Channel | None:
         market = self._engine.markets.get(parsed.instrument_name)
         if market is None:
-            return None
+            return self._combination_ticker(name, parsed)
         engine, of = self._engine, market
 
         def build_full() -> dict[str, object]:
@@ -131,18 +137,26 @@ class ChannelFactory:
         return TickerChannel(name, engine.scheduler, parsed.delay_ns, market, build)
 
     def _book(self, name: str, parsed: names.BookName) -> Channel | None:
-        market = self._engine.markets.get(parsed.instrument_name)
-        group_ticks = _group_ticks(market, parsed) if market else None
-        if market is None or group_ticks is None:
-            return None
-        return BookChannel(
-            name,
-            self._engine.scheduler,
-            parsed.delay_ns,
-            market,
-            group_ticks=group_ticks,
-            levels_max=parsed.levels_max,
+        scheduler = self._engine.scheduler
+        shown = self._engine.markets.get(parsed.instrument_name) or parse_combination(
+            self._engine, parsed.instrument_name
         )
+        group_ticks = _group_ticks(shown.instrument.grid, parsed) if shown else None
+        if shown is None or group_ticks is None:
+            return None
+        delay_ns, levels_max = parsed.delay_ns, parsed.levels_max
+        if isinstance(shown, Combination):
+            return CombinationBookChannel(
+                name, scheduler, delay_ns, shown, group_ticks=group_ticks, levels_max=levels_max
+            )
+        return BookChannel(name, scheduler, delay_ns, shown, group_ticks=group_ticks, levels_max=levels_max)
+
+    def _combination_ticker(self, name: str, parsed: names.TickerName) -> Channel | None:
+        combination = parse_combination(self._engine, parsed.instrument_name)
+        if combination is None:
+            return None
+        describe = combination_channels.light_ticker if parsed.is_light else combination_channels.ticker
+        return CombinationTickerChannel(name, self._engine.scheduler, parsed.delay_ns, combination, describe)
 
     def _tape(self, name: str, parsed: names.TapeName) -> Channel | None:
         instruments = [market.instrument for market in self._engine.markets.values()]
@@ -179,10 +193,10 @@ class ChannelFactory:
         return ConditionalOrdersChannel(name, self._engine, account)
 
 
-def _group_ticks(market: Market, parsed: names.BookName) -> int | None:
+def _group_ticks(grid: Grid, parsed: names.BookName) -> int | None:
     """Return the step of a grouped book in ticks; None when it is no multiple of a tick."""
     if parsed.grouping is None:
         return 1
     if not parsed.grouping.is_finite() or parsed.grouping <= 0:
         return None
-    return market.instrument.grid.ticks(parsed.grouping)
+    return grid.ticks(parsed.grouping)

@@ -33,6 +33,7 @@ from exchange.gateways.thalex.account_channels import (
 from exchange.gateways.thalex.book_channel import BookChannel
 from exchange.gateways.thalex.channel import Channel
 from exchange.gateways.thalex.channel_factory import ChannelFactory
+from exchange.gateways.thalex.combination_channels import CombinationChannel
 from exchange.gateways.thalex.market_channels import IndexChannel, InstrumentsChannel, TapeChannel, TickerChannel
 from exchange.gateways.thalex.overview_channels import LightTickersChannel, SecondlyChannel
 
@@ -50,6 +51,7 @@ class Hub:
         self._tickers: dict[str, list[TickerChannel]] = defaultdict(list)
         self._by_account: dict[str, list[Channel]] = defaultdict(list)
         self._tapes: dict[str, list[TapeChannel]] = defaultdict(list)
+        self._combinations: dict[str, list[CombinationChannel]] = defaultdict(list)
 
     # -- opening and closing -------------------------------------------------------------------
 
@@ -78,7 +80,7 @@ class Hub:
             return
         channel.close()
         self._channels = {key: kept for key, kept in self._channels.items() if kept is not channel}
-        for groups in (self._books, self._tickers, self._by_account, self._tapes):
+        for groups in (self._books, self._tickers, self._by_account, self._tapes, self._combinations):
             for group in groups.values():
                 if channel in group:
                     group.remove(channel)  # type: ignore[arg-type]
@@ -92,6 +94,9 @@ class Hub:
         elif isinstance(channel, TapeChannel):
             for instrument_name in channel.instrument_names:
                 self._tapes[instrument_name].append(channel)
+        elif isinstance(channel, CombinationChannel):
+            for instrument_name in channel.instrument_names:
+                self._combinations[instrument_name].append(channel)
 
     # -- feeding -------------------------------------------------------------------------------
 
@@ -132,6 +137,8 @@ class Hub:
             book.on_book(changes)
         for ticker in self._tickers[instrument.name]:
             ticker.refresh()
+        for combination in self._combinations[instrument.name]:
+            combination.refresh()
 
     def on_second(self) -> None:
         for tickers in self._tickers.values():
@@ -140,7 +147,7 @@ class Hub:
         for channel in list(self._channels.values()):
             if isinstance(channel, IndexChannel | PortfolioChannel | SummaryChannel | SecondlyChannel):
                 channel.on_second()
-            elif isinstance(channel, LightTickersChannel):
+            elif isinstance(channel, LightTickersChannel | CombinationChannel):
                 channel.refresh()
 
     def _on_updates(self, account_number: str, updates: list[OrderUpdate]) -> None:

@@ -28,11 +28,19 @@ class FillObject(Struct):
     leg_index: int = 0
 
 
+class OrderLeg(Struct):
+    instrument_name: str
+    quantity: int
+    filled_amount: Number
+    remaining_amount: int | UnsetType = UNSET
+
+
 class OrderStatus(Struct):
     order_id: str
     order_type: str
     time_in_force: str
-    instrument_name: str
+    instrument_name: str | UnsetType
+    legs: list[OrderLeg] | UnsetType
     direction: str
     price: Number | UnsetType
     amount: Number
@@ -50,12 +58,14 @@ class OrderStatus(Struct):
     reduce_only: bool | UnsetType
     persistent: bool
     conditional_order_id: str | UnsetType = UNSET
+    bot_id: str | UnsetType = UNSET
 
 
 class OrderHistory(Struct):
     order_id: str
     order_type: str
-    instrument_name: str
+    instrument_name: str | UnsetType
+    legs: list[OrderLeg] | UnsetType
     direction: str
     price: Number | UnsetType
     amount: Number
@@ -69,6 +79,7 @@ class OrderHistory(Struct):
     create_time: float
     close_time: float
     conditional_order_id: str | UnsetType = UNSET
+    bot_id: str | UnsetType = UNSET
 
 
 class TradeObject(Struct):
@@ -92,6 +103,7 @@ class TradeObject(Struct):
     funding_mark: Decimal | UnsetType
     client_order_id: int | UnsetType
     maker_taker: str
+    bot_id: str | UnsetType
     leg_index: int = 0
     liquidation_fee: Decimal | UnsetType = UNSET
 
@@ -103,11 +115,28 @@ def seconds(time_ns: int) -> float:
 def fill_object(instrument: Instrument, fill: Fill) -> FillObject:
     return FillObject(
         fill.trade_id,
-        instrument.grid.price_number(fill.price_ticks),
-        instrument.grid.amount_number(fill.lots),
+        instrument.fill_grid.price_number(fill.price_ticks),
+        instrument.fill_grid.amount_number(fill.lots),
         seconds(fill.time_ns),
         "maker" if fill.is_maker else "taker",
+        fill.leg_index,
     )
+
+
+def _legs(update: OrderUpdate, remaining: int | UnsetType) -> list[OrderLeg] | UnsetType:
+    """Return the legs of a combination order, which never rests."""
+    instrument = update.order.instrument
+    if instrument.leg_grid is None:
+        return UNSET
+    amounts = [abs(leg.quantity) * instrument.grid.amount(update.filled_lots) for leg in instrument.legs]
+    return [
+        OrderLeg(leg.instrument_name, leg.quantity, _number_of(amount), remaining)
+        for leg, amount in zip(instrument.legs, amounts, strict=True)
+    ]
+
+
+def _number_of(amount: Decimal) -> Number:
+    return int(amount) if amount == int(amount) else float(amount)
 
 
 def _price_of(update: OrderUpdate) -> Number | UnsetType:
@@ -126,7 +155,8 @@ def order_status(update: OrderUpdate) -> OrderStatus:
         order_id=order.order_id,
         order_type=order.order_type.value,
         time_in_force=order.time_in_force.value,
-        instrument_name=order.instrument.name,
+        instrument_name=order.instrument.name if order.instrument.leg_grid is None else UNSET,
+        legs=_legs(update, 0),
         direction=order.side.value,
         price=_price_of(update),
         amount=grid.amount_number(update.amount_lots),
@@ -144,6 +174,7 @@ def order_status(update: OrderUpdate) -> OrderStatus:
         reduce_only=True if order.reduce_only else UNSET,
         persistent=order.persistent,
         conditional_order_id=order.conditional_order_id or UNSET,
+        bot_id=order.bot_id or UNSET,
     )
 
 
@@ -157,7 +188,8 @@ def order_history(update: OrderUpdate) -> OrderHistory:
     return OrderHistory(
         order_id=order.order_id,
         order_type=order.order_type.value,
-        instrument_name=instrument.name,
+        instrument_name=instrument.name if instrument.leg_grid is None else UNSET,
+        legs=_legs(update, UNSET),
         direction=order.side.value,
         price=_price_of(update),
         amount=instrument.grid.amount_number(update.amount_lots),
@@ -171,6 +203,7 @@ def order_history(update: OrderUpdate) -> OrderHistory:
         create_time=seconds(order.create_time_ns),
         close_time=seconds(update.close_time_ns),
         conditional_order_id=order.conditional_order_id or UNSET,
+        bot_id=order.bot_id or UNSET,
     )
 
 
@@ -200,6 +233,7 @@ def trade_object(trade: Trade) -> TradeObject:
         funding_mark=plain(trade.funding_mark) if is_perpetual else UNSET,
         client_order_id=UNSET if order.client_order_id is None else order.client_order_id,
         maker_taker="maker" if trade.is_maker else "taker",
+        bot_id=order.bot_id or UNSET,
         leg_index=trade.leg_index,
         liquidation_fee=plain(trade.liquidation_fee) if trade.liquidation_fee else UNSET,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from exchange.core.instrument import Leg
 from exchange.core.orders import (
     Collar,
     DeleteReason,
@@ -31,6 +32,11 @@ LABEL = re.compile(r"[A-Za-z0-9<>|_-]{0,64}")
 Number = int | float
 
 
+class LegParams(Struct):
+    instrument_name: str
+    quantity: int
+
+
 class OrderParams(Struct):
     instrument_name: str | None = None
     amount: Number | None = None
@@ -45,7 +51,7 @@ class OrderParams(Struct):
     collar: Collar | None = None
     stp_level: StpLevel = StpLevel.CUSTOMER
     stp_action: StpAction = StpAction.CANCEL_AGGRESSIVE_PARTIAL_FILL
-    legs: list[Any] | None = None
+    legs: list[LegParams] | None = None
 
 
 class InsertParams(OrderParams, kw_only=True):
@@ -111,8 +117,7 @@ def open_orders(session: Session, params: NoParams) -> bytes:
 def _insert(session: Session, params: OrderParams, side: Side) -> bytes:
     assert session.account is not None
     _check_params(params)
-    assert params.instrument_name is not None
-    market = session.context.engine.market(params.instrument_name)
+    engine = session.context.engine
     new = NewOrder(
         account=session.account,
         session_id=session.session_id,
@@ -131,14 +136,16 @@ def _insert(session: Session, params: OrderParams, side: Side) -> bytes:
         stp_action=params.stp_action,
         persistent=not session.cod_timeout_ns,
     )
-    return wire.encode(payloads.order_status(market.insert(new)))
+    if params.legs is not None:
+        legs = [Leg(leg.instrument_name, leg.quantity) for leg in params.legs]
+        return wire.encode(payloads.order_status(engine.combinations.insert(new, legs)))
+    assert params.instrument_name is not None
+    return wire.encode(payloads.order_status(engine.market(params.instrument_name).insert(new)))
 
 
 def _check_params(params: OrderParams) -> None:
-    if params.legs is not None:
-        raise _invalid("legs: combination orders are not offered here")
-    if params.instrument_name is None:
-        raise _invalid("instrument_name is missing")
+    if (params.instrument_name is None) == (params.legs is None):
+        raise _invalid("expected exactly one of instrument_name and legs")
     if params.client_order_id is not None and not 0 <= params.client_order_id <= CLIENT_ORDER_ID_MAX:
         raise _invalid(f"client_order_id {params.client_order_id}, expected 0 to 2^64-1")
     check_label(params.label)
