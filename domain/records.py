@@ -291,6 +291,8 @@ EXPLANATION = RecordType(
             ("fair_price", "the price that the model centres on"),
             ("reservation_price", "fair price shifted by inventory"),
             ("position", "signed, base units"),
+            ("net_delta", "of the underlying over all instruments, base units; NaN when not known"),
+            ("inventory", "what the skew looks at, base units: position, net delta, or a mix"),
             ("sigma", "quote currency per √s, as used"),
             ("arrival_rate", "A, 1/s, as used"),
             ("arrival_decay", "κ, 1/quote currency, as used"),

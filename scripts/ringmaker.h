@@ -266,7 +266,7 @@ _Static_assert(sizeof(struct rm_wish) == 384, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */
 #define RM_EXPLANATION_TYPE_ID 101
-#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x698aaba83cf4b419)
+#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x244dec8905ce4b82)
 struct rm_explanation {
     int64_t sequence;              /* owned by the ring or table; see the layout page */
     int64_t instrument;            /* row of the instruments table */
@@ -292,6 +292,8 @@ struct rm_explanation {
     double fair_price;             /* the price that the model centres on */
     double reservation_price;      /* fair price shifted by inventory */
     double position;               /* signed, base units */
+    double net_delta;              /* of the underlying over all instruments, base units; NaN when not known */
+    double inventory;              /* what the skew looks at, base units: position, net delta, or a mix */
     double sigma;                  /* quote currency per √s, as used */
     double arrival_rate;           /* A, 1/s, as used */
     double arrival_decay;          /* κ, 1/quote currency, as used */
@@ -301,7 +303,7 @@ struct rm_explanation {
     double half_spread;            /* quote currency, after every adjustment */
     double skew_per_unit;          /* quote currency per base unit held */
     double skew;                   /* quote currency, the shift from fair to reservation price */
-    char _reserved[56];
+    char _reserved[40];
 };
 _Static_assert(offsetof(struct rm_explanation, sequence) == 0, "rm_explanation.sequence");
 _Static_assert(offsetof(struct rm_explanation, instrument) == 8, "rm_explanation.instrument");
@@ -327,15 +329,17 @@ _Static_assert(offsetof(struct rm_explanation, micro_price) == 160, "rm_explanat
 _Static_assert(offsetof(struct rm_explanation, fair_price) == 168, "rm_explanation.fair_price");
 _Static_assert(offsetof(struct rm_explanation, reservation_price) == 176, "rm_explanation.reservation_price");
 _Static_assert(offsetof(struct rm_explanation, position) == 184, "rm_explanation.position");
-_Static_assert(offsetof(struct rm_explanation, sigma) == 192, "rm_explanation.sigma");
-_Static_assert(offsetof(struct rm_explanation, arrival_rate) == 200, "rm_explanation.arrival_rate");
-_Static_assert(offsetof(struct rm_explanation, arrival_decay) == 208, "rm_explanation.arrival_decay");
-_Static_assert(offsetof(struct rm_explanation, risk_aversion) == 216, "rm_explanation.risk_aversion");
-_Static_assert(offsetof(struct rm_explanation, half_spread_model) == 224, "rm_explanation.half_spread_model");
-_Static_assert(offsetof(struct rm_explanation, half_spread_fee_floor) == 232, "rm_explanation.half_spread_fee_floor");
-_Static_assert(offsetof(struct rm_explanation, half_spread) == 240, "rm_explanation.half_spread");
-_Static_assert(offsetof(struct rm_explanation, skew_per_unit) == 248, "rm_explanation.skew_per_unit");
-_Static_assert(offsetof(struct rm_explanation, skew) == 256, "rm_explanation.skew");
+_Static_assert(offsetof(struct rm_explanation, net_delta) == 192, "rm_explanation.net_delta");
+_Static_assert(offsetof(struct rm_explanation, inventory) == 200, "rm_explanation.inventory");
+_Static_assert(offsetof(struct rm_explanation, sigma) == 208, "rm_explanation.sigma");
+_Static_assert(offsetof(struct rm_explanation, arrival_rate) == 216, "rm_explanation.arrival_rate");
+_Static_assert(offsetof(struct rm_explanation, arrival_decay) == 224, "rm_explanation.arrival_decay");
+_Static_assert(offsetof(struct rm_explanation, risk_aversion) == 232, "rm_explanation.risk_aversion");
+_Static_assert(offsetof(struct rm_explanation, half_spread_model) == 240, "rm_explanation.half_spread_model");
+_Static_assert(offsetof(struct rm_explanation, half_spread_fee_floor) == 248, "rm_explanation.half_spread_fee_floor");
+_Static_assert(offsetof(struct rm_explanation, half_spread) == 256, "rm_explanation.half_spread");
+_Static_assert(offsetof(struct rm_explanation, skew_per_unit) == 264, "rm_explanation.skew_per_unit");
+_Static_assert(offsetof(struct rm_explanation, skew) == 272, "rm_explanation.skew");
 _Static_assert(sizeof(struct rm_explanation) == 320, "rm_explanation");
 
 /* What happened to one of our orders, written by execution: answers, fills, cancels. */

@@ -51,6 +51,7 @@ class Case:
             "collar_high": 1e9,
         }.items():
             self.limits[name] = value
+        self.net_delta: float | None = None  # None = not known
         self.is_connected = True
         self.alive_time_ns: int | None = None
         self.books = 0
@@ -107,6 +108,7 @@ class Case:
         self.quoter.take_account(words(self.account))
         self.quoter.take_limits(words(self.limits))
         self.quoter.take_feed(self.is_connected, self.now_ns if self.alive_time_ns is None else self.alive_time_ns)
+        self.quoter.take_net_delta(self.net_delta or 0.0, self.net_delta is not None)
         is_written = self.quoter.decide(self.now_ns, self.now_ns)
         return {"is_written": bool(is_written), **self.seen()}
 

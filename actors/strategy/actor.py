@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.strategy.desk import Desk, Shared, load_if_changed
+from actors.strategy.desk import Desk, Shared
+from actors.strategy.portfolio import Portfolio, load_if_changed
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
@@ -69,6 +70,7 @@ class StrategyActor(Actor):
         self._feed = ctx.table_reader("feed")
         self._feed_seen = 0
         shared = self._open_shared()
+        self._portfolio = Portfolio(ctx.table_reader("instruments"), ctx.table_reader("accounts"))
         state_table = ctx.table_writer("strategy_state")
         self._set_values = self._load_set_values()
         self._by_row = [None] * len(ctx.instrument_names)
@@ -95,11 +97,14 @@ class StrategyActor(Actor):
         self._read_trades()
         self._read_fills()
         books = self._read_books()
+        is_portfolio_changed = self._portfolio.refresh()
         for desk, copies in zip(self.desks, self._copies, strict=True):
             if desk.refresh(max(self._books.position - 1, 0)):
                 self._log_instrument(desk)
             if is_feed_changed:
                 desk.quoter.take_feed(self._feed.ints[_IS_CONNECTED] == 1, self._feed.ints[_ALIVE])
+            if is_portfolio_changed:
+                desk.take_net_delta(self._portfolio.net_of(desk.row))
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
@@ -218,6 +223,7 @@ class StrategyActor(Actor):
         return Shared(
             instruments=ctx.table_reader("instruments"),
             book_table=ctx.table_reader("book_table"),
+            tickers=ctx.table_reader("ticker_table"),
             accounts=ctx.table_reader("accounts"),
             limits=ctx.table_reader("limits"),
             wishes=ctx.table_writer("wishes"),

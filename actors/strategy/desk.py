@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from actors.strategy.portfolio import NetDelta, load_if_changed
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import OffReason
 from domain.grid import grid_in, off_in
 from domain.records import BOOK, SHARED_MARKET_DATA, WISH
 from shm.doorbell import Doorbell
-from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
 from trading.quoting.config import QuotingConfig
@@ -38,6 +38,7 @@ class Shared(NamedTuple):
 
     instruments: TableReader
     book_table: TableReader
+    tickers: TableReader
     accounts: TableReader
     limits: TableReader
     wishes: TableWriter
@@ -45,20 +46,6 @@ class Shared(NamedTuple):
     market: TableWriter
     execution: Doorbell
     clock: Clock
-
-
-def load_if_changed(table: TableReader, row: int, seen: int) -> int:
-    """Load a row that was written since sequence `seen`; return its sequence, or `seen` when there is nothing new.
-
-    A row that is being written is news for the next look: its writer may be dead inside it.
-    """
-    sequence = table.sequence(row)
-    if sequence == seen or sequence & 1:
-        return seen
-    try:
-        return table.load(row)
-    except RecordBusyError:
-        return seen
 
 
 class Desk:
@@ -84,6 +71,7 @@ class Desk:
         self._shared = shared
         self._instrument_seen = 0
         self._account_seen = 0
+        self._ticker_seen = 0
         self._limits_seen = 0
         self._decide_due_ns = 0
         self._market_status = -1
@@ -122,11 +110,21 @@ class Desk:
             self._limits_seen = seen
             self.quoter.take_limits(shared.limits.ints)
             self.has_news = True
+        seen = load_if_changed(shared.tickers, self.row, self._ticker_seen)
+        if seen != self._ticker_seen:
+            self._ticker_seen = seen
+            self.quoter.take_ticker(shared.tickers.ints)
+            self.has_news = True
         seen = load_if_changed(shared.instruments, self.row, self._instrument_seen)
         if seen == self._instrument_seen:
             return False
         self._instrument_seen = seen
         return self._take_instrument(books_position)
+
+    def take_net_delta(self, net: NetDelta) -> None:
+        """Take what is held in the underlying over all instruments."""
+        self.quoter.take_net_delta(net.base, net.is_known)
+        self.has_news = True
 
     def take_book(self, words: memoryview, position: int) -> None:
         """Take a book of this instrument; ignored before the instrument is known."""

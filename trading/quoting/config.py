@@ -117,6 +117,14 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     inventory_weight: Annotated[
         float, msgspec.Meta(ge=0, le=100, description="multiplies the model's skew; 0 = no skew")
     ] = 1.0
+    underlying_inventory_weight: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0, le=1,
+            description="what the skew looks at: 0 = the own position, 1 = the net delta of the underlying "
+            "over all instruments, between = a mix",
+        ),
+    ] = 0.0  # fmt: skip
     fee_floor: Annotated[bool, msgspec.Meta(description="keep the half-spread above fee and margin")] = True
     fee_maker_bps: Annotated[
         float, msgspec.Meta(ge=-100, le=100, description="the venue's maker fee, bps of notional; rebates negative")

@@ -100,7 +100,8 @@ def quote(
     ladder["clamp_flags"] = 0
     half_spread, skew = _spread(params, state, ladder, explanation)
     fair = state["micro"] if params["fair_is_micro"] == 1 else state["mid"]
-    shift = -skew * position
+    inventory = _inventory(params, moment, position, explanation)
+    shift = -skew * inventory
     reservation = fair + shift
     explanation["fair_price"] = fair
     explanation["reservation_price"] = reservation
@@ -113,6 +114,17 @@ def quote(
     state["quote_bid_ticks"] = ladder["bid_price_ticks"][0]
     state["quote_ask_ticks"] = ladder["ask_price_ticks"][0]
     _explain_ladder(state, ladder, explanation)
+
+
+@kernel
+def _inventory(params: Record, moment: Record, position: float, explanation: Record) -> float:
+    """Return what the skew looks at, base units: our position, the net delta of the underlying, or a mix."""
+    weight = params["underlying_inventory_weight"]
+    net_delta = moment["net_delta"] if moment["is_net_delta_known"] == 1 else math.nan
+    inventory = position + weight * (net_delta - position) if weight > 0.0 else position
+    explanation["net_delta"] = net_delta
+    explanation["inventory"] = inventory
+    return inventory
 
 
 @kernel
@@ -177,6 +189,8 @@ def _both_sides_off(
     if moment["is_connected"] != 1 or now_ns - moment["alive_time_ns"] > params["book_age_ns_max"]:
         return _BOOK_STALE
     if account["is_known"] != 1:
+        return _POSITION_UNKNOWN
+    if params["underlying_inventory_weight"] > 0.0 and moment["is_net_delta_known"] != 1:
         return _POSITION_UNKNOWN
     if limits["state"] == _HALTED or now_ns - limits["written_time_ns"] > params["limits_age_ns_max"]:
         return _RISK

@@ -87,6 +87,7 @@ def write_params(params: npt.NDArray[np.void], config: QuotingConfig, units: Uni
         "fit_decay_min": config.fit_decay_per_usd_min,
         "fit_decay_max": config.fit_decay_per_usd_max,
         "inventory_weight": config.inventory_weight,
+        "underlying_inventory_weight": config.underlying_inventory_weight,
         "fee_maker": config.fee_maker_bps * _BPS,
         "fee_margin": config.fee_margin_bps * _BPS,
         "half_spread_min": config.half_spread_min_usd,

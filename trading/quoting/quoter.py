@@ -24,6 +24,7 @@ from trading.signals.params import write_signal_params
 _BOOK = words_of("book")
 _ACCOUNT = words_of("account")
 _LIMITS = words_of("limits")
+_TICKER = words_of("ticker")
 _WISH = words_of("wish")
 _EXPLANATION = words_of("explanation")
 _SEQUENCE_WORDS = 1  # of a shared record; it belongs to the ring or table
@@ -40,6 +41,8 @@ _IS_STOPPING = word_of("moment", "is_stopping")
 _INSTRUMENT_OFF = word_of("moment", "instrument_off")
 _IS_CONNECTED = word_of("moment", "is_connected")
 _ALIVE = word_of("moment", "alive_time_ns")
+_IS_NET_DELTA_KNOWN = word_of("moment", "is_net_delta_known")
+_NET_DELTA = word_of("moment", "net_delta")
 _WRITE_NOW = word_of("moment", "write_now")
 _IS_USABLE = word_of("state", "is_book_usable")
 _CANDLES = word_of("signals", "candles")
@@ -134,6 +137,15 @@ class Quoter:
     def take_limits(self, words: memoryview) -> None:
         """Take a LIMITS record (its int64 words)."""
         self.ints[_LIMITS] = words
+
+    def take_ticker(self, words: memoryview) -> None:
+        """Take a TICKER record (its int64 words): mark, index, funding. NaN where the venue sent nothing."""
+        self.ints[_TICKER] = words
+
+    def take_net_delta(self, net_delta: float, is_known: bool) -> None:
+        """Take the net delta of the underlying over all instruments, base units."""
+        self.floats[_NET_DELTA] = net_delta
+        self.ints[_IS_NET_DELTA_KNOWN] = is_known
 
     def take_feed(self, is_connected: bool, alive_time_ns: int) -> None:
         """Take the feed's sign of life, monotonic ns."""

@@ -3,19 +3,19 @@
 A quoter owns one QUOTER record, which holds all roles side by side, so that a call hands over a single array
 (0.3 µs from Python; an array for each role 1.9)::
 
-    params | signal_params | state | signals | moment | book | account | limits | ladder | wish | explanation
+    params | signal_params | state | signals | moment | book | ticker | account | limits | ladder | wish | explanation
 
 `params` and `signal_params` come from the configuration and the instrument; `state` and `signals` are all that
 kernels remember from call to call, and are kept over a restart; `moment` is what the caller knows of the present;
-`book`, `account`, `limits`, `wish` and `explanation` have the layout of the shared records of the same name, so
-that they are copied without a look inside.
+`book`, `ticker`, `account`, `limits`, `wish` and `explanation` have the layout of the shared records of the same
+name, so that they are copied without a look inside.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, WISH
+from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, TICKER, WISH
 from trading.quoting.config import FIT_DEPTHS_MAX
 from trading.signals.records import SIGNAL_PARAMS, SIGNALS
 from trading.words import WORD_BYTES, Words, floats, ints, role
@@ -75,6 +75,7 @@ PARAMS = role(
             "fit_decay_min",
             "fit_decay_max",
             "inventory_weight",
+            "underlying_inventory_weight",
             "fee_maker",  # fraction of notional
             "fee_margin",  # fraction of notional, for a round trip
             "half_spread_min",  # $
@@ -134,21 +135,25 @@ STATE = role(
 )
 
 MOMENT = role(
-    ints(
-        "now_ns",
-        "realtime_ns",
-        "instrument",
-        "strategy_epoch",
-        "book_position",
-        "trade_position",
-        "params_hash",
-        "is_paused",
-        "is_stopping",
-        "instrument_off",  # an OffReason: the venue removed or changed the instrument; 0 = it did not
-        "is_connected",  # the feed is subscribed
-        "alive_time_ns",  # last sign of life of the feed, monotonic
-        "write_now",  # 1 = write the wish even when it has not changed
-    )
+    [
+        *ints(
+            "now_ns",
+            "realtime_ns",
+            "instrument",
+            "strategy_epoch",
+            "book_position",
+            "trade_position",
+            "params_hash",
+            "is_paused",
+            "is_stopping",
+            "instrument_off",  # an OffReason: the venue removed or changed the instrument; 0 = it did not
+            "is_connected",  # the feed is subscribed
+            "alive_time_ns",  # last sign of life of the feed, monotonic
+            "write_now",  # 1 = write the wish even when it has not changed
+            "is_net_delta_known",  # 1 = the venue has confirmed every position that counts for it
+        ),
+        *floats("net_delta"),  # of the underlying over all instruments, base units
+    ]
 )
 
 LADDER = role(
@@ -168,6 +173,7 @@ ROLES: dict[str, np.dtype[np.void]] = {
     "signals": SIGNALS,
     "moment": MOMENT,
     "book": BOOK.dtype,
+    "ticker": TICKER.dtype,
     "account": ACCOUNT.dtype,
     "limits": LIMITS.dtype,
     "ladder": LADDER,

@@ -44,6 +44,14 @@ def long(config: QuotingConfig) -> View:
     return quote(config, position_lots=2000)
 
 
+def hedged(config: QuotingConfig) -> View:
+    """Long here, and as short elsewhere."""
+    case = Case(config)
+    case.hold(2000)
+    case.net_delta = 0.0
+    return case.quote()
+
+
 def moving(config: QuotingConfig) -> View:
     """The mid jumps up and down by $10, an uneven number of times in each second, and rests at last."""
     case = Case(config, FINE)
@@ -137,6 +145,7 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "fit_decay_per_usd_min": (FIT, 0.001, 50.0, trading),
     "fit_decay_per_usd_max": (FIT, 100.0, 0.002, trading),
     "inventory_weight": (BARE, 1.0, 0.0, long),
+    "underlying_inventory_weight": (BARE, 0.0, 0.5, hedged),
     "fee_floor": (BARE, False, True, flat),
     "fee_maker_bps": (FEES, 1.0, 2.0, flat),
     "fee_margin_bps": (FEES, 0.0, 1.0, flat),
