@@ -579,6 +579,25 @@ def test_an_order_without_answer_costs_the_connection(exchange: Exchange, tmp_pa
     _run(_with_peer(peer, exchange, tmp_path, config, test))
 
 
+def test_a_question_without_answer_costs_the_connection(exchange: Exchange, tmp_path: Path):
+    # Given a venue that still answers pings, and has let go of the session behind them
+    async def peer(socket: ServerConnection) -> None:
+        async for frame in socket:
+            request = json.loads(frame)
+            if request["method"] != "private/open_orders":
+                await socket.send(json.dumps({"id": request["id"], "result": _honest_answer(request)}))
+
+    async def test(desk: Desk) -> None:
+        await desk.gateway.wait_ready(DEADLINE_S)
+        with pytest.raises(ConnectivityError, match="no answer to private/open_orders"):
+            await desk.gateway.open_orders()
+        await _until(lambda: "disconnected" in desk.heard.events, "the dead session is left")
+        await _until(lambda: desk.gateway.is_ready, "the reconnect")
+
+    config = VenueConfig(request_timeout_ms=200, backoff_ms_min=10)
+    _run(_with_peer(peer, exchange, tmp_path, config, test))
+
+
 def test_a_planned_close_is_followed_by_a_new_connection(exchange: Exchange, tmp_path: Path):
     connections = 0
 

@@ -1,7 +1,8 @@
 """The private connection: orders out, reports in. One instance is one account on one connection at a time.
 
-Order requests are written at once and their answers go to the listener; an answer that does not come in time
-is a lost connection, for the order's state is then unknown and only a new start from the venue's truth helps.
+Order requests are written at once and their answers go to the listener. An answer that does not come in time is
+a lost connection, whatever was asked: the state is then unknown, pongs do not say that the session behind the
+socket lives, and only a new start from the venue's truth helps.
 """
 
 from __future__ import annotations
@@ -129,10 +130,9 @@ class ThalexOrderGateway(AccountRequests):
 
     def _on_overdue(self, pending: Pending) -> None:
         text = f"no answer to {pending.method} within {self._config.request_timeout_ms} ms"
+        self._connection.drop(text)
         future = pending.context
-        if future is None:
-            self._connection.drop(text)
-        elif not future.done():
+        if future is not None and not future.done():
             future.set_exception(ConnectivityError(text))
 
     # ---- orders --------------------------------------------------------------------------------------
@@ -195,7 +195,9 @@ class ThalexOrderGateway(AccountRequests):
             async with asyncio.timeout(self._config.request_timeout_ms / 1000):
                 return await future
         except TimeoutError:
-            raise ConnectivityError(f"no answer to {method} within {self._config.request_timeout_ms} ms") from None
+            text = f"no answer to {method} within {self._config.request_timeout_ms} ms"
+            self._connection.drop(text)  # pongs prove nothing: the session behind the socket may be gone
+            raise ConnectivityError(text) from None
         finally:
             session.requests.forget(pending)
 
