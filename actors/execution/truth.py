@@ -273,6 +273,8 @@ class Truth:
         if manager.missing(manager.shown_by(reports), asked_ns) or manager.has_fill_gap():
             await self.fetch_trades()
         now_ns = self._clock.monotonic_ns()
+        for order in manager.in_doubt():  # what it turns out to be may not be what is wanted
+            self._books.desk_of(order).is_dirty = True
         result = manager.apply_open_orders(reports, asked_ns, now_ns)
         self._books.take_changes(result.changes, now_ns)
         self._books.publish_accounts(now_ns)

@@ -169,3 +169,20 @@ def test_a_stop_or_halt_ends_a_flattening_that_would_place_orders_after_it(run: 
         await bench.run_until(flattening.done, "the flattening ends")
 
     run(scenario, ExecutionConfig(flatten_passive_s=3.0, flatten_timeout_s=5.0))
+
+
+def test_a_cancel_that_the_venue_refuses_is_sent_again_once_the_order_is_known_to_stand(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        # If the bid is switched off and its cancel is refused for a moment
+        bench.wish([], ASKS, bid_off=1)
+        bench.work()
+        bench.pump(refuse=True)
+        # I expect the venue to be asked, and the bid to go without a word from strategy
+        await bench.settle(20)
+        assert bench.gateway.kinds().count("cancel") == 2
+        assert bench.resting(Side.BUY) == []
+
+    run(scenario)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from domain.clock import NS_PER_MS
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.instrument import Instrument
@@ -19,6 +20,7 @@ from trading.orders.shelf import OrderShelf
 from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_state
 from trading.orders.triggers import CODE_ORDER_NOT_FOUND, RequestKind, terms_of, trigger_of, trigger_of_rejection
 
+MOVED_BACK_NS = 500 * NS_PER_MS  # pause before a price that would have crossed is tried again
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
 HALF = 2
 
@@ -88,7 +90,11 @@ class OrderManager:
 
     def has_doubt(self) -> bool:
         """Whether a query is due: an order is UNKNOWN, or a fill is missing."""
-        return self.has_fill_gap() or any(o.state is OrderState.UNKNOWN for o in self.all_live())
+        return self.has_fill_gap() or bool(self.in_doubt())
+
+    def in_doubt(self) -> list[Order]:
+        """Return the orders whose state only the venue can tell."""
+        return [order for order in self.all_live() if order.state is OrderState.UNKNOWN]
 
     def has_fill_gap(self) -> bool:
         """Whether the venue says more is filled of some order than the fills that were seen."""
@@ -104,6 +110,7 @@ class OrderManager:
     def amend_sent(self, order: Order, terms: Terms, wish_id: int, now_ns: int) -> None:
         self._move(order, OrderTrigger.AMEND_SENT)
         order.target = terms
+        order.moved_from_ticks = None
         order.wish_id = wish_id
         self._stamp_sent(order, now_ns)
 
@@ -161,6 +168,17 @@ class OrderManager:
         for order in expired:
             self.doubt(order, now_ns)
         return expired
+
+    def release_moved(self, now_ns: int) -> list[Order]:
+        """Return the orders that the venue moved back long enough ago to be wanted where they were sent."""
+        released = [
+            order
+            for order in self.all_live()
+            if order.moved_from_ticks is not None and now_ns - order.changed_time_ns >= MOVED_BACK_NS
+        ]
+        for order in released:
+            order.moved_from_ticks = None
+        return released
 
     def disconnect(self, now_ns: int) -> None:
         """The connection is gone: every live order is UNKNOWN until the venue is asked again."""
@@ -225,6 +243,9 @@ class OrderManager:
         stamp_ns = report.close_time_ns or report.create_time_ns
         was_confirmed = order.venue_order_id != ""
         was_closed = not order.is_live
+        wanted_ticks = order.price_ticks if order.target is None else order.target[0]
+        if trigger is OrderTrigger.CONFIRMED and terms[0] != wanted_ticks:
+            order.moved_from_ticks = wanted_ticks
         if not was_confirmed:
             self._shelf.name(order, report.venue_order_id)
             order.adopt(terms)

@@ -29,6 +29,7 @@ class Order:
         sent_time_ns: monotonic, when the last message of ours left.
         changed_time_ns: monotonic, last message sent or heard about it.
         wish_id: the wish that led to the last message; 0 when none did.
+        moved_from_ticks: price at which it would have crossed, when the venue moved it back; None = it did not.
         is_quote: part of a mass quote: the venue never hears our number of it.
     """
 
@@ -45,6 +46,7 @@ class Order:
         "is_quote",
         "is_reduce_only",
         "left_behind",
+        "moved_from_ticks",
         "price_ticks",
         "sent_time_ns",
         "side",
@@ -90,6 +92,7 @@ class Order:
         self.sent_time_ns = 0
         self.changed_time_ns = 0
         self.absences = 0
+        self.moved_from_ticks: int | None = None
         self.left_behind: deque[Terms] = deque(maxlen=LEFT_BEHIND_MAX)
         self.fill_keys: set[tuple[str, str, int]] = set()
 
