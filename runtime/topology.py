@@ -82,7 +82,8 @@ ACTORS: tuple[ActorSpec, ...] = (
         ("wish", "gate", "send", "tick_to_order", "throttle_wait", "answer"),
         (
             "wishes", "wishes_stale", "inserted", "amended", "cancelled", "rejected", "denied", "fills",
-            "duplicate_fills", "throttled", "unknown_outcomes", "audits", "strangers", "reconnects",
+            "duplicate_fills", "mass_quotes", "mm_protections", "throttled", "unknown_outcomes", "audits", "strangers",
+            "reconnects",
             *BAD_FRAMES,
         ),
     ),

@@ -23,9 +23,10 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from shm.record import TableReader, TableWriter
 from shm.ring import RingReader, RingWriter
 from shm.segment import create_segment, open_segment
+from tests.model_quotes import ModelQuotes, without_our_number
 from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from trading.orders.config import ExecutionConfig
-from venues.gateway import NewOrder
+from venues.gateway import MassQuote, NewOrder
 
 SESSION = "bench"
 LABEL = "rm-bench"
@@ -74,12 +75,14 @@ class FakeGateway:
 
     def __init__(self, clock: SimClock) -> None:
         self.venue = ModelVenue()
+        self.quotes = ModelQuotes(self.venue)
         self.clock = clock
         self.is_ready = True
         self.message_rate = 50
         self.sent: list[tuple[Any, ...]] = []
         self.history_lag = 0  # newest trades that the history does not show yet
         self.kept_alive_ns = 0
+        self.protection_error: VenueError | None = None
         self.start_position = Decimal(0)
         self.listed = {INSTRUMENT.name: INSTRUMENT}
 
@@ -122,9 +125,39 @@ class FakeGateway:
                 self.venue.cancel_by_itself(order)
         return self.clock.monotonic_ns()
 
+    # ---- mass quotes ---------------------------------------------------------------------------------
+
+    def product(self, instrument: Instrument) -> str:
+        return "F" + instrument.underlying
+
+    def mass_quote(self, quote: MassQuote) -> int:
+        self._need_connection()
+        self.sent.append(("mass_quote", quote))
+        self.quotes.inbox.append(quote)
+        return self.clock.monotonic_ns()
+
+    def cancel_mass_quotes(self, product: str) -> int:
+        self._need_connection()
+        self.sent.append(("cancel_mass_quotes", product))
+        while self.quotes.inbox:
+            self.quotes.take(self.quotes.inbox.popleft())
+        self.quotes.cancel_all()
+        return self.clock.monotonic_ns()
+
+    async def set_protection(self, product: str, trade_size: Decimal, quote_size: Decimal) -> None:
+        self._need_connection()
+        self.sent.append(("set_protection", product, trade_size, quote_size))
+        if self.protection_error is not None:
+            raise self.protection_error
+        self.quotes.is_protected = True
+
+    # --------------------------------------------------------------------------------------------------
+
     async def cancel_session(self) -> None:
         self._need_connection()
         self.sent.append(("cancel_session",))
+        self.quotes.inbox.clear()
+        self.quotes.is_protected = False
         while self.venue.inbox:
             self.venue.take_request(refuse=False)
         for order in [order for order in self.venue.open if order.label == LABEL]:
@@ -137,7 +170,7 @@ class FakeGateway:
 
     async def open_orders(self) -> list[OrderReport]:
         self._need_connection()
-        return self.venue.open_orders()
+        return [without_our_number(report) for report in self.venue.open_orders()]
 
     async def positions(self) -> list[PositionReport]:
         self._need_connection()
@@ -225,12 +258,16 @@ class Bench:
 
     def restart_core(self) -> None:
         """As after a kill of the process: the venue has cancelled the session's orders."""
+        self.gateway.quotes.inbox.clear()
+        self.gateway.quotes.is_protected = False
         self.venue.disconnect(taken=0)
         self.epoch += 1
         self.core = self._new_core()
 
     def disconnect(self, taken: int = 0) -> None:
         self.gateway.is_ready = False
+        self.gateway.quotes.inbox.clear()
+        self.gateway.quotes.is_protected = False
         self.venue.disconnect(taken)
         self.core.on_disconnected("test")
 
@@ -294,13 +331,24 @@ class Bench:
         """Let the venue take what was sent and hear what it says."""
         while self.venue.inbox:
             self.venue.take_request(refuse=refuse)
+        answers = []
+        while self.gateway.quotes.inbox:
+            quote = self.gateway.quotes.inbox.popleft()
+            answers.append((quote.quote_id, self.gateway.quotes.take(quote)))
+        self.hear()
+        for quote_id, failures in answers:
+            assert self.core.mass_quotes is not None
+            self.core.mass_quotes.on_quoted(quote_id, failures)
+
+    def hear(self) -> None:
+        """Tell what the venue says."""
         while self.venue.outbox:
             message = self.venue.outbox.pop(0)
             if isinstance(message, Rejection):
                 kind: Any = message.kind
                 self.core.on_rejected(kind, message.client_order_id, message.error)
             else:
-                self.core.on_orders([message])
+                self.core.on_orders([without_our_number(message)])
 
     # ---- what can be seen ----------------------------------------------------------------------------
 
@@ -357,7 +405,9 @@ class Bench:
             lambda: None,
         )
         told = read_told_fills(RingReader(open_segment(self.names["order_events"]), "oldest"))
-        return ExecutionCore(self.config, ports, self.gateway, {INSTRUMENT.name: INSTRUMENT}, told=told)
+        return ExecutionCore(
+            self.config, ports, self.gateway, {INSTRUMENT.name: INSTRUMENT}, quote_gateway=self.gateway, told=told
+        )
 
     def check_tasks(self) -> None:
         """Raise what a task died of, as the runtime would."""

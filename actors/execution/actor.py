@@ -24,7 +24,7 @@ from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, 
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import InstrumentConfig
 from venues.config import venue_url
-from venues.gateway import OrderGateway, RequestKind
+from venues.gateway import ProtectionReport, QuoteFailure, RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 WATCHED = ("market_data", "risk")
@@ -59,13 +59,14 @@ class ExecutionActor(Actor):
         self._gateway = self.open_gateway()
         self._gateway.start()
 
-    def open_gateway(self) -> OrderGateway:
+    def open_gateway(self) -> ThalexOrderGateway:
         """Return the connection that carries our orders."""
         ctx = self.ctx
         url = venue_url(ctx.config.venue, os.environ)
         return ThalexOrderGateway(
-            ctx.config.venue, url, ctx.credentials, ctx.state_dir, self, ctx.clock, ctx.log, ctx.spawn
-        )
+            ctx.config.venue, url, ctx.credentials, ctx.state_dir, self, ctx.clock, ctx.log, ctx.spawn,
+            quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
+        )  # fmt: skip
 
     def do_work(self, now_ns: int) -> int:
         """Quote what is new; called after every doorbell and at least every `poll_interval_s`."""
@@ -114,6 +115,18 @@ class ExecutionActor(Actor):
         if self._core is not None:
             self._core.on_rejected(kind, client_order_id, error)
 
+    def on_quoted(self, quote_id: int, failures: list[QuoteFailure]) -> None:
+        if self._core is not None and self._core.mass_quotes is not None:
+            self._core.mass_quotes.on_quoted(quote_id, failures)
+
+    def on_quote_rejected(self, quote_id: int, error: VenueError) -> None:
+        if self._core is not None and self._core.mass_quotes is not None:
+            self._core.mass_quotes.on_quote_rejected(quote_id, error)
+
+    def on_protection(self, reports: list[ProtectionReport]) -> None:
+        if self._core is not None and self._core.mass_quotes is not None:
+            self._core.mass_quotes.on_protection(reports)
+
     def on_trades(self, trades: list[TradeReport]) -> None:
         if self._core is not None:
             self._core.on_trades(trades)
@@ -152,7 +165,7 @@ class ExecutionActor(Actor):
                     instruments,
                     instruments_of_session(self._ports.shared.instruments, self.ctx.instrument_names),
                 ),
-                told=self._told, on_recovered=self._on_recovered,
+                quote_gateway=self._gateway, told=self._told, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
             self.ctx.spawn(core.keep_journal(JOURNAL_INTERVAL_S), "journal")

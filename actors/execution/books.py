@@ -192,7 +192,9 @@ class AccountBooks:
     # ---- inside ----------------------------------------------------------------------------------------
 
     def _order_of(self, report: OrderReport) -> Order | None:
-        return None if report.client_order_id is None else self.manager.get(report.client_order_id)
+        if report.client_order_id is None:
+            return self.manager.get_by_venue(report.venue_order_id)
+        return self.manager.get(report.client_order_id)
 
     def _count_duplicates(self, report: OrderReport) -> None:
         """Count fills that the venue tells again (in an answer, a snapshot, or after the history)."""

@@ -15,10 +15,11 @@ from actors.execution.desk import Desk
 from actors.execution.ending import Ending
 from actors.execution.grids import Grids
 from actors.execution.journal import Journal
+from actors.execution.mass_quotes import MassQuotes
 from actors.execution.order_quotes import OrderQuotes
 from actors.execution.permission import Permission
 from actors.execution.ports import Ports
-from actors.execution.quotes import QuoteSender
+from actors.execution.quotes import QuoteParts, QuoteSender
 from actors.execution.report import build_report
 from actors.execution.session_state import load_session_state, replace_file
 from actors.execution.truth import Truth
@@ -36,7 +37,7 @@ from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
 from trading.orders.triggers import RequestKind
 from trading.risk import gate
-from venues.gateway import OrderGateway
+from venues.gateway import OrderGateway, QuoteGateway
 
 CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
@@ -64,6 +65,7 @@ class ExecutionCore:
         gateway: OrderGateway,
         instruments: Mapping[str, Instrument],
         *,
+        quote_gateway: QuoteGateway | None = None,
         told: ToldFills | None = None,
         on_recovered: Any = lambda: None,
     ) -> None:
@@ -84,13 +86,19 @@ class ExecutionCore:
                 desk.quoted_time.resume(ports.shared.accounts.ints)
         self.journal = Journal(ports.run_dir / "journal.jsonl")
         self.watch = Watch(ports.shared.heartbeats, config.suspect_ms * NS_PER_MS)
-        manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS)
+        quote_label = self.label if config.mode == "mass_quotes" else ""
+        manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS, quote_label)
         ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
         self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
         permission = Permission(ports.shared.limits, self.watch, config.wish_age_max_ms * NS_PER_MS)
-        self.quotes: QuoteSender = OrderQuotes(
+        parts = QuoteParts(
             config, ports, gateway, manager, permission, self.journal, self.new_order_id, self.label, self._on_denied
         )
+        self.mass_quotes: MassQuotes | None = None
+        if config.mode == "mass_quotes":
+            assert quote_gateway is not None, "mass quotes need a gateway that has them"
+            self.mass_quotes = MassQuotes(parts, ports, quote_gateway, self._on_quote_rejected)
+        self.quotes: QuoteSender = self.mass_quotes or OrderQuotes(parts)
         self.quotes.desks = list(self.desks.values())
         self.grids = Grids(ports.shared.instruments, self.quotes.desks, ports.log)
         state = load_session_state(ports.run_dir)
@@ -115,6 +123,9 @@ class ExecutionCore:
             if messages:
                 sent += messages
                 self._after_sending(desk)
+        for desk in self.quotes.finish(now_ns):
+            sent += 1
+            self._after_sending(desk)
         if now_ns >= self._expire_due_ns:
             self._expire_due_ns = now_ns + EXPIRE_INTERVAL_NS
             self._look_after(now_ns)
@@ -131,6 +142,9 @@ class ExecutionCore:
             for order in expired:
                 self.books.desk_of(order).is_dirty = True
             self._log.warning("no answer in time: the venue is asked", orders=[repr(order) for order in expired])
+        for order in self.books.manager.release_moved(now_ns):
+            self.books.desk_of(order).is_dirty = True
+        self.quotes.look_after(now_ns)
         self.truth.look(now_ns)
         if now_ns >= self._accounts_due_ns:
             self._accounts_due_ns = now_ns + ACCOUNTS_INTERVAL_NS
@@ -174,6 +188,7 @@ class ExecutionCore:
         now_ns = self._clock.monotonic_ns()
         self._log.warning("venue connection lost: every order's state is unknown", reason=reason)
         self.truth.on_disconnected()
+        self.quotes.on_disconnected()
         self.books.manager.disconnect(now_ns)
         self._ports.measures.counts.add("reconnects")
         self.books.set_known(False, now_ns)
@@ -183,13 +198,14 @@ class ExecutionCore:
         has_fills = False
         for report in reports:
             has_fills |= bool(report.fills)
-            if report.instrument_name not in self.desks:
+            desk = self.desks.get(report.instrument_name)
+            if desk is None:
                 continue
             is_tracked = self.books.take_report(report, now_ns)
             if not is_tracked and not report.status.is_closed and report.label == self.label:
-                self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
-                with suppress(ConnectivityError):  # the connection is closing: recovery cancels it
-                    self._gateway.cancel_order(report.venue_order_id)
+                is_tracked = self._take_untracked(report, desk, now_ns)
+            if report.status.is_closed:
+                self.quotes.note_closed(report, desk)
             if is_tracked and report.change_reason == "insert" and not report.status.is_closed:
                 self.quotes.breaker.on_accepted()
         if self.quotes.throttle is not None:
@@ -197,6 +213,17 @@ class ExecutionCore:
         if has_fills:
             self.truth.note_difference(now_ns)
         self._ports.work_soon()
+
+    def _take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
+        if self.quotes.take_untracked(report, desk, now_ns):
+            return self.books.take_report(report, now_ns)
+        self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
+        with suppress(ConnectivityError):  # the connection is closing: recovery cancels it
+            self._gateway.cancel_order(report.venue_order_id)
+        return False
+
+    def _on_quote_rejected(self, client_order_id: int, error: VenueError) -> None:
+        self.on_rejected("insert", client_order_id, error)
 
     def on_rejected(self, kind: RequestKind, client_order_id: int, error: VenueError) -> None:
         now_ns = self._clock.monotonic_ns()

@@ -95,6 +95,7 @@ class Desk:
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
         blocked_by: why nothing is wanted just now; empty = the wish is.
         held_by: why the instrument itself may not be quoted; empty = it may.
+        room_lots: what the limits left for bids and for asks, all that rests included, when `bounded` was last asked.
         bounds_seen: the limits that the resting orders obey.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
@@ -119,6 +120,7 @@ class Desk:
         self.bounds_seen: tuple[int, ...] = ()
         self.quoted_time = QuotedTime()
         self.is_allowed = (True, True)
+        self.room_lots = (0, 0)
         self.exposure = Exposure(
             tick_size=float(instrument.tick_size),
             base_per_lot=float(instrument.lot_size * instrument.contract_multiplier),
@@ -159,14 +161,15 @@ class Desk:
         reach_lots = 0 if state == _REDUCING else ints[_POSITION_MAX]
         buy_room = reach_lots - high_lots
         sell_room = reach_lots + low_lots
+        self.room_lots = (buy_room, sell_room)
         lots_min, lots_max = self.instrument.order_lots_min, ints[_ORDER_MAX]
         self.is_allowed = (
             wish.is_quoted[0] and buy_room >= lots_min,
             wish.is_quoted[1] and sell_room >= lots_min,
         )
         return (
-            _trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max),
-            _trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max),
+            trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max),
+            trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max),
         )
 
     # ---- our orders ------------------------------------------------------------------------------------
@@ -183,6 +186,8 @@ class Desk:
             hold = _LEAVING if order.is_operator else _HOLDS[order.state]
             terms = order.terms if order.target is None else order.target
             aggressive_ticks = order.aggressive_price_ticks
+            if order.moved_from_ticks is not None:
+                terms = (order.moved_from_ticks, terms[1])
             live = LiveOrder(order.client_order_id, *terms, order.filled_lots, aggressive_ticks, hold)
             exposed_lots = order.exposed_lots
             count += 1
@@ -249,7 +254,7 @@ def disown_accounts(table: TableWriter) -> None:
             table.publish(row)
 
 
-def _trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -> list[Level]:
+def trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -> list[Level]:
     """Return the levels that fit into `room_lots`, best first, none larger than `lots_max`."""
     kept: list[Level] = []
     for price_ticks, size_lots in ladder:

@@ -69,6 +69,7 @@ class Ending:
         now_ns = self._clock.monotonic_ns()
         sent = 0
         try:
+            sent += self._quotes.pull_all(now_ns)
             for order in self._books.manager.all_live():
                 if order.state in _CANCELLABLE and self._gateway.is_ready:
                     sent += self._quotes.cancel(order, self._books.desk_of(order), now_ns)
@@ -89,6 +90,7 @@ class Ending:
                 async with asyncio.timeout(max(deadline_ns - self._clock.monotonic_ns(), 0) / NS_PER_S):
                     if is_first:
                         await self._gateway.cancel_session()
+                        self._quotes.session_cancelled()
                         is_first = False
                     shown = await self._truth.cancel_ours()
                 empty_lists = 0 if shown else empty_lists + 1

@@ -10,6 +10,7 @@ from actors.execution.quotes import QuoteSender
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
 from domain.order import Side
+from domain.reports import OrderReport
 from trading.orders.order import Order
 from trading.orders.reconcile import Step, StepKind, reconcile
 from trading.orders.throttle import Throttle
@@ -171,3 +172,13 @@ class OrderQuotes(QuoteSender):
         order = self._manager.get(client_order_id)
         assert order is not None, f"order {client_order_id} is not in the book"
         return self.cancel(order, desk, now_ns)
+
+    # ---- nothing outlives a message here ---------------------------------------------------------------
+
+    def look_after(self, now_ns: int) -> None: ...
+
+    def session_cancelled(self) -> None: ...
+
+    def on_disconnected(self) -> None: ...
+
+    def note_closed(self, report: OrderReport, desk: Desk) -> None: ...

@@ -6,7 +6,8 @@ It does nothing that can be done later. How a wish becomes messages is a subclas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import Journal
@@ -14,6 +15,7 @@ from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permissi
 from actors.execution.ports import Ports
 from domain.errors import ConnectivityError
 from domain.records import LIMITS
+from domain.reports import OrderReport
 from shm.errors import RecordBusyError
 from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig
@@ -30,6 +32,25 @@ REFUSALS_KEPT_MAX = 64
 Denied = Callable[[Desk, Step, gate.Refused], None]
 
 
+class QuoteParts(NamedTuple):
+    """What every way of quoting is made of.
+
+    Attributes:
+        next_order_id: gives a client order id, unique over restarts.
+        label: marks our orders at the venue.
+    """
+
+    config: ExecutionConfig
+    ports: Ports
+    gateway: OrderGateway
+    manager: OrderManager
+    permission: Permission
+    journal: Journal
+    next_order_id: Callable[[], int]
+    label: str
+    on_denied: Denied
+
+
 class QuoteSender(ABC):
     """Brings the venue to the wishes.
 
@@ -39,31 +60,20 @@ class QuoteSender(ABC):
         breaker: pauses new orders that the venue refuses one after the other.
     """
 
-    def __init__(
-        self,
-        config: ExecutionConfig,
-        ports: Ports,
-        gateway: OrderGateway,
-        manager: OrderManager,
-        permission: Permission,
-        journal: Journal,
-        next_order_id: Callable[[], int],
-        label: str,
-        on_denied: Denied,
-    ) -> None:
-        self._config = config
-        self._clock = ports.clock
-        self._shared = ports.shared
-        self._measures = ports.measures
-        self._gateway = gateway
-        self._manager = manager
-        self._journal = journal
-        self.next_order_id = next_order_id
-        self._label = label
-        self._on_denied = on_denied
-        self.permission = permission
-        self.holds = permission.holds
-        self._size_tolerance_permille = round(config.size_tolerance_ratio * 1000)
+    def __init__(self, parts: QuoteParts) -> None:
+        self._config = parts.config
+        self._clock = parts.ports.clock
+        self._shared = parts.ports.shared
+        self._measures = parts.ports.measures
+        self._gateway = parts.gateway
+        self._manager = parts.manager
+        self._journal = parts.journal
+        self.next_order_id = parts.next_order_id
+        self._label = parts.label
+        self._on_denied = parts.on_denied
+        self.permission = parts.permission
+        self.holds = parts.permission.holds
+        self._size_tolerance_permille = round(parts.config.size_tolerance_ratio * 1000)
         self.throttle: Throttle | None = None
         self.breaker = Breaker()
         self.desks: list[Desk] = []
@@ -91,6 +101,40 @@ class QuoteSender(ABC):
     @abstractmethod
     def _bring(self, desk: Desk, source_time_ns: int, now_ns: int) -> int:
         """Reconcile and send; return messages sent. `source_time_ns` is the tick that caused it; 0 when none did."""
+
+    def finish(self, now_ns: int) -> Sequence[Desk]:
+        """Send what the instruments looked at need together; return those whose orders changed."""
+        return ()
+
+    @abstractmethod
+    def look_after(self, now_ns: int) -> None:
+        """Do what has a time; called every few milliseconds."""
+
+    # ---- what else becomes of quotes -----------------------------------------------------------------
+
+    def pull_all(self, now_ns: int) -> int:
+        """Take back what one message can take back; return messages sent. Other orders are cancelled one by one."""
+        return 0
+
+    @abstractmethod
+    def session_cancelled(self) -> None:
+        """The venue was told to cancel all orders of the session."""
+
+    @abstractmethod
+    def on_disconnected(self) -> None:
+        """What was under way in the lost session is void."""
+
+    def take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
+        """Take an open order of ours into the book that is not in it; False = it is to be cancelled."""
+        return False
+
+    @abstractmethod
+    def note_closed(self, report: OrderReport, desk: Desk) -> None:
+        """The venue has closed an order of ours."""
+
+    def troubles(self, now_ns: int) -> list[str]:
+        """Return what keeps quotes back beside permission, for the status."""
+        return ["inserts pause: the venue refused too many"] if self.breaker.is_open else []
 
     def _read_wish(self, desk: Desk) -> bool:
         """Read a wish that is newer than the last; return whether it says anything else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,9 +11,38 @@ from msgspec import Meta
 LABEL_PATTERN = re.compile(r"[A-Za-z0-9<>|_-]{1,64}")  # what the venue takes as an order's label
 
 
+class MassQuoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[execution.mass_quotes]: market-maker protection of each product, with `mode = "mass_quotes"` alone."""
+
+    protection_trade_base: Annotated[
+        float, Meta(gt=0, description="so much traded on quotes makes the venue take all quotes of the product back")
+    ] = 0.1
+    protection_quote_base: Annotated[
+        float, Meta(gt=0, description="largest size of one quote that the venue takes; at least the trade amount")
+    ] = 0.1
+    protection_window_ms: Annotated[
+        int, Meta(ge=0, le=86_400_000, description="the amounts are filled up again so long after use; 0 = never")
+    ] = 5000
+    cooldown_ms: Annotated[
+        int, Meta(ge=0, le=3_600_000, description="pause before quoting anew after the venue has taken the quotes back")
+    ] = 1000
+
+    def __post_init__(self) -> None:
+        if self.protection_quote_base < self.protection_trade_base:
+            raise ValueError(
+                f"protection_quote_base ({self.protection_quote_base}) must not be below protection_trade_base "
+                f"({self.protection_trade_base}): the venue refuses it"
+            )
+
+
 class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[execution]: order handling. Defaults suit a venue that takes 10 to 50 messages a second."""
 
+    mode: Annotated[
+        Literal["orders", "mass_quotes"],
+        Meta(description="one order a level, or one message for all levels: the venue must have enabled the account"),
+    ] = "orders"
+    mass_quotes: MassQuoteConfig = MassQuoteConfig()
     label: Annotated[str, Meta(max_length=64, description="marks our orders at the venue; empty = rm-<session>")] = ""
     post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back")] = True
     amend_threshold_ticks: Annotated[

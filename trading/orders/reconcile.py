@@ -33,7 +33,8 @@ class LiveOrder(NamedTuple):
     """A live order as reconciling sees it.
 
     Attributes:
-        price_ticks: where it rests, or is on its way to.
+        price_ticks: where it rests, or is on its way to; of a post-only order that the venue moved back, where it
+            was wanted, so that it is not sent there again at once.
         size_lots: total size, in the same sense.
         aggressive_price_ticks: price nearest to the other side at which it may rest.
     """
@@ -130,7 +131,7 @@ def _side_steps(
     staying = [order for order in live if order.hold is not _LEAVING]
     if len(staying) > 1:
         staying.sort(key=lambda order: sign * order.price_ticks)
-    kept, loose, missing = _match(wanted, staying, sign, threshold_ticks)
+    kept, loose, missing = match_levels(wanted, staying, sign, threshold_ticks)
     for order, level in kept:
         _resize(steps, order, level, is_buy, tolerance_permille)
     free = [order for order in loose if order.hold is _FREE]
@@ -139,7 +140,7 @@ def _side_steps(
             # It will be moved once it is answered: it holds the nearest place, so that nothing is sent twice.
             missing.remove(min(missing, key=lambda level: abs(level[0] - order.price_ticks)))
     for order, level in zip(free, missing, strict=False):
-        is_retreat = sign * level[0] > sign * order.price_ticks
+        is_retreat = sign * level[0] > sign * order.aggressive_price_ticks
         (steps.retreats if is_retreat else steps.advances).append(_amend(order, level[0], level[1], is_buy))
     steps.cancels.extend(_cancel(order, is_buy) for order in free[len(missing) :])
     steps.advances.extend(_insert(level, is_buy) for level in missing[len(free) :])
@@ -154,10 +155,11 @@ def _bring(
     if -threshold_ticks < away_ticks < threshold_ticks:
         _resize(steps, order, level, sign < 0, tolerance_permille)
     else:
-        (steps.retreats if away_ticks > 0 else steps.advances).append(_amend(order, level[0], level[1], sign < 0))
+        is_retreat = sign * level[0] > sign * order.aggressive_price_ticks
+        (steps.retreats if is_retreat else steps.advances).append(_amend(order, level[0], level[1], sign < 0))
 
 
-def _match(
+def match_levels(
     wanted: Sequence[Level], live: Sequence[LiveOrder], sign: int, threshold_ticks: int
 ) -> tuple[list[tuple[LiveOrder, Level]], list[LiveOrder], list[Level]]:
     """Pair as many orders as possible with a wanted price nearer than the threshold; both are best first."""
@@ -190,7 +192,7 @@ def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tol
     open_lots = order.size_lots - order.filled_lots
     if open_lots > wanted_lots:
         # Never tolerated: the wish may have shrunk for a limit. At the same price it keeps its place in the queue.
-        steps.retreats.append(_amend(order, order.price_ticks, wanted_lots, is_buy))
+        steps.retreats.append(_amend(order, order.aggressive_price_ticks, wanted_lots, is_buy))
     elif (wanted_lots - open_lots) * PERMILLE > wanted_lots * tolerance_permille:
         # A larger one loses it anyway, so it may as well go to the wanted price.
         steps.advances.append(_amend(order, price_ticks, wanted_lots, is_buy))

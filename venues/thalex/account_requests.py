@@ -12,6 +12,7 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from venues.thalex import account_wire
 from venues.thalex.market_wire import decode_instruments
 from venues.thalex.protocol import Decode
+from venues.thalex.quote_wire import protection_params
 
 TRADE_PAGE_SIZE = 1000
 TRADE_PAGES_MAX = 1000
@@ -36,6 +37,10 @@ class AccountRequests(ABC):
     async def open_conditional_orders(self) -> int:
         """Return how many conditional orders the account has."""
         return cast(int, await self._call("private/open_conditional_orders", {}, account_wire.decode_length))
+
+    async def set_protection(self, product: str, trade_size: Decimal, quote_size: Decimal) -> None:
+        params = protection_params(product, trade_size, quote_size)
+        await self._call("private/set_mm_protection", params, account_wire.decode_void)
 
     async def open_orders(self) -> list[OrderReport]:
         return cast(list[OrderReport], await self._call("private/open_orders", {}, account_wire.decode_orders))

@@ -17,14 +17,32 @@ from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError
+from domain.instrument import Instrument
 from venues.config import VenueConfig
 from venues.credentials import Credentials, TokenSigner
-from venues.gateway import NewOrder, OrderListener, RequestKind
+from venues.gateway import MassQuote, NewOrder, OrderListener, QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.account_requests import AccountRequests
+from venues.thalex.account_wire import decode_order
 from venues.thalex.connection import Connection
-from venues.thalex.order_replies import ORDERS_CHANNEL, POSITIONS_CHANNEL, SYSTEM_CHANNEL, TRADES_CHANNEL, OrderReplies
+from venues.thalex.order_replies import (
+    ORDERS_CHANNEL,
+    POSITIONS_CHANNEL,
+    PROTECTION_CHANNEL,
+    QUOTE_KIND,
+    SYSTEM_CHANNEL,
+    TRADES_CHANNEL,
+    OrderReplies,
+)
 from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
+from venues.thalex.quote_wire import (
+    CANCEL_MASS_QUOTE,
+    MASS_QUOTE,
+    decode_quote_result,
+    encode_cancel_mass_quotes,
+    encode_mass_quote,
+    product_of,
+)
 from venues.thalex.wire import Envelope, encode_amend, encode_cancel, encode_cancel_order, encode_insert
 
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
@@ -40,6 +58,7 @@ class ThalexOrderGateway(AccountRequests):
         spawn: runs the connection's task; its failure (refused keys, unreachable venue) must end the owner.
             Without it the failure is raised by `wait_ready`.
         orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
+        quote_listener: for an owner that sends mass quotes.
 
     Attributes:
         bad_frames: frames that could not be read; they were skipped.
@@ -58,18 +77,21 @@ class ThalexOrderGateway(AccountRequests):
         spawn: Spawn | None = None,
         *,
         orders_channel: str = ORDERS_CHANNEL,
+        quote_listener: QuoteListener | None = None,
     ) -> None:
         self._config = config
         self._listener = listener
         self._clock = clock
         self._log = log
         self._spawn = spawn
-        self._orders_channel = orders_channel
         self._signer = TokenSigner(credentials, state_dir, clock)
         self._connection = Connection(config, url, self, clock, log)
         self._session: Session | None = None
         self._settled: asyncio.Future[None] | None = None
-        self._replies = OrderReplies(listener, orders_channel, log)
+        self._replies = OrderReplies(listener, orders_channel, log, quote_listener)
+        self._channels: tuple[str, ...] = (orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL)
+        if quote_listener is not None:
+            self._channels += (PROTECTION_CHANNEL,)
         self._login_refusals = 0
         self._task: asyncio.Task[None] | None = None
         self.is_ready = False
@@ -141,42 +163,58 @@ class ThalexOrderGateway(AccountRequests):
         requests = self._ready_session().requests
         request_id = requests.next_id()
         frame = encode_insert(request_id, order)
-        return self._send_order(requests, request_id, "insert", order.client_order_id, frame)
+        return self._send(requests, request_id, "private/insert", "insert", order.client_order_id, decode_order, frame)
 
     def amend(self, client_order_id: int, price: Decimal, size: Decimal) -> int:
         requests = self._ready_session().requests
         request_id = requests.next_id()
         frame = encode_amend(request_id, client_order_id, price, size)
-        return self._send_order(requests, request_id, "amend", client_order_id, frame)
+        return self._send(requests, request_id, "private/amend", "amend", client_order_id, decode_order, frame)
 
     def cancel(self, client_order_id: int) -> int:
         requests = self._ready_session().requests
         request_id = requests.next_id()
         frame = encode_cancel(request_id, client_order_id)
-        return self._send_order(requests, request_id, "cancel", client_order_id, frame)
+        return self._send(requests, request_id, "private/cancel", "cancel", client_order_id, decode_order, frame)
 
     def cancel_order(self, venue_order_id: str) -> int:
         requests = self._ready_session().requests
         request_id = requests.next_id()
         frame = encode_cancel_order(request_id, venue_order_id)
-        return self._send_order(requests, request_id, "cancel", 0, frame)
+        return self._send(requests, request_id, "private/cancel", "cancel", 0, decode_order, frame)
+
+    def product(self, instrument: Instrument) -> str:
+        return product_of(instrument)
+
+    def mass_quote(self, quote: MassQuote) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_mass_quote(request_id, quote)
+        return self._send(requests, request_id, MASS_QUOTE, QUOTE_KIND, quote.quote_id, decode_quote_result, frame)
+
+    def cancel_mass_quotes(self, product: str) -> int:
+        requests = self._ready_session().requests
+        request_id = requests.next_id()
+        frame = encode_cancel_mass_quotes(request_id, product)
+        return self._send(requests, request_id, CANCEL_MASS_QUOTE, QUOTE_KIND, 0, account_wire.decode_void, frame)
 
     def _ready_session(self) -> Session:
         if self._session is None or not self.is_ready:
             raise ConnectivityError("not connected to the venue: no order can be sent")
         return self._session
 
-    def _send_order(
-        self, requests: Requests, request_id: int, kind: RequestKind, client_order_id: int, frame: bytes
+    def _send(
+        self,
+        requests: Requests,
+        request_id: int,
+        method: str,
+        kind: str,
+        client_order_id: int,
+        decode: Decode,
+        frame: bytes,
     ) -> int:
-        pending = requests.register(
-            request_id,
-            f"private/{kind}",
-            account_wire.decode_order,
-            self._clock.monotonic_ns(),
-            kind=kind,
-            client_order_id=client_order_id,
-        )
+        now_ns = self._clock.monotonic_ns()
+        pending = requests.register(request_id, method, decode, now_ns, kind=kind, client_order_id=client_order_id)
         try:
             self._connection.send(frame)
         except ConnectivityError:
@@ -207,7 +245,7 @@ class ThalexOrderGateway(AccountRequests):
         """Log in, arm cancel-on-disconnect, subscribe."""
         async with self._signer.login_token() as token:
             session = Session.private(
-                (self._orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL),
+                self._channels,
                 Requests(self._config.request_timeout_ns),
                 token=token,
                 account=self._config.account,

@@ -7,16 +7,19 @@ from typing import cast
 
 from structlog.stdlib import BoundLogger
 
-from venues.gateway import OrderListener, RequestKind
+from venues.gateway import OrderListener, QuoteListener, RequestKind
 from venues.thalex import account_wire
 from venues.thalex.market_wire import decode_system
 from venues.thalex.protocol import Answer
+from venues.thalex.quote_wire import decode_protections
 from venues.thalex.wire import Envelope
 
 ORDERS_CHANNEL = "session.orders"  # orders of this connection; "account.orders" shows everybody's
 POSITIONS_CHANNEL = "account.portfolio"
 TRADES_CHANNEL = "account.trade_history"
 SYSTEM_CHANNEL = "system"
+PROTECTION_CHANNEL = "session.mm_protection"
+QUOTE_KIND = "quote"  # requests about mass quotes
 EARLY_MAX = 1000  # notifications before the session is ready; more is no session that we understand
 
 
@@ -27,8 +30,11 @@ class OrderReplies:
     snapshot may overtake the answer to the subscription) is held and told right after it.
     """
 
-    def __init__(self, listener: OrderListener, orders_channel: str, log: BoundLogger) -> None:
+    def __init__(
+        self, listener: OrderListener, orders_channel: str, log: BoundLogger, quote_listener: QuoteListener | None
+    ) -> None:
         self._listener = listener
+        self._quote_listener = quote_listener
         self._orders_channel = orders_channel
         self._log = log
         self._is_held = True
@@ -60,10 +66,20 @@ class OrderReplies:
         elif pending.kind == SYSTEM_CHANNEL:
             if answer.error is not None:
                 self._log.warning("no notice of planned closes", reason=str(answer.error))
+        elif pending.kind == QUOTE_KIND:
+            self._take_quote_answer(answer)
         elif answer.error is not None:
             self._listener.on_rejected(cast(RequestKind, pending.kind), pending.client_order_id, answer.error)
         else:
             self._listener.on_orders([answer.value])
+
+    def _take_quote_answer(self, answer: Answer) -> None:
+        quote_id = answer.pending.client_order_id
+        assert self._quote_listener is not None, "a mass quote was sent and nobody listens for its answer"
+        if answer.error is not None:
+            self._quote_listener.on_quote_rejected(quote_id, answer.error)
+        elif quote_id:
+            self._quote_listener.on_quoted(quote_id, answer.value)
 
     def take_notification(self, envelope: Envelope) -> str:
         """Tell the listener; return why the connection must be closed, empty when it need not."""
@@ -93,4 +109,7 @@ class OrderReplies:
         if envelope.channel_name == TRADES_CHANNEL:
             trades = account_wire.decode_trades(envelope.notification)
             return lambda: listener.on_trades(trades)
+        if envelope.channel_name == PROTECTION_CHANNEL and (quote_listener := self._quote_listener) is not None:
+            protections = decode_protections(envelope.notification)
+            return lambda: quote_listener.on_protection(protections)
         return None
