@@ -9,11 +9,13 @@ import msgspec
 
 from domain.clock import NS_PER_MS
 from domain.errors import ConfigError
+from venues.proxy import proxy_fault
 
 THALEX_TESTNET_URL = "wss://testnet.thalex.com/ws/api/v2"
 LOCAL_URL_VARIABLE = "RINGMAKER_VENUE_URL"  # set by the supervisor when it starts the local exchange
 THALEX_URL_VARIABLE = "THALEX_WS_URL"
 
+Delay = Literal["raw", "100ms", "200ms", "500ms", "1000ms", "5000ms", "60000ms"]
 _Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
 
 
@@ -24,10 +26,17 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         kind: `local` is the exchange that the supervisor starts on loopback, `thalex` the real one.
         url: WebSocket address; empty = from the environment, else the testnet.
         transport: which WebSocket library carries the connection.
-        proxy: e.g. `socks5://127.0.0.1:1080`; empty = none. Proxy variables of the environment are ignored.
+        proxy: e.g. `socks5://127.0.0.1:1080` or `http://user:password@host:port`; empty = none. RINGMAKER_VENUE_PROXY
+            goes before it, so that a password can lie in .env; other proxy variables of the environment are ignored.
+        ca_file: certificates that a wss:// venue is checked against, PEM; empty = those of the system.
         account: account number to log in to; empty = the key's default.
         book_levels: depth of the book channel on each side; 0 = all levels.
+        book_grouping: step to which the venue rounds the book's prices, quote currency; 0 = every price. A grouped book
+            hides the touch: only for instruments with quote = false.
+        ticker_channel: `ticker`, or `lwt`, its light form without funding, collars, forward and open interest.
         book_delay, ticker_delay: smallest interval between messages, in the venue's words.
+        forward_prices: follow the forward price of each configured instrument that expires (base_price).
+        extra_underlyings: indices to follow beside those of the instruments, e.g. ["ETHUSD"].
         connect_timeout_ms: from the first packet until logged in and subscribed.
         connect_tries_max: failed connections before the first success after which we give up.
         backoff_ms_min, backoff_ms_max: bounds of the jittered, doubling pause between connections.
@@ -45,10 +54,15 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     url: str = ""
     transport: Literal["picows", "websockets"] = "picows"
     proxy: str = ""
+    ca_file: str = ""
     account: str = ""
     book_levels: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 10
-    book_delay: Literal["raw", "100ms", "200ms", "500ms", "1000ms"] = "raw"
-    ticker_delay: Literal["raw", "100ms", "200ms", "500ms", "1000ms"] = "raw"
+    book_grouping: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
+    ticker_channel: Literal["ticker", "lwt"] = "ticker"
+    book_delay: Delay = "raw"
+    ticker_delay: Delay = "raw"
+    forward_prices: bool = False
+    extra_underlyings: list[Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,40}$")]] = []
     connect_timeout_ms: _Milliseconds = 5_000
     connect_tries_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     backoff_ms_min: _Milliseconds = 100
@@ -78,6 +92,16 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 f"{self.ping_interval_ms} ms, or the venue cancels our orders between two pings"
             )
 
+        slowest_ms = max(delay_ms(self.book_delay), delay_ms(self.ticker_delay))
+        if 0 < self.channel_silent_ms <= slowest_ms:
+            raise ValueError(
+                f"channel_silent_ms = {self.channel_silent_ms} ms must exceed book_delay and ticker_delay = "
+                f"{slowest_ms} ms, or a slow channel looks silent; 0 = never"
+            )
+        fault = proxy_fault(self.proxy)
+        if fault:
+            raise ValueError(fault)
+
     @property
     def request_timeout_ns(self) -> int:
         return self.request_timeout_ms * NS_PER_MS
@@ -85,6 +109,11 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def ping_interval_ns(self) -> int:
         return self.ping_interval_ms * NS_PER_MS
+
+
+def delay_ms(delay: Delay) -> int:
+    """Return the smallest interval between messages of a channel with this delay, ms."""
+    return 0 if delay == "raw" else int(delay.removesuffix("ms"))
 
 
 def venue_url(config: VenueConfig, environ: Mapping[str, str]) -> str:

@@ -7,23 +7,18 @@ import json
 import os
 import signal
 import socket as sockets
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import structlog
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -31,6 +26,7 @@ from domain.errors import ConnectivityError, CredentialsError, ProtocolError, Ve
 from domain.order import LiquiditySide, OrderType, Side, TimeInForce, VenueOrderStatus
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.clock import SystemClock
+from tests.middlemen import loopback_certificate
 from venues.config import VenueConfig
 from venues.credentials import Credentials, read_key_file
 from venues.gateway import NewOrder, RequestKind
@@ -504,39 +500,12 @@ def test_a_snapshot_that_overtakes_the_subscription_is_told_after_ready(exchange
     _run(_with_peer(peer, exchange, tmp_path, VenueConfig(), test))
 
 
-def _loopback_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Return the path of a self-signed certificate for 127.0.0.1, and a server's context with it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path, key_path = folder / "certificate.pem", folder / "key.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, key_path)
-    return path, context
-
-
 @pytest.mark.parametrize("is_trusted", [True, False])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_wss_is_spoken_and_the_certificate_checked(
     exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str, is_trusted: bool
 ):
-    certificate, context = _loopback_certificate(tmp_path)
+    certificate, context = loopback_certificate(tmp_path)
     if is_trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 

@@ -7,6 +7,7 @@ the supervisor may decide to stop a running market maker. Each pause doubles wit
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from typing import Protocol
 
@@ -16,7 +17,9 @@ from domain.clock import Clock
 from domain.errors import ConnectivityError, UserError, VenueUnreachableError
 from venues.backoff import Backoff
 from venues.config import VenueConfig
-from venues.transport import Transport, open_transport
+from venues.proxy import proxy_url
+from venues.transport.contract import Transport
+from venues.transport.opening import open_transport
 
 CLOSE_TIMEOUT_S = 1.0
 
@@ -48,6 +51,7 @@ class Connection:
     def __init__(self, config: VenueConfig, url: str, owner: SessionOwner, clock: Clock, log: BoundLogger) -> None:
         self._config = config
         self._url = url
+        self._proxy = proxy_url(config.proxy, os.environ)
         self._owner = owner
         self._clock = clock
         self._log = log
@@ -141,7 +145,8 @@ class Connection:
                     self._url,
                     self,
                     timeout_s=self._config.connect_timeout_ms / 1000,
-                    proxy=self._config.proxy,
+                    proxy=self._proxy,
+                    ca_file=self._config.ca_file,
                 )
                 if not closed.done():
                     self._transport = transport

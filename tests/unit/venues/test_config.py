@@ -40,6 +40,11 @@ def test_an_address_that_is_no_websocket_is_refused():
         {"transport": "carrier pigeon"},
         {"connect_tries_max": 0},
         {"no_such_key": 1},
+        {"ticker_delay": "10ms"},
+        {"ticker_delay": "60000ms"},
+        {"book_delay": "5000ms", "channel_silent_ms": 5000},
+        {"book_grouping": -1},
+        {"extra_underlyings": ["btc usd"]},
     ],
 )
 def test_values_that_cannot_work_together_are_refused(section: dict[str, object]):

@@ -1,0 +1,1 @@
+"""One WebSocket connection, carried by picows (default) or by websockets."""
