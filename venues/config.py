@@ -42,7 +42,9 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         backoff_ms_min, backoff_ms_max: bounds of the jittered, doubling pause between connections.
         request_timeout_ms: an answer that takes longer is lost.
         ping_interval_ms: pause between our pings.
-        feed_dead_ms, orders_dead_ms: a connection without any frame for so long is dead.
+        feed_probe_ms: a feed that has said nothing for so long is asked something, which a quiet market answers.
+        feed_dead_ms: a feed without any message for so long is dead; pongs do not count.
+        orders_dead_ms: an orders connection without any frame for so long is dead.
         channel_silent_ms: while the connection lives, an instrument whose ticker and book have both said nothing for so
             long is subscribed to anew, without quotes until data is back; 0 = never. A venue sends tickers about every
             second, so this does not touch a quiet market.
@@ -69,7 +71,8 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     backoff_ms_max: _Milliseconds = 10_000
     request_timeout_ms: _Milliseconds = 5_000
     ping_interval_ms: _Milliseconds = 1_000
-    feed_dead_ms: _Milliseconds = 2_000
+    feed_probe_ms: _Milliseconds = 250
+    feed_dead_ms: _Milliseconds = 1_500
     orders_dead_ms: _Milliseconds = 3_000
     channel_silent_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 10_000
     cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
@@ -80,11 +83,11 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(
                 f"backoff_ms_max = {self.backoff_ms_max} ms is below backoff_ms_min = {self.backoff_ms_min} ms"
             )
-        for name in ("feed_dead_ms", "orders_dead_ms"):
-            if getattr(self, name) <= self.ping_interval_ms:
+        for name, asked in (("feed_dead_ms", "feed_probe_ms"), ("orders_dead_ms", "ping_interval_ms")):
+            if getattr(self, name) <= getattr(self, asked):
                 raise ValueError(
-                    f"{name} = {getattr(self, name)} ms must exceed ping_interval_ms = "
-                    f"{self.ping_interval_ms} ms, or a quiet market looks dead"
+                    f"{name} = {getattr(self, name)} ms must exceed {asked} = {getattr(self, asked)} ms, or a quiet "
+                    "market looks dead"
                 )
         if self.cancel_on_disconnect_s * 1000 <= self.ping_interval_ms:
             raise ValueError(

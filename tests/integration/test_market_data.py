@@ -138,9 +138,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         made.close()
 
 
-def _admin(url: str, method: str) -> None:
+def _admin(url: str, method: str, **params: Any) -> None:
     with connect(url, proxy=None) as socket:
-        socket.send(json.dumps({"method": method, "id": 1, "params": {}}))
+        socket.send(json.dumps({"method": method, "id": 1, "params": params}))
         socket.recv()
 
 
@@ -224,7 +224,7 @@ def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, sta
 
 
 def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url, feed_dead_ms=1500, ping_interval_ms=100)
+    md = start(exchange.url, feed_dead_ms=1500, feed_probe_ms=100)
     md.until(md.is_valid, "the book")
     _admin(exchange.url, "admin/stop_flow")
     try:
@@ -238,6 +238,18 @@ def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, st
         md.until(lambda: not md.is_valid() and not md.feed("is_connected"), "the silence is noticed")
     finally:
         os.kill(exchange.pid, signal.SIGCONT)
+    md.until(md.is_valid, "the book again")
+
+
+def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    md = start(exchange.url, feed_dead_ms=1500, feed_probe_ms=100, ping_interval_ms=100)
+    md.until(md.is_valid, "the book")
+    _admin(exchange.url, "admin/fault", kind="half_open")
+    struck_ns = time.monotonic_ns()
+    # Pongs go on, and are no sign of life: what strategy and risk judge the feed by stands still
+    time.sleep(0.5)
+    assert md.feed("alive_time_ns") < struck_ns + 50_000_000
+    md.until(lambda: md.feed("connections") == 2, "the reconnect")
     md.until(md.is_valid, "the book again")
 
 

@@ -144,8 +144,8 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     # -- when not to quote
     book_age_ms_max: Annotated[
         int,
-        msgspec.Meta(ge=50, le=600_000, description="longest silence of the feed (any frame counts), ms"),
-    ] = 2000
+        msgspec.Meta(ge=50, le=600_000, description="longest silence of the feed (any message counts), ms"),
+    ] = 750
     wish_refresh_ms: Annotated[
         int, msgspec.Meta(ge=10, le=10_000, description="an unchanged wish is written again after this time, ms")
     ] = 100

@@ -44,7 +44,7 @@ class Connection:
     """Connects, hands frames over, reconnects.
 
     Attributes:
-        alive_time_ns: monotonic, when the last frame of any kind came in; 0 before the first.
+        alive_time_ns: monotonic, the last sign of life: connected, or what the owner takes for one; 0 = none yet.
         connections: sessions made ready so far.
     """
 
@@ -124,7 +124,6 @@ class Connection:
             self.drop(f"{type(error).__name__} in our own code")
 
     def on_control(self) -> None:
-        self.alive_time_ns = self._clock.monotonic_ns()
         self._owner.on_control()
 
     def on_close(self, reason: str) -> None:

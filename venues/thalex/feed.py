@@ -43,7 +43,7 @@ class ThalexFeed:
 
     @property
     def alive_time_ns(self) -> int:
-        """Monotonic, when the last frame of any kind came in; 0 before the first."""
+        """Monotonic, when the venue last said anything; 0 before the first time. Pongs do not count."""
         return self.link.connection.alive_time_ns
 
     def start(self) -> None:

@@ -1,7 +1,8 @@
 """One public connection: what it lists, what it subscribes to, and which frame means what. Holds no keys.
 
-Every message is stamped when its frame's callback begins. A quiet market is not a stale one: the link pings, and
-any frame, a pong too, is a sign of life; without any for feed_dead_ms the connection is dead.
+Every message is stamped when its frame's callback begins. A quiet market is not a stale one: what has said
+nothing for feed_probe_ms is asked something, and the answer is a sign of life as any message is. A pong is none:
+it comes from the socket, also when the session behind it is gone. Without any for feed_dead_ms the connection is dead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from domain.instrument import Instrument
 from venues.config import VenueConfig
 from venues.thalex import channels
 from venues.thalex import market_wire as wire
-from venues.thalex.account_wire import decode_channels
+from venues.thalex.account_wire import decode_channels, decode_void
 from venues.thalex.connection import Connection
 from venues.thalex.feed_listener import FeedListener
 from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
@@ -27,6 +28,7 @@ from venues.thalex.wire import Envelope
 
 CLOSE_NAMES_MAX = 3
 EXTRA = "extra"  # kind of the request for what we can do without
+PROBE, PROBE_METHOD = "probe", "public/system_info"
 
 Handler = Callable[[int, Envelope, int, int], None]
 
@@ -68,6 +70,7 @@ class FeedLink:
         self.connection = Connection(config, url, self, clock, log)
         self.subscriptions = Subscriptions(config, names, listener.on_book_doubted, log)
         self.is_connected = False
+        self._probe_due_ns = 0
 
     # ---- for the feed --------------------------------------------------------------------------------
 
@@ -77,7 +80,7 @@ class FeedLink:
         self._flush()
 
     def check(self, now_ns: int) -> None:
-        """Do what is due: ping, notice silence, resync books."""
+        """Do what is due: ping, ask, notice silence, resync books."""
         session = self._session
         if session is None:
             return
@@ -87,10 +90,18 @@ class FeedLink:
             self.connection.drop(f"no frame for {silence_ns // NS_PER_MS} ms")
             return
         for pending in session.requests.expire(now_ns):
-            self._log.warning("no answer of the venue", method=pending.method)
+            self.connection.drop(f"no answer to {pending.method} within {self._config.request_timeout_ms} ms")
         if self.is_connected:
+            self._probe_if_silent(silence_ns, now_ns, session)
             self.subscriptions.check(now_ns, session)
             self._flush()
+
+    def _probe_if_silent(self, silence_ns: int, now_ns: int, session: Session) -> None:
+        """Ask for something small, whose answer says that the venue still serves us."""
+        probe_ns = self._config.feed_probe_ms * NS_PER_MS
+        if silence_ns >= probe_ns and now_ns >= self._probe_due_ns:
+            self._probe_due_ns = now_ns + probe_ns
+            session.request(PROBE_METHOD, {}, decode_void, now_ns, kind=PROBE)
 
     # ---- from the connection -------------------------------------------------------------------------
 
@@ -130,7 +141,7 @@ class FeedLink:
             self._flush()
 
     def on_control(self) -> None:
-        """A ping or pong: the connection noted the time."""
+        """A ping or pong: no sign of life, for the socket alone may have sent it."""
 
     def on_closed(self, reason: str) -> None:
         was_connected = self.is_connected

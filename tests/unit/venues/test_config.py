@@ -34,7 +34,7 @@ def test_an_address_that_is_no_websocket_is_refused():
     "section",
     [
         {"backoff_ms_min": 500, "backoff_ms_max": 100},
-        {"feed_dead_ms": 900, "ping_interval_ms": 1000},
+        {"feed_dead_ms": 250, "feed_probe_ms": 250},
         {"orders_dead_ms": 1000, "ping_interval_ms": 1000},
         {"cancel_on_disconnect_s": 1, "ping_interval_ms": 1000},
         {"transport": "carrier pigeon"},

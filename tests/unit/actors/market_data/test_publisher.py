@@ -503,18 +503,36 @@ def test_a_quiet_market_keeps_its_book_while_tickers_come(market: Market):
     assert [market.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [1, 1]
 
 
-def test_any_frame_is_a_sign_of_life_and_silence_is_death(market: Market):
+def test_a_silent_venue_is_asked_and_only_its_answers_are_signs_of_life(market: Market):
     dropped: list[str] = []
     connection = market.feed.link.connection
     connection.drop = dropped.append  # type: ignore[method-assign]
-    for _ in range(10):
-        market.clock.advance(1900 * NS_PER_MS)
-        connection.on_control()  # a pong in a quiet market
+    market.answer("public/subscribe", [])  # what can be done without
+    # Given a market so quiet that nothing comes but the answers to what is asked
+    for _ in range(100):
+        market.clock.advance(250 * NS_PER_MS)
+        market.feed.check(market.clock.monotonic_ns())
+        market.answer("public/system_info", {})
+    assert dropped == []
+    # If only pongs come, I expect the feed to be dead all the same
+    for _ in range(6):
+        market.clock.advance(250 * NS_PER_MS)
+        connection.on_control()
         market.feed.check(market.clock.monotonic_ns())
     assert dropped == []
-    market.clock.advance(2001 * NS_PER_MS)
+    market.clock.advance(NS_PER_MS)
     market.feed.check(market.clock.monotonic_ns())
-    assert dropped == ["no frame for 2001 ms"]
+    assert dropped == ["no frame for 1501 ms"]
+
+
+def test_a_request_without_an_answer_costs_the_connection(market: Market):
+    dropped: list[str] = []
+    market.feed.link.connection.drop = dropped.append  # type: ignore[method-assign]
+    for _ in range(11):  # tickers come, and the answer to the subscription of the optional channels does not
+        market.clock.advance(500 * NS_PER_MS)
+        market.notify("ticker.ETH-PERPETUAL.raw", {"mark_price": 10.0})
+        market.feed.check(market.clock.monotonic_ns())
+    assert dropped == ["no answer to public/subscribe within 5000 ms"]
 
 
 def test_a_planned_reconnect_is_followed(market: Market):
