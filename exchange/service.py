@@ -17,6 +17,7 @@ import msgspec
 from exchange.background.fair_price import FairPriceParameters
 from exchange.background.recording import Recording
 from exchange.background.replay import Replay
+from exchange.background.rfq_maker import RfqMaker
 from exchange.background.simulation import Background
 from exchange.config import ExchangeConfig
 from exchange.core.contracts import CONTRACTS
@@ -100,6 +101,7 @@ def _make_source(config: ExchangeConfig, engine: Engine, stop: asyncio.Future[No
     fair = FairPriceParameters(start_usd=config.start_price_usd)
     background = Background(engine, seed=config.seed, fair=fair, correlation=config.correlation)
     engine.add_listener(background)
+    engine.add_listener(RfqMaker(engine))
     return background
 
 

@@ -6,7 +6,7 @@ told once, with all its events in order. Gateways call `market(...).insert` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -28,6 +28,7 @@ from exchange.core.market import Market
 from exchange.core.marks import Mark, MarkParameters
 from exchange.core.orders import DeleteReason, Order, OrderRejected, OrderUpdate, Reject
 from exchange.core.quotes import QuoteDesk
+from exchange.core.rfqs import RfqDesk
 from exchange.core.scheduler import NS_PER_S, Scheduler
 from exchange.core.settlement import SettlementDesk
 
@@ -56,7 +57,7 @@ class Engine:
         self.index_time_ns = 0
         self._marks = marks or MarkParameters()
         self.fees = fees or Fees()
-        self._booker = FillBooker(self.fees)
+        self.booker = FillBooker(self.fees)
         self.ids = Ids()
         self._events: list[Event] = []
         self._touched: dict[str, Market] = {}
@@ -70,6 +71,7 @@ class Engine:
         self.quotes = QuoteDesk(self)
         self.conditionals = ConditionalDesk(self)
         self.combinations = CombinationDesk(self)
+        self.rfqs = RfqDesk(self)
 
     # -- building ------------------------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class Engine:
             instrument,
             mark,
             self.ids,
-            self._booker,
+            self.booker,
             self._events,
             self.scheduler.realtime_ns,
             self._gate.check,
@@ -123,7 +125,7 @@ class Engine:
     def market(self, name: str) -> Market:
         market = self.markets.get(name)
         if market is None:
-            raise OrderRejected(Reject.UNKNOWN_INSTRUMENT, f"{name!r}, there are {', '.join(self.markets)}")
+            raise OrderRejected(Reject.UNKNOWN_INSTRUMENT, f"{name[:80]!r}")
         return market
 
     def cancel_orders(self, orders: list[Order], reason: DeleteReason) -> list[OrderUpdate]:
@@ -147,6 +149,9 @@ class Engine:
     def note(self, event: Event) -> None:
         """Add an event to this transaction."""
         self._events.append(event)
+
+    def note_all(self, events: Iterable[Event]) -> None:
+        self._events.extend(events)
 
     def _react(self) -> None:
         """Let protection and conditional orders act on the events, and on those that they cause."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -9,6 +10,7 @@ from exchange.core.accounts import Account, Trade
 from exchange.core.book import Change
 from exchange.core.instrument import Instrument
 from exchange.core.orders import OrderUpdate, Side
+from exchange.core.rfq import Rfq, RfqQuote
 
 
 class PublicTrade(NamedTuple):
@@ -42,6 +44,31 @@ class ConditionalsChanged(NamedTuple):
     account: Account
 
 
+class RfqEvent(enum.Enum):
+    CREATED = "Created"
+    CANCELLED = "Cancelled"
+    TRADED = "Traded"
+
+
+class RfqQuoteEvent(enum.Enum):
+    INSERTED = "Inserted"
+    AMENDED = "Amended"
+    CANCELLED = "Cancelled"
+    FILLED = "Filled"
+
+
+class RfqChanged(NamedTuple):
+    rfq: Rfq
+    event: RfqEvent
+
+
+class RfqQuoteChanged(NamedTuple):
+    """A quote of an account, not of the anonymous maker."""
+
+    quote: RfqQuote
+    event: RfqQuoteEvent
+
+
 class Settled(NamedTuple):
     """The day has been settled: every position has a new start price."""
 
@@ -60,6 +87,8 @@ Event = (
     | AccountTrade
     | ProtectionChanged
     | ConditionalsChanged
+    | RfqChanged
+    | RfqQuoteChanged
     | Settled
     | InstrumentAdded
     | InstrumentRemoved

@@ -46,6 +46,10 @@ class FillBooker:
             for index, (leg, side, ticks) in enumerate(legs)
         ]
 
+    def book_block(self, order: Order, fill: Fill, price: Decimal, mark: Mark) -> AccountTrade:
+        """Apply a fill of a request for quote, at a price that need not be a multiple of a tick."""
+        return self._book_leg(order, fill, order.instrument, order.side, 0, mark, order.leg_index, price)
+
     def _book_leg(
         self,
         order: Order,
@@ -55,6 +59,7 @@ class FillBooker:
         price_ticks: int,
         mark: Mark,
         leg_index: int | None,
+        exact_price: Decimal | None = None,
     ) -> AccountTrade:
         account = order.account
         assert account is not None
@@ -67,7 +72,7 @@ class FillBooker:
         liquidation_fee = basis * self.fees.liquidation_rate if is_liquidation else ZERO
         fee = basis * rate
         position = account.position(instrument)
-        price = instrument.grid.price(price_ticks)
+        price = instrument.grid.price(price_ticks) if exact_price is None else exact_price
         realised = position.apply(side, price, fill.lots, mark.funding_mark, fee + liquidation_fee)
         account.trades_total += 1
         trade = Trade(
@@ -85,11 +90,20 @@ class FillBooker:
             position_after=position.amount,
             session_realised_after=position.realised,
             realised=realised,
-            trade_type="liquidation" if is_liquidation else "normal" if order.leg_index is None else "combo",
+            trade_type=_trade_type(order, is_block=exact_price is not None),
             liquidation_fee=liquidation_fee,
             leg_index=leg_index or 0,
+            exact_price=exact_price,
             leg=None if leg_index is None else instrument,
             leg_side=None if leg_index is None else side,
         )
         account.trades.append(trade)
         return AccountTrade(account, trade)
+
+
+def _trade_type(order: Order, *, is_block: bool) -> str:
+    if order.insert_reason is InsertReason.LIQUIDATION:
+        return "liquidation"
+    if is_block:
+        return "rfq"
+    return "normal" if order.leg_index is None else "combo"

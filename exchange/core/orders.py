@@ -104,6 +104,10 @@ class Reject(enum.Enum):
     INSUFFICIENT_MARGIN = "insufficient margin"
     TOO_MANY_OPEN_ORDERS = "too many open orders"
     TOTAL_SIZE_TOO_LARGE = "total order size too large"
+    INSUFFICIENT_LIQUIDITY = "insufficient liquidity"
+    TOO_MANY_BOTS = "too many bots"
+    INSUFFICIENT_FUNDS = "insufficient funds"
+    UNKNOWN_ASSET = "unknown asset"
 
 
 class OrderRejected(Exception):  # noqa: N818 - "rejected" is the project's word for it

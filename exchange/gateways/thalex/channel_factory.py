@@ -28,9 +28,9 @@ from exchange.gateways.thalex.combination_channels import (
     parse_combination,
 )
 from exchange.gateways.thalex.market_channels import (
+    BannersChannel,
     IndexChannel,
     InstrumentsChannel,
-    ListChannel,
     Tape,
     TapeChannel,
     TickerChannel,
@@ -41,6 +41,13 @@ from exchange.gateways.thalex.overview_channels import (
     base_price,
     index_components,
     underlying_statistics,
+)
+from exchange.gateways.thalex.rfq_channels import (
+    AccountRfqsChannel,
+    QuotableRfqsChannel,
+    RfqHistoryChannel,
+    RfqQuotesChannel,
+    TradedRfqsChannel,
 )
 
 TYPES_OF_CATEGORY: dict[str, tuple[InstrumentType, ...]] = {
@@ -84,7 +91,9 @@ class ChannelFactory:
     def _plain(self, name: str, plain: str) -> Channel:
         if plain == "instruments":
             return InstrumentsChannel(name, self._engine, lambda _: True)
-        return ListChannel(name, is_stateful=plain == "rfqs") if plain in ("banners", "rfqs") else Channel(name)
+        if plain == "rfqs":
+            return TradedRfqsChannel(name, self._engine)
+        return BannersChannel(name) if plain == "banners" else Channel(name)
 
     def _list(self, name: str, parsed: names.InstrumentsName | names.LightTickersName) -> Channel | None:
         if not self._is_underlying(parsed.underlying) and parsed.underlying != "all":
@@ -189,8 +198,16 @@ class ChannelFactory:
             return TradeHistoryChannel(name, self._engine.scheduler)
         if name == "account.order_history":
             return OrderHistoryChannel(name)
-        assert name == "account.conditional_orders", name
-        return ConditionalOrdersChannel(name, self._engine, account)
+        if name == "account.conditional_orders":
+            return ConditionalOrdersChannel(name, self._engine, account)
+        if name == "account.rfqs":
+            return AccountRfqsChannel(name, self._engine, account)
+        if name == "account.rfq_history":
+            return RfqHistoryChannel(name, self._engine, account)
+        if name == "mm.rfqs":
+            return QuotableRfqsChannel(name, self._engine, account)
+        assert name == "mm.rfq_quotes", name
+        return RfqQuotesChannel(name, self._engine, account)
 
 
 def _group_ticks(grid: Grid, parsed: names.BookName) -> int | None:

@@ -99,6 +99,10 @@ PRIVATE = frozenset(
         "account.trade_history",
         "account.order_history",
         "account.conditional_orders",
+        "account.rfqs",
+        "account.rfq_history",
+        "mm.rfqs",
+        "mm.rfq_quotes",
     }
 )
 

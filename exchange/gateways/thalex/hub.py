@@ -15,6 +15,8 @@ from exchange.core.events import (
     InstrumentRemoved,
     ProtectionChanged,
     PublicTrade,
+    RfqChanged,
+    RfqQuoteChanged,
     Settled,
 )
 from exchange.core.instrument import Instrument
@@ -36,6 +38,7 @@ from exchange.gateways.thalex.channel_factory import ChannelFactory
 from exchange.gateways.thalex.combination_channels import CombinationChannel
 from exchange.gateways.thalex.market_channels import IndexChannel, InstrumentsChannel, TapeChannel, TickerChannel
 from exchange.gateways.thalex.overview_channels import LightTickersChannel, SecondlyChannel
+from exchange.gateways.thalex.rfq_channels import RfqChannel
 
 Key = tuple[str, str]  # (owner, channel name); the owner is "" for public, else an account or a session
 
@@ -117,6 +120,8 @@ class Hub:
                     self._on_settled()
                 case ProtectionChanged():
                     self._on_protection(event)
+                case RfqChanged() | RfqQuoteChanged():
+                    self._on_rfq(event)
                 case ConditionalsChanged(account):
                     conditionals[account.number] = None
                 case OrderUpdate() if event.order.account is not None:
@@ -170,6 +175,14 @@ class Hub:
         for channel in list(self._channels.values()):
             if isinstance(channel, PortfolioChannel):
                 channel.on_settled()
+
+    def _on_rfq(self, change: RfqChanged | RfqQuoteChanged) -> None:
+        for channel in list(self._channels.values()):
+            if isinstance(channel, RfqChannel):
+                if isinstance(change, RfqChanged):
+                    channel.on_rfq(change)
+                else:
+                    channel.on_quote(change)
 
     def _on_protection(self, change: ProtectionChanged) -> None:
         for channel in self._by_account[change.account.number]:

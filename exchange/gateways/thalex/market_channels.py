@@ -102,15 +102,11 @@ class IndexChannel(Channel):
         return wire.encode(market_payloads.index_object(self._engine, self._underlying))
 
 
-class ListChannel(Channel):
-    """`banners` or `rfqs`: a list with nothing in it; there are neither here."""
-
-    def __init__(self, name: str, *, is_stateful: bool) -> None:
-        super().__init__(name)
-        self._is_stateful = is_stateful
+class BannersChannel(Channel):
+    """`banners`: a list with nothing in it."""
 
     def first_message(self) -> bytes:
-        return wire.notification(self.name, b"[]", snapshot=self._is_stateful)
+        return wire.notification(self.name, b"[]")
 
 
 class InstrumentsChannel(Channel):

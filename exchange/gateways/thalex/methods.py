@@ -9,6 +9,7 @@ from exchange.gateways.thalex import (
     history_methods,
     market_methods,
     quote_methods,
+    rfq_methods,
     session_methods,
     trading_methods,
 )
@@ -19,6 +20,7 @@ ALL_METHODS: Methods = {
     **market_methods.METHODS,
     **trading_methods.METHODS,
     **quote_methods.METHODS,
+    **rfq_methods.METHODS,
     **conditional_methods.METHODS,
     **history_methods.METHODS,
     **account_methods.METHODS,

@@ -194,6 +194,7 @@ class Session:
         """Cancel what must not outlive the session, and forget its protection groups."""
         self.context.engine.cancel_orders(self.own_orders(), DeleteReason.SESSION_END)
         self.context.engine.quotes.end_session(self.session_id)
+        self.context.engine.rfqs.end_session(self.session_id)
         self.context.engine.commit()
 
     def _check_heard(self) -> None:

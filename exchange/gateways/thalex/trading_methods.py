@@ -146,9 +146,14 @@ def _insert(session: Session, params: OrderParams, side: Side) -> bytes:
 def _check_params(params: OrderParams) -> None:
     if (params.instrument_name is None) == (params.legs is None):
         raise _invalid("expected exactly one of instrument_name and legs")
-    if params.client_order_id is not None and not 0 <= params.client_order_id <= CLIENT_ORDER_ID_MAX:
-        raise _invalid(f"client_order_id {params.client_order_id}, expected 0 to 2^64-1")
+    check_client_order_id(params.client_order_id)
     check_label(params.label)
+
+
+def check_client_order_id(client_order_id: int | None) -> None:
+    """Raise code 6 for a client order id out of range."""
+    if client_order_id is not None and not 0 <= client_order_id <= CLIENT_ORDER_ID_MAX:
+        raise _invalid(f"client_order_id {client_order_id}, expected 0 to 2^64-1")
 
 
 def check_label(label: str | None) -> None:

@@ -185,6 +185,7 @@ class Desk(Venue):
         self._sessions = 0
         authenticator = Authenticator()
         authenticator.register("K1", private_key.public_key(), self.a.number)
+        authenticator.register("K2", private_key.public_key(), self.b.number)
         hub = Hub(self.engine)
         log = OrderLog(order_log, self.scheduler)
         self.engine.add_listener(log)
