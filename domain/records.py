@@ -178,6 +178,10 @@ TICKER = RecordType(
             ("collar_low", "lowest ask that the venue accepts"),
             ("collar_high", "highest bid that the venue accepts"),
             ("open_interest", "base units"),
+            ("forward_price", "quote currency, of the instrument's expiry; of a perpetual as the venue sends it"),
+            ("funding_mark", "quote currency for one base unit long, funding since the last settlement"),
+            ("mark_volatility", "of an option, fraction a year"),
+            ("delta", "base units of the underlying for one base unit"),
         ),
     ],
 )
@@ -223,6 +227,29 @@ FEED = RecordType(
             ("alive_time_ns", "monotonic, last frame of any kind (pong, index, data)"),
             ("connections", "connections made since the start of the session"),
             ("resyncs", "books thrown away and asked for again"),
+        ),
+    ],
+)
+
+INDEX = RecordType(
+    "index",
+    7,
+    "A price that no order book has: an index, or the forward of one expiry; what the venue did not send is NaN.",
+    [
+        Field("name", "text", "venue's name of the index; of a forward INDEX.YYYY-MM-DD"),
+        *_ints(
+            ("kind", "1 index, 2 forward"),
+            ("exchange_time_ns", "venue's stamp, Unix ns; 0 when it sent none"),
+            ("receive_time_ns", "monotonic, when the frame's callback began in market_data"),
+            ("receive_realtime_ns", "wall clock, Unix ns, at the same moment"),
+        ),
+        *_floats(
+            ("price", "quote currency"),
+            ("index_price", "of a forward: the index at that moment, quote currency"),
+            ("index_delta", "of a forward: how far it moves with the index, 0 to 1 (falls before expiry)"),
+            ("previous_settlement_price", "of an index, quote currency"),
+            ("expected_expiration_price", "of an index, while today's expiry is averaged, quote currency"),
+            ("expiration_progress", "of an index: part of that average which is done, 0 to 1"),
         ),
     ],
 )
@@ -484,7 +511,7 @@ HISTOGRAM = RecordType(
 )
 
 RECORD_TYPES: tuple[RecordType, ...] = (
-    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, WISH, EXPLANATION, ORDER_EVENT,
+    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, WISH, EXPLANATION, ORDER_EVENT,
     STRATEGY_STATE, ACCOUNT, LIMITS,
     RISK, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
 )  # fmt: skip

@@ -109,6 +109,8 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("tickers", RING, records.TICKER, "market_data", 4096),
     SegmentSpec("ticker_table", TABLE, records.TICKER, "market_data", 1, is_per_instrument=True),
     SegmentSpec("trades", RING, records.TRADE, "market_data", 65536),
+    SegmentSpec("indices", RING, records.INDEX, "market_data", 4096),
+    SegmentSpec("index_table", TABLE, records.INDEX, "market_data", 64),
     SegmentSpec("market", TABLE, records.SHARED_MARKET_DATA, "strategy", 1, is_per_instrument=True),
     SegmentSpec("wishes", TABLE, records.WISH, "strategy", 1, is_per_instrument=True),
     SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", 2, is_per_instrument=True),

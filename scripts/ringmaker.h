@@ -120,7 +120,7 @@ _Static_assert(sizeof(struct rm_book) == 448, "rm_book");
 
 /* The venue's ticker; a value that it did not send is NaN. */
 #define RM_TICKER_TYPE_ID 3
-#define RM_TICKER_LAYOUT_HASH INT64_C(0x72cce3856f8f779c)
+#define RM_TICKER_LAYOUT_HASH INT64_C(0x08dec2f9c26c4b79)
 struct rm_ticker {
     int64_t sequence;            /* owned by the ring or table; see the layout page */
     int64_t instrument;          /* row of the instruments table */
@@ -138,6 +138,11 @@ struct rm_ticker {
     double collar_low;           /* lowest ask that the venue accepts */
     double collar_high;          /* highest bid that the venue accepts */
     double open_interest;        /* base units */
+    double forward_price;        /* quote currency, of the instrument's expiry; of a perpetual as the venue sends it */
+    double funding_mark;         /* quote currency for one base unit long, funding since the last settlement */
+    double mark_volatility;      /* of an option, fraction a year */
+    double delta;                /* base units of the underlying for one base unit */
+    char _reserved[32];
 };
 _Static_assert(offsetof(struct rm_ticker, sequence) == 0, "rm_ticker.sequence");
 _Static_assert(offsetof(struct rm_ticker, instrument) == 8, "rm_ticker.instrument");
@@ -155,7 +160,11 @@ _Static_assert(offsetof(struct rm_ticker, funding_rate) == 96, "rm_ticker.fundin
 _Static_assert(offsetof(struct rm_ticker, collar_low) == 104, "rm_ticker.collar_low");
 _Static_assert(offsetof(struct rm_ticker, collar_high) == 112, "rm_ticker.collar_high");
 _Static_assert(offsetof(struct rm_ticker, open_interest) == 120, "rm_ticker.open_interest");
-_Static_assert(sizeof(struct rm_ticker) == 128, "rm_ticker");
+_Static_assert(offsetof(struct rm_ticker, forward_price) == 128, "rm_ticker.forward_price");
+_Static_assert(offsetof(struct rm_ticker, funding_mark) == 136, "rm_ticker.funding_mark");
+_Static_assert(offsetof(struct rm_ticker, mark_volatility) == 144, "rm_ticker.mark_volatility");
+_Static_assert(offsetof(struct rm_ticker, delta) == 152, "rm_ticker.delta");
+_Static_assert(sizeof(struct rm_ticker) == 192, "rm_ticker");
 
 /* One public trade. */
 #define RM_TRADE_TYPE_ID 4
@@ -223,6 +232,37 @@ _Static_assert(offsetof(struct rm_feed, alive_time_ns) == 16, "rm_feed.alive_tim
 _Static_assert(offsetof(struct rm_feed, connections) == 24, "rm_feed.connections");
 _Static_assert(offsetof(struct rm_feed, resyncs) == 32, "rm_feed.resyncs");
 _Static_assert(sizeof(struct rm_feed) == 64, "rm_feed");
+
+/* A price that no order book has: an index, or the forward of one expiry; what the venue did not send is NaN. */
+#define RM_INDEX_TYPE_ID 7
+#define RM_INDEX_LAYOUT_HASH INT64_C(0x65cc33079adc21d1)
+struct rm_index {
+    int64_t sequence;                 /* owned by the ring or table; see the layout page */
+    char name[40];                    /* venue's name of the index; of a forward INDEX.YYYY-MM-DD */
+    int64_t kind;                     /* 1 index, 2 forward */
+    int64_t exchange_time_ns;         /* venue's stamp, Unix ns; 0 when it sent none */
+    int64_t receive_time_ns;          /* monotonic, when the frame's callback began in market_data */
+    int64_t receive_realtime_ns;      /* wall clock, Unix ns, at the same moment */
+    double price;                     /* quote currency */
+    double index_price;               /* of a forward: the index at that moment, quote currency */
+    double index_delta;               /* of a forward: how far it moves with the index, 0 to 1 (falls before expiry) */
+    double previous_settlement_price; /* of an index, quote currency */
+    double expected_expiration_price; /* of an index, while today's expiry is averaged, quote currency */
+    double expiration_progress;       /* of an index: part of that average which is done, 0 to 1 */
+};
+_Static_assert(offsetof(struct rm_index, sequence) == 0, "rm_index.sequence");
+_Static_assert(offsetof(struct rm_index, name) == 8, "rm_index.name");
+_Static_assert(offsetof(struct rm_index, kind) == 48, "rm_index.kind");
+_Static_assert(offsetof(struct rm_index, exchange_time_ns) == 56, "rm_index.exchange_time_ns");
+_Static_assert(offsetof(struct rm_index, receive_time_ns) == 64, "rm_index.receive_time_ns");
+_Static_assert(offsetof(struct rm_index, receive_realtime_ns) == 72, "rm_index.receive_realtime_ns");
+_Static_assert(offsetof(struct rm_index, price) == 80, "rm_index.price");
+_Static_assert(offsetof(struct rm_index, index_price) == 88, "rm_index.index_price");
+_Static_assert(offsetof(struct rm_index, index_delta) == 96, "rm_index.index_delta");
+_Static_assert(offsetof(struct rm_index, previous_settlement_price) == 104, "rm_index.previous_settlement_price");
+_Static_assert(offsetof(struct rm_index, expected_expiration_price) == 112, "rm_index.expected_expiration_price");
+_Static_assert(offsetof(struct rm_index, expiration_progress) == 120, "rm_index.expiration_progress");
+_Static_assert(sizeof(struct rm_index) == 128, "rm_index");
 
 /* The quotes that strategy wants resting now; execution brings the venue to the newest one. */
 #define RM_WISH_TYPE_ID 100

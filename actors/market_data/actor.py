@@ -8,8 +8,9 @@ from collections.abc import Callable
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.publisher import MarketDataPublisher
 from domain.clock import NS_PER_MS
+from domain.errors import ConfigError
 from runtime.actor import Actor, ActorContext
-from venues.config import venue_url
+from venues.config import delay_ms, venue_url
 from venues.thalex.feed import ThalexFeed
 
 
@@ -23,13 +24,14 @@ class MarketDataActor(Actor):
     def __init__(self, ctx: ActorContext) -> None:
         super().__init__(ctx)
         venue = ctx.config.venue
+        _refuse_to_quote_on_groups(ctx)
         self._publisher = MarketDataPublisher(
             ctx.instrument_names,
             _outputs(ctx),
             ctx.clock,
             ctx.log,
             window_levels=venue.book_levels,
-            contradiction_ns_max=venue.feed_dead_ms * NS_PER_MS,
+            contradiction_ns_max=(venue.feed_dead_ms + delay_ms(venue.book_delay)) * NS_PER_MS,
         )
         self._feed = ThalexFeed(
             venue,
@@ -56,6 +58,15 @@ class MarketDataActor(Actor):
         await self._feed.close()
 
 
+def _refuse_to_quote_on_groups(ctx: ActorContext) -> None:
+    quoted = [name for name in ctx.instrument_names if ctx.config.instruments[name].quote]
+    if ctx.config.venue.book_grouping and quoted:
+        raise ConfigError(
+            f"{ctx.config.path}: venue.book_grouping = {ctx.config.venue.book_grouping:g} hides the touch of "
+            f"{', '.join(quoted)}: set it to 0, or quote = false for them"
+        )
+
+
 def _outputs(ctx: ActorContext) -> MarketOutputs:
     return MarketOutputs(
         instruments=ctx.table_writer("instruments"),
@@ -65,6 +76,8 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
         tickers=ctx.ring_writer("tickers"),
         ticker_table=ctx.table_writer("ticker_table"),
         trades=ctx.ring_writer("trades"),
+        indices=ctx.ring_writer("indices"),
+        index_table=ctx.table_writer("index_table"),
         decode=ctx.histogram("decode"),
         publish=ctx.histogram("publish"),
         counters=ctx.counters,

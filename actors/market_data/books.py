@@ -52,6 +52,8 @@ class BookRows:
         contradiction_ns_max: int,
     ) -> None:
         self._out = outputs
+        # Word 0 is each segment's own sequence.
+        self._ring_payload, self._table_payload = outputs.books.ints[1:], outputs.book_table.ints[1:]
         self._clock = clock
         self._doubt = doubt
         self._books = [Book(window_levels) for _ in range(count)]
@@ -89,7 +91,7 @@ class BookRows:
         """Doubt a book that stands still while tickers go on naming another touch: its channel has died."""
         book = self._books[row]
         agrees = ticker.best_bid_price == book.best_bid and ticker.best_ask_price == book.best_ask
-        if agrees or not self._is_valid[row] or ticker.best_bid_price is None or ticker.best_ask_price is None:
+        if agrees or not self._is_valid[row] or not ticker.is_two_sided:
             self._contradicted_since_ns[row] = None
             return
         since_ns = self._contradicted_since_ns[row]
@@ -122,7 +124,7 @@ class BookRows:
     def _publish(self, row: int, book: Book, *, is_valid: bool) -> None:
         """Publish the best levels; the caller has set the stamps in the ring's scratch."""
         self._is_valid[row] = is_valid
-        ring, table = self._out.books, self._out.book_table
+        ring = self._out.books
         ints, floats = ring.ints, ring.floats
         ints[INSTRUMENT_ROW] = row
         ints[_IS_VALID] = is_valid
@@ -131,8 +133,8 @@ class BookRows:
         ask_prices, ask_sizes = book.asks.best(BOOK_LEVELS)
         ints[_BID_COUNT] = _fill(floats, _BID_PRICE, bid_prices, _BID_SIZE, bid_sizes)
         ints[_ASK_COUNT] = _fill(floats, _ASK_PRICE, ask_prices, _ASK_SIZE, ask_sizes)
-        table.ints[1:] = ints[1:]  # word 0 is the table's own sequence
-        table.publish(row)
+        self._table_payload[:] = self._ring_payload
+        self._out.book_table.publish(row)
         # The ring comes last: a reader that follows it finds the table at least as new.
         ring.publish()
 

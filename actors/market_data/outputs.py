@@ -32,6 +32,8 @@ class MarketOutputs(NamedTuple):
     tickers: RingWriter
     ticker_table: TableWriter
     trades: RingWriter
+    indices: RingWriter
+    index_table: TableWriter
     decode: Histogram
     publish: Histogram
     counters: Counters

@@ -8,6 +8,7 @@ from typing import Protocol
 from structlog.stdlib import BoundLogger
 
 from actors.market_data.books import BookRows
+from actors.market_data.indices import IndexRows
 from actors.market_data.instruments import InstrumentRows
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.tickers import TickerRows
@@ -16,7 +17,7 @@ from domain.clock import NS_PER_S, Clock
 from domain.errors import ProtocolError
 from domain.instrument import Instrument
 from domain.records import FEED
-from venues.thalex.market_wire import BookPayload, IndexPayload, PublicTrade, TickerPayload
+from venues.thalex.market_wire import BasePricePayload, BookPayload, IndexPayload, PublicTrade, TickerPayload
 
 BAD_FRAME_LOG_INTERVAL_NS = NS_PER_S
 _IS_CONNECTED = FEED.word("is_connected")
@@ -33,6 +34,9 @@ class MarketFeed(Protocol):
 
     @property
     def alive_time_ns(self) -> int: ...
+
+    @property
+    def frames(self) -> int: ...
 
     def doubt_book(self, row: int) -> None: ...
 
@@ -66,6 +70,8 @@ class MarketDataPublisher:
             window_levels=window_levels, contradiction_ns_max=contradiction_ns_max,
         )  # fmt: skip
         self._tickers = TickerRows(len(self._names), outputs)
+        self._indices = IndexRows(outputs, log)
+        self._frames_counted = 0
         self._has_been_ready = False
         self._bad_frames_unlogged = 0
         self._bad_frame_log_due_ns = 0
@@ -75,6 +81,7 @@ class MarketDataPublisher:
         self._feed = feed
         # Counts go on over restarts of this process.
         self._out.feed.load_own(0)
+        self._indices.load()
         for row in range(len(self._names)):
             self._books.publish_empty(row)
         self.publish_feed()
@@ -91,7 +98,7 @@ class MarketDataPublisher:
             instrument = instruments.get(name)
             self.on_instrument_changed(row, instrument)
             if instrument is not None:
-                self._tickers.set_underlying(row, instrument.underlying)
+                self._tickers.take_instrument(row, instrument)
 
     def on_instrument_changed(self, row: int, instrument: Instrument | None) -> None:
         """Take a definition of the venue; a removed instrument has no valid book."""
@@ -115,15 +122,14 @@ class MarketDataPublisher:
         self.publish_feed()
 
     def publish_feed(self) -> None:
-        """Write the signs of life; called from the work loop, so that a hung loop shows."""
+        """Write the signs of life and count frames; called from the work loop, so that a hung loop shows."""
         assert self._feed is not None, "attach comes first"
         ints = self._out.feed.ints
         ints[_IS_CONNECTED] = int(self._feed.is_connected)
         ints[_ALIVE_TIME] = self._feed.alive_time_ns
         self._out.feed.publish(0)
-
-    def on_frame_read(self) -> None:
-        self._out.counters.add("frames")
+        frames, self._frames_counted = self._feed.frames - self._frames_counted, self._feed.frames
+        self._out.counters.add("frames", frames)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Count every one, log one a second: a venue that sends nothing else must not fill the disk."""
@@ -160,9 +166,15 @@ class MarketDataPublisher:
         """Publish each trade and wake strategy once."""
         publish_trades(self._out, row, trades, receive_ns, receive_realtime_ns)
 
-    def on_index(self, index: IndexPayload) -> None:
-        """Keep an index for tickers that lack it."""
-        self._tickers.take_index(index)
+    def on_index(self, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
+        """Publish an index, and keep it for tickers that lack it."""
+        self._tickers.take_price(index.index_name, index.price)
+        self._indices.publish_index(index, receive_ns, receive_realtime_ns)
+
+    def on_forward(self, name: str, forward: BasePricePayload, receive_ns: int, receive_realtime_ns: int) -> None:
+        """Publish a forward price, and keep it for tickers that lack it."""
+        self._tickers.take_price(name, forward.price)
+        self._indices.publish_forward(name, forward, receive_ns, receive_realtime_ns)
 
     def _doubt(self, row: int, reason: str) -> None:
         assert self._feed is not None, "attach comes first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
@@ -172,6 +173,39 @@ def test_books_tickers_and_trades_reach_shared_memory(
     assert md.process is not None
     md.process.send_signal(signal.SIGTERM)
     assert md.wait_exit()[0] == 0
+
+
+def test_light_tickers_forwards_and_other_indices_come_when_asked(
+    exchange: Exchange, start: Callable[..., MarketDataProcess]
+):
+    future = "BTC-25DEC26"
+    md = start(
+        exchange.url, ("BTC-PERPETUAL", future), ticker_channel="lwt", ticker_delay="100ms", book_delay="100ms",
+        book_levels=0, forward_prices=True, extra_underlyings=["ETHUSD"],
+    )  # fmt: skip
+    tickers = TableReader(md.segments["ticker_table"])
+    table = TableReader(md.segments["index_table"])
+    md.until(lambda: md.is_valid(0) and md.is_valid(1), "both books")
+
+    def indices() -> dict[bytes, float]:
+        rows = [table.snapshot(row)[0] for row in range(5) if table.sequence(row)]
+        return {bytes(row["name"]): float(row["price"]) for row in rows}
+
+    wanted = {b"BTCUSD", b"ETHUSD", b"BTCUSD.2026-12-25"}
+    md.until(lambda: set(indices()) == wanted, f"{wanted} in the index table")
+    md.until(lambda: tickers.snapshot(1)[0]["forward_price"] > 0, "a ticker with a forward price")
+    now = indices()
+    assert 0.5 < now[b"BTCUSD.2026-12-25"] / now[b"BTCUSD"] < 2
+    perpetual = tickers.snapshot(PERPETUAL)[0]
+    assert abs(perpetual["mark_price"] / perpetual["index_price"] - 1) < 0.05
+    assert math.isnan(perpetual["collar_high"])  # lwt has none
+    assert md.book_table.snapshot(PERPETUAL)[0]["bid_count"] == 10
+
+
+def test_a_grouped_book_is_not_quoted_on(exchange: Exchange, start: Callable[..., MarketDataProcess]):
+    code, said = start(exchange.url, book_grouping=10).wait_exit()
+    assert code == 2
+    assert "venue.book_grouping = 10 hides the touch of BTC-PERPETUAL" in said
 
 
 def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[..., MarketDataProcess]):

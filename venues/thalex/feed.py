@@ -46,6 +46,11 @@ class ThalexFeed:
         """Monotonic, when the venue last said anything; 0 before the first time. Pongs do not count."""
         return self.link.connection.alive_time_ns
 
+    @property
+    def frames(self) -> int:
+        """Frames taken so far."""
+        return self.link.frames
+
     def start(self) -> None:
         """Connect in the background and stay connected."""
         self._spawn(self.link.connection.run(), "feed connection")

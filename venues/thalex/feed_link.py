@@ -15,7 +15,7 @@ from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConfigError, ConnectivityError, ProtocolError
-from domain.instrument import Instrument
+from domain.instrument import Instrument, InstrumentKind
 from venues.config import VenueConfig
 from venues.thalex import channels
 from venues.thalex import market_wire as wire
@@ -38,6 +38,7 @@ class FeedLink:
 
     Attributes:
         is_connected: subscribed now.
+        frames: frames taken so far.
         connection: the socket; its `run` keeps it.
         subscriptions: the channels of each instrument.
     """
@@ -67,9 +68,12 @@ class FeedLink:
             self._handlers[channels.ticker(config, name)] = (self._on_ticker, row)
             self._handlers[channels.trades(name)] = (self._on_trades, row)
         self._extra: list[str] = []
+        self._decode_ticker = wire.decode_light_ticker if config.ticker_channel == "lwt" else wire.decode_ticker
         self.connection = Connection(config, url, self, clock, log)
         self.subscriptions = Subscriptions(config, names, listener.on_book_doubted, log)
         self.is_connected = False
+        self.frames = 0
+        self._probe_due_ns = 0
         self._probe_due_ns = 0
 
     # ---- for the feed --------------------------------------------------------------------------------
@@ -125,7 +129,7 @@ class FeedLink:
         session = self._session
         if session is None:
             return
-        self._listener.on_frame_read()
+        self.frames += 1
         try:
             event = session.receive(frame, receive_ns)
             if type(event) is Envelope:
@@ -198,13 +202,18 @@ class FeedLink:
                 return
         self._listener.on_instruments(instruments)
         self.subscriptions.on_listed(instruments, now_ns)
-        self._follow_indices([instruments[name] for name in self._names if name in instruments])
+        self._follow_prices([instruments[name] for name in self._names if name in instruments])
 
-    def _follow_indices(self, ours: list[Instrument]) -> None:
-        indices = {channels.index(instrument.underlying) for instrument in ours}
-        for channel in indices:
-            self._handlers[channel] = (self._on_index, -1)
-        self._extra = [channels.SYSTEM, channels.INSTRUMENTS, *sorted(indices)]
+    def _follow_prices(self, ours: list[Instrument]) -> None:
+        """Choose the channels of what has no book: indices and, where configured, forward prices."""
+        underlyings = {instrument.underlying for instrument in ours} | set(self._config.extra_underlyings)
+        indices = sorted(channels.index(underlying) for underlying in underlyings)
+        forwards = sorted({channels.base_price(instrument) for instrument in ours if _has_forward(instrument)})
+        if not self._config.forward_prices:
+            forwards = []
+        self._handlers |= dict.fromkeys(indices, (self._on_index, -1))
+        self._handlers |= dict.fromkeys(forwards, (self._on_base_price, -1))
+        self._extra = [channels.SYSTEM, channels.INSTRUMENTS, *indices, *forwards]
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_connected = True
@@ -235,7 +244,7 @@ class FeedLink:
 
     def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         self.subscriptions.heard_ns[row] = receive_ns
-        ticker = wire.decode_ticker(envelope.notification)
+        ticker = self._decode_ticker(envelope.notification)
         self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
 
     def _on_trades(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
@@ -243,8 +252,13 @@ class FeedLink:
         if not envelope.snapshot:
             self._listener.on_trades(row, trades, receive_ns, receive_realtime_ns)
 
-    def _on_index(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
-        self._listener.on_index(wire.decode_index(envelope.notification))
+    def _on_index(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        self._listener.on_index(wire.decode_index(envelope.notification), receive_ns, receive_realtime_ns)
+
+    def _on_base_price(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        name = envelope.channel_name.removeprefix(channels.BASE_PRICE)
+        forward = wire.decode_base_price(envelope.notification)
+        self._listener.on_forward(name, forward, receive_ns, receive_realtime_ns)
 
     def _on_system(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
         if wire.decode_system(envelope.notification).event == "reconnect":
@@ -264,6 +278,10 @@ class FeedLink:
                 self.subscriptions.on_removed(row, receive_ns)
             else:
                 self.subscriptions.on_added(row, receive_ns, self._session)
+
+
+def _has_forward(instrument: Instrument) -> bool:
+    return instrument.kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION) and instrument.expiry_ns > 0
 
 
 def _unlisted_text(name: str, instruments: dict[str, Instrument]) -> str:

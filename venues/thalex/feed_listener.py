@@ -49,10 +49,10 @@ class FeedListener(Protocol):
         """New public trades, in order. The history that a subscription begins with is left out."""
         ...
 
-    def on_index(self, index: wire.IndexPayload) -> None: ...
+    def on_index(self, index: wire.IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None: ...
 
-    def on_frame_read(self) -> None:
-        """One frame was read."""
+    def on_forward(self, name: str, forward: wire.BasePricePayload, receive_ns: int, receive_realtime_ns: int) -> None:
+        """The forward price of an expiry; `name` is INDEX.YYYY-MM-DD."""
         ...
 
     def on_bad_frame(self, error: ProtocolError) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from domain.clock import NS_PER_S
-from domain.errors import ProtocolError
+from domain.errors import ProtocolError, Refusal
 from domain.instrument import Instrument, InstrumentKind
 from venues.thalex.wire import readable
 
@@ -30,6 +30,7 @@ def stamp_ns(seconds: float) -> int:
     return round(seconds * _US_PER_S) * (NS_PER_S // _US_PER_S)
 
 
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 # Price, amount, and usually the part of the amount that rests in this very book.
 Level = Annotated[list[float], msgspec.Meta(min_length=2)]
 
@@ -43,26 +44,59 @@ class BookPayload(msgspec.Struct, gc=False):
 
 
 class TickerPayload(msgspec.Struct, gc=False):
-    """The fields of a ticker that records keep; absent or null is None."""
+    """The fields of a ticker that records keep, in their order, and its time; absent is NaN, null is None."""
 
-    mark_price: float | None = None
-    mark_timestamp: float | None = None
-    index: float | None = None
-    last_price: float | None = None
-    best_bid_price: float | None = None
-    best_bid_amount: float | None = None
-    best_ask_price: float | None = None
-    best_ask_amount: float | None = None
-    funding_rate: float | None = None
-    collar_low: float | None = None
-    collar_high: float | None = None
-    open_interest: float | None = None
+    mark_price: float | None = _NAN
+    index: float | None = _NAN
+    last_price: float | None = _NAN
+    best_bid_price: float | None = _NAN
+    best_bid_amount: float | None = _NAN
+    best_ask_price: float | None = _NAN
+    best_ask_amount: float | None = _NAN
+    funding_rate: float | None = _NAN
+    collar_low: float | None = _NAN
+    collar_high: float | None = _NAN
+    open_interest: float | None = _NAN
+    forward: float | None = _NAN
+    funding_mark: float | None = _NAN
+    iv: float | None = _NAN
+    delta: float | None = _NAN
+    mark_timestamp: float | None = _NAN
+
+    @property
+    def is_two_sided(self) -> bool:
+        bid, ask = self.best_bid_price, self.best_ask_price
+        return bid is not None and ask is not None and not math.isnan(bid) and not math.isnan(ask)
+
+
+class LightTickerPayload(msgspec.Struct, gc=False):
+    """`lwt`: a side is [price, amount, amount in this very book], absent or empty when there is none."""
+
+    m: float | None = None
+    b: list[float] | None = None
+    a: list[float] | None = None
+    l: float | None = None  # noqa: E741 (the venue's name)
+    v: float | None = None
 
 
 class IndexPayload(msgspec.Struct, gc=False):
+    """An index; the fields about expiration are there while it is being averaged, 07:30 to 08:00 UTC."""
+
     index_name: str
-    price: float
+    price: Positive
     timestamp: float = 0.0
+    previous_settlement_price: float | None = None
+    expected_expiration_price: float | None = None
+    expiration_progress: float | None = None
+
+
+class BasePricePayload(msgspec.Struct, gc=False):
+    """The forward of one expiry: `base_name` is its future, or "synthetic"."""
+
+    price: Positive
+    base_name: str = ""
+    index: float | None = None
+    index_delta: float | None = None
 
 
 class SystemPayload(msgspec.Struct, gc=False):
@@ -73,7 +107,7 @@ class PublicTrade(msgspec.Struct, array_like=True, gc=False):
     """One item of recent_trades."""
 
     price: float
-    size: float
+    size: Positive
     aggressor: Literal["buy", "sell"]
     time: float
     instrument_name: str = ""
@@ -115,6 +149,8 @@ _KINDS = {
 decode_book = readable(msgspec.json.Decoder(BookPayload).decode)
 decode_ticker = readable(msgspec.json.Decoder(TickerPayload).decode)
 decode_index = readable(msgspec.json.Decoder(IndexPayload).decode)
+decode_base_price = readable(msgspec.json.Decoder(BasePricePayload).decode)
+_decode_light_ticker = readable(msgspec.json.Decoder(LightTickerPayload).decode)
 decode_system = readable(msgspec.json.Decoder(SystemPayload).decode)
 decode_trades = readable(msgspec.json.Decoder(list[PublicTrade]).decode)
 _decode_items = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
@@ -125,6 +161,30 @@ _decode_instrument_change = readable(msgspec.json.Decoder(InstrumentChange).deco
 def number(value: float | None) -> float:
     """Return `value`, or NaN for what the venue did not send."""
     return _NAN if value is None else value
+
+
+def decode_light_ticker(payload: Any) -> TickerPayload:
+    """Return a message of `lwt` as the ticker that it is a part of."""
+    light = _decode_light_ticker(payload)
+    bid_price, bid_amount = _top(light.b)
+    ask_price, ask_amount = _top(light.a)
+    return TickerPayload(
+        mark_price=light.m,
+        last_price=light.l,
+        iv=light.v,
+        best_bid_price=bid_price,
+        best_bid_amount=bid_amount,
+        best_ask_price=ask_price,
+        best_ask_amount=ask_amount,
+    )
+
+
+def _top(side: list[float] | None) -> tuple[float | None, float | None]:
+    if not side:
+        return None, None
+    if len(side) < 2:
+        raise ProtocolError(f"a side of lwt has a price and no amount: {side}", Refusal.VALUE)
+    return side[0], side[1]
 
 
 def instrument_of(payload: InstrumentPayload) -> Instrument:
