@@ -11,7 +11,7 @@ ACTOR ?= strategy
 SESSION ?= $(basename $(notdir $(CONFIG)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-testnet test test-all lint bench profile clean
+.PHONY: help run run-testnet test test-all lint bench faults profile clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -37,6 +37,10 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 bench: $(VENV)/.ready-bench $(VENV)/.kernels  ## every benchmark, beside what a user would pick instead
 	@$(PY) -m benchmarks.shm
 	@$(PY) -m benchmarks.tick_to_order
+
+faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS=n] [ROW=name] [FULL=1], about a quarter of an hour
+	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROW),--row $(ROW)) \
+		$(if $(FULL),--full)
 
 profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=strategy] [SECONDS=10] [SESSION=local]
 	@$(PY) cli.py profile $(ACTOR) $(or $(SECONDS),10) --session $(SESSION)

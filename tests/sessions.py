@@ -108,10 +108,10 @@ class RunningSession:
         content: dict[str, Any] = json.loads((self.run / "summary.json").read_text())
         return content
 
-    def send(self, command: Command, timeout_s: float = 20.0) -> Reply:
-        """Send a command to the supervisor, as cli.py does."""
+    def send(self, command: Command, timeout_s: float = 20.0, *, process: str = "supervisor") -> Reply:
+        """Send a command to the supervisor, as cli.py does, or straight to one of its actors."""
         with _environment({"RINGMAKER_RUN_ROOT": str(self._run_root)}):
-            return send_command(self.name, "supervisor", command, timeout_s)
+            return send_command(self.name, process, command, timeout_s)
 
     def cli(self, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run cli.py for this session."""

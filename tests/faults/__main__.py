@@ -1,0 +1,84 @@
+"""The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N]
+
+Plays each row against real processes, prints a table of what was measured, and writes runs/<time>-faults/faults.json.
+Exit code 1 when anything did not hold or a bound was missed; each failure names seed and round:
+`--row NAME --seed N --round N` plays that one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.findings import Findings, table
+from tests.faults.row import Play, Row
+from tests.faults.rows import venue
+
+ROWS: tuple[Row, ...] = (venue.ROW,)
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    options = _arguments()
+    started_s = time.monotonic()
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    target = REPOSITORY / "runs" / f"{stamp}-faults"
+    target.mkdir(parents=True)
+    results = [_play(row, options, target) for row in ROWS if not options.row or row.name in options.row]
+    report = {
+        "time": stamp,
+        "seed": options.seed,
+        "seconds": round(time.monotonic() - started_s, 1),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "ok": not any(found.failures() for found in results),
+        "rows": [found.as_json() for found in results],
+    }
+    (target / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(table(results))
+    for found in results:
+        print(f"{found.row}: " + ", ".join(f"{n} {what}" for what, n in sorted(found.counts.items())))
+    for line in (line for found in results for line in found.failures()):
+        print(f"FAILED {line}")
+    print(f"{target / 'faults.json'}: {'ok' if report['ok'] else 'FAILED'} after {report['seconds']} s")
+    return 0 if report["ok"] else 1
+
+
+def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
+    count = options.rounds or (row.rounds_full if options.full else row.rounds)
+    rounds = [options.round] if options.round else list(range(1, count + 1))
+    findings = Findings(row.name, options.seed)
+    print(f"{row.name}: {row.what}, {len(rounds)} rounds", flush=True)
+    with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
+        say = _progress if options.verbose else _quiet
+        row.play(Play(options.seed, rounds, Path(folder), findings, say, evidence))
+    return findings
+
+
+def _progress(text: str) -> None:
+    print(f"  {datetime.now(UTC):%H:%M:%S} {text}", flush=True)
+
+
+def _quiet(_text: str) -> None:
+    pass
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1, help="what the rounds are drawn from (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds of each row; 0 = as the row says")
+    parser.add_argument("--full", action="store_true", help="the full counts")
+    parser.add_argument("--row", action="append", default=[], choices=[row.name for row in ROWS], help="only this row")
+    parser.add_argument("--round", type=int, default=0, metavar="N", help="play round N alone")
+    parser.add_argument("--verbose", action="store_true", help="say what each round does")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

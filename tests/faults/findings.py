@@ -1,0 +1,128 @@
+"""What a row of the suite found: samples against their bounds, and what did not hold. Printed, and kept as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Broken(NamedTuple):
+    """Something that must hold and did not. `round_number` 0 = at the end of the row."""
+
+    round_number: int
+    text: str
+
+
+class Sample(NamedTuple):
+    value: float
+    round_number: int
+
+
+class Measure:
+    """One figure of a row: samples in one unit, and the bound that none may exceed; None = only reported."""
+
+    def __init__(self, name: str, unit: str, bound: float | None) -> None:
+        self.name = name
+        self.unit = unit
+        self.bound = bound
+        self.samples: list[Sample] = []
+
+    def quantile(self, part: float) -> float:
+        """Return the smallest sample that `part` of all do not exceed."""
+        values = sorted(sample.value for sample in self.samples)
+        return values[max(math.ceil(part * len(values)) - 1, 0)]
+
+    def beyond(self, slack: float) -> list[Sample]:
+        """Return the samples beyond `slack` times the bound."""
+        if self.bound is None:
+            return []
+        return [sample for sample in self.samples if sample.value > self.bound * slack]
+
+    def as_json(self) -> dict[str, Any]:
+        worst = max(self.samples, key=lambda sample: sample.value)
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "bound": self.bound,
+            "n": len(self.samples),
+            "p50": self.quantile(0.5),
+            "p99": self.quantile(0.99),
+            "max": worst.value,
+            "max_in_round": worst.round_number,
+            "ok": not self.beyond(1.0),
+        }
+
+
+class Findings:
+    """All that one row of the suite found.
+
+    Args:
+        row: name of the row.
+        seed: what its rounds were drawn from.
+        slack: how many times a bound may be exceeded: 1 where bounds are judged, 5 in tests.
+    """
+
+    def __init__(self, row: str, seed: int, *, slack: float = 1.0) -> None:
+        self.row = row
+        self.seed = seed
+        self.slack = slack
+        self.broken: list[Broken] = []
+        self.counts: dict[str, int] = {}
+        self._measures: dict[str, Measure] = {}
+
+    def measure(self, name: str, value: float, unit: str, round_number: int, bound: float | None = None) -> None:
+        """Take one sample."""
+        measure = self._measures.setdefault(name, Measure(name, unit, bound))
+        assert (measure.unit, measure.bound) == (unit, bound), f"{name} was measured in another unit or bound"
+        measure.samples.append(Sample(value, round_number))
+
+    def break_rule(self, round_number: int, text: str) -> None:
+        """Take down what did not hold."""
+        self.broken.append(Broken(round_number, text))
+
+    def count(self, what: str, n: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + n
+
+    @property
+    def measures(self) -> list[Measure]:
+        return list(self._measures.values())
+
+    def failures(self) -> list[str]:
+        """Return one line for each broken rule and each measure beyond its bound, with seed and round to replay."""
+        lines = [self._line(broken.round_number, broken.text) for broken in self.broken]
+        for measure in self.measures:
+            for value, round_number in measure.beyond(self.slack):
+                bound = f"{measure.bound:g}" if self.slack == 1 else f"{self.slack:g} × {measure.bound:g}"
+                lines.append(self._line(round_number, f"{measure.name} {value:g} {measure.unit}, bound {bound}"))
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "row": self.row,
+            "seed": self.seed,
+            "counts": self.counts,
+            "measures": [measure.as_json() for measure in self.measures],
+            "failures": self.failures(),
+            "ok": not self.failures(),
+        }
+
+    def _line(self, round_number: int, text: str) -> str:
+        where = f"round {round_number}" if round_number else "at the end"
+        return f"{self.row}, seed {self.seed}, {where}: {text}"
+
+
+def table(findings: Sequence[Findings]) -> str:
+    """Return all measures as lines of equal columns."""
+    lines = [f"{'row':<12} {'measure':<26} {'n':>5} {'p50':>9} {'p99':>9} {'max':>9} {'bound':>8} unit  "]
+    for found in findings:
+        for measure in found.measures:
+            bound = "-" if measure.bound is None else f"{measure.bound:g}"
+            figures = (measure.quantile(0.5), measure.quantile(0.99), measure.quantile(1.0))
+            p50, p99, worst = (f"{value:.0f}" if abs(value) >= 10 else f"{value:.2f}" for value in figures)
+            verdict = "" if measure.bound is None else "ok" if not measure.beyond(1.0) else "MISSED"
+            lines.append(
+                f"{found.row:<12} {measure.name:<26} {len(measure.samples):>5} {p50:>9} {p99:>9} {worst:>9} "
+                f"{bound:>8} {measure.unit:<5} {verdict}".rstrip()
+            )
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Follows the order log of a standalone exchange: what is open, whose it is, what was filled. It judges the suite."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FillKey = tuple[str, str, int]
+Line = dict[str, Any]
+
+
+class Openness(NamedTuple):
+    """How many orders of ours were open on each side from a moment on."""
+
+    monotonic_ns: int
+    bids: int
+    asks: int
+
+
+class Fill(NamedTuple):
+    monotonic_ns: int
+    is_buy: bool
+    price: Decimal
+    size: Decimal
+
+
+class OrderLog:
+    """What an exchange has written so far; `poll` reads on.
+
+    Attributes:
+        open: the newest line of each open order, by venue order id.
+        fills: every fill by (trade id, venue order id, leg).
+        openness: after each line about an order, oldest first.
+        requests: how often an insert was carried out, by client order id.
+        session_at: session id of each client address.
+        twice: keys of fills that the venue itself told twice (it never should).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._rest = b""
+        self.open: dict[str, Line] = {}
+        self.fills: dict[FillKey, Fill] = {}
+        self.openness: list[Openness] = [Openness(0, 0, 0)]
+        self.requests: dict[int, int] = {}
+        self.session_at: dict[str, str] = {}
+        self.session_ends_ns: dict[str, int] = {}
+        self.twice: list[FillKey] = []
+        self.position: dict[str, Decimal] = {}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def poll(self) -> None:
+        """Read the lines that were written since the last time; a line still being written waits."""
+        whole, newline, self._rest = (self._rest + self._file.read()).rpartition(b"\n")
+        if newline:
+            for text in whole.split(b"\n"):
+                self._take(json.loads(text, parse_float=Decimal))
+
+    # ---- questions ---------------------------------------------------------------------------------
+
+    def first_empty_ns(self, since_ns: int) -> int | None:
+        """Return when, from `since_ns` on, no order was open for the first time; None = not yet."""
+        return self._first(since_ns, lambda state: not (state.bids or state.asks))
+
+    def first_both_sides_ns(self, since_ns: int) -> int | None:
+        """Return when, from `since_ns` on, both sides were open for the first time; None = not yet."""
+        return self._first(since_ns, lambda state: bool(state.bids and state.asks))
+
+    @property
+    def is_both_sided(self) -> bool:
+        return bool(self.openness[-1].bids and self.openness[-1].asks)
+
+    def most_on_a_side(self, since_ns: int) -> int:
+        """Return the largest number of orders that were open on one side at any time since."""
+        return max(max(state.bids, state.asks) for state in self._since(since_ns))
+
+    def orders_of_others(self, session: str) -> list[Line]:
+        """Return open orders that belong to another session than the one named."""
+        return [line for line in self.open.values() if line["session"] != session]
+
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _since(self, since_ns: int) -> list[Openness]:
+        """Return the states since a time, the one in force at that time first."""
+        index = len(self.openness) - 1
+        while index and self.openness[index].monotonic_ns > since_ns:
+            index -= 1
+        return self.openness[index:]
+
+    def _first(self, since_ns: int, holds: Any) -> int | None:
+        for state in self._since(since_ns):
+            if holds(state):
+                return max(state.monotonic_ns, since_ns)
+        return None
+
+    def _take(self, line: Line) -> None:
+        event = line["event"]
+        if event == "connect":
+            self.session_at[line["peer"]] = line["session"]
+        elif event == "disconnect":
+            self.session_ends_ns[line["session"]] = line["monotonic_ns"]
+        if "order_id" not in line:
+            return
+        if event == "insert":
+            client_order_id = line["client_order_id"]
+            self.requests[client_order_id] = self.requests.get(client_order_id, 0) + 1
+        if event == "fill":
+            self._take_fill(line)
+        if line["status"] in ("open", "partially_filled"):
+            self.open[line["order_id"]] = line
+        else:
+            self.open.pop(line["order_id"], None)
+        bids = sum(order["side"] == "buy" for order in self.open.values())
+        self.openness.append(Openness(line["monotonic_ns"], bids, len(self.open) - bids))
+
+    def _take_fill(self, line: Line) -> None:
+        key = (line["trade_id"], line["order_id"], 0)
+        if key in self.fills:
+            self.twice.append(key)
+        size = Decimal(line["fill_amount"])
+        is_buy = line["side"] == "buy"
+        self.fills[key] = Fill(line["monotonic_ns"], is_buy, Decimal(line["fill_price"]), size)
+        name = line["instrument"]
+        self.position[name] = self.position.get(name, Decimal(0)) + (size if is_buy else -size)

@@ -1,0 +1,211 @@
+"""Where faults are played: a real session against an exchange of its own, watched by what the exchange writes down.
+
+The session's own word is never taken for what the exchange can say; it is compared with it.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import psutil
+from websockets.sync.client import ClientConnection, connect
+
+import shm
+from tests.faults.books import Books
+from tests.faults.order_log import OrderLog
+from tests.faults.told import OrderEvents
+from tests.sessions import RunningSession, StandaloneExchange
+
+INSTRUMENT = "BTC-PERPETUAL"
+LEVELS = 3
+# Limits so wide that none of them ever takes a side away: what is missing is then missing for a fault.
+CONFIG = f"""
+[venue]
+kind = "thalex"
+[instruments."{INSTRUMENT}"]
+[strategy]
+risk_aversion_per_usd = 0.01
+order_size_base = 0.01
+levels = {LEVELS}
+level_spacing_ticks = 5
+fee_maker_bps = 0.1
+position_soft_base = 50.0
+position_hard_base = 100.0
+[risk]
+position_max_base = 100.0
+gross_notional_max_usd = 1e10
+loss_from_peak_max_usd = 1e9
+[supervisor]
+restarts_max = 10000
+"""
+EXCHANGE_ARGUMENTS = ("--admin", "--maker-fee-bps", "0.1", "--balance", "100000000", "--speed", "4")
+POLL_S = 0.005
+START_TIMEOUT_S = 40.0
+END_TIMEOUT_S = 60.0
+SECOND_NS = 1_000_000_000
+
+
+class RuleBrokenError(Exception):
+    """Something that must come about did not."""
+
+
+class Operator:
+    """A connection of our own to the exchange, for its admin methods."""
+
+    def __init__(self, url: str) -> None:
+        self._stack = ExitStack()
+        self._connection: ClientConnection = self._stack.enter_context(
+            connect(url, ping_interval=None, max_size=None, proxy=None)
+        )
+        self._next_id = 1
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a method and return its result; notifications on the way are skipped."""
+        self.send(method, params)
+        while True:
+            reply = msgspec.json.decode(self._connection.recv(timeout=30))
+            if reply.get("id") == self._next_id:
+                assert "error" not in reply, f"{method} {params}: {reply['error']}"
+                return reply["result"]
+
+    def send(self, method: str, params: Mapping[str, Any] | None = None) -> None:
+        """Send a request and do not wait."""
+        self._next_id += 1
+        request = {"method": method, "params": params or {}, "id": self._next_id}
+        self._connection.send(msgspec.json.encode(request).decode())
+
+    def listen(self, timeout_s: float) -> dict[str, Any] | None:
+        """Return the next message of any kind; None when none comes in time."""
+        try:
+            message: dict[str, Any] = msgspec.json.decode(self._connection.recv(timeout=timeout_s))
+        except TimeoutError:
+            return None
+        return message
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Stage:
+    """Use as a context manager: entered, the session quotes both sides.
+
+    Attributes:
+        exchange, session: the two that are played against each other.
+        log: the exchange's own log, as read so far.
+        events, books: what the session published, as read so far.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, config: str = CONFIG) -> None:
+        self.exchange = StandaloneExchange(folder, "--seed", str(seed), *EXCHANGE_ARGUMENTS)
+        self._folder = folder
+        self._config = config
+
+    def __enter__(self) -> Stage:
+        self.exchange.__enter__()
+        try:
+            self.session = RunningSession(self._folder, self._config, environ=self.exchange.environ())
+            self.session.__enter__()
+            try:
+                self._attach()
+            except BaseException:
+                self.session.__exit__(None, None, None)
+                raise
+        except BaseException:
+            self.exchange.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        try:
+            self.operator.close()
+            self.session.__exit__(kind, error, tb)
+            self.log.close()
+        finally:
+            self.exchange.__exit__(kind, error, tb)
+
+    def _attach(self) -> None:
+        self.session.wait_for_quotes(START_TIMEOUT_S)
+        self.operator = Operator(self.exchange.url)
+        self.log = OrderLog(self.exchange.order_log_path)
+        self.attach_to_session()
+        self.poll()
+
+    def attach_to_session(self) -> None:
+        """Read the segments of the session that runs now: another one after the supervisor was killed."""
+        self.shared = shm.attach(self.session.name)
+        self.events = OrderEvents(self.shared)
+        self.books = Books(self.shared)
+
+    # ---- watching ----------------------------------------------------------------------------------
+
+    def poll(self) -> None:
+        """Read on whatever is followed."""
+        self.log.poll()
+        self.events.poll()
+        self.books.poll()
+
+    def wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Follow until `condition` holds.
+
+        Raises:
+            RuleBrokenError: it did not come about in time, or the session ended.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            self.poll()
+            if condition():
+                return
+            process = self.session.process
+            if process is not None and process.poll() is not None:
+                raise RuleBrokenError(f"the session ended with {process.returncode}: {self.session.said[-600:]}")
+            if time.monotonic() > deadline_s:
+                raise RuleBrokenError(f"{what}: not within {timeout_s:g} s")
+            time.sleep(POLL_S)
+
+    def follow(self, duration_s: float) -> None:
+        """Follow for a while."""
+        end_s = time.monotonic() + duration_s
+        self.wait(lambda: time.monotonic() >= end_s, duration_s + 60, "time passes")
+
+    def wait_for_both_sides(self, since_ns: int, timeout_s: float) -> int:
+        """Wait until both sides are open at some time since `since_ns`; return that time."""
+        self.wait(lambda: self.log.first_both_sides_ns(since_ns) is not None, timeout_s, "quotes on both sides")
+        both_ns = self.log.first_both_sides_ns(since_ns)
+        assert both_ns is not None
+        return both_ns
+
+    # ---- acting ------------------------------------------------------------------------------------
+
+    def actors(self) -> dict[str, dict[str, Any]]:
+        """Return state, pid and restarts of each actor, as the supervisor knows them."""
+        found: dict[str, dict[str, Any]] = self.session.status()["actors"]
+        return found
+
+    def exchange_session(self, pid: int) -> str | None:
+        """Return the id of the connection that a process has at the exchange now; None = it has none."""
+        self.log.poll()
+        port = int(self.exchange.url.rpartition(":")[2].partition("/")[0])
+        for connection in psutil.Process(pid).net_connections("tcp"):
+            if connection.raddr and connection.raddr.port == port and connection.status == psutil.CONN_ESTABLISHED:
+                return self.log.session_at.get(f"{connection.laddr.ip}:{connection.laddr.port}")
+        return None
+
+    def begin_fault(self, kind: str, **params: Any) -> int:
+        """Begin a fault at the exchange; return a time (monotonic ns) before which it had not begun."""
+        before_ns = time.monotonic_ns()
+        self.operator.call("admin/fault", {"kind": kind, **params})
+        return before_ns
+
+    def end(self) -> int:
+        """End the session in order and return its exit code; everything it told has then been read."""
+        self.session.signal(signal.SIGINT)
+        exit_code = self.session.wait(END_TIMEOUT_S)
+        self.poll()
+        return exit_code
