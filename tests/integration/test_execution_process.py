@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import websockets
 
 from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, read_order_log, wait_until
 
 THALEX = '[venue]\nkind = "thalex"\nbackoff_ms_max = 200\n' + INSTRUMENT
+MODES = {
+    "orders": "",
+    "mass_quotes": '[execution]\nmode = "mass_quotes"\n[execution.mass_quotes]\nprotection_trade_base = 1.0\n'
+    "protection_quote_base = 1.0\n",
+}
 BUSY = "[strategy]\nfee_floor = false\narrival_decay_prior_per_usd = 2.0\nlevel_spacing_ticks = 1\n"  # many fills
 
 
@@ -53,11 +59,17 @@ def assert_agrees(summary: dict[str, Any], log: list[dict[str, Any]]) -> None:
     assert summary["open_orders_at_exit"] == 0
 
 
-def test_cut_connections_lose_no_fill_and_leave_no_order(tmp_path: Path) -> None:
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """A configuration's [execution], in each way of quoting."""
+    return MODES[request.param]
+
+
+def test_cut_connections_lose_no_fill_and_leave_no_order(tmp_path: Path, mode: str) -> None:
     moments = random.Random(7)
     with (
         StandaloneExchange(tmp_path, "--admin") as exchange,
-        RunningSession(tmp_path, THALEX + BUSY, environ=exchange.environ()) as session,
+        RunningSession(tmp_path, THALEX + BUSY + mode, environ=exchange.environ()) as session,
     ):
         session.wait_for_quotes()
         for _ in range(5):
@@ -73,8 +85,8 @@ def test_cut_connections_lose_no_fill_and_leave_no_order(tmp_path: Path) -> None
         assert sum(session.summary["restarts"].values()) == 0
 
 
-def test_a_killed_execution_comes_back_with_the_whole_session_in_its_ledger(tmp_path: Path) -> None:
-    with RunningSession(tmp_path, INSTRUMENT + BUSY) as session:
+def test_a_killed_execution_comes_back_with_the_whole_session_in_its_ledger(tmp_path: Path, mode: str) -> None:
+    with RunningSession(tmp_path, INSTRUMENT + BUSY + mode) as session:
         session.wait_for_quotes()
         for _ in range(2):
             time.sleep(1.5)
@@ -88,10 +100,10 @@ def test_a_killed_execution_comes_back_with_the_whole_session_in_its_ledger(tmp_
         assert session.summary["restarts"]["execution"] == 2
 
 
-def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path) -> None:
+def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path, mode: str) -> None:
     with (
         StandaloneExchange(tmp_path) as exchange,
-        RunningSession(tmp_path, THALEX, environ=exchange.environ()) as session,
+        RunningSession(tmp_path, THALEX + mode, environ=exchange.environ()) as session,
     ):
         session.wait_for_quotes()
         pid = session.actor_pid("execution")
@@ -102,8 +114,8 @@ def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path) -> None:
         print(f"ended {took_s * 1000:.0f} ms later")
 
 
-def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tmp_path: Path) -> None:
-    config = THALEX + "[supervisor]\nflatten_on_shutdown = true\n" + BUSY
+def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tmp_path: Path, mode: str) -> None:
+    config = THALEX + "[supervisor]\nflatten_on_shutdown = true\n" + BUSY + mode
     with StandaloneExchange(tmp_path, "--admin") as exchange:
         with RunningSession(tmp_path, config, environ=exchange.environ()) as session:
             session.wait_for_quotes()
@@ -118,3 +130,32 @@ def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tm
         assert summary["position"] == {"BTC-PERPETUAL": "0"}
         print(f"equity {before} -> {after}, P&L {summary['pnl']}")
         assert after - before == Decimal(summary["pnl"]["total"])
+
+
+def test_protection_that_is_used_up_takes_all_quotes_back_and_they_return(tmp_path: Path) -> None:
+    tight = (
+        '[execution]\nmode = "mass_quotes"\n[execution.mass_quotes]\nprotection_trade_base = 0.02\n'
+        "protection_quote_base = 0.02\ncooldown_ms = 500\nprotection_window_ms = 0\n"
+    )
+    with StandaloneExchange(tmp_path) as exchange:
+        with RunningSession(tmp_path, THALEX + BUSY + tight, environ=exchange.environ()) as session:
+            session.wait_for_quotes()
+
+            def moments(event: str, **wanted: str) -> list[int]:
+                log = read_order_log(exchange.order_log_path)
+                lines = (line for line in log if line["event"] == event and wanted.items() <= line.items())
+                return [line["monotonic_ns"] for line in lines]
+
+            def triggers() -> list[int]:
+                return moments("cancel", delete_reason="mm_protection")
+
+            wait_until(lambda: bool(triggers()), 40, "so much has traded that the venue takes the quotes back")
+            taken_ns = triggers()[0]
+            wait_until(lambda: any(at_ns > taken_ns for at_ns in moments("insert")), 5, "quotes are back")
+            back_ns = min(at_ns for at_ns in moments("insert") if at_ns > taken_ns)
+            print(f"back {(back_ns - taken_ns) / 1e6:.0f} ms after they were taken")
+            assert back_ns - taken_ns >= 500_000_000
+            session.signal(signal.SIGINT)
+            assert session.wait(40) == 0, session.said
+        assert_agrees(session.summary, read_order_log(exchange.order_log_path))
+        assert session.summary["counters"]["execution"]["mm_protections"] >= 1
