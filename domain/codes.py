@@ -21,6 +21,12 @@ class OffReason(IntEnum):
     SIZE_MIN = 10  # the order size is below the smallest that the venue takes
     INSTRUMENT_CHANGED = 11  # the venue changed tick or lot size: a new session takes the new grid
     INSTRUMENT_REMOVED = 12  # the venue no longer lists it: expired or delisted
+    TICK_REFUSED = 13  # the newest mid jumped and has not held yet
+    POST_FILL = 14  # this side was filled a moment ago
+    REGIME = 15  # the market is trending
+    NOT_WANTED = 16  # the user's strategy does not want this side now
+    CROSSED = 17  # the user's strategy would cross the book, itself, or has its levels out of order
+    STRATEGY_FAULT = 18  # the user's strategy failed; see the log; `resume` gives it a new try
 
 
 class ClampFlag(IntFlag):
@@ -35,6 +41,19 @@ class ClampFlag(IntFlag):
     ASK_POST_ONLY = 64
     SIZE_TAPERED = 128
     ARRIVALS_BOUNDED = 256
+    REFERENCE_UNKNOWN = 512  # mark, index or funding is old or missing: the fair price does without
+    FAIR_BOUNDED = 1024  # mark or index would have moved the fair price further off
+    GAMMA_BOUNDED = 2048  # σ over its base would have made more of γ
+    STRESSED = 4096  # market stress above 1 raised γ
+    DRIFT_BOUNDED = 8192
+    TABLE_EXCEEDED = 16384  # the position lies beyond the grid that the model is solved on
+    INVENTORY_COST_BOUNDED = 32768
+    DISPLACED = 65536  # widened after a move
+    BID_ASYMMETRIC = 131072  # widened against the short-term move
+    ASK_ASYMMETRIC = 262144
+    BID_FILLED_OFTEN = 524288  # widened after many fills of one side
+    ASK_FILLED_OFTEN = 1048576
+    SIGNALS_USED = 2097152  # the signals changed γ, σ, κ, a size or the reservation price
 
 
 class OrderEventKind(IntEnum):

@@ -18,7 +18,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -37,6 +38,8 @@ _PROJECT_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("domain", "fills", "trading", "backtest")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^#\n]+)|import\s+([\w.]+))", re.MULTILINE)
 _KERNEL_IMPORT = re.compile(r"^\s*(?:from domain\.jit import|from domain import .*\bjit\b)", re.MULTILINE)
+
+_checks_bounds = False
 
 
 def is_enabled() -> bool:
@@ -61,7 +64,28 @@ def kernel(function: F) -> F:
         use_cache_dir()
     from numba import njit
 
-    return cast(F, njit(cache=True, error_model="numpy")(function))
+    return cast(F, njit(cache=True, error_model="numpy", boundscheck=_checks_bounds or None)(function))
+
+
+@contextmanager
+def checked_bounds() -> Iterator[None]:
+    """Let kernels made inside raise IndexError at an index out of range, as interpreted ones do.
+
+    For code of the user's own: elsewhere such an index would write into whatever lies there.
+    """
+    global _checks_bounds
+    _checks_bounds = True
+    try:
+        yield
+    finally:
+        _checks_bounds = False
+
+
+def generated_dir() -> Path:
+    """Return where modules that are written by the program may lie, beside the machine code of these sources."""
+    if is_enabled() and "numba" not in sys.modules:
+        use_cache_dir()
+    return _cache_root() / cache_key(_PROJECT_DIR) / "generated"
 
 
 def use_cache_dir() -> Path:

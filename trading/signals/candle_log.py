@@ -6,11 +6,14 @@ where a gap comes before that, the mids that nobody saw are null.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from trading.signals.candles import candle_index
 
 HORIZONS = (1, 3, 5, 10)  # candles
 
@@ -32,7 +35,7 @@ class CandleLine(msgspec.Struct, kw_only=True):
     close: float
     bought: float
     sold: float
-    mid: float
+    mid: float | None
     momentum: float
     reversal: float
     exhaustion: float
@@ -59,7 +62,7 @@ class CandleLog:
         """Take a candle that has just closed; return the lines that nothing more can be added to, oldest first."""
         done = self.end() if line.is_fresh else []
         for age, earlier in enumerate(reversed(self._pending), start=1):
-            if age in HORIZONS and math.isfinite(line.mid):
+            if age in HORIZONS:
                 setattr(earlier, f"mid_{age}", line.mid)
         self._pending.append(line)
         while len(self._pending) > HORIZONS[-1]:
@@ -88,3 +91,33 @@ def read_candle_lines(path: Path) -> list[CandleLine]:
         except msgspec.DecodeError as error:
             raise ValueError(f"{path}:{number}: expected a candle: {error}") from None
     return found
+
+
+def candle_line(instrument: str, signals: npt.NDArray[np.void], time_ns: int) -> CandleLine:
+    """Return the newest closed candle of a SIGNALS record, shape (1,), which closed at `time_ns` (Unix ns)."""
+    now = signals[0]
+    i = candle_index(now, 0)
+    return CandleLine(
+        instrument=instrument,
+        candle=int(now["candles"]),
+        time=time_ns,
+        is_fresh=bool(now["fresh_candles"] == 1),
+        is_warm=bool(now["is_warm"]),
+        open=float(now["candle_open"][i]),
+        high=float(now["candle_high"][i]),
+        low=float(now["candle_low"][i]),
+        close=float(now["candle_close"][i]),
+        bought=float(now["candle_bought"][i]),
+        sold=float(now["candle_sold"][i]),
+        mid=float(now["mid"]) if now["mid"] > 0.0 else None,
+        momentum=float(now["momentum"]),
+        reversal=float(now["reversal"] * now["reversal_direction"]),
+        exhaustion=float(now["exhaustion"] * now["exhaustion_direction"]),
+        flow_imbalance=float(now["flow_imbalance"]),
+        trend=float(now["trend"]),
+        mean_reversion=float(now["mean_reversion"]),
+        user_signal=float(now["user_signal"]),
+        volatility=float(now["volatility"]),
+        adx=float(now["adx"]),
+        trade_intensity_per_s=float(now["trade_intensity_per_s"]),
+    )

@@ -47,6 +47,12 @@ class SignalsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     use_mean_reversion: Annotated[bool, _switch("mean reversion shift the reservation price")] = True
     use_user: Annotated[bool, _switch("the signal of `user` shift the reservation price")] = True
 
+    # -- a signal of one's own
+    user: Annotated[
+        str, msgspec.Meta(description="Python file with the function signal(q), see docs/extending.md; empty = none")
+    ] = ""
+    parameters: Annotated[dict[str, float], msgspec.Meta(description="values of that file's parameters, by name")] = {}
+
     # -- candles by volume
     candle_volume_base: Annotated[
         float,

@@ -67,8 +67,8 @@ def evaluate(lines: Sequence[CandleLine]) -> list[Row]:
     """Return a row for each instrument, signal and horizon; signals that were never anything but 0 are left out."""
     rows = []
     for instrument in dict.fromkeys(line.instrument for line in lines):
-        own = [line for line in lines if line.instrument == instrument and line.is_warm and math.isfinite(line.mid)]
-        mids = np.array([line.mid for line in own])
+        own = [line for line in lines if line.instrument == instrument and line.is_warm]
+        mids = np.array([line.mid for line in own], dtype=np.float64)
         for signal in (*DIRECTED, *UNDIRECTED):
             values = np.array([getattr(line, signal) for line in own])
             for horizon in HORIZONS:

@@ -51,6 +51,16 @@ def signals_on_trade(
 
 
 @kernel
+def take_user_signal(signal_params: Record, signals: Record, value: float) -> None:
+    """Take what the user's function said of the candle that has just closed; no number counts as 0."""
+    if signals["is_warm"] != 1 or not (-math.inf < value < math.inf):
+        signals["user_signal"] = 0.0
+    else:
+        signals["user_signal"] = min(max(value, -1.0), 1.0)
+    update_use(signal_params, signals)
+
+
+@kernel
 def forget_signals(signal_params: Record, signals: Record) -> None:
     """Drop what a time unseen has torn apart: open candle, bars, flow, and the signals that look back over it."""
     forget_candle_signals(signals)

@@ -20,13 +20,13 @@ from domain.errors import ConfigError
 
 FIELDS_MAX = 64
 
-STRATEGY_FUNCTIONS = {
+STRATEGY_FUNCTIONS: dict[str, tuple[str, ...]] = {
     "on_book": ("q",),
     "on_trade": ("q", "trade"),
     "on_fill": ("q", "side", "size_lots", "time_ns"),
     "quote": ("q",),
 }
-SIGNAL_FUNCTIONS = {"signal": ("q",)}
+SIGNAL_FUNCTIONS: dict[str, tuple[str, ...]] = {"signal": ("q",)}
 
 
 class Parameter(NamedTuple):

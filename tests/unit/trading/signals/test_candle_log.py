@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import msgspec
@@ -9,7 +8,7 @@ import pytest
 from trading.signals.candle_log import CandleLine, CandleLog, read_candle_lines
 
 
-def line(candle: int, mid: float = 100.0, is_fresh: bool = False, **signals: float) -> CandleLine:
+def line(candle: int, mid: float | None = 100.0, is_fresh: bool = False, **signals: float) -> CandleLine:
     zeros = dict.fromkeys(
         ("momentum", "reversal", "exhaustion", "flow_imbalance", "trend", "mean_reversion", "user_signal", "volatility",
          "adx", "trade_intensity_per_s"), 0.0,
@@ -48,7 +47,7 @@ def test_no_mid_is_taken_from_beyond_a_gap() -> None:
 def test_a_mid_that_is_not_known_is_left_out() -> None:
     log = CandleLog()
     log.take(line(1))
-    log.take(line(2, mid=math.nan))
+    log.take(line(2, mid=None))
     assert log.end()[0].mid_1 is None
 
 
