@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
-python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
+python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | calibrate DATA
 """
 
 from __future__ import annotations
@@ -146,6 +146,16 @@ def kill(
             print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")
         except ConnectivityError as error:
             print(f"session not halted: {error}")
+    raise typer.Exit(result.returncode)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+def calibrate(context: typer.Context) -> None:
+    """Fit σ, A and κ to recorded data, suggest γ, write a [strategy] block; `calibrate --help` lists the options."""
+    # A process of its own: kernels are compiled only where the switch is set before they are imported.
+    command = [sys.executable, "-m", "backtest.calibration", *context.args]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
+    result = subprocess.run(command, env=environment, check=False)
     raise typer.Exit(result.returncode)
 
 

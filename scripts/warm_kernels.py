@@ -1,8 +1,12 @@
-"""Compile all kernels and keep their machine code, at set-up: `python -m scripts.warm_kernels`."""
+"""Compile kernels and keep their machine code, at set-up: `python -m scripts.warm_kernels [backtest]`.
+
+Those of the live processes always; with `backtest` those of conversion and calibration too, which no session needs.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from domain import jit
@@ -16,6 +20,10 @@ def main() -> None:
     from trading.quoting.warm import warm_kernels
 
     warm_kernels()
+    if "backtest" in sys.argv[1:]:
+        from backtest import warm
+
+        warm.warm_kernels()
     dropped = jit.prune_caches()
     print(f"kernels ready in {time.perf_counter() - started:.1f} s ({len(dropped)} old caches dropped)")
 

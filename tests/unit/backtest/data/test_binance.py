@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from backtest.data.events import (
 )
 from backtest.data.findings import DataError, Repair
 from tests.backtest_samples import LATENCY_MS, NS_PER_MS, T0_MS, BinanceLines, small_market, told
+from tests.conftest import REPOSITORY
 
 
 def converted(tmp_path: Path, lines: BinanceLines, *repairs: Repair, name: str = "part.gz") -> np.ndarray:
@@ -233,3 +237,24 @@ def test_the_size_of_the_blocks_read_makes_no_difference(tmp_path: Path, monkeyp
     blocks = converted(tmp_path, lines, Repair.DUPLICATES)
     assert np.count_nonzero(whole["flags"] & BOTH_SIDES != BOTH_SIDES) > 100
     assert blocks.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("year", "trades", "best", "levels", "shift_s"),
+    [("2024", 10_701, 52_260, 400_859, 1.52), ("2023", 12_934, 44_205, 322_682, 0.03)],
+)
+def test_the_real_recordings_are_read_to_the_last_line(
+    recordings: Path, year: str, trades: int, best: int, levels: int, shift_s: float
+) -> None:
+    parts = sorted(str(path) for path in recordings.glob(f"*_{year}*"))
+    command = [sys.executable, "-m", "backtest.data", "report", *parts, "--json", "--repair", "clock"]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["counts"]["trade"] == trades
+    assert report["counts"]["best"] == 2 * best
+    assert levels - 500 < report["counts"]["level"] <= levels  # but for changes older than the snapshot
+    assert report["repairs"] == {"clock": 1}  # no gap, no crossed book, nothing twice
+    assert report["clock_shift_s"] == pytest.approx(shift_s, abs=0.01)
+    assert report["latency_ms"]["min"] == 0.0
+    assert report["spread_median"] == pytest.approx(0.1)

@@ -1,0 +1,29 @@
+"""Compiles the kernels of conversion, book, generation and calibration, by running each once on a short session."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from backtest.calibration.calibrate import Settings, calibrate_file
+from backtest.data.container import EventFile
+from backtest.data.convert import Options, convert
+from backtest.synthetic import Market, write_session
+
+
+def warm_kernels() -> None:
+    """Run every kernel of this package with the types that it is called with."""
+    with tempfile.TemporaryDirectory(prefix="ringmaker-warm-") as folder:
+        generated, recorded = Path(folder) / "generated.events", Path(folder) / "recorded.txt"
+        write_session(generated, Market(), 5.0)
+        calibrate_file(EventFile(generated), [], Settings(depth_step_ticks=1))
+        recorded.write_text(_RECORDING)
+        convert([recorded], Path(folder) / "converted.events", Options())
+
+
+_STREAM = '1700000000%03d {"stream":"x@%s","data":{"T":1700000000000,%s}}\n'
+_RECORDING = (
+    '1700000000001 {"lastUpdateId":1,"T":1700000000000,"bids":[["1.0","1"]],"asks":[["1.1","2"]]}\n'
+    + _STREAM % (2, "depth", '"U":1,"u":2,"pu":1,"b":[["1.0","2"]],"a":[]')
+    + _STREAM % (3, "trade", '"t":1,"p":"1.1","q":"1","m":false')
+)
