@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from exchange.core.accounts import Account
 from exchange.core.book import Change
+from exchange.core.bots.desk import BotDesk
 from exchange.core.candles import Candles
 from exchange.core.combinations import CombinationDesk
 from exchange.core.conditional import ConditionalDesk
@@ -72,6 +73,7 @@ class Engine:
         self.conditionals = ConditionalDesk(self)
         self.combinations = CombinationDesk(self)
         self.rfqs = RfqDesk(self)
+        self.bots = BotDesk(self)
 
     # -- building ------------------------------------------------------------------------------
 
@@ -161,6 +163,7 @@ class Engine:
             seen = len(self._events)
             self.quotes.on_events(fresh)
             self.conditionals.on_events(fresh)
+            self.bots.on_events(fresh)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -181,6 +184,7 @@ class Engine:
         self.settlement.on_second(now_ns)
         self.margin.on_second()
         self.conditionals.on_second()
+        self.bots.on_second()
         self.commit()
         for listener in self._listeners:
             listener.on_second()

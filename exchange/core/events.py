@@ -44,6 +44,12 @@ class ConditionalsChanged(NamedTuple):
     account: Account
 
 
+class BotsChanged(NamedTuple):
+    """The account's list of bots is no longer what it was."""
+
+    account: Account
+
+
 class RfqEvent(enum.Enum):
     CREATED = "Created"
     CANCELLED = "Cancelled"
@@ -87,6 +93,7 @@ Event = (
     | AccountTrade
     | ProtectionChanged
     | ConditionalsChanged
+    | BotsChanged
     | RfqChanged
     | RfqQuoteChanged
     | Settled

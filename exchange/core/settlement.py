@@ -130,6 +130,7 @@ class SettlementDesk:
         engine, instrument = self._engine, market.instrument
         engine.conditionals.drop_instrument(instrument.name)
         engine.rfqs.drop_instrument(instrument.name)
+        engine.bots.drop_instrument(instrument.name)
         engine.cancel_orders(list(market.account_orders.values()), DeleteReason.INSTRUMENT_DEACTIVATED)
         price = settlement_price(instrument, index_price)
         self.expired[instrument.name] = Expired(instrument, price, index_price)

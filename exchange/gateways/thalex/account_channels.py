@@ -11,7 +11,7 @@ from exchange.core.events import ProtectionChanged
 from exchange.core.orders import DeleteReason, Order, OrderUpdate
 from exchange.core.scheduler import NS_PER_MS, Scheduler
 from exchange.core.units import plain
-from exchange.gateways.thalex import account_payloads, conditional_payloads, payloads, wire
+from exchange.gateways.thalex import account_payloads, bot_payloads, conditional_payloads, payloads, wire
 from exchange.gateways.thalex.channel import Channel
 
 TRADE_HISTORY_DELAY_NS = 20 * NS_PER_MS  # the venue's history follows its database, later than the fills
@@ -131,6 +131,24 @@ class ConditionalOrdersChannel(Channel):
 
     def _payload(self) -> bytes:
         return wire.encode(conditional_payloads.recent_list(self._engine, self._account))
+
+
+class BotsChannel(Channel):
+    """`account.bots`: the full list every time, stopped ones included."""
+
+    def __init__(self, name: str, engine: Engine, account: Account) -> None:
+        super().__init__(name)
+        self._engine = engine
+        self._account = account
+
+    def first_message(self) -> bytes:
+        return wire.notification(self.name, self._payload())
+
+    def on_change(self) -> None:
+        self.publish(self._payload())
+
+    def _payload(self) -> bytes:
+        return wire.encode([bot_payloads.bot_object(bot) for bot in self._engine.bots.of(self._account)])
 
 
 class ProtectionChannel(Channel):

@@ -12,6 +12,7 @@ from exchange.core.units import Grid
 from exchange.gateways.thalex import channel_names as names
 from exchange.gateways.thalex import combination_channels, market_payloads
 from exchange.gateways.thalex.account_channels import (
+    BotsChannel,
     ConditionalOrdersChannel,
     OrderHistoryChannel,
     OrdersChannel,
@@ -200,6 +201,8 @@ class ChannelFactory:
             return OrderHistoryChannel(name)
         if name == "account.conditional_orders":
             return ConditionalOrdersChannel(name, self._engine, account)
+        if name == "account.bots":
+            return BotsChannel(name, self._engine, account)
         if name == "account.rfqs":
             return AccountRfqsChannel(name, self._engine, account)
         if name == "account.rfq_history":

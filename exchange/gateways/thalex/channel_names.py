@@ -99,6 +99,7 @@ PRIVATE = frozenset(
         "account.trade_history",
         "account.order_history",
         "account.conditional_orders",
+        "account.bots",
         "account.rfqs",
         "account.rfq_history",
         "mm.rfqs",

@@ -9,6 +9,7 @@ from exchange.core.book import Change
 from exchange.core.engine import Engine
 from exchange.core.events import (
     AccountTrade,
+    BotsChanged,
     ConditionalsChanged,
     Event,
     InstrumentAdded,
@@ -24,6 +25,7 @@ from exchange.core.orders import OrderUpdate
 from exchange.gateways.thalex import channel_names as names
 from exchange.gateways.thalex import payloads, wire
 from exchange.gateways.thalex.account_channels import (
+    BotsChannel,
     ConditionalOrdersChannel,
     OrderHistoryChannel,
     OrdersChannel,
@@ -108,6 +110,7 @@ class Hub:
         account_trades: dict[str, list[Trade]] = {}
         public_trades: dict[str, list[PublicTrade]] = {}
         conditionals: dict[str, None] = {}
+        bots: dict[str, None] = {}
         for event in events:
             match event:
                 case PublicTrade():
@@ -124,6 +127,8 @@ class Hub:
                     self._on_rfq(event)
                 case ConditionalsChanged(account):
                     conditionals[account.number] = None
+                case BotsChanged(account):
+                    bots[account.number] = None
                 case OrderUpdate() if event.order.account is not None:
                     updates.setdefault(event.order.account.number, []).append(event)
         for number, account_updates in updates.items():
@@ -135,6 +140,10 @@ class Hub:
         for number in conditionals:
             for channel in self._by_account[number]:
                 if isinstance(channel, ConditionalOrdersChannel):
+                    channel.on_change()
+        for number in bots:
+            for channel in self._by_account[number]:
+                if isinstance(channel, BotsChannel):
                     channel.on_change()
 
     def on_book(self, instrument: Instrument, changes: list[Change]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from exchange.gateways.thalex import (
     account_methods,
     admin_methods,
+    bot_methods,
     conditional_methods,
     history_methods,
     market_methods,
@@ -22,6 +23,7 @@ ALL_METHODS: Methods = {
     **quote_methods.METHODS,
     **rfq_methods.METHODS,
     **conditional_methods.METHODS,
+    **bot_methods.METHODS,
     **history_methods.METHODS,
     **account_methods.METHODS,
     **admin_methods.METHODS,

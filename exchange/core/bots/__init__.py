@@ -1,0 +1,1 @@
+"""Bots: the venue trades in an account's name, by one of six strategies."""
