@@ -20,7 +20,7 @@ import thalex
 
 from benchmarks.parameters import PARAMETERS
 from benchmarks.probe_market import INSTRUMENT_NAME, TICK_SIZE
-from trading.quoting.models import glft
+from trading.quoting.models.glft import glft
 from venues.config import VenueConfig
 from venues.credentials import read_credentials
 

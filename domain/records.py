@@ -254,6 +254,41 @@ INDEX = RecordType(
     ],
 )
 
+CANDLE = RecordType(
+    "candle",
+    8,
+    "A closed volume candle of public trades, and the signals of strategy at its close; see docs/signals.md.",
+    [
+        *_ints(
+            ("instrument", "row of the instruments table"),
+            ("candle", "closed so far, this one included"),
+            ("is_fresh", "1 = the first since the start or a gap"),
+            ("is_warm", "1 = enough candles have closed for the signals"),
+            ("close_time_ns", "monotonic, of the trade or the book that closed it"),
+            ("close_realtime_ns", "wall clock, Unix ns, at the same moment"),
+        ),
+        *_floats(
+            ("open", "quote currency, of the first trade"),
+            ("high", "quote currency"),
+            ("low", "quote currency"),
+            ("close", "quote currency, of the last trade"),
+            ("bought", "base units, by aggressive buyers"),
+            ("sold", "base units, by aggressive sellers"),
+            ("mid", "quote currency, without our own size, at the close; NaN when there was none"),
+            ("momentum", "-1 to 1"),
+            ("reversal", "-1 to 1, signed by its direction"),
+            ("exhaustion", "-1 to 1, signed by its direction"),
+            ("flow_imbalance", "-1 to 1, (bought - sold)/(bought + sold) of the flow window"),
+            ("trend", "-1 to 1"),
+            ("mean_reversion", "-1 to 1"),
+            ("user_signal", "-1 to 1, of the user's own function; 0 without one"),
+            ("volatility", "0 to 1"),
+            ("adx", "0 to 100; 0 until warm"),
+            ("trade_intensity_per_s", "public trades per second of the flow window"),
+        ),
+    ],
+)
+
 # ---- 100-199: quotes and orders ----------------------------------------------------------------------
 
 _LADDER = [
@@ -305,7 +340,7 @@ EXPLANATION = RecordType(
             ("bid_off_reason", "0 = quoted, else an OffReason"),
             ("ask_off_reason", "0 = quoted, else an OffReason"),
             ("sigma_is_measured", "1 = estimated, 0 = prior"),
-            ("arrivals_are_measured", "1 = A and κ were fitted, 0 = priors"),
+            ("arrivals_are_measured", "1 = A and κ were fitted to trades, 2 = κ to the book, 0 = priors"),
             ("position_lots", "signed holdings"),
             ("best_bid_ticks", "touch without our own size"),
             ("best_ask_ticks", "touch without our own size"),
@@ -326,9 +361,34 @@ EXPLANATION = RecordType(
             ("risk_aversion", "γ, 1/quote currency, as used"),
             ("half_spread_model", "quote currency, the model's own"),
             ("half_spread_fee_floor", "quote currency, least that covers fees and margin"),
-            ("half_spread", "quote currency, after every adjustment"),
+            ("half_spread", "quote currency, after every adjustment of both sides"),
             ("skew_per_unit", "quote currency per base unit held"),
-            ("skew", "quote currency, the shift from fair to reservation price"),
+            ("skew", "quote currency, the shift that the position makes"),
+            ("mark_price", "quote currency, as the venue sends it; NaN = unknown or old"),
+            ("index_price", "quote currency; NaN = unknown or old"),
+            ("basis", "average of mid - index, quote currency"),
+            ("funding", "quote currency that the fair price lost to funding"),
+            ("horizon_s", "s to go, of the models that have a horizon"),
+            ("drift", "expected drift of the mid, quote currency per s"),
+            ("drift_shift", "quote currency"),
+            ("gamma_factor", "what volatility over its base made of the configured risk aversion"),
+            ("market_stress", "1 = none"),
+            ("gamma_signal_factor", "what the signals made of risk aversion"),
+            ("sigma_signal_factor", "what the signals made of volatility"),
+            ("decay_signal_factor", "what the signals made of the arrival decay"),
+            ("market_impact", "quote currency added to the half-spread"),
+            ("flow_factor", "of the half-spread, for one-sided flow"),
+            ("signal_shift", "quote currency, of the reservation price"),
+            ("inventory_cost", "quote currency, shift for the time that the position was held"),
+            ("displacement_factor", "of both half-spreads, after a move"),
+            ("bid_asymmetry_factor", "of the bid's half-spread, for the short-term move"),
+            ("ask_asymmetry_factor", "of the ask's half-spread"),
+            ("bid_fill_factor", "of the bid's half-spread, for one-sided fills"),
+            ("ask_fill_factor", "of the ask's half-spread"),
+            ("bid_size_factor", "what the signals made of the bids' sizes"),
+            ("ask_size_factor", "what the signals made of the asks' sizes"),
+            ("bid_price", "quote currency, before it is rounded and kept off the book"),
+            ("ask_price", "quote currency, before it is rounded and kept off the book"),
         ),
     ],
 )
@@ -511,7 +571,7 @@ HISTOGRAM = RecordType(
 )
 
 RECORD_TYPES: tuple[RecordType, ...] = (
-    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, WISH, EXPLANATION, ORDER_EVENT,
+    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT,
     STRATEGY_STATE, ACCOUNT, LIMITS,
     RISK, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
 )  # fmt: skip

@@ -20,6 +20,7 @@ from runtime.topology import Topology
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import overlaid
+from trading.quoting.presets import with_preset
 from trading.risk.config import RiskConfig
 from venues.config import VenueConfig
 
@@ -206,7 +207,7 @@ def _merge_instruments(path: Path, tree: dict[str, Any]) -> None:
     for name, section in instruments.items():
         shared = _strategy_keys_of(name, tree)
         if isinstance(section, dict) and isinstance(shared, dict) and isinstance(section.get("strategy", {}), dict):
-            section["strategy"] = overlaid(shared, section.get("strategy", {}))
+            section["strategy"] = with_preset(overlaid(shared, section.get("strategy", {})))
     if not any(isinstance(section, dict) and section.get("quote", True) for section in instruments.values()):
         raise ConfigError(f"{path}: every instrument has quote = false: nothing to do")
 

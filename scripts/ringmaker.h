@@ -264,6 +264,61 @@ _Static_assert(offsetof(struct rm_index, expected_expiration_price) == 112, "rm_
 _Static_assert(offsetof(struct rm_index, expiration_progress) == 120, "rm_index.expiration_progress");
 _Static_assert(sizeof(struct rm_index) == 128, "rm_index");
 
+/* A closed volume candle of public trades, and the signals of strategy at its close; see docs/signals.md. */
+#define RM_CANDLE_TYPE_ID 8
+#define RM_CANDLE_LAYOUT_HASH INT64_C(0x12666fa7f1ad6aca)
+struct rm_candle {
+    int64_t sequence;             /* owned by the ring or table; see the layout page */
+    int64_t instrument;           /* row of the instruments table */
+    int64_t candle;               /* closed so far, this one included */
+    int64_t is_fresh;             /* 1 = the first since the start or a gap */
+    int64_t is_warm;              /* 1 = enough candles have closed for the signals */
+    int64_t close_time_ns;        /* monotonic, of the trade or the book that closed it */
+    int64_t close_realtime_ns;    /* wall clock, Unix ns, at the same moment */
+    double open;                  /* quote currency, of the first trade */
+    double high;                  /* quote currency */
+    double low;                   /* quote currency */
+    double close;                 /* quote currency, of the last trade */
+    double bought;                /* base units, by aggressive buyers */
+    double sold;                  /* base units, by aggressive sellers */
+    double mid;                   /* quote currency, without our own size, at the close; NaN when there was none */
+    double momentum;              /* -1 to 1 */
+    double reversal;              /* -1 to 1, signed by its direction */
+    double exhaustion;            /* -1 to 1, signed by its direction */
+    double flow_imbalance;        /* -1 to 1, (bought - sold)/(bought + sold) of the flow window */
+    double trend;                 /* -1 to 1 */
+    double mean_reversion;        /* -1 to 1 */
+    double user_signal;           /* -1 to 1, of the user's own function; 0 without one */
+    double volatility;            /* 0 to 1 */
+    double adx;                   /* 0 to 100; 0 until warm */
+    double trade_intensity_per_s; /* public trades per second of the flow window */
+};
+_Static_assert(offsetof(struct rm_candle, sequence) == 0, "rm_candle.sequence");
+_Static_assert(offsetof(struct rm_candle, instrument) == 8, "rm_candle.instrument");
+_Static_assert(offsetof(struct rm_candle, candle) == 16, "rm_candle.candle");
+_Static_assert(offsetof(struct rm_candle, is_fresh) == 24, "rm_candle.is_fresh");
+_Static_assert(offsetof(struct rm_candle, is_warm) == 32, "rm_candle.is_warm");
+_Static_assert(offsetof(struct rm_candle, close_time_ns) == 40, "rm_candle.close_time_ns");
+_Static_assert(offsetof(struct rm_candle, close_realtime_ns) == 48, "rm_candle.close_realtime_ns");
+_Static_assert(offsetof(struct rm_candle, open) == 56, "rm_candle.open");
+_Static_assert(offsetof(struct rm_candle, high) == 64, "rm_candle.high");
+_Static_assert(offsetof(struct rm_candle, low) == 72, "rm_candle.low");
+_Static_assert(offsetof(struct rm_candle, close) == 80, "rm_candle.close");
+_Static_assert(offsetof(struct rm_candle, bought) == 88, "rm_candle.bought");
+_Static_assert(offsetof(struct rm_candle, sold) == 96, "rm_candle.sold");
+_Static_assert(offsetof(struct rm_candle, mid) == 104, "rm_candle.mid");
+_Static_assert(offsetof(struct rm_candle, momentum) == 112, "rm_candle.momentum");
+_Static_assert(offsetof(struct rm_candle, reversal) == 120, "rm_candle.reversal");
+_Static_assert(offsetof(struct rm_candle, exhaustion) == 128, "rm_candle.exhaustion");
+_Static_assert(offsetof(struct rm_candle, flow_imbalance) == 136, "rm_candle.flow_imbalance");
+_Static_assert(offsetof(struct rm_candle, trend) == 144, "rm_candle.trend");
+_Static_assert(offsetof(struct rm_candle, mean_reversion) == 152, "rm_candle.mean_reversion");
+_Static_assert(offsetof(struct rm_candle, user_signal) == 160, "rm_candle.user_signal");
+_Static_assert(offsetof(struct rm_candle, volatility) == 168, "rm_candle.volatility");
+_Static_assert(offsetof(struct rm_candle, adx) == 176, "rm_candle.adx");
+_Static_assert(offsetof(struct rm_candle, trade_intensity_per_s) == 184, "rm_candle.trade_intensity_per_s");
+_Static_assert(sizeof(struct rm_candle) == 192, "rm_candle");
+
 /* The quotes that strategy wants resting now; execution brings the venue to the newest one. */
 #define RM_WISH_TYPE_ID 100
 #define RM_WISH_LAYOUT_HASH INT64_C(0x166cfe41a1780ed3)
@@ -306,7 +361,7 @@ _Static_assert(sizeof(struct rm_wish) == 384, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */
 #define RM_EXPLANATION_TYPE_ID 101
-#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x244dec8905ce4b82)
+#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x60fb95d063191628)
 struct rm_explanation {
     int64_t sequence;              /* owned by the ring or table; see the layout page */
     int64_t instrument;            /* row of the instruments table */
@@ -321,7 +376,7 @@ struct rm_explanation {
     int64_t bid_off_reason;        /* 0 = quoted, else an OffReason */
     int64_t ask_off_reason;        /* 0 = quoted, else an OffReason */
     int64_t sigma_is_measured;     /* 1 = estimated, 0 = prior */
-    int64_t arrivals_are_measured; /* 1 = A and κ were fitted, 0 = priors */
+    int64_t arrivals_are_measured; /* 1 = A and κ were fitted to trades, 2 = κ to the book, 0 = priors */
     int64_t position_lots;         /* signed holdings */
     int64_t best_bid_ticks;        /* touch without our own size */
     int64_t best_ask_ticks;        /* touch without our own size */
@@ -340,10 +395,35 @@ struct rm_explanation {
     double risk_aversion;          /* γ, 1/quote currency, as used */
     double half_spread_model;      /* quote currency, the model's own */
     double half_spread_fee_floor;  /* quote currency, least that covers fees and margin */
-    double half_spread;            /* quote currency, after every adjustment */
+    double half_spread;            /* quote currency, after every adjustment of both sides */
     double skew_per_unit;          /* quote currency per base unit held */
-    double skew;                   /* quote currency, the shift from fair to reservation price */
-    char _reserved[40];
+    double skew;                   /* quote currency, the shift that the position makes */
+    double mark_price;             /* quote currency, as the venue sends it; NaN = unknown or old */
+    double index_price;            /* quote currency; NaN = unknown or old */
+    double basis;                  /* average of mid - index, quote currency */
+    double funding;                /* quote currency that the fair price lost to funding */
+    double horizon_s;              /* s to go, of the models that have a horizon */
+    double drift;                  /* expected drift of the mid, quote currency per s */
+    double drift_shift;            /* quote currency */
+    double gamma_factor;           /* what volatility over its base made of the configured risk aversion */
+    double market_stress;          /* 1 = none */
+    double gamma_signal_factor;    /* what the signals made of risk aversion */
+    double sigma_signal_factor;    /* what the signals made of volatility */
+    double decay_signal_factor;    /* what the signals made of the arrival decay */
+    double market_impact;          /* quote currency added to the half-spread */
+    double flow_factor;            /* of the half-spread, for one-sided flow */
+    double signal_shift;           /* quote currency, of the reservation price */
+    double inventory_cost;         /* quote currency, shift for the time that the position was held */
+    double displacement_factor;    /* of both half-spreads, after a move */
+    double bid_asymmetry_factor;   /* of the bid's half-spread, for the short-term move */
+    double ask_asymmetry_factor;   /* of the ask's half-spread */
+    double bid_fill_factor;        /* of the bid's half-spread, for one-sided fills */
+    double ask_fill_factor;        /* of the ask's half-spread */
+    double bid_size_factor;        /* what the signals made of the bids' sizes */
+    double ask_size_factor;        /* what the signals made of the asks' sizes */
+    double bid_price;              /* quote currency, before it is rounded and kept off the book */
+    double ask_price;              /* quote currency, before it is rounded and kept off the book */
+    char _reserved[32];
 };
 _Static_assert(offsetof(struct rm_explanation, sequence) == 0, "rm_explanation.sequence");
 _Static_assert(offsetof(struct rm_explanation, instrument) == 8, "rm_explanation.instrument");
@@ -380,7 +460,32 @@ _Static_assert(offsetof(struct rm_explanation, half_spread_fee_floor) == 248, "r
 _Static_assert(offsetof(struct rm_explanation, half_spread) == 256, "rm_explanation.half_spread");
 _Static_assert(offsetof(struct rm_explanation, skew_per_unit) == 264, "rm_explanation.skew_per_unit");
 _Static_assert(offsetof(struct rm_explanation, skew) == 272, "rm_explanation.skew");
-_Static_assert(sizeof(struct rm_explanation) == 320, "rm_explanation");
+_Static_assert(offsetof(struct rm_explanation, mark_price) == 280, "rm_explanation.mark_price");
+_Static_assert(offsetof(struct rm_explanation, index_price) == 288, "rm_explanation.index_price");
+_Static_assert(offsetof(struct rm_explanation, basis) == 296, "rm_explanation.basis");
+_Static_assert(offsetof(struct rm_explanation, funding) == 304, "rm_explanation.funding");
+_Static_assert(offsetof(struct rm_explanation, horizon_s) == 312, "rm_explanation.horizon_s");
+_Static_assert(offsetof(struct rm_explanation, drift) == 320, "rm_explanation.drift");
+_Static_assert(offsetof(struct rm_explanation, drift_shift) == 328, "rm_explanation.drift_shift");
+_Static_assert(offsetof(struct rm_explanation, gamma_factor) == 336, "rm_explanation.gamma_factor");
+_Static_assert(offsetof(struct rm_explanation, market_stress) == 344, "rm_explanation.market_stress");
+_Static_assert(offsetof(struct rm_explanation, gamma_signal_factor) == 352, "rm_explanation.gamma_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, sigma_signal_factor) == 360, "rm_explanation.sigma_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, decay_signal_factor) == 368, "rm_explanation.decay_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, market_impact) == 376, "rm_explanation.market_impact");
+_Static_assert(offsetof(struct rm_explanation, flow_factor) == 384, "rm_explanation.flow_factor");
+_Static_assert(offsetof(struct rm_explanation, signal_shift) == 392, "rm_explanation.signal_shift");
+_Static_assert(offsetof(struct rm_explanation, inventory_cost) == 400, "rm_explanation.inventory_cost");
+_Static_assert(offsetof(struct rm_explanation, displacement_factor) == 408, "rm_explanation.displacement_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_asymmetry_factor) == 416, "rm_explanation.bid_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_asymmetry_factor) == 424, "rm_explanation.ask_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_fill_factor) == 432, "rm_explanation.bid_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_fill_factor) == 440, "rm_explanation.ask_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_size_factor) == 448, "rm_explanation.bid_size_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_size_factor) == 456, "rm_explanation.ask_size_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_price) == 464, "rm_explanation.bid_price");
+_Static_assert(offsetof(struct rm_explanation, ask_price) == 472, "rm_explanation.ask_price");
+_Static_assert(sizeof(struct rm_explanation) == 512, "rm_explanation");
 
 /* What happened to one of our orders, written by execution: answers, fills, cancels. */
 #define RM_ORDER_EVENT_TYPE_ID 102

@@ -8,10 +8,11 @@ import numpy as np
 
 from domain.clock import NS_PER_S
 from domain.order import TradingState
-from domain.records import ACCOUNT, BOOK, LIMITS, TRADE
+from domain.records import ACCOUNT, BOOK, LIMITS, TICKER, TRADE
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
+from trading.quoting.user.code import STANDARD, StrategyCode
 
 START_NS = 1_000 * NS_PER_S
 UNITS = Units(tick_size=1.0, lot_size=0.001, contract_multiplier=1.0, order_lots_min=1)
@@ -29,13 +30,14 @@ def words(record: np.ndarray) -> memoryview:
 class Case:
     """One instrument at $100,000 with ten levels a side; fields of the records may be changed freely."""
 
-    def __init__(self, config: QuotingConfig = BARE, units: Units = UNITS) -> None:
+    def __init__(self, config: QuotingConfig = BARE, units: Units = UNITS, code: StrategyCode = STANDARD) -> None:
         self.now_ns = START_NS
         self.units = units
-        self.quoter = Quoter(instrument=0)
+        self.quoter = Quoter(instrument=0, code=code)
         self.quoter.configure(config, units)
         self.book = np.zeros(1, BOOK.dtype)
         self.book["is_valid"] = 1
+        self.ticker = np.zeros(1, TICKER.dtype)
         self.account = np.zeros(1, ACCOUNT.dtype)
         self.account["is_known"] = 1
         self.limits = np.zeros(1, LIMITS.dtype)
@@ -71,6 +73,24 @@ class Case:
         """Let execution and risk know a position."""
         self.account["position_lots"] = position_lots
         self.limits["position_lots"] = position_lots
+
+    def refer(self, mark: float = np.nan, index: float = np.nan, funding: float = np.nan, age_ns: int = 0) -> None:
+        """Let the venue have sent mark, index and funding rate, `age_ns` ago."""
+        self.ticker["mark_price"] = mark
+        self.ticker["index_price"] = index
+        self.ticker["funding_rate"] = funding
+        self.ticker["receive_time_ns"] = self.now_ns - age_ns
+        self.quoter.take_ticker(words(self.ticker))
+
+    def signal(self, **values: float) -> None:
+        """Let the signals say this until they are worked out anew."""
+        for name, value in values.items():
+            self.quoter.record["signals"][name] = value
+
+    def fill(self, side: int, after_ns: int = 0) -> None:
+        """Let one of our orders be filled; +1 = a bid."""
+        self.now_ns += after_ns
+        self.quoter.take_fill(side, 1, self.now_ns)
 
     def work(self, side: str, *orders: tuple[int, int]) -> None:
         """Let (ticks, lots) be our working orders of `side` (bid or ask)."""
@@ -110,6 +130,8 @@ class Case:
         self.quoter.take_feed(self.is_connected, self.now_ns if self.alive_time_ns is None else self.alive_time_ns)
         self.quoter.take_net_delta(self.net_delta or 0.0, self.net_delta is not None)
         is_written = self.quoter.decide(self.now_ns, self.now_ns)
+        if self.quoter.solve():
+            is_written |= self.quoter.decide(self.now_ns, self.now_ns)
         return {"is_written": bool(is_written), **self.seen()}
 
     def seen(self) -> dict[str, Any]:

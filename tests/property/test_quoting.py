@@ -19,7 +19,7 @@ from domain.codes import OffReason
 from domain.order import TradingState
 from tests.quoting_case import BARE, Case
 from trading.quoting.config import QuotingConfig
-from trading.quoting.models import glft
+from trading.quoting.models.glft import glft
 from trading.quoting.params import Units
 
 positive = st.floats(1e-6, 1e4, allow_nan=False)

@@ -13,11 +13,14 @@ import msgspec
 from domain.errors import ConfigError
 from domain.validation import explain
 from trading.quoting.dotted import nested, overlaid
-from trading.quoting.shaping.config import ShapingConfig
+from trading.quoting.presets import PRESETS
+from trading.quoting.shaping.config import LEVELS_MAX, ShapingConfig
 from trading.signals.config import SignalsConfig
 
-LEVELS_MAX = 8
 FIT_DEPTHS_MAX = 32
+GRID_STEPS_MAX = 32
+ORDERS_MAX = 64  # positions of the models that are solved on a grid, in orders of either side
+TABLE_MODELS = ("avellaneda_stoikov_exact", "cartea_jaimungal")
 
 
 def _above_zero(doc: str) -> msgspec.Meta:
@@ -28,7 +31,7 @@ def _from_zero(doc: str) -> msgspec.Meta:
     return msgspec.Meta(ge=0, le=1e15, description=doc)
 
 
-# Models write A, κ, γ, ξ, σ, q and Δ; see trading/quoting/models.py.
+# Models write A, κ, γ, ξ, σ, q and Δ; see trading/quoting/models.
 class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """How quotes are made.
 
@@ -37,20 +40,89 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
             each other; ValueError for contradictions when built directly.
     """
 
+    preset: Annotated[
+        Literal["none", "conservative", "aggressive"],
+        msgspec.Meta(description="values for many keys at once; every key that is written down wins over them"),
+    ] = "none"
+
+    # -- a strategy of one's own
+    file: Annotated[
+        str,
+        msgspec.Meta(
+            description="Python file with on_book, on_trade, on_fill, quote, see docs/extending.md; empty = none"
+        ),
+    ] = ""
+    user: Annotated[dict[str, float], msgspec.Meta(description="values of that file's parameters, by name")] = {}
+
     # -- model
     model: Annotated[
-        Literal["glft", "avellaneda_stoikov"],
-        msgspec.Meta(description="glft: infinite horizon; avellaneda_stoikov: rolling horizon of constant length"),
+        Literal["glft", "avellaneda_stoikov", "avellaneda_stoikov_exact", "cartea_jaimungal"],
+        msgspec.Meta(
+            description="glft: infinite horizon; the others: horizon_s, the last two solved for each position"
+        ),
     ] = "glft"
     risk_aversion_per_usd: Annotated[float, _above_zero("γ of the utility −exp(−γ·wealth), 1/$")] = 0.01
     xi_per_usd: (
         Annotated[float, _from_zero("ξ, aversion to not being filled, 1/$; null = γ (model A), 0 = model B")] | None
     ) = None
-    horizon_s: Annotated[float, _above_zero("τ of avellaneda_stoikov, s: constant, it rolls")] = 60.0
+    horizon: Annotated[
+        Literal["rolling", "session_end"],
+        msgspec.Meta(
+            description="rolling: always horizon_s to go; session_end: up to the end of the day, at most that"
+        ),
+    ] = "rolling"
+    horizon_s: Annotated[float, _above_zero("τ of the models with a finite horizon, s")] = 60.0
+    session_end_utc: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="when the session ends, HH:MM UTC"),
+    ] = "00:00"
+    drift_usd_per_s: Annotated[
+        float, msgspec.Meta(ge=-1e6, le=1e6, description="μ, expected drift of the mid, $/s")
+    ] = 0.0
+    drift_momentum_usd_per_s: Annotated[
+        float, msgspec.Meta(ge=0, le=1e6, description="added to μ at momentum 1 of the signals, $/s; 0 = off")
+    ] = 0.0
+    drift_half_spreads_max: Annotated[
+        float, msgspec.Meta(ge=0, le=10, description="largest shift that μ makes, in half-spreads of the model")
+    ] = 1.0
+    inventory_penalty_usd_per_base2_s: (
+        Annotated[float, _from_zero("φ of cartea_jaimungal, $ per base² and s; null = γσ²/2")] | None
+    ) = None
+    terminal_penalty_usd_per_base2: Annotated[
+        float, _from_zero("α of cartea_jaimungal: what a position left at the horizon costs, $ per base²")
+    ] = 0.0
+    table_tolerance: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0.001, le=1, description="a model solved on a grid is solved again when an input moved by this part"
+        ),
+    ] = 0.05
+
+    # -- fair price
     fair_price: Annotated[
-        Literal["micro", "mid"],
-        msgspec.Meta(description="what the model centres on: mid, or best prices weighted by the opposite size"),
+        Literal["micro", "mid", "mark", "index"],
+        msgspec.Meta(
+            description="what the model centres on: mid; best prices weighted by the opposite size; that, pulled "
+            "to the mark; index + basis"
+        ),
     ] = "micro"
+    mark_weight: Annotated[
+        float, msgspec.Meta(ge=0, le=1, description="of mark: part of the way from the micro-price to the mark price")
+    ] = 0.5
+    basis_average_s: Annotated[float, _above_zero("of index: time constant of the basis, mid − index, s")] = 60.0
+    fair_offset_bps_max: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=1000, description="mark or index move the fair price off the micro-price by at most"),
+    ] = 10.0
+    reference_age_ms_max: Annotated[
+        int, msgspec.Meta(ge=50, le=600_000, description="an older mark, index or funding rate counts as unknown, ms")
+    ] = 5000
+    funding_in_fair_price: Annotated[
+        bool, msgspec.Meta(description="perpetual: lower the fair price by what a long pays until the interval ends")
+    ] = False
+    funding_interval_h: Annotated[
+        float, msgspec.Meta(gt=0, le=24, description="length of the funding interval, from 00:00 UTC, h")
+    ] = 8.0
 
     own_memory_ms: Annotated[
         int,
@@ -75,6 +147,13 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     ] = 1.0
 
     # -- volatility of the mid
+    sigma_estimator: Annotated[
+        Literal["ewma", "two_scale"],
+        msgspec.Meta(description="two_scale takes out the bounce that ewma mistakes for volatility"),
+    ] = "ewma"
+    sigma_slow_steps: Annotated[
+        int, msgspec.Meta(ge=2, le=GRID_STEPS_MAX, description="of two_scale: the slow scale, points of the grid")
+    ] = 8
     sigma_prior_usd_per_sqrt_s: (
         Annotated[float, _above_zero("σ until enough is measured, $/√s; null = no quotes until then")] | None
     ) = 5.0
@@ -113,7 +192,12 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     fit_decay_per_usd_min: Annotated[float, _above_zero("least κ that a fit may give, 1/$")] = 0.001
     fit_decay_per_usd_max: Annotated[float, _above_zero("largest κ that a fit may give, 1/$")] = 100.0
 
-    # -- adjustments, in the order in which they act
+    depth_proxy: Annotated[
+        bool, msgspec.Meta(description="κ from the shape of the order book while there is no fit")
+    ] = False
+    depth_proxy_average_s: Annotated[float, _above_zero("time constant of that κ, s")] = 60.0
+
+    # -- adjustments; more of them in [strategy.shaping]
     inventory_weight: Annotated[
         float, msgspec.Meta(ge=0, le=100, description="multiplies the model's skew; 0 = no skew")
     ] = 1.0
@@ -167,19 +251,43 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
                     f"{low} = {getattr(self, low)} must not be above {high} = {getattr(self, high)}: "
                     "change one of the two"
                 )
+        self._check_grid()
+        self._check_signals()
         if self.sigma_gap_ms_max < self.sigma_grid_ms:
             raise ValueError(
                 f"sigma_gap_ms_max = {self.sigma_gap_ms_max} must not be below sigma_grid_ms = "
                 f"{self.sigma_grid_ms}: every return would count as an outage"
             )
 
+    def _check_grid(self) -> None:
+        orders = self.position_hard_base / self.order_size_base
+        if self.model in TABLE_MODELS and orders > ORDERS_MAX:
+            raise ValueError(
+                f"model {self.model} is solved for at most {ORDERS_MAX} orders a side, but position_hard_base = "
+                f"{self.position_hard_base} is {orders:.0f} times order_size_base = {self.order_size_base}: "
+                "lower the one or raise the other"
+            )
+
+    def _check_signals(self) -> None:
+        wanting = {
+            "shaping.regime_filter": self.shaping.regime_filter,
+            "shaping.flow_widening_max": self.shaping.flow_widening_max > 0,
+            "drift_momentum_usd_per_s": self.drift_momentum_usd_per_s > 0,
+        }
+        for name, is_wanting in wanting.items():
+            if is_wanting and not self.signals.is_enabled:
+                raise ValueError(f"{name} needs the signals: set signals.is_enabled = true, or switch it off")
+
     def with_values(self, changes: dict[str, object]) -> QuotingConfig:
         """Return a copy with `changes` (dotted name to value), checked like a configuration file.
+
+        A preset among them brings all its values, but for those that `changes` has itself.
 
         Raises:
             ConfigError: for an unknown name, a value out of range or one that contradicts another.
         """
-        tree = overlaid(msgspec.to_builtins(self), nested(changes))
+        preset = PRESETS.get(str(changes.get("preset")), {})
+        tree = overlaid(msgspec.to_builtins(self), nested({**preset, **changes}))
         try:
             return msgspec.convert(tree, QuotingConfig)
         except msgspec.ValidationError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from domain.jit import Array, Record, kernel
 from trading.quoting.estimators import forget_times
 from trading.quoting.hashing import hash_words
+from trading.quoting.models.selection import solve_if_moved
 from trading.quoting.records import KEPT_FIRST_WORD, KEPT_WORDS
 from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 from trading.quoting.touch import remember_ladder
@@ -101,6 +102,13 @@ def take_fill(quoter: Array, side: int, size_lots: int, time_ns: int) -> None:
 def take_outage(quoter: Array) -> None:
     """Tell the estimators that time passed unseen, as after a restart."""
     forget_times(quoter[0]["state"])
+
+
+@kernel
+def solve(quoter: Array) -> bool:
+    """Solve the grid of the model in use, if it has one and its inputs moved; return whether there is a new one."""
+    q = quoter[0]
+    return bool(solve_if_moved(q["params"], q["table"]))
 
 
 @kernel

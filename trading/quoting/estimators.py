@@ -2,7 +2,7 @@
 
 σ: EWMA of ΔS²/Δt over mids sampled on a clock grid, $/√s. The mid at a point of the grid is the one that was
 in force then, so a quiet market gives zero returns. An outage gives none: after a gap, an unusable book or a
-restart the grid starts anew.
+restart the grid starts anew. Or two_scale.py, which takes out the bounce.
 
 A, κ: from hypothetical quotes. One lives for `fit_interval`; it was reached at depth δ when a public trade went
 as far as δ from the mid *at its posting*. With p̂ the ratio reached at δ, λ̂ = −ln(1 − p̂)/interval; ln λ̂ = ln A − κδ
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 
 from domain.jit import Record, kernel
+from trading.quoting.two_scale import start_slow_scale, two_scale_variance, update_slow_variance
 
 NS_PER_S = 1e9
 _REACHED_MIN = 1.0  # depths seen reached less often carry no information
@@ -27,6 +28,7 @@ def forget_times(state: Record) -> None:
     """Start grid and interval anew: what lies between then and now is no return."""
     state["sigma_anchor_time_ns"] = 0
     state["fit_start_time_ns"] = 0
+    state["average_time_ns"] = 0
 
 
 @kernel
@@ -38,6 +40,7 @@ def update_sigma(params: Record, state: Record, time_ns: int) -> None:
         state["sigma_anchor_time_ns"] = time_ns
         state["sigma_anchor_mid"] = mid
         state["sigma_last_mid"] = mid
+        start_slow_scale(state, mid)
         return
     grid_ns = params["sigma_grid_ns"]
     steps = (time_ns - anchor_ns) // grid_ns
@@ -54,6 +57,8 @@ def update_sigma(params: Record, state: Record, time_ns: int) -> None:
         if sample < math.inf:
             state["sigma_variance"] = keep * variance + (1.0 - keep) * sample
             state["sigma_samples"] += 1
+        if params["sigma_is_two_scale"] == 1:
+            update_slow_variance(params, state, steps, state["sigma_last_mid"])
         state["sigma_anchor_time_ns"] = anchor_ns + steps * grid_ns
         state["sigma_anchor_mid"] = state["sigma_last_mid"]
     state["sigma_last_mid"] = mid
@@ -63,6 +68,8 @@ def update_sigma(params: Record, state: Record, time_ns: int) -> None:
 def sigma_used(params: Record, state: Record) -> tuple[float, bool]:
     """Return (σ before its bounds, whether it is measured); σ is NaN when there is neither sample nor prior."""
     if state["sigma_samples"] >= params["sigma_samples_min"]:
+        if params["sigma_is_two_scale"] == 1:
+            return math.sqrt(two_scale_variance(params, state)), True
         return math.sqrt(state["sigma_variance"]), True
     if params["sigma_prior"] > 0.0:
         return params["sigma_prior"], False

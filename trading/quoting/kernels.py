@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import math
 
-from domain.codes import ClampFlag, OffReason
+from domain.codes import OffReason
 from domain.jit import Record, kernel
 from domain.order import TradingState
+from trading.quoting.averages import elapsed_since_book
+from trading.quoting.depth_proxy import update_depth_proxy
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
+from trading.quoting.fair_price import update_basis
 from trading.quoting.ladder import best_ticks, clear, fill_side, hold
-from trading.quoting.models import avellaneda_stoikov, glft
-from trading.quoting.records import AVELLANEDA_STOIKOV
+from trading.quoting.prices import explain_prices
+from trading.quoting.records import FAIR_INDEX
+from trading.quoting.shaping.asymmetry import note_move
+from trading.quoting.shaping.displacement import note_path
+from trading.quoting.shaping.fill_imbalance import note_fill, rests_after_fill
+from trading.quoting.shaping.inventory_cost import note_position
+from trading.quoting.shaping.market_stress import update_usual_market
+from trading.quoting.shaping.regime import is_trending
+from trading.quoting.shaping.tick_filter import ANCHORED_ANEW, REFUSED, filter_tick
 from trading.quoting.touch import update_touch
 from trading.signals.kernels import signals_on_book, signals_on_trade
 
@@ -27,20 +37,17 @@ _PAUSED = int(OffReason.PAUSED)
 _NOT_FINITE = int(OffReason.NOT_FINITE)
 _NOT_WARM = int(OffReason.NOT_WARM)
 _STOPPING = int(OffReason.STOPPING)
-_FEE_FLOOR = int(ClampFlag.FEE_FLOOR)
-_HALF_SPREAD_MIN = int(ClampFlag.HALF_SPREAD_MIN)
-_HALF_SPREAD_MAX = int(ClampFlag.HALF_SPREAD_MAX)
-_SIGMA_MIN = int(ClampFlag.SIGMA_MIN)
-_SIGMA_MAX = int(ClampFlag.SIGMA_MAX)
-_ARRIVALS_BOUNDED = int(ClampFlag.ARRIVALS_BOUNDED)
+_TICK_REFUSED = int(OffReason.TICK_REFUSED)
+_POST_FILL = int(OffReason.POST_FILL)
+_REGIME = int(OffReason.REGIME)
 _HALTED = int(TradingState.HALTED)
 
 
 @kernel
 def on_book(
-    params: Record, state: Record, signal_params: Record, signals: Record, book: Record, account: Record
+    params: Record, state: Record, signal_params: Record, signals: Record, book: Record, ticker: Record, account: Record
 ) -> None:
-    """Take a new book into the state: touch without our own size, σ, hypothetical quotes, signals."""
+    """Take a new book into the state: touch without our own size, σ, hypothetical quotes, averages, signals."""
     time_ns = book["receive_time_ns"]
     if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
         forget_times(state)
@@ -49,10 +56,36 @@ def on_book(
     if state["is_book_usable"] != 1:
         forget_times(state)
         return
+    elapsed_s = elapsed_since_book(state, time_ns)
+    if params["tick_filter"] == 1:
+        verdict = filter_tick(params, state, elapsed_s)
+        if verdict == REFUSED:
+            return
+        if verdict == ANCHORED_ANEW:
+            forget_times(state)
     update_sigma(params, state, time_ns)
     if params["fit_arrivals"] == 1:
         roll_intervals(params, state, time_ns)
+    _update_averages(params, state, book, ticker, account, time_ns, elapsed_s)
     signals_on_book(signal_params, signals, time_ns, state["mid"])
+
+
+@kernel
+def _update_averages(
+    params: Record, state: Record, book: Record, ticker: Record, account: Record, time_ns: int, elapsed_s: float
+) -> None:
+    """Take the book into what the steps in use remember."""
+    if params["depth_proxy"] == 1:
+        update_depth_proxy(params, state, book, account, elapsed_s)
+    if params["fair_kind"] == FAIR_INDEX:
+        update_basis(params, state, ticker, time_ns, elapsed_s)
+    if params["dynamic_gamma"] == 1 or params["market_stress"] == 1:
+        sigma, _ = sigma_used(params, state)
+        update_usual_market(params, state, book, account, sigma, elapsed_s)
+    if params["displacement_guard"] == 1:
+        note_path(params, state, time_ns)
+    if params["asymmetric_widening"] == 1:
+        note_move(state)
 
 
 @kernel
@@ -73,6 +106,7 @@ def on_fill(params: Record, state: Record, side: int, size_lots: int, time_ns: i
     state["fills"] += 1
     state["fill_time_ns"] = time_ns
     state["fill_side"] = side
+    note_fill(state, side, time_ns)
     if side > 0:
         state["bought"] += size_lots * params["lot_base"]
     else:
@@ -84,8 +118,10 @@ def quote(
     params: Record,
     state: Record,
     signals: Record,
+    table: Record,
     moment: Record,
     book: Record,
+    ticker: Record,
     account: Record,
     limits: Record,
     ladder: Record,
@@ -93,87 +129,52 @@ def quote(
 ) -> None:
     """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
     update_touch(params, state, book, account, moment["now_ns"])
-    position_lots = int(account["position_lots"])
-    position = position_lots * params["lot_base"]
-    explanation["position_lots"] = position_lots
-    explanation["position"] = position
     ladder["clamp_flags"] = 0
-    half_spread, skew = _spread(params, state, ladder, explanation)
-    fair = state["micro"] if params["fair_is_micro"] == 1 else state["mid"]
-    inventory = _inventory(params, moment, position, explanation)
-    shift = -skew * inventory
-    reservation = fair + shift
-    explanation["fair_price"] = fair
-    explanation["reservation_price"] = reservation
-    explanation["skew_per_unit"] = skew
-    explanation["skew"] = shift
-    reason = _both_sides_off(params, state, moment, account, limits, half_spread)
+    explain(params, state, signals, table, moment, ticker, account, explanation)
+    reason = both_sides_off(params, state, moment, account, limits, explanation["half_spread"])
+    if reason == _QUOTED and is_trending(params, signals):
+        reason = _REGIME
     clear(ladder, reason)
     if reason == _QUOTED:
-        _build(params, state, limits, ladder, position_lots, reservation - half_spread, reservation + half_spread)
+        build(params, state, limits, ladder, explanation, moment["now_ns"])
     state["quote_bid_ticks"] = ladder["bid_price_ticks"][0]
     state["quote_ask_ticks"] = ladder["ask_price_ticks"][0]
-    _explain_ladder(state, ladder, explanation)
+    explain_ladder(state, ladder, explanation)
 
 
 @kernel
-def _inventory(params: Record, moment: Record, position: float, explanation: Record) -> float:
-    """Return what the skew looks at, base units: our position, the net delta of the underlying, or a mix."""
+def explain(
+    params: Record,
+    state: Record,
+    signals: Record,
+    table: Record,
+    moment: Record,
+    ticker: Record,
+    account: Record,
+    explanation: Record,
+) -> None:
+    """Write every term of the quote up to the first prices before rounding."""
+    position_lots = int(account["position_lots"])
+    note_position(state, position_lots, moment["now_ns"])
+    explanation["position_lots"] = position_lots
+    explanation["position"] = position_lots * params["lot_base"]
+    _explain_inventory(params, moment, explanation)
+    explanation["clamp_flags"] = 0
+    explain_prices(params, state, signals, table, moment, ticker, explanation)
+
+
+@kernel
+def _explain_inventory(params: Record, moment: Record, explanation: Record) -> None:
+    """Write what the skew looks at, base units: our position, the net delta of the underlying, or a mix."""
     weight = params["underlying_inventory_weight"]
+    position = explanation["position"]
     net_delta = moment["net_delta"] if moment["is_net_delta_known"] == 1 else math.nan
-    inventory = position + weight * (net_delta - position) if weight > 0.0 else position
     explanation["net_delta"] = net_delta
-    explanation["inventory"] = inventory
-    return inventory
+    explanation["inventory"] = position + weight * (net_delta - position) if weight > 0.0 else position
 
 
 @kernel
-def _spread(params: Record, state: Record, ladder: Record, explanation: Record) -> tuple[float, float]:
-    """Return (half-spread in $, skew in $ per base unit) after all adjustments; NaN without a usable σ."""
-    raw_sigma, is_measured = sigma_used(params, state)
-    sigma = min(max(raw_sigma, params["sigma_min"]), params["sigma_max"]) if raw_sigma >= 0.0 else math.nan
-    flags = 0
-    if sigma > raw_sigma:
-        flags |= _SIGMA_MIN
-    if sigma < raw_sigma:
-        flags |= _SIGMA_MAX
-    is_fitted = params["fit_arrivals"] == 1 and state["fits"] > 0
-    rate = state["arrival_rate"] if is_fitted else params["arrival_rate_prior"]
-    decay = state["arrival_decay"] if is_fitted else params["arrival_decay_prior"]
-    if is_fitted and state["arrivals_bounded"] == 1:
-        flags |= _ARRIVALS_BOUNDED
-    gamma = params["risk_aversion"]
-    order_size = params["order_size"]
-    if params["model"] == AVELLANEDA_STOIKOV:
-        model_half, skew = avellaneda_stoikov(sigma, decay, gamma, order_size, params["horizon_s"])
-    else:
-        model_half, skew = glft(sigma, rate, decay, gamma, params["xi"], order_size)
-    fee_half = state["mid"] * (params["fee_maker"] + 0.5 * params["fee_margin"])
-    half_spread = model_half
-    if params["fee_floor"] == 1 and half_spread < fee_half:
-        half_spread = fee_half
-        flags |= _FEE_FLOOR
-    if half_spread < params["half_spread_min"]:
-        half_spread = params["half_spread_min"]
-        flags |= _HALF_SPREAD_MIN
-    if half_spread > params["half_spread_max"]:
-        half_spread = params["half_spread_max"]
-        flags |= _HALF_SPREAD_MAX
-    ladder["clamp_flags"] |= flags
-    explanation["sigma"] = sigma
-    explanation["sigma_is_measured"] = 1 if is_measured else 0
-    explanation["arrival_rate"] = rate
-    explanation["arrival_decay"] = decay
-    explanation["arrivals_are_measured"] = 1 if is_fitted else 0
-    explanation["risk_aversion"] = gamma
-    explanation["half_spread_model"] = model_half
-    explanation["half_spread_fee_floor"] = fee_half
-    explanation["half_spread"] = half_spread
-    return half_spread, skew * params["inventory_weight"]
-
-
-@kernel
-def _both_sides_off(
+def both_sides_off(
     params: Record, state: Record, moment: Record, account: Record, limits: Record, half_spread: float
 ) -> int:
     """Return the OffReason that takes both sides away, or QUOTED."""
@@ -188,6 +189,8 @@ def _both_sides_off(
         return _NO_BOOK
     if moment["is_connected"] != 1 or now_ns - moment["alive_time_ns"] > params["book_age_ns_max"]:
         return _BOOK_STALE
+    if params["tick_filter"] == 1 and state["tick_refused"] > 0:
+        return _TICK_REFUSED
     if account["is_known"] != 1:
         return _POSITION_UNKNOWN
     if params["underlying_inventory_weight"] > 0.0 and moment["is_net_delta_known"] != 1:
@@ -204,26 +207,33 @@ def _both_sides_off(
 
 
 @kernel
-def _build(
-    params: Record, state: Record, limits: Record, ladder: Record, position_lots: int, bid: float, ask: float
-) -> None:
-    """Fill the ladder around the first prices `bid` and `ask` ($)."""
-    bid_ticks, ask_ticks = best_ticks(state, ladder, params["tick_size"], bid, ask)
+def build(params: Record, state: Record, limits: Record, ladder: Record, terms: Record, now_ns: int) -> None:
+    """Fill the ladder around the first prices in `terms`."""
+    position_lots = int(terms["position_lots"])
+    bid_ticks, ask_ticks = best_ticks(state, ladder, params["tick_size"], terms["bid_price"], terms["ask_price"])
     if ask_ticks == 0:
         clear(ladder, _NOT_FINITE)
         return
     bid_ticks, ask_ticks = hold(params, state, bid_ticks, ask_ticks)
-    ladder["bid_count"], ladder["bid_off_reason"] = fill_side(
-        params, limits, ladder, ladder["bid_price_ticks"], ladder["bid_size_lots"], position_lots, bid_ticks, -1
-    )
-    ladder["ask_count"], ladder["ask_off_reason"] = fill_side(
-        params, limits, ladder, ladder["ask_price_ticks"], ladder["ask_size_lots"], -position_lots, ask_ticks, 1
-    )
+    if rests_after_fill(params, state["bid_fill_time_ns"], now_ns):
+        ladder["bid_off_reason"] = _POST_FILL
+    else:
+        ladder["bid_count"], ladder["bid_off_reason"] = fill_side(
+            params, limits, ladder, ladder["bid_price_ticks"], ladder["bid_size_lots"],
+            position_lots, bid_ticks, -1, terms["bid_size_factor"],
+        )  # fmt: skip
+    if rests_after_fill(params, state["ask_fill_time_ns"], now_ns):
+        ladder["ask_off_reason"] = _POST_FILL
+    else:
+        ladder["ask_count"], ladder["ask_off_reason"] = fill_side(
+            params, limits, ladder, ladder["ask_price_ticks"], ladder["ask_size_lots"],
+            -position_lots, ask_ticks, 1, terms["ask_size_factor"],
+        )  # fmt: skip
 
 
 @kernel
-def _explain_ladder(state: Record, ladder: Record, explanation: Record) -> None:
-    explanation["clamp_flags"] = ladder["clamp_flags"]
+def explain_ladder(state: Record, ladder: Record, explanation: Record) -> None:
+    explanation["clamp_flags"] |= ladder["clamp_flags"]
     explanation["bid_off_reason"] = ladder["bid_off_reason"]
     explanation["ask_off_reason"] = ladder["ask_off_reason"]
     explanation["best_bid_ticks"] = state["best_bid_ticks"]

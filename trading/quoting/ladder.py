@@ -134,11 +134,13 @@ def fill_side(
     held: int,
     best_ticks: int,
     direction: int,
+    size_factor: float,
 ) -> tuple[int, int]:
     """Write one side's levels and return (levels, OffReason).
 
     `held` is the position in lots as the side sees it (positive: the side would add to it), `direction` -1 for
-    bids, +1 for asks: where worse prices lie. Should every level fill, the position stays within the limits.
+    bids, +1 for asks: where worse prices lie; `size_factor` is what the signals leave of the sizes. Should every
+    level fill, the position stays within the limits.
     """
     hard_room = int(params["position_hard_lots"]) - held
     risk_room = room_of_risk(params, limits, held, direction)
@@ -147,12 +149,12 @@ def fill_side(
     if hard_room <= 0:
         return 0, _POSITION_LIMIT
     room = min(hard_room, risk_room)
-    lots_wanted = float(inventory_lots(params, ladder, held))
+    first_lots = inventory_lots(params, ladder, held) * size_factor
     order_lots_min = int(params["order_lots_min"])
     for level in range(params["levels"]):
-        price_ticks = best_ticks + direction * level * int(params["level_spacing_ticks"])
+        price_ticks = best_ticks + direction * int(params["level_offset_ticks"][level])
         allowed = largest_order_lots(params, limits, price_ticks)
-        wanted = int(lots_wanted + TICK_TOLERANCE)
+        wanted = int(first_lots * params["level_size"][level] + TICK_TOLERANCE)
         lots = min(wanted, allowed, room)
         price = price_ticks * params["tick_size"]
         outside = price < limits["collar_low"] or price > limits["collar_high"]
@@ -161,7 +163,6 @@ def fill_side(
         prices[level] = price_ticks
         sizes[level] = lots
         room -= lots
-        lots_wanted *= params["level_size_factor"]
     return int(params["levels"]), _QUOTED
 
 

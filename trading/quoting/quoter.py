@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from domain.codes import OffReason
 from domain.records import EXPLANATION
-from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units, write_params
-from trading.quoting.records import CONFIGURED, KEPT, QUOTER, word_of, words_of
+from trading.quoting.records import CONFIGURED, KEPT, word_of, words_of
+from trading.quoting.user.code import STANDARD, StrategyCode
+from trading.quoting.user.watch import watched
 from trading.signals.params import write_signal_params
 
 _BOOK = words_of("book")
@@ -46,6 +47,7 @@ _NET_DELTA = word_of("moment", "net_delta")
 _WRITE_NOW = word_of("moment", "write_now")
 _IS_USABLE = word_of("state", "is_book_usable")
 _CANDLES = word_of("signals", "candles")
+_IS_WANTED = word_of("table", "is_wanted")
 _WISH_ID = word_of("wish", "wish_id")
 _TICK_SIZE = word_of("params", "tick_size")
 _MID = word_of("state", "mid")
@@ -78,11 +80,15 @@ class Quoter:
         wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
         state: words of all that a restart keeps.
         book_words: words of the newest book.
+        code: what it runs: the standard strategy, or the user's.
         on_candle: called after each candle that closes, before anything newer is taken in.
     """
 
-    def __init__(self, instrument: int, strategy_epoch: int = 1) -> None:
-        self.record: npt.NDArray[np.void] = np.zeros(1, QUOTER)
+    def __init__(self, instrument: int, strategy_epoch: int = 1, code: StrategyCode = STANDARD) -> None:
+        self.code = code
+        self.record: npt.NDArray[np.void] = np.zeros(1, code.quoter)
+        self._entries = watched(code)
+        code.begin(self.record)
         self._words: npt.NDArray[np.int64] = self.record.view(np.int64)
         quoter_bytes = self.record.view(np.uint8).data
         self.ints = quoter_bytes.cast("q")
@@ -99,10 +105,11 @@ class Quoter:
 
     def configure(self, config: QuotingConfig, units: Units) -> int:
         """Take parameters over, at once and for all later calls, and return their hash."""
+        self.code.write_values(self.record, config)
         write_params(self.record["params"], config, units)
         lot_base = units.lot_size * units.contract_multiplier
         write_signal_params(self.record["signal_params"], config.signals, units.tick_size, units.lot_size, lot_base)
-        digest = hashlib.sha256(bytes(self.ints[CONFIGURED])).digest()
+        digest = hashlib.sha256(bytes(self.ints[CONFIGURED]) + self.code.configured(self.record)).digest()
         self.ints[_PARAMS_HASH] = int.from_bytes(digest[:8], "little") >> 1
         self.is_configured = True
         return self.ints[_PARAMS_HASH]
@@ -112,7 +119,7 @@ class Quoter:
         self.ints[_BOOK] = words
         self.ints[_BOOK_POSITION] = position
         candles = self.ints[_CANDLES]
-        entries.take_book(self.record)
+        self._entries.take_book(self.record)
         if self.ints[_CANDLES] != candles:
             self.on_candle()
 
@@ -121,14 +128,14 @@ class Quoter:
         taken = 0
         while taken < len(trades):
             candles = self.ints[_CANDLES]
-            taken = entries.take_trades(self.record, trades, taken)
+            taken = self._entries.take_trades(self.record, trades, taken)
             if self.ints[_CANDLES] != candles:
                 self.on_candle()
         self.ints[_TRADE_POSITION] = position
 
     def take_fill(self, side: int, size_lots: int, time_ns: int) -> None:
         """Take one of our own fills; `side` +1 buy, -1 sell."""
-        entries.take_fill(self.record, side, size_lots, time_ns)
+        self._entries.take_fill(self.record, side, size_lots, time_ns)
 
     def take_account(self, words: memoryview) -> None:
         """Take an ACCOUNT record (its int64 words): position and working orders."""
@@ -154,11 +161,13 @@ class Quoter:
 
     def take_outage(self) -> None:
         """Say that time passed unseen: what changed meanwhile is no return."""
-        entries.take_outage(self.record)
+        self._entries.take_outage(self.record)
 
     def pause(self, is_paused: bool) -> None:
-        """Take both sides away with PAUSED, or quote again."""
+        """Take both sides away with PAUSED, or quote again; that also gives a user's strategy that failed a new try."""
         self.ints[_IS_PAUSED] = is_paused
+        if not is_paused:
+            self._entries.forget_fault()
 
     def switch_instrument_off(self, reason: OffReason) -> None:
         """Take both sides away with `reason`; QUOTED = the instrument is as it was again."""
@@ -177,11 +186,19 @@ class Quoter:
         ints = self.ints
         ints[_NOW] = now_ns
         ints[_REALTIME] = realtime_ns
-        return entries.decide(self.record, self._words)
+        return self._entries.decide(self.record, self._words)
+
+    def solve(self) -> bool:
+        """Bring the solved grid of the model in use to the inputs of the last quote; True = quote again.
+
+        Call it after a quote is out of the house, not before: a large grid takes a millisecond. Models with a closed
+        form need none of it.
+        """
+        return self.ints[_IS_WANTED] == 1 and bool(self._entries.solve(self.record))
 
     def state_hash(self) -> int:
         """Return a 63-bit hash of the state."""
-        return entries.hash_state(self._words)
+        return self._entries.hash_state(self._words)
 
     def restore_words(self, words: memoryview) -> None:
         """Replace the state by `words`, as they are."""
@@ -195,6 +212,7 @@ class Quoter:
     def forget_state(self) -> None:
         """Start cold: all estimators at their priors."""
         self._words[KEPT] = 0
+        self.code.begin(self.record)
 
     def touch(self) -> Touch:
         """Return what the newest book shows without us; meaningless unless `is_book_usable`."""
@@ -212,6 +230,11 @@ class Quoter:
     @property
     def wish_id(self) -> int:
         return self.ints[_WISH_ID]
+
+    @property
+    def fault(self) -> str:
+        """What went wrong in the user's code, in one line; both sides are off since then. Empty = nothing."""
+        return self._entries.fault
 
     @property
     def is_book_usable(self) -> bool:

@@ -5,14 +5,18 @@ A user's file replaces them, or wraps them (docs/extending.md). What stands in `
 
 from __future__ import annotations
 
+from domain.codes import OffReason
 from domain.jit import Record, kernel
 from trading.quoting import kernels
+from trading.quoting.ladder import clear
+
+_QUOTED = int(OffReason.QUOTED)
 
 
 @kernel
 def on_book(q: Record) -> None:
     """Take the new book in `q["book"]` into state and signals."""
-    kernels.on_book(q["params"], q["state"], q["signal_params"], q["signals"], q["book"], q["account"])
+    kernels.on_book(q["params"], q["state"], q["signal_params"], q["signals"], q["book"], q["ticker"], q["account"])
 
 
 @kernel
@@ -31,9 +35,32 @@ def on_fill(q: Record, side: int, size_lots: int, time_ns: int) -> None:
 def quote(q: Record) -> None:
     """Write the quotes wanted now into `q["ladder"]`, and every term of them into `q["explanation"]`."""
     kernels.quote(
-        q["params"], q["state"], q["signals"], q["moment"], q["book"], q["account"], q["limits"], q["ladder"],
-        q["explanation"],
+        q["params"], q["state"], q["signals"], q["table"], q["moment"], q["book"], q["ticker"], q["account"],
+        q["limits"], q["ladder"], q["explanation"],
     )  # fmt: skip
+
+
+@kernel
+def prices(q: Record) -> None:
+    """Work out σ, A, κ, fair and reservation price, half-spread and first prices ($) into `q["explanation"]`."""
+    kernels.explain(
+        q["params"], q["state"], q["signals"], q["table"], q["moment"], q["ticker"], q["account"], q["explanation"]
+    )
+
+
+@kernel
+def place(q: Record, bid: float, ask: float) -> None:
+    """Fill `q["ladder"]` from two first prices ($): rounded, kept off the book, sized and limited as ever.
+
+    NaN takes both sides away.
+    """
+    terms = q["explanation"]
+    terms["bid_price"] = bid
+    terms["ask_price"] = ask
+    terms["reservation_price"] = 0.5 * (bid + ask)
+    terms["half_spread"] = 0.5 * (ask - bid)
+    clear(q["ladder"], _QUOTED)
+    kernels.build(q["params"], q["state"], q["limits"], q["ladder"], terms, q["moment"]["now_ns"])
 
 
 @kernel

@@ -30,6 +30,15 @@ def own_lots(ticks: int, count: int, prices: Array, sizes: Array) -> int:
 
 
 @kernel
+def own_size_at(params: Record, price: float, count: int, prices: Array, sizes: Array) -> float:
+    """Return what we have working at `price` ($) on one side, in size units."""
+    steps = price / params["tick_size"]
+    if count == 0 or not 0.0 < steps < TICKS_MAX:
+        return 0.0
+    return float(own_lots(int(np.rint(steps)), count, prices, sizes) * params["lot_size"])
+
+
+@kernel
 def remembered_lots(ticks: int, time_ns: int, prices: Array, sizes: Array, until_ns: Array) -> int:
     """Return how many lots at `ticks` were ours a moment ago."""
     for i in range(len(prices)):

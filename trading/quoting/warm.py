@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from domain.records import TRADE
+from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
@@ -19,4 +20,5 @@ def warm_kernels() -> None:
     quoter.take_fill(side=1, size_lots=1, time_ns=1)
     quoter.take_outage()
     quoter.decide(now_ns=1, realtime_ns=1)
+    entries.solve(quoter.record)
     quoter.state_hash()

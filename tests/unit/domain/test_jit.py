@@ -44,14 +44,14 @@ def test_a_process_that_does_not_ask_keeps_plain_functions_and_no_numba() -> Non
 
 def test_a_process_that_asks_compiles_into_its_own_cache(tmp_path: Path) -> None:
     code = (
-        "from domain.jit import kernel\nimport os, trading.quoting.models as m\n"
+        "from domain.jit import kernel\nimport os, trading.quoting.models.numbers as m\n"
         "print(type(m.is_positive).__name__, m.is_positive(1.0), m.is_positive(float('nan')))\n"
         "print(os.environ['NUMBA_CACHE_DIR'])"
     )
     names, cache = run_python(code, **{jit.ENV_JIT: "1", jit.ENV_CACHE_DIR: str(tmp_path)}).splitlines()
     assert names == "CPUDispatcher True False"
     assert Path(cache).parent == tmp_path / "numba"
-    assert list(Path(cache).rglob("models.is_positive*.nbc"))
+    assert list(Path(cache).rglob("numbers.is_positive*.nbc"))
 
 
 def test_a_second_process_compiles_nothing() -> None:
@@ -65,7 +65,7 @@ def test_a_second_process_compiles_nothing() -> None:
         "print(json.dumps({n: [sum(s.cache_hits.values()), sum(s.cache_misses.values())] for n, s in found.items()}))"
     )
     found = json.loads(run_python(code, **{jit.ENV_JIT: "1"}))
-    entries = {"take_book", "take_trades", "take_fill", "take_outage", "decide", "hash_state"}
+    entries = {"take_book", "take_trades", "take_fill", "take_outage", "decide", "solve", "hash_state"}
     assert {name: found.get(name) for name in entries} == {name: [1, 0] for name in entries}
 
 

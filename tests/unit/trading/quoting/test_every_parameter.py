@@ -5,22 +5,42 @@ A new parameter without a case here fails the first test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, get_type_hints
 
 import msgspec
-import numpy as np
 import pytest
 
-from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ClampFlag, OffReason
-from tests.quoting_case import BARE, UNITS, Case, quote
+from tests.quoting_case import BARE, quote
+from tests.quoting_scenarios import (
+    Scenario,
+    climbing,
+    displaced,
+    drifting,
+    filled_often,
+    filled_six_times,
+    fine,
+    flat,
+    hedged,
+    held,
+    jumped,
+    just_cancelled,
+    just_filled,
+    long,
+    lopsided,
+    moving,
+    premium,
+    referenced,
+    reshaped,
+    retuned,
+    signalled,
+    silent,
+    stressed,
+    trading,
+    unchanged,
+)
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import parameter_names
-
-FINE = UNITS._replace(tick_size=0.01)  # where an effect of a cent counts
-View = dict[str, Any]
-Scenario = Callable[[QuotingConfig], View]
 
 AS = BARE.with_values({"model": "avellaneda_stoikov"})
 FEES = BARE.with_values({"fee_floor": True})
@@ -28,86 +48,12 @@ FIT = BARE.with_values(
     {"fit_arrivals": True, "fit_intervals_min": 20.0, "fit_every_s": 5.0, "fit_window_s": 1e6, "fit_r2_min": 0.0,
      "fit_depths": 8, "fit_depth_step_ticks": 100}
 )  # fmt: skip
-
-
-def flat(config: QuotingConfig) -> View:
-    return quote(config)
-
-
-def lopsided(config: QuotingConfig) -> View:
-    case = Case(config)
-    case.set_book(100_000.0, 100_010.0, bid_size=9.0, ask_size=1.0)
-    return case.quote()
-
-
-def long(config: QuotingConfig) -> View:
-    return quote(config, position_lots=2000)
-
-
-def hedged(config: QuotingConfig) -> View:
-    """Long here, and as short elsewhere."""
-    case = Case(config)
-    case.hold(2000)
-    case.net_delta = 0.0
-    return case.quote()
-
-
-def moving(config: QuotingConfig) -> View:
-    """The mid jumps up and down by $10, an uneven number of times in each second, and rests at last."""
-    case = Case(config, FINE)
-    case.hold(2000)
-    for i in range(40):
-        case.set_book(100_000.0 + 10.0 * (i % 3 == 0), 100_001.0 + 10.0 * (i % 3 == 0))
-        case.tick(170 * NS_PER_MS)
-    case.set_book(100_000.0, 100_001.0)
-    case.tick(2 * NS_PER_S)
-    return case.quote(2 * NS_PER_S)
-
-
-def trading(config: QuotingConfig) -> View:
-    """Public trades go as far from the mid as an exponential law says."""
-    case = Case(config, FINE)
-    case.hold(2000)
-    rng = np.random.default_rng(7)
-    case.set_book(100_000.0, 100_001.0)
-    case.tick()
-    for _ in range(400):
-        side = int(rng.choice([-1, 1]))
-        case.trade(100_000.5 + side * (0.5 + round(rng.exponential(3.0))), side, 100 * NS_PER_MS)
-        case.tick(150 * NS_PER_MS)
-    return case.quote()
-
-
-def silent(config: QuotingConfig) -> View:
-    case = Case(config)
-    case.tick()
-    case.alive_time_ns = case.now_ns
-    return case.decide(after_ns=1500 * NS_PER_MS)
-
-
-def unchanged(config: QuotingConfig) -> View:
-    case = Case(config)
-    case.quote()
-    return case.decide(after_ns=60 * NS_PER_MS)
-
-
-def just_cancelled(config: QuotingConfig) -> View:
-    """Our order is gone, 50 ms ago, but the book still shows it."""
-    case = Case(config)
-    case.set_book(99_980.0, 100_020.0)
-    case.book["bid_price"][0, 0] = 100_000.0
-    case.work("bid", (100_000, 1000))
-    case.tick()
-    case.work("bid")
-    return case.quote(50 * NS_PER_MS)
-
-
-def drifting(config: QuotingConfig) -> View:
-    """The market moves by a single tick."""
-    case = Case(config)
-    case.quote()
-    case.set_book(100_001.0, 100_002.0)
-    return case.quote(50 * NS_PER_MS)
+FAR = AS.with_values({"horizon_s": 1e6})
+CJ = BARE.with_values({"model": "cartea_jaimungal", "order_size_base": 0.2})
+MARK = BARE.with_values({"fair_price": "mark"})
+INDEX = BARE.with_values({"fair_price": "index", "fair_offset_bps_max": 1000.0})
+FUNDING = BARE.with_values({"funding_in_fair_price": True})
+SIGNALS = BARE.with_values({"signals.is_enabled": True})
 
 
 # parameter: (what is configured around it, value, other value, scenario)
@@ -155,8 +101,95 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "position_hard_base": (BARE.with_values({"position_soft_base": 1.0}), 10.0, 1.5, long),
     "book_age_ms_max": (BARE, 2000, 1000, silent),
     "wish_refresh_ms": (BARE, 100, 50, unchanged),
+    # models and fair price
+    "preset": (BARE, "none", "aggressive", flat),
+    "horizon": (FAR, "rolling", "session_end", long),
+    "session_end_utc": (FAR.with_values({"horizon": "session_end"}), "00:00", "12:00", long),
+    "drift_usd_per_s": (BARE, 0.0, 0.05, flat),
+    "drift_half_spreads_max": (BARE.with_values({"drift_usd_per_s": 1.0}), 1.0, 5.0, flat),
+    "drift_momentum_usd_per_s": (SIGNALS, 0.0, 0.1, signalled),
+    "inventory_penalty_usd_per_base2_s": (CJ, None, 5.0, long),
+    "terminal_penalty_usd_per_base2": (CJ.with_values({"horizon_s": 1.0}), 0.0, 10.0, long),
+    "table_tolerance": (CJ, 0.01, 1.0, retuned),
+    "mark_weight": (MARK, 0.1, 0.2, referenced),
+    "basis_average_s": (INDEX, 60.0, 1.0, premium),
+    "fair_offset_bps_max": (MARK, 10.0, 1.0, referenced),
+    "reference_age_ms_max": (MARK, 5000, 500, referenced),
+    "funding_in_fair_price": (BARE, False, True, referenced),
+    "funding_interval_h": (FUNDING, 8.0, 1.0, referenced),
+    # estimators
+    "sigma_estimator": (BARE.with_values({"sigma_samples_min": 1}), "ewma", "two_scale", moving),
+    "sigma_slow_steps": (
+        BARE.with_values({"sigma_samples_min": 1, "sigma_estimator": "two_scale"}),
+        8,
+        2,
+        moving,
+    ),
+    "depth_proxy": (BARE, False, True, flat),
+    "depth_proxy_average_s": (BARE.with_values({"depth_proxy": True}), 60.0, 0.1, reshaped),
 }
-PARAMETERS = [name for name in parameter_names(QuotingConfig) if not name.startswith("signals.")]
+
+
+def shaped(**changes: Any) -> QuotingConfig:
+    return BARE.with_values({f"shaping.{name}": value for name, value in changes.items()})
+
+
+FILTER = shaped(tick_filter=True)
+GAMMA = shaped(dynamic_gamma=True, gamma_sigma_base_usd_per_sqrt_s=1.0)
+STRESS = shaped(market_stress=True)
+IMPACT = shaped(market_impact=True)
+COST = shaped(inventory_cost=True)
+GUARD = shaped(displacement_guard=True)
+ASYMMETRIC = shaped(asymmetric_widening=True)
+FILLS = shaped(fill_imbalance=True)
+REGIME = SIGNALS.with_values({"shaping.regime_filter": True})
+
+SHAPING_CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
+    "tick_filter": (BARE, False, True, jumped),
+    "tick_filter_move_bps_max": (FILTER, 200.0, 500.0, jumped),
+    "tick_filter_average_s": (FILTER.with_values({"shaping.tick_filter_move_bps_max": 330.0}), 10.0, 1000.0, jumped),
+    "tick_filter_ticks": (FILTER, 10, 3, jumped),
+    "dynamic_gamma": (GAMMA, False, True, long),
+    "gamma_sigma_base_usd_per_sqrt_s": (GAMMA, None, 1.0, long),
+    "gamma_factor_min": (GAMMA.with_values({"shaping.gamma_sigma_base_usd_per_sqrt_s": 50.0}), 0.5, 0.2, long),
+    "gamma_factor_max": (GAMMA, 3.0, 4.0, long),
+    "market_stress": (STRESS, False, True, stressed),
+    "market_stress_max": (STRESS, 1.0, 3.0, stressed),
+    "stress_fast_s": (STRESS, 5.0, 50.0, stressed),
+    "stress_slow_s": (STRESS, 600.0, 10.0, stressed),
+    "flow_widening_max": (SIGNALS, 0.0, 0.5, signalled),
+    "market_impact": (BARE, False, True, fine),
+    "impact_usd_per_base": (IMPACT, 10.0, 100.0, fine),
+    "inventory_cost": (BARE, False, True, held),
+    "inventory_cost_per_base_sqrt_s": (COST, 0.01, 0.0001, held),
+    "inventory_cost_half_spreads_max": (COST, 1.0, 2.0, held),
+    "displacement_guard": (BARE, False, True, displaced),
+    "displacement_window_s": (GUARD, 30.0, 2.0, displaced),
+    "displacement_move_bps_min": (GUARD, 10.0, 15.0, displaced),
+    "displacement_widening_per_bps": (GUARD, 0.2, 0.1, displaced),
+    "displacement_factor_max": (GUARD, 3.0, 1.5, displaced),
+    "asymmetric_widening": (BARE, False, True, climbing),
+    "asymmetry_ticks": (ASYMMETRIC, 20, 10, climbing),
+    "asymmetry_move_bps_min": (ASYMMETRIC, 8.0, 20.0, climbing),
+    "asymmetry_factor": (ASYMMETRIC, 1.2, 2.0, climbing),
+    "fill_imbalance": (BARE, False, True, filled_often),
+    "fill_imbalance_window": (FILLS, 10, 20, filled_often),
+    "fill_imbalance_fills_min": (FILLS, 5, 8, filled_six_times),
+    "fill_imbalance_share_min": (FILLS, 0.7, 0.9, filled_often),
+    "fill_imbalance_age_s_max": (FILLS, 600.0, 3.0, filled_often),
+    "fill_imbalance_factor": (FILLS, 1.3, 2.0, filled_often),
+    "post_fill_pause": (BARE, False, True, just_filled),
+    "post_fill_pause_s": (shaped(post_fill_pause=True), 3.0, 0.5, just_filled),
+    "regime_filter": (SIGNALS, False, True, signalled),
+    "regime_adx_max": (REGIME, 37.5, 60.0, signalled),
+    "regime_trend_min": (REGIME, 0.2, 0.8, signalled),
+    "ladder_spacing": (BARE.with_values({"levels": 5}), "linear", "fibonacci", flat),
+    "ladder_size_multipliers": (BARE, (), (1.0, 2.0, 3.0), flat),
+}
+CASES |= {f"shaping.{name}": case for name, case in SHAPING_CASES.items()}
+# The signals and the user's own files have tests of their own, in tests/unit/trading/signals and .../quoting/user.
+ELSEWHERE = ("signals.", "file", "user")
+PARAMETERS = [name for name in parameter_names(QuotingConfig) if not name.startswith(ELSEWHERE)]
 # What a user sees of a quote; terms of the explanation alone would not prove an effect.
 VISIBLE = ("bids", "bid_lots", "asks", "ask_lots", "bid_off_reason", "ask_off_reason", "is_written")
 

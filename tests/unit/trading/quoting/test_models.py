@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from trading.quoting.models import avellaneda_stoikov, glft
+from trading.quoting.models.avellaneda_stoikov import avellaneda_stoikov
+from trading.quoting.models.glft import glft
 
 
 def test_glft_gives_the_exact_solution_of_the_paper() -> None:

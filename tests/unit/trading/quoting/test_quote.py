@@ -9,7 +9,7 @@ from domain.codes import ClampFlag, OffReason
 from domain.order import TradingState
 from tests.quoting_case import BARE, START_NS, Case, quote, words
 from trading.quoting.config import QuotingConfig
-from trading.quoting.models import glft
+from trading.quoting.models.glft import glft
 from trading.quoting.params import Units
 
 
