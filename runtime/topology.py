@@ -5,8 +5,8 @@ execution ══ order_events, accounts ══> strategy, risk           risk �
 
 `ACTORS` are the kinds of actor. Of each there is one in a session, but for strategy: a configuration with
 [strategies.BTC] and [strategies.ETH] runs `strategy.BTC` and `strategy.ETH`, each with its own instruments. A ring
-has one writer, so each has an `explanations.NAME` of its own; a table has one writer for each row, so that
-`wishes`, `market` and `strategy_state` are the same tables, and a reader need not know who writes a row.
+has one writer, so each has `explanations.NAME` and `candles.NAME` of its own; a table has one writer for each row,
+so that `wishes`, `market` and `strategy_state` are the same tables, and a reader need not know who writes a row.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ ACTORS: tuple[ActorSpec, ...] = (
         signal.SIGKILL,
         False,
         ("decode", "publish"),
-        ("frames", "book_updates", "tickers", "trades", "resyncs", "reconnects", *BAD_FRAMES),
+        (
+            "frames", "book_updates", "tickers", "trades", "trades_recovered", "trade_gaps", "resyncs", "reconnects",
+            *BAD_FRAMES,
+        ),
     ),
     ActorSpec(
         "risk",
@@ -111,6 +114,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("trades", RING, records.TRADE, "market_data", 65536),
     SegmentSpec("indices", RING, records.INDEX, "market_data", 4096),
     SegmentSpec("index_table", TABLE, records.INDEX, "market_data", 64),
+    SegmentSpec("candles", RING, records.CANDLE, "strategy", 4096),
     SegmentSpec("market", TABLE, records.SHARED_MARKET_DATA, "strategy", 1, is_per_instrument=True),
     SegmentSpec("wishes", TABLE, records.WISH, "strategy", 1, is_per_instrument=True),
     SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", 2, is_per_instrument=True),
@@ -169,6 +173,10 @@ class Topology:
         """Return the ring in which a strategy process explains its quotes."""
         return _own_ring("explanations", strategy)
 
+    def candles_of(self, strategy: str) -> str:
+        """Return the ring in which a strategy process publishes candles and their signals."""
+        return _own_ring("candles", strategy)
+
     def segments(self) -> list[SegmentSpec]:
         """Return every segment of the session, but for the directory."""
         specs: list[SegmentSpec] = []
@@ -189,6 +197,6 @@ class Topology:
 
 
 def _own_ring(ring: str, strategy: str) -> str:
-    """Return the name of a strategy's own ring: `explanations`, or `explanations.BTC` of `strategy.BTC`."""
+    """Return the name of a strategy's own ring: `explanations`, say, or `explanations.BTC` of `strategy.BTC`."""
     _, dot, name = strategy.partition(".")
     return f"{ring}{dot}{name}"

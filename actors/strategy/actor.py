@@ -7,8 +7,10 @@ Woken by its doorbell (a tick, a fill) and by a timer. It decides nothing itself
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from actors.strategy.candles import CandleNotes
 from actors.strategy.desk import Desk, Shared
 from actors.strategy.portfolio import Portfolio, load_if_changed
 from domain import jit
@@ -70,6 +72,7 @@ class StrategyActor(Actor):
         self._feed = ctx.table_reader("feed")
         self._feed_seen = 0
         shared = self._open_shared()
+        self._candles = self._open_candles()
         self._portfolio = Portfolio(ctx.table_reader("instruments"), ctx.table_reader("accounts"))
         state_table = ctx.table_writer("strategy_state")
         self._set_values = self._load_set_values()
@@ -83,6 +86,7 @@ class StrategyActor(Actor):
             if ctx.epoch > 1:
                 self._resume(name, copies, quoter, now_ns)
             quoter.pause(self._paused_file.exists())
+            quoter.on_candle = partial(self._candles.note, row, name, quoter.record["signals"])
             config = self._set_values.in_force[name]
             desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared)
             self._by_row[row] = desk
@@ -108,6 +112,7 @@ class StrategyActor(Actor):
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
+        self._candles.write(now_ns)
         if now_ns >= self._reasons_due_ns:
             self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
             self._log_reasons()
@@ -119,6 +124,8 @@ class StrategyActor(Actor):
             if desk.units is not None:
                 desk.quoter.stop()
                 desk.quote(self.ctx.clock.monotonic_ns())
+        if self.desks:
+            self._candles.close()
 
     @property
     def handlers(self) -> dict[type[Command], Handler]:
@@ -232,6 +239,11 @@ class StrategyActor(Actor):
             execution=ctx.doorbell("execution"),
             clock=ctx.clock,
         )
+
+    def _open_candles(self) -> CandleNotes:
+        ring = self.ctx.topology.candles_of(self.ctx.name)
+        path = self.ctx.run_dir / f"{ring.replace('candles', 'signals')}.jsonl"
+        return CandleNotes(self.ctx.ring_writer(ring), path, self.ctx.clock)
 
     def _load_set_values(self) -> SetValues:
         configured = {name: self.ctx.config.instruments[name].strategy for name in self._own_names}

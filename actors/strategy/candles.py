@@ -1,0 +1,86 @@
+"""Closed candles and their signals: a ring for every reader, and a file for the evaluation.
+
+A candle is noted when it closes and dealt with after the quotes are out. The file is appended to through a buffer and
+never synced: what a crash of the machine takes are candles, not money.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from domain.clock import NS_PER_S, Clock
+from shm.ring import RingWriter
+from trading.signals.candle_log import CandleLine, CandleLog, candle_line
+from trading.signals.candles import candle_index
+
+FLUSH_INTERVAL_NS = NS_PER_S
+_BUFFER_BYTES = 1 << 16
+
+
+class CandleNotes:
+    """Candles of all desks of a strategy, in the order in which they closed."""
+
+    def __init__(self, ring: RingWriter, path: Path, clock: Clock) -> None:
+        self._ring = ring
+        self._path = path
+        self._clock = clock
+        self._noted: list[tuple[int, str, npt.NDArray[np.void]]] = []
+        self._logs: dict[str, CandleLog] = {}
+        self._file: IO[bytes] | None = None
+        self._flush_due_ns = 0
+
+    def note(self, row: int, instrument: str, signals: npt.NDArray[np.void]) -> None:
+        """Keep a copy of the signals, a SIGNALS record of shape (1,), as a candle has left them."""
+        self._noted.append((row, instrument, signals.copy()))
+
+    def write(self, now_ns: int) -> None:
+        """Publish and log what was noted; flush the file from time to time."""
+        if self._noted:
+            to_realtime_ns = self._clock.realtime_ns() - self._clock.monotonic_ns()
+            for row, instrument, signals in self._noted:
+                closed_ns = int(signals["candle_time_ns"][0][candle_index(signals[0], 0)])
+                line = candle_line(instrument, signals, closed_ns + to_realtime_ns)
+                self._publish(row, closed_ns, line)
+                self._append(self._logs.setdefault(instrument, CandleLog()).take(line))
+            self._noted.clear()
+        if self._file is not None and now_ns >= self._flush_due_ns:
+            self._flush_due_ns = now_ns + FLUSH_INTERVAL_NS
+            self._file.flush()
+
+    def close(self) -> None:
+        """Write the lines still waiting for later mids, as they are, and close the file."""
+        for log in self._logs.values():
+            self._append(log.end())
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _publish(self, row: int, closed_ns: int, line: CandleLine) -> None:
+        scratch = self._ring.scratch
+        scratch["instrument"] = row
+        scratch["close_time_ns"] = closed_ns
+        scratch["close_realtime_ns"] = line.time
+        for field in _SHARED:
+            value = getattr(line, field)
+            scratch[field] = math.nan if value is None else value
+        self._ring.publish()
+
+    def _append(self, lines: list[CandleLine]) -> None:
+        if lines and self._file is None:
+            self._file = self._path.open("ab", buffering=_BUFFER_BYTES)
+        for line in lines:
+            assert self._file is not None
+            self._file.write(msgspec.json.encode(line) + b"\n")
+
+
+_SHARED = (
+    "candle", "is_fresh", "is_warm", "open", "high", "low", "close", "bought", "sold", "mid", "momentum", "reversal",
+    "exhaustion", "flow_imbalance", "trend", "mean_reversion", "user_signal", "volatility", "adx",
+    "trade_intensity_per_s",
+)  # fmt: skip
