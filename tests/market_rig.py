@@ -19,6 +19,8 @@ from shm.record import TableReader, TableWriter
 from shm.ring import RingReader, RingWriter
 from venues.config import VenueConfig
 from venues.thalex.feed import ThalexFeed
+from venues.thalex.feed_link import FeedLink
+from venues.thalex.trade_tape import KEPT_MAX
 
 NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
 BTC, ETH = 0, 1
@@ -74,7 +76,17 @@ class Market:
         self.instruments = TableReader(segments["instruments"])
         self.feed_table = TableReader(segments["feed"])
         self.sent: list[dict[str, Any]] = []
-        self.feed.link.connection.send = self._sent  # type: ignore[method-assign]
+        self.dropped: list[str] = []
+        self.listen(self.feed.link)
+
+    def listen(self, link: FeedLink) -> None:
+        """Take what a link sends, instead of a socket that it has not got."""
+        link.connection.send = self._sent  # type: ignore[method-assign]
+        link.connection.drop = self.dropped.append  # type: ignore[method-assign]
+
+    def attach(self) -> None:
+        """Let the publisher take over the records, as the actor's start does."""
+        self.publisher.attach(self.feed, self.trades.to_numpy(last=KEPT_MAX))
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -83,9 +95,10 @@ class Market:
         self.sent.append(json.loads(frame))
 
     def connect(self, instruments: list[dict[str, Any]] = INSTRUMENTS) -> list[str]:
-        """Go through the session's steps; return the channels that the feed asked for."""
+        """Go through the session's steps on the newest link; return the channels that it asked for."""
         self.sent.clear()
-        self.feed.link.begin_session()
+        self.listen(self.feed.links[-1])
+        self.feed.links[-1].begin_session()
         self.answer("public/instruments", instruments)
         channels: list[str] = next(r for r in self.sent if r["method"] == "public/subscribe")["params"]["channels"]
         self.answer("public/subscribe", channels)
@@ -99,16 +112,28 @@ class Market:
         self.sent.remove(request)
         self.frame({"id": request["id"], "result": result})
 
-    def frame(self, message: object) -> None:
-        self.feed.link.on_frame(message if isinstance(message, bytes) else json.dumps(message).encode())
+    def frame(self, message: object, link: FeedLink | None = None) -> None:
+        """Hand a frame to `link`, the newest by default."""
+        frame = message if isinstance(message, bytes) else json.dumps(message).encode()
+        (link or self.feed.links[-1]).on_frame(frame)
 
-    def notify(self, channel: str, notification: object, *, snapshot: bool = False) -> None:
+    def notify(
+        self, channel: str, notification: object, *, snapshot: bool = False, link: FeedLink | None = None
+    ) -> None:
         message = {"channel_name": channel, "notification": notification}
-        self.frame({**message, "snapshot": True} if snapshot else message)
+        self.frame({**message, "snapshot": True} if snapshot else message, link)
 
-    def book(self, bids: list[list[float]], asks: list[list[float]], *, row: int = BTC, snapshot: bool = False) -> None:
+    def book(
+        self,
+        bids: list[list[float]],
+        asks: list[list[float]],
+        *,
+        row: int = BTC,
+        snapshot: bool = False,
+        link: FeedLink | None = None,
+    ) -> None:
         payload = {"bid_changes": bids, "ask_changes": asks, "time": 1795223038.66, "trades": []}
-        self.notify(f"book.{NAMES[row]}.none.20.raw", payload, snapshot=snapshot)
+        self.notify(f"book.{NAMES[row]}.none.20.raw", payload, snapshot=snapshot, link=link)
 
 
 def _never_spawned(coroutine: Coroutine[Any, Any, None], _name: str) -> None:

@@ -12,6 +12,7 @@ from domain.errors import ConfigError
 from runtime.actor import Actor, ActorContext
 from venues.config import delay_ms, venue_url
 from venues.thalex.feed import ThalexFeed
+from venues.thalex.trade_tape import KEPT_MAX
 
 
 class MarketDataActor(Actor):
@@ -44,7 +45,7 @@ class MarketDataActor(Actor):
         )
 
     def on_start(self) -> None:
-        self._publisher.attach(self._feed)
+        self._publisher.attach(self._feed, self.ctx.ring_reader("trades").to_numpy(last=KEPT_MAX))
         self._feed.start()
         # The records say whether there is data; the start itself, imports and segments, is over.
         self.ctx.set_live()

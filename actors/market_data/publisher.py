@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 from structlog.stdlib import BoundLogger
 
 from actors.market_data.books import BookRows
@@ -12,7 +14,7 @@ from actors.market_data.indices import IndexRows
 from actors.market_data.instruments import InstrumentRows
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.tickers import TickerRows
-from actors.market_data.trades import publish_trades
+from actors.market_data.trades import TradeRows
 from domain.clock import NS_PER_S, Clock
 from domain.errors import ProtocolError
 from domain.instrument import Instrument
@@ -70,18 +72,23 @@ class MarketDataPublisher:
             window_levels=window_levels, contradiction_ns_max=contradiction_ns_max,
         )  # fmt: skip
         self._tickers = TickerRows(len(self._names), outputs)
+        self._trades = TradeRows(names, outputs, log)
         self._indices = IndexRows(outputs, log)
         self._frames_counted = 0
         self._has_been_ready = False
         self._bad_frames_unlogged = 0
         self._bad_frame_log_due_ns = 0
 
-    def attach(self, feed: MarketFeed) -> None:
-        """Take over the records: until the feed is ready every book is invalid, whatever stood there."""
+    def attach(self, feed: MarketFeed, published_trades: npt.NDArray[np.void]) -> None:
+        """Take over the records: until the feed is ready every book is invalid, whatever stood there.
+
+        `published_trades` are the newest TRADE records of the ring, left by a process before this one.
+        """
         self._feed = feed
         # Counts go on over restarts of this process.
         self._out.feed.load_own(0)
         self._indices.load()
+        self._trades.load(published_trades)
         for row in range(len(self._names)):
             self._books.publish_empty(row)
         self.publish_feed()
@@ -115,6 +122,10 @@ class MarketDataPublisher:
             self._out.counters.add("reconnects")
         self._has_been_ready = True
         self.publish_feed()
+
+    def on_book_lost(self, row: int) -> None:
+        """Invalidate one book: the connection that told it is gone, the next one has not told it yet."""
+        self._books.invalidate(row)
 
     def on_feed_lost(self, reason: str) -> None:
         """Invalidate every book at once."""
@@ -162,9 +173,11 @@ class MarketDataPublisher:
         self._tickers.publish(row, ticker, receive_ns, receive_realtime_ns)
         self._books.compare(row, ticker, receive_ns)
 
-    def on_trades(self, row: int, trades: list[PublicTrade], receive_ns: int, receive_realtime_ns: int) -> None:
-        """Publish each trade and wake strategy once."""
-        publish_trades(self._out, row, trades, receive_ns, receive_realtime_ns)
+    def on_trades(
+        self, row: int, trades: list[PublicTrade], is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
+    ) -> None:
+        """Publish the trades that are new."""
+        self._trades.take(row, trades, is_snapshot, receive_ns, receive_realtime_ns)
 
     def on_index(self, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
         """Publish an index, and keep it for tickers that lack it."""

@@ -1,6 +1,12 @@
-"""Public trades as records."""
+"""Public trades as records, each once."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from structlog.stdlib import BoundLogger
 
 from actors.market_data.outputs import (
     EXCHANGE_TIME,
@@ -11,28 +17,67 @@ from actors.market_data.outputs import (
 )
 from domain.records import TRADE
 from venues.thalex.market_wire import PublicTrade, stamp_ns
+from venues.thalex.trade_tape import News, TradeTape
 
 _PRICE = TRADE.word("price")
 _SIZE = TRADE.word("size")
 _AGGRESSOR = TRADE.word("aggressor_side")
 _AGGRESSORS = {"buy": 1, "sell": -1}
+_SIDES = {number: side for side, number in _AGGRESSORS.items()}
 
 
-def publish_trades(
-    outputs: MarketOutputs, row: int, trades: list[PublicTrade], receive_ns: int, receive_realtime_ns: int
-) -> None:
-    """Publish each trade and wake strategy once."""
-    ring = outputs.trades
-    ints, floats = ring.ints, ring.floats
-    for trade in trades:
+class TradeRows:
+    """Publishes the trades of every instrument, each once.
+
+    What happened while we were not connected is fetched with the next subscription: it is published then, before the
+    first book, with the venue's own time and ours. A gap that the venue cannot fill is counted and logged.
+    """
+
+    def __init__(self, names: Sequence[str], outputs: MarketOutputs, log: BoundLogger) -> None:
+        self._names = list(names)
+        self._out = outputs
+        self._log = log
+        self._tapes = [TradeTape() for _ in names]
+
+    def load(self, published: npt.NDArray[np.void]) -> None:
+        """Take over TRADE records that a process before this one has published, oldest first."""
+        for row, tape in enumerate(self._tapes):
+            own = published[published["instrument"] == row]
+            fields = (own["exchange_time_ns"], own["price"], own["size"], own["aggressor_side"])
+            tape.resume((time_ns, price, size, _SIDES[side]) for time_ns, price, size, side in zip(
+                *(field.tolist() for field in fields), strict=True
+            ))  # fmt: skip
+
+    def take(
+        self, row: int, trades: list[PublicTrade], is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
+    ) -> None:
+        """Publish what is new in a message, and wake strategy once."""
+        news = self._tapes[row].take(trades, is_snapshot)
+        if is_snapshot:
+            self._tell(row, news)
+        if news.trades:
+            self._publish(row, news.trades, receive_ns, receive_realtime_ns)
+            self._out.counters.add("trades", len(news.trades))
+            self._out.wake_strategy[row]()
+
+    def _tell(self, row: int, news: News) -> None:
+        """Say what an outage cost: nothing is said of one that cost nothing."""
+        if news.trades:
+            self._out.counters.add("trades_recovered", len(news.trades))
+            self._log.info("missed trades fetched", instrument=self._names[row], trades=len(news.trades))
+        if news.is_gap:
+            self._out.counters.add("trade_gaps")
+            self._log.warning("trades may be missing: the venue lists none that we know", instrument=self._names[row])
+
+    def _publish(self, row: int, trades: list[PublicTrade], receive_ns: int, receive_realtime_ns: int) -> None:
+        ring = self._out.trades
+        ints, floats = ring.ints, ring.floats
         ints[INSTRUMENT_ROW] = row
-        ints[EXCHANGE_TIME] = stamp_ns(trade.time)
         ints[RECEIVE_TIME] = receive_ns
         ints[RECEIVE_REALTIME] = receive_realtime_ns
-        floats[_PRICE] = trade.price
-        floats[_SIZE] = trade.size
-        ints[_AGGRESSOR] = _AGGRESSORS[trade.aggressor]
-        ring.publish()
-    if trades:
-        outputs.counters.add("trades", len(trades))
-        outputs.wake_strategy[row]()
+        for trade in trades:
+            ints[EXCHANGE_TIME] = stamp_ns(trade.time)
+            floats[_PRICE] = trade.price
+            floats[_SIZE] = trade.size
+            ints[_AGGRESSOR] = _AGGRESSORS[trade.aggressor]
+            ring.publish()

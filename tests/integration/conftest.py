@@ -1,17 +1,21 @@
-"""A local exchange for integration tests: a process of its own on loopback, with admin methods."""
+"""A local exchange for integration tests, a process of its own with admin methods; and market_data against it."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+
+from runtime.config import load_config
+from tests.market_process import MarketDataProcess
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 20.0
@@ -43,3 +47,25 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture
+def start_market_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., MarketDataProcess]]:
+    """Give a function that starts the actor against a venue."""
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "run"))
+    started: list[MarketDataProcess] = []
+
+    def start_one(url: str, instruments: tuple[str, ...] = ("BTC-PERPETUAL",), **venue: Any) -> MarketDataProcess:
+        lines = ['[venue]\nkind = "local"']
+        lines += [f"{key} = {json.dumps(value)}" for key, value in venue.items()]
+        lines += [f'[instruments."{name}"]' for name in instruments]
+        path = tmp_path / f"md{os.getpid()}.toml"
+        path.write_text("\n".join(lines))
+        made = MarketDataProcess(tmp_path, url, load_config(path))
+        started.append(made)
+        made.start()
+        return made
+
+    yield start_one
+    for made in started:
+        made.close()

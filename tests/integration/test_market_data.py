@@ -7,33 +7,23 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.sync.client import connect
 
 from domain.codes import ActorPhase
-from runtime.config import Config, load_config
-from runtime.environment import ActorEnvironment
 from runtime.heartbeats import read_heartbeat
-from runtime.paths import make_private, run_directory
-from runtime.session import SessionSegments
-from shm.doorbell import Doorbell
 from shm.histogram import quantiles
 from shm.record import TableReader
 from shm.ring import RingReader
+from tests.market_process import PERPETUAL, MarketDataProcess
 
-ROOT = Path(__file__).parents[2]
-DEADLINE_S = 30.0
-PERPETUAL = 0
+StartMarketData = Callable[..., MarketDataProcess]
 
 
 class Exchange(Protocol):
@@ -41,102 +31,6 @@ class Exchange(Protocol):
 
     url: str
     pid: int
-
-
-class MarketDataProcess:
-    """The actor with its segments and doorbell, as the supervisor would start it."""
-
-    def __init__(self, folder: Path, url: str, config: Config) -> None:
-        self.session = config.session
-        self.segments = SessionSegments(self.session, tuple(config.instruments))
-        self.segments.create()
-        make_private(run_directory(self.session))
-        self.doorbells = {name: Doorbell.create() for name in ("strategy", "execution")}
-        self.stderr_path = folder / "stderr"
-        (folder / "logs").mkdir(exist_ok=True)
-        config_file = folder / "config.json"
-        config_file.write_bytes(msgspec.json.encode(config))
-        self._told = ActorEnvironment(
-            session=self.session,
-            actor="market_data",
-            config_file=config_file,
-            artifacts_dir=folder,
-            state_dir=folder,
-            epoch=1,
-            core=-1,
-            supervisor_pid=os.getpid(),
-            session_start_realtime_ns=time.time_ns(),
-            doorbell_fds={name: bell.fd for name, bell in self.doorbells.items()},
-        )
-        self._url = url
-        self.process: subprocess.Popen[bytes] | None = None
-        self.book_table = TableReader(self.segments["book_table"])
-        self.feed_table = TableReader(self.segments["feed"])
-        self.books = RingReader(self.segments["books"], "oldest")
-
-    def start(self) -> None:
-        environ = {**os.environ, **self._told.variables(), "RINGMAKER_VENUE_URL": self._url}
-        with self.stderr_path.open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "actors.market_data"],
-                cwd=ROOT,
-                env=environ,
-                pass_fds=tuple(bell.fd for bell in self.doorbells.values()),
-                stderr=stderr,
-            )
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(10)
-
-    def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
-        for bell in self.doorbells.values():
-            bell.close()
-        self.segments.unlink()
-
-    def wait_exit(self) -> tuple[int, str]:
-        assert self.process is not None
-        code = self.process.wait(DEADLINE_S)
-        return code, self.stderr_path.read_text()
-
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert self.process is not None
-            assert self.process.poll() is None, f"the actor ended: {self.stderr_path.read_text()}"
-            assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
-            time.sleep(0.01)
-
-    def is_valid(self, row: int = PERPETUAL) -> bool:
-        return bool(self.book_table.snapshot(row)[0]["is_valid"])
-
-    def feed(self, field: str) -> int:
-        return int(self.feed_table.snapshot(0)[0][field])
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., MarketDataProcess]]:
-    """Give a function that starts the actor against a venue."""
-    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "run"))
-    started: list[MarketDataProcess] = []
-
-    def start_one(url: str, instruments: tuple[str, ...] = ("BTC-PERPETUAL",), **venue: Any) -> MarketDataProcess:
-        lines = ['[venue]\nkind = "local"']
-        lines += [f"{key} = {json.dumps(value)}" for key, value in venue.items()]
-        lines += [f'[instruments."{name}"]' for name in instruments]
-        path = tmp_path / f"md{os.getpid()}.toml"
-        path.write_text("\n".join(lines))
-        made = MarketDataProcess(tmp_path, url, load_config(path))
-        started.append(made)
-        made.start()
-        return made
-
-    yield start_one
-    for made in started:
-        made.close()
 
 
 def _admin(url: str, method: str, **params: Any) -> None:
@@ -147,9 +41,9 @@ def _admin(url: str, method: str, **params: Any) -> None:
 
 @pytest.mark.parametrize("transport", ["picows", "websockets"])
 def test_books_tickers_and_trades_reach_shared_memory(
-    exchange: Exchange, start: Callable[..., MarketDataProcess], transport: str
+    exchange: Exchange, start_market_data: StartMarketData, transport: str
 ):
-    md = start(exchange.url, ("BTC-PERPETUAL", "BTC-25DEC26"), transport=transport)
+    md = start_market_data(exchange.url, ("BTC-PERPETUAL", "BTC-25DEC26"), transport=transport)
     trades = RingReader(md.segments["trades"], "oldest")
     md.until(lambda: md.is_valid(0) and md.is_valid(1), "both books")
     md.until(lambda: len(trades.read()) > 0, "a trade")
@@ -176,10 +70,10 @@ def test_books_tickers_and_trades_reach_shared_memory(
 
 
 def test_light_tickers_forwards_and_other_indices_come_when_asked(
-    exchange: Exchange, start: Callable[..., MarketDataProcess]
+    exchange: Exchange, start_market_data: StartMarketData
 ):
     future = "BTC-25DEC26"
-    md = start(
+    md = start_market_data(
         exchange.url, ("BTC-PERPETUAL", future), ticker_channel="lwt", ticker_delay="100ms", book_delay="100ms",
         book_levels=0, forward_prices=True, extra_underlyings=["ETHUSD"],
     )  # fmt: skip
@@ -202,14 +96,14 @@ def test_light_tickers_forwards_and_other_indices_come_when_asked(
     assert md.book_table.snapshot(PERPETUAL)[0]["bid_count"] == 10
 
 
-def test_a_grouped_book_is_not_quoted_on(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    code, said = start(exchange.url, book_grouping=10).wait_exit()
+def test_a_grouped_book_is_not_quoted_on(exchange: Exchange, start_market_data: StartMarketData):
+    code, said = start_market_data(exchange.url, book_grouping=10).wait_exit()
     assert code == 2
     assert "venue.book_grouping = 10 hides the touch of BTC-PERPETUAL" in said
 
 
-def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url)
+def test_books_stay_right_over_many_updates(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url)
     seen = 0
 
     def many() -> bool:
@@ -246,8 +140,8 @@ def test_books_stay_right_over_many_updates(exchange: Exchange, start: Callable[
     assert decode["count"] > 100
 
 
-def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url)
+def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url)
     md.until(md.is_valid, "the book")
     md.books.read()
     _admin(exchange.url, "admin/disconnect_all")
@@ -257,8 +151,8 @@ def test_a_cut_connection_is_seen_at_once_and_comes_back(exchange: Exchange, sta
     assert (records["is_valid"] == 0).any()  # in between the book was known to be invalid
 
 
-def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url, feed_dead_ms=1500, feed_probe_ms=100)
+def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url, feed_dead_ms=1500, feed_probe_ms=100)
     md.until(md.is_valid, "the book")
     _admin(exchange.url, "admin/stop_flow")
     try:
@@ -275,8 +169,8 @@ def test_a_frozen_venue_is_noticed_and_a_quiet_one_is_not(exchange: Exchange, st
     md.until(md.is_valid, "the book again")
 
 
-def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url, feed_dead_ms=1500, feed_probe_ms=100, ping_interval_ms=100)
+def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url, feed_dead_ms=1500, feed_probe_ms=100, ping_interval_ms=100)
     md.until(md.is_valid, "the book")
     _admin(exchange.url, "admin/fault", kind="half_open")
     struck_ns = time.monotonic_ns()
@@ -287,8 +181,8 @@ def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start: Ca
     md.until(md.is_valid, "the book again")
 
 
-def test_a_killed_actor_starts_again_with_invalid_books(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url)
+def test_a_killed_actor_starts_again_with_invalid_books(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url)
     md.until(md.is_valid, "the book")
     md.kill()
     position = md.books.head
@@ -299,16 +193,16 @@ def test_a_killed_actor_starts_again_with_invalid_books(exchange: Exchange, star
     assert md.feed("connections") == 2
 
 
-def test_an_unlisted_instrument_is_named_with_what_is_near(exchange: Exchange, start: Callable[..., MarketDataProcess]):
-    md = start(exchange.url, ("BTC-PERPETUL",))
+def test_an_unlisted_instrument_is_named_with_what_is_near(exchange: Exchange, start_market_data: StartMarketData):
+    md = start_market_data(exchange.url, ("BTC-PERPETUL",))
     code, said = md.wait_exit()
     assert code == 2
     assert "BTC-PERPETUL" in said
     assert "did you mean BTC-PERPETUAL" in said
 
 
-def test_a_venue_that_is_not_there_is_exit_code_6(start: Callable[..., MarketDataProcess]):
-    md = start("ws://127.0.0.1:1/", connect_tries_max=2, backoff_ms_min=1, backoff_ms_max=2)
+def test_a_venue_that_is_not_there_is_exit_code_6(start_market_data: StartMarketData):
+    md = start_market_data("ws://127.0.0.1:1/", connect_tries_max=2, backoff_ms_min=1, backoff_ms_max=2)
     code, said = md.wait_exit()
     assert code == 6
     assert "unreachable after 2 tries" in said
@@ -371,8 +265,8 @@ def crossing_url() -> Iterator[str]:
     loop.close()
 
 
-def test_a_crossed_book_is_thrown_away_and_joined_again(crossing_url: str, start: Callable[..., MarketDataProcess]):
-    md = start(crossing_url, book_resync_ms=200)
+def test_a_crossed_book_is_thrown_away_and_joined_again(crossing_url: str, start_market_data: StartMarketData):
+    md = start_market_data(crossing_url, book_resync_ms=200)
     md.until(lambda: md.is_valid() and md.book_table.snapshot(0)[0]["bid_price"][0] == 102, "the second snapshot")
     md.until(lambda: md.feed("resyncs") == 1, "the count of resyncs")
     assert md.feed("connections") == 1

@@ -43,18 +43,31 @@ class SessionOwner(Protocol):
 class Connection:
     """Connects, hands frames over, reconnects.
 
+    Args:
+        gives_up: before the first success, after connect_tries_max tries; False = never.
+
     Attributes:
         alive_time_ns: monotonic, the last sign of life: connected, or what the owner takes for one; 0 = none yet.
         connections: sessions made ready so far.
     """
 
-    def __init__(self, config: VenueConfig, url: str, owner: SessionOwner, clock: Clock, log: BoundLogger) -> None:
+    def __init__(
+        self,
+        config: VenueConfig,
+        url: str,
+        owner: SessionOwner,
+        clock: Clock,
+        log: BoundLogger,
+        *,
+        gives_up: bool = True,
+    ) -> None:
         self._config = config
         self._url = url
         self._proxy = proxy_url(config.proxy, os.environ)
         self._owner = owner
         self._clock = clock
         self._log = log
+        self._gives_up = gives_up
         self._transport: Transport | None = None
         self._closed: asyncio.Future[str] | None = None
         self._crash: Exception | None = None
@@ -88,10 +101,14 @@ class Connection:
         if self._transport is not None:
             self._transport.close(reason)
 
+    def stop(self, reason: str) -> None:
+        """End for good, without waiting for the socket."""
+        self._stopping.set()
+        self.drop(reason)
+
     async def close(self) -> None:
         """End for good; returns when the socket is closed, or after CLOSE_TIMEOUT_S."""
-        self._stopping.set()
-        self.drop("closing")
+        self.stop("closing")
         if self._closed is not None and not self._closed.done():
             await asyncio.wait([self._closed], timeout=CLOSE_TIMEOUT_S)
 
@@ -109,7 +126,7 @@ class Connection:
                 raise self._crash
             if self._stopping.is_set():
                 return
-            if self.connections == 0:
+            if self.connections == 0 and self._gives_up:
                 tries += 1
                 self._give_up_if_hopeless(error, tries)
             await self._pause(error)
@@ -150,6 +167,8 @@ class Connection:
                 if not closed.done():
                     self._transport = transport
                     self.alive_time_ns = self._clock.monotonic_ns()
+                    if self._stopping.is_set():  # meanwhile
+                        raise ConnectivityError("closing")
                     await self._owner.open_session()
         except TimeoutError:
             return await self._failed(

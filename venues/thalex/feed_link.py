@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from structlog.stdlib import BoundLogger
 
@@ -20,6 +21,7 @@ from venues.config import VenueConfig
 from venues.thalex import channels
 from venues.thalex import market_wire as wire
 from venues.thalex.account_wire import decode_channels, decode_void
+from venues.thalex.book_channel import BookState
 from venues.thalex.connection import Connection
 from venues.thalex.feed_listener import FeedListener
 from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
@@ -30,14 +32,35 @@ CLOSE_NAMES_MAX = 3
 EXTRA = "extra"  # kind of the request for what we can do without
 PROBE, PROBE_METHOD = "probe", "public/system_info"
 
+
+class LinkOwner(Protocol):
+    """Who decides which of two links a row's data comes from."""
+
+    def on_link_ready(self, link: FeedLink) -> None: ...
+
+    def on_link_lost(self, link: FeedLink, reason: str) -> None: ...
+
+    def on_first_book(self, link: FeedLink, row: int) -> None:
+        """A link has the snapshot of a row that it does not carry yet."""
+        ...
+
+    def on_reconnect_asked(self, link: FeedLink) -> None:
+        """The venue will close this connection."""
+        ...
+
+
 Handler = Callable[[int, Envelope, int, int], None]
 
 
 class FeedLink:
     """The market data of some instruments over one connection, made anew whenever it breaks.
 
+    Args:
+        is_first: False = another link carries the rows, until this one has their books.
+
     Attributes:
         is_connected: subscribed now.
+        carries: for each row, whether its books and tickers are told from here.
         frames: frames taken so far.
         connection: the socket; its `run` keeps it.
         subscriptions: the channels of each instrument.
@@ -48,12 +71,16 @@ class FeedLink:
         config: VenueConfig,
         url: str,
         names: Sequence[str],
+        owner: LinkOwner,
         listener: FeedListener,
         clock: Clock,
         log: BoundLogger,
+        *,
+        is_first: bool,
     ) -> None:
         self._config = config
         self._names = list(names)
+        self._owner = owner
         self._listener = listener
         self._clock = clock
         self._log = log
@@ -69,8 +96,10 @@ class FeedLink:
             self._handlers[channels.trades(name)] = (self._on_trades, row)
         self._extra: list[str] = []
         self._decode_ticker = wire.decode_light_ticker if config.ticker_channel == "lwt" else wire.decode_ticker
-        self.connection = Connection(config, url, self, clock, log)
-        self.subscriptions = Subscriptions(config, names, listener.on_book_doubted, log)
+        self._let_go: set[int] = set()
+        self.carries = [is_first] * len(self._names)
+        self.connection = Connection(config, url, self, clock, log, gives_up=is_first)
+        self.subscriptions = Subscriptions(config, names, self._on_book_doubted, log)
         self.is_connected = False
         self.frames = 0
         self._probe_due_ns = 0
@@ -82,6 +111,20 @@ class FeedLink:
         """Have a book thrown away and asked for again; nothing of it is told until its next snapshot."""
         self.subscriptions.doubt(row, self._clock.monotonic_ns(), self._session)
         self._flush()
+
+    def let_go(self, row: int) -> None:
+        """Tell no more of a row's books and tickers: another link carries it."""
+        self.carries[row] = False
+        self._let_go.add(row)
+        self.subscriptions.on_removed(row, self._clock.monotonic_ns())
+
+    @property
+    def lacks_books(self) -> bool:
+        """Whether a book that the venue lists is still told by another link."""
+        return any(
+            not is_carried and book.state is not BookState.IDLE
+            for is_carried, book in zip(self.carries, self.subscriptions.books, strict=True)
+        )
 
     def check(self, now_ns: int) -> None:
         """Do what is due: ping, ask, notice silence, resync books."""
@@ -155,7 +198,11 @@ class FeedLink:
         if self._settled is not None and not self._settled.done():
             self._settled.set_exception(ConnectivityError(reason))
         if was_connected:
-            self._listener.on_feed_lost(reason)
+            self._owner.on_link_lost(self, reason)
+
+    def _on_book_doubted(self, row: int) -> None:
+        if self.carries[row]:
+            self._listener.on_book_doubted(row)
 
     def _doubt_what_it_may_have_changed(self, frame: bytes | memoryview) -> None:
         """A lost change is a wrong book: doubt the books that an unreadable frame names."""
@@ -223,7 +270,7 @@ class FeedLink:
         session.request("public/subscribe", params, decode_channels, now_ns, kind=EXTRA, context=self._extra)
         self._settle(None)
         self._log.info("feed ready", instruments=self._names)
-        self._listener.on_feed_ready()
+        self._owner.on_link_ready(self)
 
     def _on_answer(self, answer: Answer, now_ns: int, session: Session) -> None:
         pending, error = answer.pending, answer.error
@@ -240,17 +287,19 @@ class FeedLink:
         is_snapshot = bool(envelope.snapshot)
         book = wire.decode_book(envelope.notification)
         if self.subscriptions.accepts(row, is_snapshot, receive_ns):
+            if is_snapshot and not self.carries[row]:
+                self._owner.on_first_book(self, row)
             self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
 
     def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         self.subscriptions.heard_ns[row] = receive_ns
         ticker = self._decode_ticker(envelope.notification)
-        self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
+        if self.carries[row]:
+            self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
 
     def _on_trades(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         trades = wire.decode_trades(envelope.notification)
-        if not envelope.snapshot:
-            self._listener.on_trades(row, trades, receive_ns, receive_realtime_ns)
+        self._listener.on_trades(row, trades, bool(envelope.snapshot), receive_ns, receive_realtime_ns)
 
     def _on_index(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         self._listener.on_index(wire.decode_index(envelope.notification), receive_ns, receive_realtime_ns)
@@ -262,7 +311,7 @@ class FeedLink:
 
     def _on_system(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
         if wire.decode_system(envelope.notification).event == "reconnect":
-            self.connection.drop("planned reconnect: the venue asked for it")
+            self._owner.on_reconnect_asked(self)
 
     def _on_instruments_changed(
         self, _row: int, envelope: Envelope, receive_ns: int, _receive_realtime_ns: int
@@ -276,7 +325,7 @@ class FeedLink:
             self._listener.on_instrument_changed(row, added)
             if added is None:
                 self.subscriptions.on_removed(row, receive_ns)
-            else:
+            elif row not in self._let_go:
                 self.subscriptions.on_added(row, receive_ns, self._session)
 
 

@@ -31,6 +31,10 @@ class FeedListener(Protocol):
         """Subscribed; snapshots follow."""
         ...
 
+    def on_book_lost(self, row: int) -> None:
+        """One book is invalid until its next snapshot, without a resync."""
+        ...
+
     def on_feed_lost(self, reason: str) -> None:
         """Every book is invalid until its next snapshot."""
         ...
@@ -45,8 +49,11 @@ class FeedListener(Protocol):
 
     def on_ticker(self, row: int, ticker: wire.TickerPayload, receive_ns: int, receive_realtime_ns: int) -> None: ...
 
-    def on_trades(self, row: int, trades: list[wire.PublicTrade], receive_ns: int, receive_realtime_ns: int) -> None:
-        """New public trades, in order. The history that a subscription begins with is left out."""
+    def on_trades(
+        self, row: int, trades: list[wire.PublicTrade], is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
+    ) -> None:
+        """Public trades, oldest first; each subscription begins with a snapshot of the newest. While two connections
+        stand, both tell them."""
         ...
 
     def on_index(self, index: wire.IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None: ...

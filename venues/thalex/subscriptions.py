@@ -36,8 +36,9 @@ class Subscriptions:
         self._on_doubted = on_doubted
         self._log = log
         self.books = [BookChannel(channels.book(config, name), config.book_resync_ms * NS_PER_MS) for name in names]
+        # Trades first: those that an outage hid are told before the first book ends it.
         self._of_row = [
-            [channels.book(config, name), channels.ticker(config, name), channels.trades(name)] for name in names
+            [channels.trades(name), channels.ticker(config, name), channels.book(config, name)] for name in names
         ]
         self.heard_ns = [0] * len(self._names)
         self._channel_silent_ns = config.channel_silent_ms * NS_PER_MS

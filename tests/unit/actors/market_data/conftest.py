@@ -22,7 +22,7 @@ def segments() -> Iterator[SessionSegments]:
 @pytest.fixture
 def market(segments: SessionSegments) -> Market:
     made = Market(segments)
-    made.publisher.attach(made.feed)
+    made.attach()
     made.connect()
     made.books.read()
     made.wakes = 0

@@ -16,7 +16,7 @@ INDEX = {"index_name": "BTCUSD", "price": 100031.2, "timestamp": 1795223038.5, "
 def _future_market(segments: SessionSegments, **venue: object) -> Market:
     """Return a market whose first instrument expires, and all channels that it asked for."""
     made = Market(segments, **venue)
-    made.publisher.attach(made.feed)
+    made.attach()
     expiring = {"type": "future", "expiration_timestamp": FUTURE_EXPIRY_S}
     made.connect([{**INSTRUMENTS[BTC], **expiring}, INSTRUMENTS[1]])
     return made
@@ -55,7 +55,7 @@ def test_a_side_that_a_ticker_calls_null_is_nan(market: Market):
 
 def test_a_light_ticker_is_a_ticker_with_less_in_it(segments: SessionSegments):
     market = Market(segments, ticker_channel="lwt", ticker_delay="500ms")
-    market.publisher.attach(market.feed)
+    market.attach()
     assert "lwt.BTC-PERPETUAL.500ms" in market.connect()
     market.notify("price_index.BTCUSD", INDEX)
     market.notify("lwt.BTC-PERPETUAL.500ms", {"b": [100049, 0.4, 0.4], "a": [], "l": 100050, "m": 100050.5, "v": 0.3})

@@ -112,13 +112,13 @@ def test_a_lost_connection_invalidates_every_book_at_once(market: Market):
 
 def test_a_restarted_actor_begins_with_invalid_books_and_goes_on_counting(segments: SessionSegments):
     first = Market(segments)
-    first.publisher.attach(first.feed)
+    first.attach()
     first.connect()
     first.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
     # given that it was killed there: the table still says valid
     second = Market(segments)
     assert second.book_table.snapshot(BTC)[0]["is_valid"] == 1
-    second.publisher.attach(second.feed)
+    second.attach()
     assert second.book_table.snapshot(BTC)[0]["is_valid"] == 0
     second.connect()
     assert second.feed_table.snapshot(0)[0]["connections"] == 2
@@ -227,14 +227,14 @@ def test_another_tick_or_lot_size_switches_an_instrument_off_and_is_not_taken(ma
 
 def test_another_definition_after_a_reconnect_or_a_restart_switches_an_instrument_off(segments: SessionSegments):
     first = Market(segments)
-    first.publisher.attach(first.feed)
+    first.attach()
     first.connect()
     first.disconnect()
     smaller_lot = [INSTRUMENTS[BTC], {**INSTRUMENTS[ETH], "volume_tick_size": 0.0001}]
     first.connect(smaller_lot)
     assert first.instruments.snapshot(ETH)[0]["is_ready"] == 0
     second = Market(segments)
-    second.publisher.attach(second.feed)
+    second.attach()
     second.connect(smaller_lot)
     row = second.instruments.snapshot(ETH)[0]
     assert (row["is_ready"], row["lot_size"]) == (0, 0.001)
@@ -242,13 +242,13 @@ def test_another_definition_after_a_reconnect_or_a_restart_switches_an_instrumen
 
 def test_an_instrument_that_is_gone_at_a_reconnect_leaves_the_others_alone(segments: SessionSegments):
     market = Market(segments)
-    market.publisher.attach(market.feed)
+    market.attach()
     market.connect()
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
     market.disconnect()
     # if BTC is no longer listed, to this process or to a restarted one
     for again in (market, Market(segments)):
-        again.publisher.attach(again.feed)
+        again.attach()
         channels = again.connect([INSTRUMENTS[ETH]])
         assert channels
         assert not [channel for channel in channels if "BTC" in channel]
@@ -262,7 +262,7 @@ def test_an_instrument_that_is_gone_at_a_reconnect_leaves_the_others_alone(segme
 
 def test_an_instrument_that_was_never_listed_is_a_mistake_of_the_configuration(segments: SessionSegments):
     market = Market(segments)
-    market.publisher.attach(market.feed)
+    market.attach()
     dropped: list[str] = []
     market.feed.link.connection.drop = dropped.append  # type: ignore[method-assign]
     errors: list[Exception | None] = []
@@ -280,7 +280,7 @@ def test_a_removed_instrument_that_comes_back_needs_a_new_snapshot(market: Marke
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
     market.sent.clear()
     market.notify("instruments", [{"added": INSTRUMENTS[BTC]}])
-    channels = ["book.BTC-PERPETUAL.none.20.raw", "ticker.BTC-PERPETUAL.raw", "recent_trades.BTC-PERPETUAL.single"]
+    channels = ["recent_trades.BTC-PERPETUAL.single", "ticker.BTC-PERPETUAL.raw", "book.BTC-PERPETUAL.none.20.raw"]
     market.answer("unsubscribe", channels)
     (join,) = market.sent
     assert join["params"] == {"channels": channels}
@@ -364,7 +364,7 @@ def test_an_instrument_whose_ticker_and_book_fell_silent_is_subscribed_anew(mark
 
 def test_the_watch_on_silent_channels_can_be_switched_off(segments: SessionSegments):
     market = Market(segments, channel_silent_ms=0)
-    market.publisher.attach(market.feed)
+    market.attach()
     market.connect()
     market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
     market.book([[10.0, 2.0]], [[10.1, 3.0]], row=ETH, snapshot=True)
@@ -384,7 +384,7 @@ def test_a_quiet_market_keeps_its_book_while_tickers_come(market: Market):
 
 def test_a_silent_venue_is_asked_and_only_its_answers_are_signs_of_life(segments: SessionSegments):
     market = Market(segments, channel_silent_ms=0)
-    market.publisher.attach(market.feed)
+    market.attach()
     market.connect()
     for row in (BTC, ETH):
         market.book([[100.0, 2.0]], [[101.0, 3.0]], row=row, snapshot=True)
@@ -419,14 +419,6 @@ def test_a_request_without_an_answer_costs_the_connection(market: Market):
         market.notify("ticker.ETH-PERPETUAL.raw", {"mark_price": 10.0})
         market.feed.check(market.clock.monotonic_ns())
     assert dropped == ["no answer to public/subscribe within 5000 ms"]
-
-
-def test_a_planned_reconnect_is_followed(market: Market):
-    dropped: list[str] = []
-    market.feed.link.connection.drop = dropped.append  # type: ignore[method-assign]
-    market.notify("system", {"event": "reconnect"})
-    assert len(dropped) == 1
-    assert "planned" in dropped[0]
 
 
 def test_sending_on_a_dead_connection_does_not_crash_the_feed(market: Market):
