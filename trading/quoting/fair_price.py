@@ -56,8 +56,8 @@ def fair_price(params: Record, state: Record, moment: Record, ticker: Record, te
     kind = params["fair_kind"]
     now_ns = moment["now_ns"]
     known = is_fresh(params, ticker, now_ns)
-    terms["mark_price"] = ticker["mark_price"] if known else math.nan
-    terms["index_price"] = ticker["index_price"] if known else math.nan
+    terms["mark_price"] = ticker["mark_price"] if known and is_price(ticker["mark_price"]) else math.nan
+    terms["index_price"] = ticker["index_price"] if known and is_price(ticker["index_price"]) else math.nan
     terms["basis"] = state["basis"]
     fair = state["mid"] if kind == FAIR_MID else state["micro"]
     if kind == FAIR_MARK:
