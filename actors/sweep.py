@@ -49,6 +49,7 @@ async def sweep(
     *,
     timeout_s: float,
     is_obsolete: Callable[[], bool] = lambda: False,
+    spares_conditional: bool = False,
     pause_s: float = PAUSE_S,
 ) -> SweepResult:
     """Cancel all orders and conditional orders until none is shown twice, or the time is over.
@@ -56,6 +57,7 @@ async def sweep(
     Trouble with the venue is not raised but tried again: there is nobody better to hand it to.
 
     Args:
+        spares_conditional: leave conditional orders: they protect a position while nobody else does.
         is_obsolete: asked before each round; True ends the sweep, unconfirmed.
     """
     deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
@@ -63,8 +65,11 @@ async def sweep(
     while clock.monotonic_ns() < deadline_ns and not is_obsolete():
         try:
             cancelled += await gateway.cancel_all()
-            await gateway.cancel_all_conditional_orders()
-            shown = len(await gateway.open_orders()) + await gateway.open_conditional_orders()
+            shown = 0
+            if not spares_conditional:
+                await gateway.cancel_all_conditional_orders()
+                shown = await gateway.open_conditional_orders()
+            shown += len(await gateway.open_orders())
         except (ConnectivityError, VenueError) as error:
             confirmations, last_error = 0, str(error)
         else:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from actors.execution.books import read_told_fills
@@ -26,7 +27,7 @@ from shm.segment import create_segment, open_segment
 from tests.model_quotes import ModelQuotes, without_our_number
 from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from trading.orders.config import ExecutionConfig
-from venues.gateway import MassQuote, NewOrder
+from venues.gateway import ConditionalOrderReport, MassQuote, NewConditionalOrder, NewOrder
 
 SESSION = "bench"
 LABEL = "rm-bench"
@@ -83,6 +84,8 @@ class FakeGateway:
         self.history_lag = 0  # newest trades that the history does not show yet
         self.kept_alive_ns = 0
         self.protection_error: VenueError | None = None
+        self.conditional: list[ConditionalOrderReport] = []
+        self.loses_answers = False  # of requests about conditional orders
         self.start_position = Decimal(0)
         self.listed = {INSTRUMENT.name: INSTRUMENT}
 
@@ -124,6 +127,32 @@ class FakeGateway:
             if order.venue_order_id == venue_order_id:
                 self.venue.cancel_by_itself(order)
         return self.clock.monotonic_ns()
+
+    # ---- conditional orders --------------------------------------------------------------------------
+
+    async def create_conditional_order(self, order: NewConditionalOrder) -> ConditionalOrderReport:
+        self._need_connection()
+        self.sent.append(("create_stop", order))
+        report = ConditionalOrderReport(
+            f"c{len(self.conditional)}", order.instrument_name, order.side, order.size, order.stop_price, None, None,
+            order.callback_rate, order.target, "active", order.reduce_only, order.label, "",
+        )  # fmt: skip
+        self.conditional.append(report)
+        if self.loses_answers:
+            raise ConnectivityError("no answer to private/create_conditional_order")
+        return report
+
+    async def cancel_conditional_order(self, order_id: str) -> None:
+        self._need_connection()
+        self.sent.append(("cancel_stop", order_id))
+        self.conditional = [
+            msgspec.structs.replace(one, status="cancelled") if one.order_id == order_id else one
+            for one in self.conditional
+        ]
+
+    async def conditional_orders(self) -> list[ConditionalOrderReport]:
+        self._need_connection()
+        return [one for one in self.conditional if one.is_open]
 
     # ---- mass quotes ---------------------------------------------------------------------------------
 
@@ -406,7 +435,13 @@ class Bench:
         )
         told = read_told_fills(RingReader(open_segment(self.names["order_events"]), "oldest"))
         return ExecutionCore(
-            self.config, ports, self.gateway, {INSTRUMENT.name: INSTRUMENT}, quote_gateway=self.gateway, told=told
+            self.config,
+            ports,
+            self.gateway,
+            {INSTRUMENT.name: INSTRUMENT},
+            quote_gateway=self.gateway,
+            conditional_gateway=self.gateway,
+            told=told,
         )
 
     def check_tasks(self) -> None:

@@ -24,7 +24,7 @@ from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, 
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import InstrumentConfig
 from venues.config import venue_url
-from venues.gateway import ProtectionReport, QuoteFailure, RequestKind
+from venues.gateway import ConditionalOrderReport, ProtectionReport, QuoteFailure, RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 WATCHED = ("market_data", "risk")
@@ -66,6 +66,7 @@ class ExecutionActor(Actor):
         return ThalexOrderGateway(
             ctx.config.venue, url, ctx.credentials, ctx.state_dir, self, ctx.clock, ctx.log, ctx.spawn,
             quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
+            conditional_listener=self if ctx.config.execution.protection.kind != "off" else None,
         )  # fmt: skip
 
     def do_work(self, now_ns: int) -> int:
@@ -127,6 +128,10 @@ class ExecutionActor(Actor):
         if self._core is not None and self._core.mass_quotes is not None:
             self._core.mass_quotes.on_protection(reports)
 
+    def on_conditional_orders(self, reports: list[ConditionalOrderReport]) -> None:
+        if self._core is not None and self._core.stops is not None:
+            self._core.stops.on_conditional_orders(reports)
+
     def on_trades(self, trades: list[TradeReport]) -> None:
         if self._core is not None:
             self._core.on_trades(trades)
@@ -165,7 +170,8 @@ class ExecutionActor(Actor):
                     instruments,
                     instruments_of_session(self._ports.shared.instruments, self.ctx.instrument_names),
                 ),
-                quote_gateway=self._gateway, told=self._told, on_recovered=self._on_recovered,
+                quote_gateway=self._gateway, conditional_gateway=self._gateway,
+                told=self._told, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
             self.ctx.spawn(core.keep_journal(JOURNAL_INTERVAL_S), "journal")

@@ -19,6 +19,7 @@ from actors.execution.mass_quotes import MassQuotes
 from actors.execution.order_quotes import OrderQuotes
 from actors.execution.permission import Permission
 from actors.execution.ports import Ports
+from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteParts, QuoteSender
 from actors.execution.report import build_report
 from actors.execution.session_state import load_session_state, replace_file
@@ -37,7 +38,7 @@ from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
 from trading.orders.triggers import RequestKind
 from trading.risk import gate
-from venues.gateway import OrderGateway, QuoteGateway
+from venues.gateway import ConditionalGateway, OrderGateway, QuoteGateway
 
 CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
@@ -66,6 +67,7 @@ class ExecutionCore:
         instruments: Mapping[str, Instrument],
         *,
         quote_gateway: QuoteGateway | None = None,
+        conditional_gateway: ConditionalGateway | None = None,
         told: ToldFills | None = None,
         on_recovered: Any = lambda: None,
     ) -> None:
@@ -104,6 +106,12 @@ class ExecutionCore:
         state = load_session_state(ports.run_dir)
         self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.grids, self.label, state, on_recovered)
         self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.label)
+        self.stops: ProtectiveStops | None = None
+        if conditional_gateway is not None:
+            self.stops = ProtectiveStops(
+                config, ports, gateway, conditional_gateway, self.books, self.quotes, self.label,
+                self.ending.mark_price, lambda: not self.truth.differences(),
+            )  # fmt: skip
 
     def new_order_id(self) -> int:
         """Return a client order id: unique over restarts, for no process sends 1000 orders a millisecond."""
@@ -145,6 +153,8 @@ class ExecutionCore:
         for order in self.books.manager.release_moved(now_ns):
             self.books.desk_of(order).is_dirty = True
         self.quotes.look_after(now_ns)
+        if self.stops is not None:
+            self.stops.look(now_ns)
         self.truth.look(now_ns)
         if now_ns >= self._accounts_due_ns:
             self._accounts_due_ns = now_ns + ACCOUNTS_INTERVAL_NS
@@ -189,6 +199,8 @@ class ExecutionCore:
         self._log.warning("venue connection lost: every order's state is unknown", reason=reason)
         self.truth.on_disconnected()
         self.quotes.on_disconnected()
+        if self.stops is not None:
+            self.stops.on_disconnected()
         self.books.manager.disconnect(now_ns)
         self._ports.measures.counts.add("reconnects")
         self.books.set_known(False, now_ns)
@@ -298,6 +310,8 @@ class ExecutionCore:
             await self.ending.flatten()
             open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
         is_consistent = await self.truth.recovered(SETTLE_TIMEOUT_S) and await self.ending.settle(SETTLE_TIMEOUT_S)
+        if self.stops is not None:
+            await self.stops.end(SETTLE_TIMEOUT_S)
         return self._final_report(open_orders, is_consistent)
 
     async def stop_at_once(self, timeout_s: float) -> int | None:

@@ -124,7 +124,13 @@ class OrderGuard:
         """Cancel everything of the account until the venue shows nothing twice."""
         self._ctx.log.warning("cancelling everything", why=why, open_orders=self.our_orders)
         self._ctx.counters.add("cancel_alls")
-        result = await sweep(self._gateway, self._clock, timeout_s=timeout_s, is_obsolete=is_obsolete)
+        result = await sweep(
+            self._gateway,
+            self._clock,
+            timeout_s=timeout_s,
+            is_obsolete=is_obsolete,
+            spares_conditional=self._ctx.config.execution.protection.kind != "off",
+        )
         log = self._ctx.log.info if result.is_confirmed else self._ctx.log.error
         log("cancelled everything" if result.is_confirmed else "sweep ended unconfirmed", **result._asdict())
         return result

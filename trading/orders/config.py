@@ -35,6 +35,24 @@ class MassQuoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             )
 
 
+class ProtectionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[execution.protection]: a reduce-only stop at the venue for each position; it outlives every process of ours."""
+
+    kind: Annotated[
+        Literal["off", "stop", "trailing"],
+        Meta(description="stop: stands off the average entry price; trailing: follows the market"),
+    ] = "off"
+    distance_bps: Annotated[
+        float, Meta(gt=0, le=5000, description="of the stop from the entry price, or that a trailing one keeps")
+    ] = 200.0
+    target: Annotated[
+        Literal["mark", "last", "index"], Meta(description="price that triggers it; a trailing one follows it too")
+    ] = "mark"
+    resize_base: Annotated[
+        float, Meta(ge=0, description="a stop is replaced when its size is further off the position than this")
+    ] = 0.01
+
+
 class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[execution]: order handling. Defaults suit a venue that takes 10 to 50 messages a second."""
 
@@ -43,6 +61,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Meta(description="one order a level, or one message for all levels: the venue must have enabled the account"),
     ] = "orders"
     mass_quotes: MassQuoteConfig = MassQuoteConfig()
+    protection: ProtectionConfig = ProtectionConfig()
     label: Annotated[str, Meta(max_length=64, description="marks our orders at the venue; empty = rm-<session>")] = ""
     post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back")] = True
     amend_threshold_ticks: Annotated[
@@ -105,6 +124,11 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"throttle_backoff_ms_max ({self.throttle_backoff_ms_max}) must not be below "
                 f"throttle_backoff_ms_min ({self.throttle_backoff_ms_min})"
             )
+
+
+def stop_label(label: str) -> str:
+    """Return the label of protective stops: they are found by it after a restart, and never taken for quotes."""
+    return label[:59] + "|stop"
 
 
 def order_label(config: ExecutionConfig, session: str) -> str:

@@ -6,16 +6,18 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import Any, cast
 
-from domain.errors import ProtocolError
+from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.reports import OrderReport, PositionReport, TradeReport
-from venues.thalex import account_wire
+from venues.gateway import ConditionalOrderReport, NewConditionalOrder
+from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
 from venues.thalex.protocol import Decode
 from venues.thalex.quote_wire import protection_params
 
 TRADE_PAGE_SIZE = 1000
 TRADE_PAGES_MAX = 1000
+CODE_UNKNOWN_METHOD = 31
 
 
 class AccountRequests(ABC):
@@ -34,9 +36,27 @@ class AccountRequests(ABC):
     async def cancel_all_conditional_orders(self) -> None:
         await self._call("private/cancel_all_conditional_orders", {}, account_wire.decode_void)
 
+    async def create_conditional_order(self, order: NewConditionalOrder) -> ConditionalOrderReport:
+        params = conditional_wire.create_params(order)
+        answer = await self._call("private/create_conditional_order", params, conditional_wire.decode_conditional_order)
+        return cast(ConditionalOrderReport, answer)
+
+    async def cancel_conditional_order(self, order_id: str) -> None:
+        await self._call("private/cancel_conditional_order", {"order_id": order_id}, account_wire.decode_void)
+
+    async def conditional_orders(self) -> list[ConditionalOrderReport]:
+        decode = conditional_wire.decode_conditional_orders
+        try:
+            answer = await self._call("private/open_conditional_orders", {}, decode)
+        except VenueError as error:
+            if error.code != CODE_UNKNOWN_METHOD:
+                raise
+            answer = await self._call("private/conditional_orders", {}, decode)  # the older name
+        return [order for order in cast(list[ConditionalOrderReport], answer) if order.is_open]
+
     async def open_conditional_orders(self) -> int:
         """Return how many conditional orders the account has."""
-        return cast(int, await self._call("private/open_conditional_orders", {}, account_wire.decode_length))
+        return len(await self.conditional_orders())
 
     async def set_protection(self, product: str, trade_size: Decimal, quote_size: Decimal) -> None:
         params = protection_params(product, trade_size, quote_size)

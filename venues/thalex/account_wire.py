@@ -107,16 +107,10 @@ decode_login = readable(msgspec.json.Decoder(Login | None).decode)
 decode_armed = readable(msgspec.json.Decoder(Armed | None).decode)
 decode_channels = readable(msgspec.json.Decoder(list[str]).decode)
 decode_count = readable(msgspec.json.Decoder(int | None).decode)
-_decode_list = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 def decode_void(payload: Any) -> None:
     """Accept any answer of a method that returns nothing of use."""
-
-
-def decode_length(payload: Any) -> int:
-    """Return the number of items of a list whose content does not matter."""
-    return len(_decode_list(payload))
 
 
 def decode_order(payload: Any) -> OrderReport:

@@ -20,12 +20,13 @@ from domain.errors import ConnectivityError, CredentialsError, ProtocolError
 from domain.instrument import Instrument
 from venues.config import VenueConfig
 from venues.credentials import Credentials, TokenSigner
-from venues.gateway import MassQuote, NewOrder, OrderListener, QuoteListener
+from venues.gateway import ConditionalListener, MassQuote, NewOrder, OrderListener, QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.account_requests import AccountRequests
 from venues.thalex.account_wire import decode_order
 from venues.thalex.connection import Connection
 from venues.thalex.order_replies import (
+    CONDITIONAL_CHANNEL,
     ORDERS_CHANNEL,
     POSITIONS_CHANNEL,
     PROTECTION_CHANNEL,
@@ -59,6 +60,7 @@ class ThalexOrderGateway(AccountRequests):
             Without it the failure is raised by `wait_ready`.
         orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
         quote_listener: for an owner that sends mass quotes.
+        conditional_listener: for an owner that keeps conditional orders.
 
     Attributes:
         bad_frames: frames that could not be read; they were skipped.
@@ -78,6 +80,7 @@ class ThalexOrderGateway(AccountRequests):
         *,
         orders_channel: str = ORDERS_CHANNEL,
         quote_listener: QuoteListener | None = None,
+        conditional_listener: ConditionalListener | None = None,
     ) -> None:
         self._config = config
         self._listener = listener
@@ -88,10 +91,12 @@ class ThalexOrderGateway(AccountRequests):
         self._connection = Connection(config, url, self, clock, log)
         self._session: Session | None = None
         self._settled: asyncio.Future[None] | None = None
-        self._replies = OrderReplies(listener, orders_channel, log, quote_listener)
+        self._replies = OrderReplies(listener, orders_channel, log, quote_listener, conditional_listener)
         self._channels: tuple[str, ...] = (orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL)
         if quote_listener is not None:
             self._channels += (PROTECTION_CHANNEL,)
+        if conditional_listener is not None:
+            self._channels += (CONDITIONAL_CHANNEL,)
         self._login_refusals = 0
         self._task: asyncio.Task[None] | None = None
         self.is_ready = False

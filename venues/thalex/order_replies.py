@@ -7,8 +7,9 @@ from typing import cast
 
 from structlog.stdlib import BoundLogger
 
-from venues.gateway import OrderListener, QuoteListener, RequestKind
+from venues.gateway import ConditionalListener, OrderListener, QuoteListener, RequestKind
 from venues.thalex import account_wire
+from venues.thalex.conditional_wire import decode_conditional_orders
 from venues.thalex.market_wire import decode_system
 from venues.thalex.protocol import Answer
 from venues.thalex.quote_wire import decode_protections
@@ -18,6 +19,7 @@ ORDERS_CHANNEL = "session.orders"  # orders of this connection; "account.orders"
 POSITIONS_CHANNEL = "account.portfolio"
 TRADES_CHANNEL = "account.trade_history"
 SYSTEM_CHANNEL = "system"
+CONDITIONAL_CHANNEL = "account.conditional_orders"
 PROTECTION_CHANNEL = "session.mm_protection"
 QUOTE_KIND = "quote"  # requests about mass quotes
 EARLY_MAX = 1000  # notifications before the session is ready; more is no session that we understand
@@ -31,10 +33,16 @@ class OrderReplies:
     """
 
     def __init__(
-        self, listener: OrderListener, orders_channel: str, log: BoundLogger, quote_listener: QuoteListener | None
+        self,
+        listener: OrderListener,
+        orders_channel: str,
+        log: BoundLogger,
+        quote_listener: QuoteListener | None,
+        conditional_listener: ConditionalListener | None,
     ) -> None:
         self._listener = listener
         self._quote_listener = quote_listener
+        self._conditional_listener = conditional_listener
         self._orders_channel = orders_channel
         self._log = log
         self._is_held = True
@@ -112,4 +120,7 @@ class OrderReplies:
         if envelope.channel_name == PROTECTION_CHANNEL and (quote_listener := self._quote_listener) is not None:
             protections = decode_protections(envelope.notification)
             return lambda: quote_listener.on_protection(protections)
+        if envelope.channel_name == CONDITIONAL_CHANNEL and (conditional := self._conditional_listener) is not None:
+            stops = decode_conditional_orders(envelope.notification)
+            return lambda: conditional.on_conditional_orders(stops)
         return None
