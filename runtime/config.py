@@ -21,6 +21,7 @@ from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import overlaid
 from trading.quoting.presets import with_preset
+from trading.quoting.user.source import read_sources
 from trading.risk.config import RiskConfig
 from venues.config import VenueConfig
 
@@ -159,6 +160,7 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     for reserved in ("session", "path"):
         if reserved in tree:
             raise ConfigError(f"{path}: unknown key `{reserved}`; the session is named by the file")
+    _expand_strategy_files(tree)
     if replay:
         exchange_section = tree.setdefault("exchange", {})
         if isinstance(exchange_section, dict):
@@ -169,6 +171,7 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     _merge_instruments(path, tree)
     config = _converted(path, {**tree, **named})
     _check_strategies(path, config)
+    _check_user_files(path, config)
     _check_sizes(path, config)
     return config
 
@@ -189,6 +192,21 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: a folder, not a configuration file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _expand_strategy_files(tree: dict[str, Any]) -> None:
+    """Let `strategy = "my_strategy.py"` stand for a table with nothing but that file."""
+    named = [tree]
+    for table in ("instruments", "strategies"):
+        sections = tree.get(table)
+        named += (
+            [section for section in sections.values() if isinstance(section, dict)]
+            if isinstance(sections, dict)
+            else []
+        )
+    for section in named:
+        if isinstance(section.get("strategy"), str):
+            section["strategy"] = {"file": section["strategy"]}
 
 
 def _merge_strategies(path: Path, tree: dict[str, Any]) -> None:
@@ -238,6 +256,15 @@ def _check_strategies(path: Path, config: Config) -> None:
             raise ConfigError(
                 f"{path}: no strategy quotes {instrument}: add it to one of {there_are}, or set quote = false"
             )
+
+
+def _check_user_files(path: Path, config: Config) -> None:
+    """Refuse strategies and signals of the user's own that cannot be read, before anything is started."""
+    for instrument in config.instruments.values():
+        try:
+            read_sources(instrument.strategy)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
 
 
 def _check_sizes(path: Path, config: Config) -> None:

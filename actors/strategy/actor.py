@@ -8,7 +8,7 @@ Woken by its doorbell (a tick, a fill) and by a timer. It decides nothing itself
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.strategy.candles import CandleNotes
 from actors.strategy.desk import Desk, Shared
@@ -20,6 +20,9 @@ from domain.records import BOOK, FEED, ORDER_EVENT
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
 from trading.quoting.set_values import SetValues, parse_value, split_name
+
+if TYPE_CHECKING:  # importing it compiles kernels or not, which on_start times
+    from trading.quoting.user.code import StrategyCode
 
 BOOKS_AT_ONCE_MAX = 256
 REASONS_LOG_INTERVAL_NS = NS_PER_S
@@ -48,6 +51,7 @@ class StrategyActor(Actor):
         self._paused_file = ctx.run_dir / f"{ctx.name}.paused"
         self._reasons_due_ns = 0
         self._reasons_logged: dict[str, tuple[OffReason, OffReason]] = {}
+        self._faults_logged: dict[str, str] = {}
 
     def on_start(self) -> None:
         """Open segments, warm the kernels, take up the old state, and quote from the newest books."""
@@ -55,11 +59,10 @@ class StrategyActor(Actor):
         from trading.quoting import entries
         from trading.quoting.quoter import Quoter
         from trading.quoting.state_copies import StateCopies
-        from trading.quoting.warm import warm_kernels
 
         ctx = self.ctx
         before_ns = ctx.clock.monotonic_ns()
-        warm_kernels()
+        self._codes = self._load_codes()
         now_ns = ctx.clock.monotonic_ns()
         ctx.log.info(
             "kernels ready", compiled=jit.is_compiled(entries.decide), load_ms=(now_ns - before_ns) // NS_PER_MS
@@ -81,7 +84,7 @@ class StrategyActor(Actor):
         for row, name in enumerate(ctx.instrument_names):
             if name not in self._own_names:
                 continue
-            quoter = Quoter(row, ctx.epoch)
+            quoter = Quoter(row, ctx.epoch, self._codes[name])
             copies = StateCopies(state_table, row, ctx.epoch, now_ns)
             if ctx.epoch > 1:
                 self._resume(name, copies, quoter, now_ns)
@@ -217,11 +220,20 @@ class StrategyActor(Actor):
     def _log_reasons(self) -> None:
         """Log, at most once a second, which sides are quoted and why one is not, when that has changed."""
         for desk in self.desks:
+            self._log_fault(desk)
             reasons = desk.quoter.off_reasons
             if desk.is_quoted and desk.units is not None and self._reasons_logged.get(desk.name) != reasons:
                 self._reasons_logged[desk.name] = reasons
                 bid, ask = (reason.name.lower() for reason in reasons)
                 self.ctx.log.info("sides", instrument=desk.name, bid=bid, ask=ask)
+
+    def _log_fault(self, desk: Desk) -> None:
+        """Log what went wrong in the user's code, once; a resume may bring it about again."""
+        fault = desk.quoter.fault
+        if fault and self._faults_logged.get(desk.name) != fault:
+            self.ctx.log.error("the user's code failed: both sides are off until `resume`", instrument=desk.name,
+                               fault=fault)  # fmt: skip
+        self._faults_logged[desk.name] = fault
 
     # ---- start ---------------------------------------------------------------------------------------
 
@@ -245,9 +257,33 @@ class StrategyActor(Actor):
         path = self.ctx.run_dir / f"{ring.replace('candles', 'signals')}.jsonl"
         return CandleNotes(self.ctx.ring_writer(ring), path, self.ctx.clock)
 
+    def _load_codes(self) -> dict[str, StrategyCode]:
+        """Return what each instrument runs, compiled; the same files are the same code.
+
+        Raises:
+            ConfigError: for a user's file that cannot be used.
+        """
+        from trading.quoting.user.code import load_code
+        from trading.quoting.warm import warm_kernels
+
+        warm_kernels()
+        codes: dict[tuple[str, str], StrategyCode] = {}
+        by_name: dict[str, StrategyCode] = {}
+        for name in self._own_names:
+            config = self.ctx.config.instruments[name].strategy
+            files = config.file, config.signals.user
+            if files not in codes:
+                codes[files] = load_code(config)
+            if not codes[files].is_standard:
+                warm_kernels(codes[files], config)
+                self.ctx.log.info("the user's code", instrument=name, **codes[files].described())
+            by_name[name] = codes[files]
+        return by_name
+
     def _load_set_values(self) -> SetValues:
         configured = {name: self.ctx.config.instruments[name].strategy for name in self._own_names}
-        values = SetValues(self.ctx.run_dir / f"{self.ctx.name}_parameters.json", configured)
+        path = self.ctx.run_dir / f"{self.ctx.name}_parameters.json"
+        values = SetValues(path, configured, lambda name, config: self._codes[name].check(config))
         for kept in values.load():
             self.ctx.log.warning(
                 "parameter set at run time still in force",
@@ -303,7 +339,10 @@ class StrategyActor(Actor):
     def _on_status(self, _command: Status) -> Reply:
         """Say for each instrument what is quoted, and why a side is not."""
         data = {desk.name: self._status_of(desk) for desk in self.desks}
-        text = "; ".join(f"{name}: bid {d['bid']}, ask {d['ask']}" for name, d in data.items())
+        text = "; ".join(
+            f"{name}: bid {d['bid']}, ask {d['ask']}" + (f" ({d['fault']})" if d["fault"] else "")
+            for name, d in data.items()
+        )
         return Reply(ok=True, text=text, data=data)
 
     def _status_of(self, desk: Desk) -> dict[str, Any]:
@@ -314,5 +353,6 @@ class StrategyActor(Actor):
             "bid": bid.name.lower(),
             "ask": ask.name.lower(),
             "wish_id": desk.quoter.wish_id,
+            "fault": desk.quoter.fault,
             **{term: float(explanation[term]) for term in terms},
         }

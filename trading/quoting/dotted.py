@@ -1,9 +1,9 @@
-"""Parameters by their dotted names: `levels`, `shaping.displacement_guard`, `signals.is_enabled`."""
+"""Parameters by their dotted names: `levels`, `shaping.displacement_guard`, `signals.is_enabled`, `user.my_own`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -20,19 +20,21 @@ def parameter_names(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def tables(kind: type[msgspec.Struct]) -> list[str]:
-    """Return the names of the tables inside a section."""
-    return list(dict.fromkeys(name.partition(".")[0] for name in parameter_names(kind) if "." in name))
+    """Return the names of the tables inside a section, those of the user's own names among them."""
+    inside = [name.partition(".")[0] for name in parameter_names(kind) if "." in name]
+    free = [name for name, hint in get_type_hints(kind).items() if get_origin(hint) is dict]
+    return list(dict.fromkeys([*inside, *free]))
 
 
 def value_of(config: msgspec.Struct, name: str) -> Any:
-    """Return the value of a dotted name.
+    """Return the value of a dotted name; None for a name of the user's own that the configuration leaves out.
 
     Raises:
         AttributeError: for an unknown name.
     """
     value: Any = config
     for part in name.split("."):
-        value = getattr(value, part)
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part)
     return value
 
 

@@ -188,6 +188,10 @@ class Quoter:
         ints[_REALTIME] = realtime_ns
         return self._entries.decide(self.record, self._words)
 
+    def refuse(self) -> bool:
+        """Take both sides away as after a failure of the user's code; return whether there is a wish to publish."""
+        return self._entries.refuse(self.record, self._words)
+
     def solve(self) -> bool:
         """Bring the solved grid of the model in use to the inputs of the last quote; True = quote again.
 

@@ -5,6 +5,7 @@ They belong to the run: the next one starts from its configuration (docs/decisio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,12 @@ def split_name(name: str, instruments: tuple[str, ...]) -> tuple[tuple[str, ...]
 class SetValues:
     """The parameters in force for each instrument: configured, with what was set at run time laid over them."""
 
-    def __init__(self, path: Path, configured: dict[str, QuotingConfig]) -> None:
+    def __init__(
+        self, path: Path, configured: dict[str, QuotingConfig], check: Callable[[str, QuotingConfig], None]
+    ) -> None:
+        """Take the file to keep values in, what is configured, and what refuses a configuration by a ConfigError."""
         self._path = path
+        self._check = check
         self._configured = configured
         self._set: dict[tuple[str, str], SetValue] = {}
         self.in_force = dict(configured)
@@ -82,9 +87,11 @@ class SetValues:
             try:
                 if value_of(configured, kept.name) != kept.configured:
                     continue
-                self.in_force[kept.instrument] = self.in_force[kept.instrument].with_values({kept.name: kept.value})
+                config = self.in_force[kept.instrument].with_values({kept.name: kept.value})
+                self._check(kept.instrument, config)
             except (AttributeError, ConfigError):
                 continue
+            self.in_force[kept.instrument] = config
             self._set[kept.instrument, kept.name] = kept
         return list(self._set.values())
 
@@ -95,6 +102,8 @@ class SetValues:
             ConfigError: for an unknown name or a value out of range; nothing has changed then.
         """
         new = {instrument: self.in_force[instrument].with_values({name: value}) for instrument in instruments}
+        for instrument, config in new.items():
+            self._check(instrument, config)
         changes = [
             Change(instrument, name, value_of(self.in_force[instrument], name), value_of(config, name))
             for instrument, config in new.items()

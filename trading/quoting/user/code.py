@@ -27,7 +27,13 @@ from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.records import QUOTER, ROLES
 from trading.quoting.user.faults import compile_fault
-from trading.quoting.user.source import SIGNAL_FUNCTIONS, STRATEGY_FUNCTIONS, UserSource, read_source
+from trading.quoting.user.source import (
+    SIGNAL_FUNCTIONS,
+    STRATEGY_FUNCTIONS,
+    UserSource,
+    check_values,
+    read_sources,
+)
 from trading.words import Words, role
 
 _STANDARD_IMPORT = "from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote\n"
@@ -94,15 +100,43 @@ class StrategyCode(NamedTuple):
             for field, value in source.state.items():
                 record[name][field] = value
 
+    def described(self) -> dict[str, str]:
+        """Return the files, for a log."""
+        return {part: str(source.path) for part, source in self.copies} | {"digest": self.digest}
+
+    def check(self, config: QuotingConfig) -> None:
+        """Refuse a configuration that this code cannot take.
+
+        Raises:
+            ConfigError: as `values`.
+        """
+        self.values(config)
+
+    def values(self, config: QuotingConfig) -> dict[str, dict[str, float]]:
+        """Return the parameters' values by role and name, as `config` gives them, else their defaults.
+
+        Raises:
+            ConfigError: for a value that a file does not want, or when `config` names other files than these.
+        """
+        names = tuple(str(source.path) if source else "" for source in (self.strategy, self.signal))
+        if (config.file, config.signals.user) != names:
+            raise ConfigError(
+                "[strategy] file and [strategy.signals] user are taken over at the next start, not before"
+            )
+        return {
+            "user": check_values(self.strategy, "[strategy.user]", "[strategy] file", config.user),
+            "user_signal": check_values(
+                self.signal, "[strategy.signals.parameters]", "[strategy.signals] user", config.signals.parameters
+            ),
+        }
+
     def write_values(self, record: npt.NDArray[np.void], config: QuotingConfig) -> None:
         """Set the user's parameters in a QUOTER record, shape (1,).
 
         Raises:
-            ConfigError: for a value that a file does not want; nothing has changed then.
+            ConfigError: as `values`; nothing has changed then.
         """
-        given = {"user": config.user, "user_signal": config.signals.parameters}
-        checked = [(name, source.values(given[name])) for name, source in self.sources]
-        for name, values in checked:
+        for name, values in self.values(config).items():
             for field, value in values.items():
                 record[name][field] = value
 
@@ -115,16 +149,15 @@ class StrategyCode(NamedTuple):
 STANDARD = StrategyCode(entries, QUOTER)
 
 
-def load_code(strategy_file: str = "", signal_file: str = "") -> StrategyCode:
-    """Return the code of a strategy and a signal; an empty name is the standard one.
+def load_code(config: QuotingConfig) -> StrategyCode:
+    """Return the code that a configuration asks for: the standard one, or with the user's files in it.
 
     Raises:
         ConfigError: in one line: which file, which line, what is wrong.
     """
-    if not strategy_file and not signal_file:
+    strategy, signal = read_sources(config)
+    if strategy is None and signal is None:
         return STANDARD
-    strategy = read_source(Path(strategy_file), STRATEGY_FUNCTIONS) if strategy_file else None
-    signal = read_source(Path(signal_file), SIGNAL_FUNCTIONS) if signal_file else None
     key = "".join(source.digest if source else "-" for source in (strategy, signal))
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
     package = f"ringmaker_user_{digest}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.errors import ConfigError
+from trading.quoting.config import QuotingConfig
 
 FIELDS_MAX = 64
 
@@ -51,25 +52,40 @@ class UserSource(NamedTuple):
     state: dict[str, float]
     digest: str
 
-    def values(self, given: dict[str, float]) -> dict[str, float]:
-        """Return every parameter's value: as given, else its default.
 
-        Raises:
-            ConfigError: for a name that the file does not have, or a value out of its bounds.
-        """
-        for name, value in given.items():
-            self._check(name, value)
-        return {name: float(given.get(name, parameter.default)) for name, parameter in self.parameters.items()}
+def read_sources(config: QuotingConfig) -> tuple[UserSource | None, UserSource | None]:
+    """Return the files of strategy and signal that a configuration names, checked with the values it gives them.
 
-    def _check(self, name: str, value: float) -> None:
-        parameter = self.parameters.get(name)
+    Raises:
+        ConfigError: in one line: where, what, what was expected.
+    """
+    strategy = read_source(Path(config.file), STRATEGY_FUNCTIONS) if config.file else None
+    signal = read_source(Path(config.signals.user), SIGNAL_FUNCTIONS) if config.signals.user else None
+    check_values(strategy, "[strategy.user]", "[strategy] file", config.user)
+    check_values(signal, "[strategy.signals.parameters]", "[strategy.signals] user", config.signals.parameters)
+    return strategy, signal
+
+
+def check_values(source: UserSource | None, table: str, key: str, given: dict[str, float]) -> dict[str, float]:
+    """Return every parameter's value: as given, else its default.
+
+    Raises:
+        ConfigError: for a name that the file does not have, a value out of its bounds, or values without a file.
+    """
+    if source is None:
+        if given:
+            raise ConfigError(f"{table} has {', '.join(given)}, but {key} names no file to take them")
+        return {}
+    for name, value in given.items():
+        parameter = source.parameters.get(name)
         if parameter is None:
-            known = ", ".join(self.parameters) or "none"
-            raise ConfigError(f"[strategy.user] {name}: {self.path} has no such parameter; it has: {known}")
+            known = ", ".join(source.parameters) or "none"
+            raise ConfigError(f"{table} {name}: {source.path} has no such parameter; it has: {known}")
         if not parameter.least <= value <= parameter.largest:
             raise ConfigError(
-                f"[strategy.user] {name} = {value:g}: {self.path} wants {parameter.least:g} to {parameter.largest:g}"
+                f"{table} {name} = {value:g}: {source.path} wants {parameter.least:g} to {parameter.largest:g}"
             )
+    return {name: float(given.get(name, parameter.default)) for name, parameter in source.parameters.items()}
 
 
 def read_source(path: Path, functions: dict[str, tuple[str, ...]]) -> UserSource:

@@ -36,6 +36,10 @@ class StandardEntries:
     def forget_fault(self) -> None:
         """There is none."""
 
+    def refuse(self, record: Records, words: Ints) -> bool:
+        """Take both sides away with STRATEGY_FAULT; return whether there is a wish to write."""
+        return refuse(record, words)
+
 
 class WatchedEntries:
     """The entries of a user's code.
@@ -58,39 +62,44 @@ class WatchedEntries:
         self.fault = ""
 
     def take_book(self, record: Records) -> None:
-        self._call(self._own.take_book, record)
+        self._call("on_book", self._own.take_book, record)
 
     def take_trades(self, record: Records, trades: Records, first: int) -> int:
-        taken = self._call(self._own.take_trades, record, trades, first)
+        taken = self._call("on_trade", self._own.take_trades, record, trades, first)
         return len(trades) if taken is None else int(taken)
 
     def take_fill(self, record: Records, side: int, size_lots: int, time_ns: int) -> None:
-        self._call(self._own.take_fill, record, side, size_lots, time_ns)
+        self._call("on_fill", self._own.take_fill, record, side, size_lots, time_ns)
 
     def decide(self, record: Records, words: Ints) -> bool:
-        is_due = self._call(self._own.decide, record, words)
+        is_due = self._call("quote", self._own.decide, record, words)
         return self.refuse(record, words) if is_due is None else bool(is_due)
 
     def refuse(self, record: Records, words: Ints) -> bool:
         """Take both sides away with STRATEGY_FAULT; return whether there is a wish to write."""
-        moment = record["moment"][0]
-        before = moment["instrument_off"]
-        if before == OffReason.QUOTED:
-            moment["instrument_off"] = OffReason.STRATEGY_FAULT
-        is_due = standard.decide(record, words)
-        moment["instrument_off"] = before
-        return is_due
+        return refuse(record, words)
 
-    def _call(self, entry: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what the entry returns; None when it failed, now or before."""
+    def _call(self, function: str, entry: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what the entry of a user's function returns; None when it failed, now or before."""
         if self.fault:
             return None
         try:
             result = entry(*arguments)
         except Exception as error:  # the user's code may raise anything
-            self.fault = running_fault(error, self._code.copies)
+            self.fault = running_fault(error, self._code.copies, function)
             return None
         return True if result is None else result
+
+
+def refuse(record: Records, words: Ints) -> bool:
+    """Decide by the standard strategy with both sides off; return whether there is a wish to write."""
+    moment = record["moment"][0]
+    before = moment["instrument_off"]
+    if before == OffReason.QUOTED:
+        moment["instrument_off"] = OffReason.STRATEGY_FAULT
+    is_due = standard.decide(record, words)
+    moment["instrument_off"] = before
+    return is_due
 
 
 Entries = StandardEntries | WatchedEntries

@@ -12,7 +12,7 @@ NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
 
 
 def values(path: Path, levels: int = 3) -> SetValues:
-    return SetValues(path, dict.fromkeys(NAMES, QuotingConfig(levels=levels)))
+    return SetValues(path, dict.fromkeys(NAMES, QuotingConfig(levels=levels)), lambda name, config: None)
 
 
 def test_a_value_set_at_run_time_is_in_force_after_a_restart(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigError
-from trading.quoting.user.source import STRATEGY_FUNCTIONS, Parameter, read_source
+from trading.quoting.config import QuotingConfig
+from trading.quoting.user.source import STRATEGY_FUNCTIONS, Parameter, check_values, read_source, read_sources
 
 WHOLE = """
 from trading.quoting.standard import on_fill
@@ -45,8 +46,8 @@ def test_a_file_gives_its_parameters_and_its_state(tmp_path: Path) -> None:
         "shift": Parameter(0.2, 0.0, 1.0),
     }
     assert source.state == {"ema": -1.5}
-    assert source.values({}) == {"half_spread_usd": 5.0, "shift": 0.2}
-    assert source.values({"shift": 1}) == {"half_spread_usd": 5.0, "shift": 1.0}
+    assert check_values(source, "", "", {}) == {"half_spread_usd": 5.0, "shift": 0.2}
+    assert check_values(source, "", "", {"shift": 1}) == {"half_spread_usd": 5.0, "shift": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_configured_value_that_the_file_does_not_want_is_refused(
 ) -> None:
     path = written(tmp_path, WHOLE)
     with pytest.raises(ConfigError) as refused:
-        read_source(path, STRATEGY_FUNCTIONS).values(given)
+        read_sources(QuotingConfig(file=str(path), user=given))
     assert str(refused.value) == message.replace("PATH", str(path))
 
 

@@ -13,8 +13,9 @@ from domain import jit
 from domain.codes import OffReason
 from domain.errors import ConfigError
 from domain.order import TradingState
-from tests.quoting_case import BARE, Case, quote
-from trading.quoting.user.code import STANDARD, StrategyCode, load_code
+from tests.quoting_case import BARE, Case
+from trading.quoting.config import QuotingConfig
+from trading.quoting.user.code import STANDARD, load_code
 
 HEAD = """
 from trading.quoting import standard
@@ -49,31 +50,39 @@ def _generated_modules_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(jit.ENV_CACHE_DIR, str(tmp_path / "cache"))
 
 
-def code(tmp_path: Path, text: str) -> StrategyCode:
+def own(tmp_path: Path, text: str, around: QuotingConfig = MARKET, **user: float) -> Case:
+    """Return a market with a quoter that runs this text, with these parameters."""
     path = tmp_path / "my_strategy.py"
     path.write_text(text)
-    return load_code(str(path))
+    config = around.with_values({"file": str(path), "user": user})
+    return Case(config, code=load_code(config))
+
+
+def reconfigure(case: Case, **user: float) -> int:
+    """Let the user's parameters change while it runs; return the new hash."""
+    path = str(case.quoter.code.strategy.path) if case.quoter.code.strategy else ""
+    return case.quoter.configure(MARKET.with_values({"file": path, "user": user}), case.units)
 
 
 def quoted(tmp_path: Path, text: str, **user: float) -> dict[str, Any]:
     """Return one quote of a strategy file with these parameters."""
-    return Case(MARKET.with_values({"user": user}), code=code(tmp_path, text)).quote()
+    return own(tmp_path, text, **user).quote()
 
 
 def test_without_a_file_the_standard_strategy_runs() -> None:
-    assert load_code() is STANDARD
+    assert load_code(MARKET) is STANDARD
     assert STANDARD.is_standard
 
 
 def test_a_file_that_only_takes_over_quotes_as_the_standard_strategy_does(tmp_path: Path) -> None:
     # Given a file that imports all four functions
     text = "from trading.quoting.standard import on_book, on_fill, on_trade, quote\n"
-    own = Case(BARE, code=code(tmp_path, text))
+    mine = own(tmp_path, text, BARE)
     standard = Case(BARE)
     for position in (0, 2000, -500):
-        for case in (own, standard):
+        for case in (mine, standard):
             case.hold(position)
-        first, second = own.quote(100_000_000), standard.quote(100_000_000)
+        first, second = mine.quote(100_000_000), standard.quote(100_000_000)
         # I expect the same quotes, but for the hash of what made them
         assert first.pop("params_hash") != second.pop("params_hash")
         assert str(first) == str(second)  # NaN is not equal to itself
@@ -101,17 +110,17 @@ def on_book(q):
 def quote(q):
     standard.place(q, 99_000.0 + q["user"]["step"] * (q["user"]["books"] - 100.0), 101_000.0)
 """
-    case = Case(MARKET, code=code(tmp_path, text))
-    hashes = {case.quoter.configure(MARKET, case.units)}
+    case = own(tmp_path, text)
+    hashes = {reconfigure(case)}
     assert case.quote()["bids"][0] == 99_010
     assert case.quote()["bids"][0] == 99_020
     # If the parameter changes, I expect it to act at once, and another hash
-    hashes.add(case.quoter.configure(MARKET.with_values({"user": {"step": 40.0}}), case.units))
+    hashes.add(reconfigure(case, step=40.0))
     assert case.decide()["bids"][0] == 99_080
     assert len(hashes) == 2
     # If it is out of its bounds, a refusal and no change
     with pytest.raises(ConfigError, match=r"step = 60: .*my_strategy.py wants 0 to 50"):
-        case.quoter.configure(MARKET.with_values({"user": {"step": 60.0}}), case.units)
+        reconfigure(case, step=60.0)
     assert case.decide()["bids"][0] == 99_080
     # If it starts cold, I expect its memory where the file lets it begin
     case.quoter.forget_state()
@@ -119,8 +128,8 @@ def quote(q):
 
 
 def test_two_strategies_run_side_by_side(tmp_path: Path) -> None:
-    first = Case(MARKET, code=code(tmp_path, LADDER))
-    second = Case(MARKET, code=code(tmp_path, LADDER.replace("99_990.0", "99_980.0")))
+    first = own(tmp_path, LADDER)
+    second = own(tmp_path, LADDER.replace("99_990.0", "99_980.0"))
     assert first.quote()["bids"] == [99_990]
     assert second.quote()["bids"] == [99_980]
     assert first.quote()["bids"] == [99_990]
@@ -172,7 +181,7 @@ def test_a_side_that_breaks_a_rule_is_off_with_its_reason(
     ],
 )
 def test_risk_s_limits_bind_a_user_s_strategy(tmp_path: Path, limit: str, value: float, reason: OffReason) -> None:
-    case = Case(MARKET, code=code(tmp_path, LADDER))
+    case = own(tmp_path, LADDER)
     case.limits[limit] = value
     view = case.quote()
     assert view["bid_off_reason"] == reason
@@ -180,7 +189,7 @@ def test_risk_s_limits_bind_a_user_s_strategy(tmp_path: Path, limit: str, value:
 
 
 def test_nothing_is_asked_of_a_strategy_while_nothing_may_be_quoted(tmp_path: Path) -> None:
-    case = Case(MARKET, code=code(tmp_path, LADDER))
+    case = own(tmp_path, LADDER)
     assert case.quote()["bids"]
     for off, reason in (
         (lambda: case.quoter.pause(True), OffReason.PAUSED),
@@ -211,9 +220,7 @@ def test_prices_that_cross_are_moved_apart_by_place_and_refused_in_a_ladder(tmp_
     assert view["bids"][0] == 100_000
     assert view["asks"][0] == 100_001
     # our own bid and ask in the same place, inside a wide book
-    case = Case(
-        MARKET.with_values({"user": {"bid_ticks": 100_000.0, "ask_ticks": 100_000.0}}), code=code(tmp_path, LADDER)
-    )
+    case = own(tmp_path, LADDER, bid_ticks=100_000.0, ask_ticks=100_000.0)
     case.set_book(99_900.0, 100_100.0)
     view = case.quote()
     assert view["bid_off_reason"] == view["ask_off_reason"] == OffReason.CROSSED
@@ -233,18 +240,18 @@ def quote(q):
     standard.quote(q)
 """
     )
-    case = Case(MARKET, code=code(tmp_path, text))
+    case = own(tmp_path, text)
     assert case.quote()["bids"]
     assert case.quoter.fault == ""
     # If it fails
-    case.quoter.configure(MARKET.with_values({"user": {"fails": 1.0}}), case.units)
+    reconfigure(case, fails=1.0)
     view = case.quote()
     # I expect a wish without quotes, and the line that failed
     assert view["is_written"]
     assert view["bid_off_reason"] == view["ask_off_reason"] == OffReason.STRATEGY_FAULT
     assert case.quoter.fault == f"{tmp_path}/my_strategy.py:11: quote: ValueError: no idea"
     # If its reason goes, I expect nothing before a resume
-    case.quoter.configure(MARKET, case.units)
+    reconfigure(case)
     assert case.quote()["bids"] == []
     case.trade(100_000.0, 1)
     case.quoter.take_fill(1, 1, 1)
@@ -260,7 +267,7 @@ def test_an_exception_anywhere_counts(tmp_path: Path, function: str) -> None:
         f"def {name}({given}):\n    {'raise IndexError(7)' if name == function else f'standard.{name}({given})'}\n"
         for name, given in {**arguments, "quote": "q"}.items()
     )
-    case = Case(MARKET, code=code(tmp_path, "from trading.quoting import standard\n" + functions))
+    case = own(tmp_path, "from trading.quoting import standard\n" + functions)
     case.quote()
     case.trade(100_000.0, 1)
     case.quoter.take_fill(1, 1, 1)
@@ -271,9 +278,18 @@ def test_an_exception_anywhere_counts(tmp_path: Path, function: str) -> None:
 
 def test_a_file_that_does_not_get_through_its_import_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
-        code(tmp_path, HEAD + "from helper import more\n\n\ndef quote(q):\n    pass\n")
+        own(tmp_path, HEAD + "from helper import more\n\n\ndef quote(q):\n    pass\n")
     assert str(refused.value) == f"{tmp_path}/my_strategy.py:5: ModuleNotFoundError: No module named 'helper'"
 
 
-def test_the_standard_quote_helper_of_the_tests_still_quotes() -> None:
-    assert quote(BARE)["bids"]
+def test_another_file_is_taken_over_at_the_next_start_only(tmp_path: Path) -> None:
+    case = own(tmp_path, LADDER)
+    with pytest.raises(ConfigError, match="taken over at the next start"):
+        case.quoter.configure(MARKET, case.units)
+    with pytest.raises(ConfigError, match="taken over at the next start"):
+        Case(BARE).quoter.configure(MARKET.with_values({"file": "my_strategy.py"}), case.units)
+
+
+def test_values_without_a_file_to_take_them_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\[strategy.user\] has step, but \[strategy\] file names no file"):
+        load_code(MARKET.with_values({"user": {"step": 1.0}}))
