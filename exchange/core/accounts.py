@@ -114,7 +114,9 @@ class Trade(NamedTuple):
     sequence: int
     trade_id: str
     order: Order
-    price_ticks: int
+    instrument: Instrument  # of a roll or a combination: the leg
+    side: Side
+    price: Decimal
     lots: int
     time_ns: int
     is_maker: bool
@@ -128,17 +130,6 @@ class Trade(NamedTuple):
     trade_type: str = "normal"
     leg_index: int = 0
     liquidation_fee: Decimal = ZERO
-    exact_price: Decimal | None = None  # where the price is no multiple of a tick: expiries
-    leg: Instrument | None = None  # of a roll: the instrument that this trade is in
-    leg_side: Side | None = None
-
-    @property
-    def instrument(self) -> Instrument:
-        return self.leg or self.order.instrument
-
-    @property
-    def side(self) -> Side:
-        return self.leg_side or self.order.side
 
 
 class DailyMark(NamedTuple):

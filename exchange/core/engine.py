@@ -21,6 +21,7 @@ from exchange.core.derived_marks import OptionMark, RollMark
 from exchange.core.events import Event, InstrumentAdded, Listener
 from exchange.core.execution import Fees, FillBooker
 from exchange.core.ids import Ids
+from exchange.core.inbox import Inbox
 from exchange.core.instrument import Instrument, InstrumentType, future_name
 from exchange.core.limits import Gate, Limits
 from exchange.core.listing import Listing
@@ -32,6 +33,7 @@ from exchange.core.quotes import QuoteDesk
 from exchange.core.rfqs import RfqDesk
 from exchange.core.scheduler import NS_PER_S, Scheduler
 from exchange.core.settlement import SettlementDesk
+from exchange.core.transfers import TransferDesk
 
 IndexSource = Callable[[], Decimal | None]
 
@@ -74,6 +76,8 @@ class Engine:
         self.combinations = CombinationDesk(self)
         self.rfqs = RfqDesk(self)
         self.bots = BotDesk(self)
+        self.inbox = Inbox(self)
+        self.transfers = TransferDesk(self)
 
     # -- building ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from exchange.core.accounts import Account, Trade
 from exchange.core.book import Change
+from exchange.core.inbox_notification import InboxNotification
 from exchange.core.instrument import Instrument
 from exchange.core.orders import OrderUpdate, Side
 from exchange.core.rfq import Rfq, RfqQuote
@@ -48,6 +49,13 @@ class BotsChanged(NamedTuple):
     """The account's list of bots is no longer what it was."""
 
     account: Account
+
+
+class InboxChanged(NamedTuple):
+    """A notification was posted, or marked as read or not."""
+
+    account: Account
+    notification: InboxNotification
 
 
 class RfqEvent(enum.Enum):
@@ -94,6 +102,7 @@ Event = (
     | ProtectionChanged
     | ConditionalsChanged
     | BotsChanged
+    | InboxChanged
     | RfqChanged
     | RfqQuoteChanged
     | Settled

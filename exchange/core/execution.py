@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from exchange.core.accounts import ZERO, Trade
 from exchange.core.derived_marks import RollMark
@@ -27,6 +28,19 @@ class Fees:
         return self.maker_rate if is_maker else self.taker_rate
 
 
+class _Entry(NamedTuple):
+    """One line to book: whose order, what was filled, in which instrument at which price, and of which type."""
+
+    order: Order
+    fill: Fill
+    instrument: Instrument
+    side: Side
+    price: Decimal
+    mark: Mark
+    trade_type: str
+    leg_index: int = 0
+
+
 class FillBooker:
     def __init__(self, fees: Fees) -> None:
         self.fees = fees
@@ -37,49 +51,50 @@ class FillBooker:
         A roll is two trades: the near leg at its mark, the far one at that plus the price of the roll. One of
         them is free of the fee, which is told as half the rate on each.
         """
+        kind = "liquidation" if order.insert_reason is InsertReason.LIQUIDATION else "normal"
+        grid = order.instrument.grid
         if not isinstance(mark, RollMark):
-            return [self._book_leg(order, fill, order.instrument, order.side, fill.price_ticks, mark, order.leg_index)]
+            index, kind = (0, kind) if order.leg_index is None else (order.leg_index, "combo")
+            price = grid.price(fill.price_ticks)
+            return [self._book(_Entry(order, fill, order.instrument, order.side, price, mark, kind, index))]
         near_ticks = mark.near.instrument.grid.ticks_floor(mark.near.mark_price)
-        legs = ((mark.far, order.side, near_ticks + fill.price_ticks), (mark.near, OPPOSITE[order.side], near_ticks))
+        far, near = grid.price(near_ticks + fill.price_ticks), grid.price(near_ticks)
         return [
-            self._book_leg(order, fill, leg.instrument, side, ticks, leg, index)
-            for index, (leg, side, ticks) in enumerate(legs)
+            self._book(_Entry(order, fill, mark.far.instrument, order.side, far, mark.far, kind, 0)),
+            self._book(_Entry(order, fill, mark.near.instrument, OPPOSITE[order.side], near, mark.near, kind, 1)),
         ]
 
     def book_block(self, order: Order, fill: Fill, price: Decimal, mark: Mark) -> AccountTrade:
-        """Apply a fill of a request for quote, at a price that need not be a multiple of a tick."""
-        return self._book_leg(order, fill, order.instrument, order.side, 0, mark, order.leg_index, price)
+        """Apply a leg of a request for quote, at a price that need not be a multiple of a tick."""
+        return self._book(_Entry(order, fill, order.instrument, order.side, price, mark, "rfq", fill.leg_index))
 
-    def _book_leg(
-        self,
-        order: Order,
-        fill: Fill,
-        instrument: Instrument,
-        side: Side,
-        price_ticks: int,
-        mark: Mark,
-        leg_index: int | None,
-        exact_price: Decimal | None = None,
-    ) -> AccountTrade:
+    def book_transfer(self, order: Order, fill: Fill, mark: Mark) -> AccountTrade:
+        """Apply a transfer of a position at its mark; it costs nothing."""
+        entry = _Entry(order, fill, order.instrument, order.side, mark.mark_price, mark, "internal_transfer")
+        return self._book(entry)
+
+    def _fee_rate(self, entry: _Entry) -> Decimal:
+        if entry.trade_type == "internal_transfer":
+            return ZERO
+        is_option = entry.instrument.type is InstrumentType.OPTION
+        rate = self.fees.option_rate if is_option else self.fees.rate(entry.fill.is_maker)
+        return rate / 2 if entry.order.instrument.type is InstrumentType.COMBINATION else rate
+
+    def _book(self, entry: _Entry) -> AccountTrade:
+        order, fill, instrument, mark = entry.order, entry.fill, entry.instrument, entry.mark
         account = order.account
         assert account is not None
-        is_option = instrument.type is InstrumentType.OPTION
-        rate = self.fees.option_rate if is_option else self.fees.rate(fill.is_maker)
-        if order.instrument.type is InstrumentType.COMBINATION:
-            rate /= 2
-        basis = mark.index_price * instrument.grid.amount(fill.lots)
-        is_liquidation = order.insert_reason is InsertReason.LIQUIDATION
-        liquidation_fee = basis * self.fees.liquidation_rate if is_liquidation else ZERO
+        rate, basis = self._fee_rate(entry), mark.index_price * instrument.grid.amount(fill.lots)
+        liquidation_fee = basis * self.fees.liquidation_rate if entry.trade_type == "liquidation" else ZERO
         fee = basis * rate
         position = account.position(instrument)
-        price = instrument.grid.price(price_ticks) if exact_price is None else exact_price
-        realised = position.apply(side, price, fill.lots, mark.funding_mark, fee + liquidation_fee)
+        realised = position.apply(entry.side, entry.price, fill.lots, mark.funding_mark, fee + liquidation_fee)
         account.trades_total += 1
         trade = Trade(
             sequence=account.trades_total,
             trade_id=fill.trade_id,
             order=order,
-            price_ticks=price_ticks,
+            price=entry.price,
             lots=fill.lots,
             time_ns=fill.time_ns,
             is_maker=fill.is_maker,
@@ -90,20 +105,11 @@ class FillBooker:
             position_after=position.amount,
             session_realised_after=position.realised,
             realised=realised,
-            trade_type=_trade_type(order, is_block=exact_price is not None),
+            trade_type=entry.trade_type,
             liquidation_fee=liquidation_fee,
-            leg_index=leg_index or 0,
-            exact_price=exact_price,
-            leg=None if leg_index is None else instrument,
-            leg_side=None if leg_index is None else side,
+            leg_index=entry.leg_index,
+            instrument=instrument,
+            side=entry.side,
         )
         account.trades.append(trade)
         return AccountTrade(account, trade)
-
-
-def _trade_type(order: Order, *, is_block: bool) -> str:
-    if order.insert_reason is InsertReason.LIQUIDATION:
-        return "liquidation"
-    if is_block:
-        return "rfq"
-    return "normal" if order.leg_index is None else "combo"

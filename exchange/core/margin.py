@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from exchange.core.accounts import ZERO, Account
+from exchange.core.inbox_notification import DisplayType
 from exchange.core.instrument import Instrument, InstrumentType
 from exchange.core.orders import (
     SIGN,
@@ -89,6 +90,7 @@ class MarginDesk:
     def __init__(self, engine: Engine, parameters: MarginParameters) -> None:
         self._engine = engine
         self.parameters = parameters
+        self._breached: set[str] = set()  # accounts that have been told
 
     # -- what is required ----------------------------------------------------------------------
 
@@ -196,7 +198,9 @@ class MarginDesk:
                 continue
             held, needed = self._engine.equity(account), self.required(account)
             if held >= needed:
+                self._breached.discard(account.number)
                 continue
+            self._warn(account)
             increasing = self._increasing(account)
             self._engine.cancel_orders(increasing, DeleteReason.MARGIN_BREACH)
             if held < self.required(account) * self.parameters.maintenance_ratio:
@@ -210,6 +214,12 @@ class MarginDesk:
             if lots >= 0 or order.remaining_lots > -lots:
                 orders.append(order)
         return orders
+
+    def _warn(self, account: Account) -> None:
+        if account.number not in self._breached:
+            self._breached.add(account.number)
+            text = f"Portfolio of account {account.number} breached initial margin requirements."
+            self._engine.inbox.post(account, "risk", "Margin Requirements", text, DisplayType.WARNING)
 
     def _liquidate(self, account: Account) -> None:
         self._engine.cancel_orders(list(account.open_orders.values()), DeleteReason.MARGIN_BREACH)

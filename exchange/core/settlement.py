@@ -152,7 +152,9 @@ class SettlementDesk:
             sequence=account.trades_total,
             trade_id=trade_id,
             order=order,
-            price_ticks=0,
+            instrument=market.instrument,
+            side=side,
+            price=price,
             lots=lots,
             time_ns=now_ns,
             is_maker=False,
@@ -164,7 +166,6 @@ class SettlementDesk:
             session_realised_after=position.realised,
             realised=realised,
             trade_type="expiration",
-            exact_price=price,
         )
         account.trades.append(trade)
         return trade

@@ -28,6 +28,7 @@ from exchange.gateways.thalex.combination_channels import (
     CombinationTickerChannel,
     parse_combination,
 )
+from exchange.gateways.thalex.inbox_channel import InboxChannel
 from exchange.gateways.thalex.market_channels import (
     BannersChannel,
     IndexChannel,
@@ -201,6 +202,8 @@ class ChannelFactory:
             return OrderHistoryChannel(name)
         if name == "account.conditional_orders":
             return ConditionalOrdersChannel(name, self._engine, account)
+        if name == "user.inbox_notifications":
+            return InboxChannel(name, account)
         if name == "account.bots":
             return BotsChannel(name, self._engine, account)
         if name == "account.rfqs":

@@ -104,6 +104,7 @@ PRIVATE = frozenset(
         "account.rfq_history",
         "mm.rfqs",
         "mm.rfq_quotes",
+        "user.inbox_notifications",
     }
 )
 

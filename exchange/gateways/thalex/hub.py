@@ -12,6 +12,7 @@ from exchange.core.events import (
     BotsChanged,
     ConditionalsChanged,
     Event,
+    InboxChanged,
     InstrumentAdded,
     InstrumentRemoved,
     ProtectionChanged,
@@ -38,6 +39,7 @@ from exchange.gateways.thalex.book_channel import BookChannel
 from exchange.gateways.thalex.channel import Channel
 from exchange.gateways.thalex.channel_factory import ChannelFactory
 from exchange.gateways.thalex.combination_channels import CombinationChannel
+from exchange.gateways.thalex.inbox_channel import InboxChannel
 from exchange.gateways.thalex.market_channels import IndexChannel, InstrumentsChannel, TapeChannel, TickerChannel
 from exchange.gateways.thalex.overview_channels import LightTickersChannel, SecondlyChannel
 from exchange.gateways.thalex.rfq_channels import RfqChannel
@@ -125,6 +127,10 @@ class Hub:
                     self._on_protection(event)
                 case RfqChanged() | RfqQuoteChanged():
                     self._on_rfq(event)
+                case InboxChanged(account, notification):
+                    for channel in self._by_account[account.number]:
+                        if isinstance(channel, InboxChannel):
+                            channel.on_change(notification)
                 case ConditionalsChanged(account):
                     conditionals[account.number] = None
                 case BotsChanged(account):

@@ -8,11 +8,13 @@ from exchange.gateways.thalex import (
     bot_methods,
     conditional_methods,
     history_methods,
+    inbox_methods,
     market_methods,
     quote_methods,
     rfq_methods,
     session_methods,
     trading_methods,
+    wallet_methods,
 )
 from exchange.gateways.thalex.session import Methods
 
@@ -26,5 +28,7 @@ ALL_METHODS: Methods = {
     **bot_methods.METHODS,
     **history_methods.METHODS,
     **account_methods.METHODS,
+    **inbox_methods.METHODS,
+    **wallet_methods.METHODS,
     **admin_methods.METHODS,
 }

@@ -88,7 +88,7 @@ class TradeObject(Struct):
     order_id: str
     instrument_name: str
     direction: str
-    price: Number | Decimal
+    price: Decimal
     amount: Number
     label: str | UnsetType
     time: float
@@ -211,14 +211,13 @@ def trade_object(trade: Trade) -> TradeObject:
     order, instrument = trade.order, trade.instrument
     is_perpetual = instrument.type is InstrumentType.PERPETUAL
     has_closed = bool(trade.realised.lots)
-    price = instrument.grid.price_number(trade.price_ticks)
     return TradeObject(
         trade_type=trade.trade_type,
         trade_id=trade.trade_id,
         order_id=order.order_id,
         instrument_name=instrument.name,
         direction=trade.side.value,
-        price=plain(trade.exact_price) if trade.exact_price is not None else price,
+        price=plain(trade.price),
         amount=instrument.grid.amount_number(trade.lots),
         label=UNSET if order.label is None else order.label,
         time=seconds(trade.time_ns),
