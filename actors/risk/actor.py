@@ -22,7 +22,7 @@ from trading.ledger import Pnl
 from trading.risk.account import NO_PNL
 from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, clear_kill_mark, take_kill_mark
-from trading.risk.limits import changed_limit, with_limits
+from trading.risk.limits import changed_limit, recovery_of, with_limits
 from trading.risk.monitor import RiskMonitor, SignsOfLife
 from trading.risk.states import Cause, RiskStates
 from venues.config import venue_url
@@ -51,7 +51,7 @@ class RiskActor(Actor):
         self.monitor = RiskMonitor(
             config,
             ctx.instrument_names,
-            RiskStates(int(config.cooldown_s * NS_PER_S), latched),
+            RiskStates(recovery_of(config), latched),
             Drawdown(peak=memory.equity_peak, day=memory.day, day_start_equity=memory.day_start_equity),
         )
         self.tables = RiskTables(ctx)
@@ -255,6 +255,7 @@ class RiskActor(Actor):
                 ok=False, text=f"risk.{change.name}: {was} → {command.value} is looser: repeat it with --force"
             )
         self.monitor.config = change.config
+        self.monitor.states.recovery = recovery_of(change.config)
         self._limits_set[change.name] = change.value
         self._apply()
         self.ctx.log.warning("limit set", name=change.name, value=change.value, is_looser=change.is_looser)

@@ -43,6 +43,7 @@ kind = "local"
 
 [risk]
 cooldown_s = 0.5
+recovery_step_s = 0.2
 execution_silent_ms = 400
 market_data_stale_ms = 400
 order_size_max_base = 0.02

@@ -46,11 +46,15 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         False
     )
     cooldown_s: Annotated[
-        float, Meta(ge=0, le=86_400, description="length of a halt for order rate, and of recovering after any halt")
-    ] = 5.0
-    recovering_scale: Annotated[
-        float, Meta(gt=0, le=1, description="part of position and gross notional allowed while recovering")
-    ] = 0.5
+        float, Meta(ge=0, le=86_400, description="time for which the cause of a halt that ends by itself must be gone")
+    ] = 300.0
+    recovery_steps: Annotated[
+        int, Meta(ge=0, le=100, description="steps in which limits grow back after a halt; 0 = at once")
+    ] = 3
+    recovery_step_s: Annotated[float, Meta(ge=0, le=86_400, description="length of a step")] = 60.0
+    recovery_fraction: Annotated[
+        float, Meta(gt=0, le=1, description="part of the limits that the last step allows; the steps before it less")
+    ] = 0.8
     interval_ms: Annotated[
         int, Meta(ge=10, le=250, description="time between two evaluations; the gate closes after 500 ms without")
     ] = 100

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from domain.clock import NS_PER_S
 from domain.instrument import Instrument
 from domain.order import TradingState
 from domain.records import LIMITS
 from domain.units import lots_down
 from trading.risk.config import RiskConfig
-from trading.risk.states import Verdict
+from trading.risk.states import Recovery, Verdict
 
 _INTS = {
     name: LIMITS.word(name)
@@ -41,7 +42,9 @@ LOOSER = {
     "mark_stale_ms": 1,
     "flatten_on_halt": -1,
     "cooldown_s": -1,
-    "recovering_scale": 1,
+    "recovery_steps": -1,
+    "recovery_step_s": -1,
+    "recovery_fraction": 1,
     "execution_silent_ms": 1,
     "venue_silent_ms": 1,
     "position_difference_s": 1,
@@ -80,6 +83,21 @@ def position_lots(holding: Holding) -> int:
     return holding.instrument.covering_lots(holding.position)
 
 
+def recovery_scale(config: RiskConfig, verdict: Verdict) -> float:
+    """Return the part of size and exposure limits that is in force: it grows in equal steps while recovering.
+
+    Step k of n allows k/n of `recovery_fraction`.
+    """
+    if verdict.state is not TradingState.RECOVERING or not config.recovery_steps:
+        return 1.0
+    return config.recovery_fraction * min(verdict.recovery_step / config.recovery_steps, 1.0)
+
+
+def recovery_of(config: RiskConfig) -> Recovery:
+    """Return how freedom comes back by this configuration."""
+    return Recovery(int(config.cooldown_s * NS_PER_S), config.recovery_steps, int(config.recovery_step_s * NS_PER_S))
+
+
 def fill_limits(
     ints: memoryview[int],
     floats: memoryview[float],
@@ -95,7 +113,7 @@ def fill_limits(
     Args:
         gross_room: what is left of the gross notional over all instruments, quote currency.
     """
-    scale = config.recovering_scale if verdict.state is TradingState.RECOVERING else 1.0
+    scale = recovery_scale(config, verdict)
     instrument = holding.instrument
     base_per_lot = float(instrument.lot_size * instrument.contract_multiplier) if instrument else math.inf
     width = config.price_collar_bps / 10_000
@@ -106,7 +124,7 @@ def fill_limits(
         "reason": int(verdict.reason),
         "is_position_known": int(holding.position is not None and instrument is not None),
         "position_lots": position_lots(holding),
-        "order_lots_max": lots_down(config.order_size_max_base, base_per_lot) if instrument else 0,
+        "order_lots_max": lots_down(config.order_size_max_base * scale, base_per_lot) if instrument else 0,
         "position_lots_max": lots_down(config.position_max_base * scale, base_per_lot) if instrument else 0,
         "open_orders_max": config.open_orders_max,
         "order_rate_max": config.order_rate_max_per_s,

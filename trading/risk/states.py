@@ -6,8 +6,8 @@ memory, so no order of events can leave the machine in a state that nothing asks
 
     active ──> reducing ──> halted ──> recovering ──> active      any cause, at any time, may go straight to its state
 
-`recovering` is itself a cause: halts that somebody or something had to decide are followed by a while of smaller
-limits. Monitoring goes on in every state.
+`recovering` is itself a cause: halts that somebody or something had to decide are followed by a while in which the
+limits grow back step by step. Monitoring goes on in every state.
 """
 
 from __future__ import annotations
@@ -94,11 +94,16 @@ class Latched(msgspec.Struct, frozen=True):
 
 
 class Verdict(NamedTuple):
-    """The state demanded now, with the first of its causes."""
+    """The state demanded now, with the first of its causes.
+
+    Attributes:
+        recovery_step: 1 up to the last step of recovering; 0 in every other state.
+    """
 
     state: TradingState
     reason: RiskReason
     text: str
+    recovery_step: int = 0
 
 
 ALL_CLEAR = Verdict(TradingState.ACTIVE, RiskReason.NONE, "")
@@ -113,11 +118,23 @@ class _Held(NamedTuple):
 _FOREVER = 2**63 - 1
 
 
-class RiskStates:
-    """The causes that hold now. All times are passed in."""
+class Recovery(NamedTuple):
+    """How freedom comes back: what a halt for the cool-down waits, then so many steps of that length."""
 
-    def __init__(self, cooldown_ns: int, latched: Iterable[Latched] = ()) -> None:
-        self._cooldown_ns = cooldown_ns
+    cooldown_ns: int
+    steps: int
+    step_ns: int
+
+
+class RiskStates:
+    """The causes that hold now. All times are passed in.
+
+    Attributes:
+        recovery: may be replaced; what runs already keeps its end.
+    """
+
+    def __init__(self, recovery: Recovery, latched: Iterable[Latched] = ()) -> None:
+        self.recovery = recovery
         self._held: dict[tuple[Cause, int], _Held] = {
             (one.cause, ACCOUNT): _Held(one.text, one.since_realtime_ns, _FOREVER) for one in latched
         }
@@ -142,7 +159,7 @@ class RiskStates:
         if held is None or held.until_ns != _FOREVER or RULES[cause].release is Release.OPERATOR:
             return
         if RULES[cause].release is Release.COOLDOWN:
-            self._held[key] = held._replace(until_ns=now_ns + self._cooldown_ns)
+            self._held[key] = held._replace(until_ns=now_ns + self.recovery.cooldown_ns)
         else:
             self._end(key, now_ns)
 
@@ -160,8 +177,11 @@ class RiskStates:
         if not holding:
             return ALL_CLEAR
         first = min(holding, key=lambda key: _PRECEDENCE[key[0]])
-        rule = RULES[first[0]]
-        return Verdict(rule.state, rule.reason, self._held[first].text)
+        rule, held = RULES[first[0]], self._held[first]
+        if first[0] is not Cause.RECOVERING:
+            return Verdict(rule.state, rule.reason, held.text)
+        step = self._recovery_step(held, now_ns)
+        return Verdict(rule.state, rule.reason, f"{held.text}: step {step} of {self.recovery.steps}", step)
 
     def is_held(self, cause: Cause, scope: int = ACCOUNT) -> bool:
         return (cause, scope) in self._held
@@ -181,5 +201,11 @@ class RiskStates:
 
     def _end(self, key: tuple[Cause, int], now_ns: int) -> None:
         del self._held[key]
-        if RULES[key[0]].recovers and self._cooldown_ns:
-            self._held[(Cause.RECOVERING, ACCOUNT)] = _Held(f"after {key[0].value}", 0, now_ns + self._cooldown_ns)
+        length_ns = self.recovery.steps * self.recovery.step_ns
+        if RULES[key[0]].recovers and length_ns:
+            self._held[(Cause.RECOVERING, ACCOUNT)] = _Held(f"after {key[0].value}", 0, now_ns + length_ns)
+
+    def _recovery_step(self, held: _Held, now_ns: int) -> int:
+        steps, step_ns = self.recovery.steps, self.recovery.step_ns
+        steps_left = -(-(held.until_ns - now_ns) // step_ns) if step_ns else 1
+        return max(steps - steps_left + 1, 1)

@@ -65,12 +65,15 @@ def test_what_is_unknown_closes_the_gate(holding: Holding) -> None:
     assert isinstance(check(row, Order(1, 40_000, 1), held, 7), Refused)
 
 
-def test_recovering_allows_half_of_the_exposure() -> None:
-    verdict = Verdict(TradingState.RECOVERING, RiskReason.NONE, "")
+@pytest.mark.parametrize(("step", "scale"), [(1, 0.8 / 3), (2, 1.6 / 3), (3, 0.8)])
+def test_recovering_gives_size_and_exposure_back_step_by_step(step: int, scale: float) -> None:
+    # Given three steps up to four fifths
+    verdict = Verdict(TradingState.RECOVERING, RiskReason.NONE, "", step)
     row = Row().fill(Holding(0, ETH, Decimal(0), 4_000.0), verdict, gross_room=15_000.0)
-    assert row["position_lots_max"] == 100
-    assert row["gross_notional_room"] == pytest.approx(5_000.0)
-    assert row["order_lots_max"] == 50
+    # If limits are written in one of them, I expect that part of size, position and notional
+    assert row["position_lots_max"] == int(CONFIG.position_max_base * scale / 0.01 + 1e-6)
+    assert row["order_lots_max"] == int(CONFIG.order_size_max_base * scale / 0.01 + 1e-6)
+    assert row["gross_notional_room"] == pytest.approx(15_000.0 - CONFIG.gross_notional_max_usd * (1 - scale))
 
 
 def test_a_broken_lot_counts_as_a_whole_one() -> None:

@@ -15,6 +15,7 @@ from domain.order import TradingState
 from domain.reports import PositionReport
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
+from trading.risk.limits import recovery_of
 from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
 from trading.risk.states import RiskStates
 
@@ -34,9 +35,7 @@ class Scene:
 
     def __init__(self, config: RiskConfig | None = None) -> None:
         self.config = config or RiskConfig()
-        self.monitor = RiskMonitor(
-            self.config, (BTC, ETH), RiskStates(int(self.config.cooldown_s * NS_PER_S)), Drawdown()
-        )
+        self.monitor = RiskMonitor(self.config, (BTC, ETH), RiskStates(recovery_of(self.config)), Drawdown())
         self.monitor.on_instruments({BTC: instrument(BTC, "0.001"), ETH: instrument(ETH, "0.01")})
         self.monitor.on_positions([], is_snapshot=True)
         self.monitor.on_mark(0, 100_000.0)
@@ -184,7 +183,7 @@ def test_a_difference_of_positions_is_borne_for_a_while_and_then_reduces() -> No
 
 def test_more_orders_than_the_gate_can_have_let_pass_halt_for_the_cooldown() -> None:
     # Given a gate that lets 100 orders pass in a second
-    scene = Scene()
+    scene = Scene(RiskConfig(cooldown_s=5.0, recovery_step_s=1.0))
     # If 150 are seen in one, I expect nothing; if 151 are, a halt that lasts
     scene.monitor.on_orders_sent([scene.now_ns] * 150)
     assert scene.step() is TradingState.ACTIVE

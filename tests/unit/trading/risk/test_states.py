@@ -7,13 +7,15 @@ import pytest
 from domain.clock import NS_PER_S
 from domain.codes import RiskReason
 from domain.order import TradingState
-from trading.risk.states import ALL_CLEAR, RULES, Cause, Latched, Release, RiskStates
+from trading.risk.states import ALL_CLEAR, RULES, Cause, Latched, Recovery, Release, RiskStates
 
 COOLDOWN_NS = 5 * NS_PER_S
+STEP_NS = NS_PER_S
+RECOVERY = Recovery(COOLDOWN_NS, 3, STEP_NS)
 
 
 def states(*latched: Latched) -> RiskStates:
-    return RiskStates(COOLDOWN_NS, latched)
+    return RiskStates(RECOVERY, latched)
 
 
 def test_without_a_cause_the_state_is_active() -> None:
@@ -46,7 +48,7 @@ def test_a_latched_cause_stays_until_the_operator_resumes(cause: Cause) -> None:
     assert risk.resume(10**15) == [cause]
     halts = RULES[cause].state is TradingState.HALTED
     assert risk.verdict(10**15).state is (TradingState.RECOVERING if halts else TradingState.ACTIVE)
-    assert risk.verdict(10**15 + COOLDOWN_NS) == ALL_CLEAR
+    assert risk.verdict(10**15 + 3 * STEP_NS) == ALL_CLEAR
     assert risk.latched == []
 
 
@@ -66,12 +68,32 @@ def test_too_many_orders_halt_for_the_cooldown_and_then_recover() -> None:
     # If time passes, I expect halted, then recovering, then active
     assert risk.verdict(NS_PER_S + COOLDOWN_NS - 1).state is TradingState.HALTED
     assert risk.verdict(NS_PER_S + COOLDOWN_NS).state is TradingState.RECOVERING
-    assert risk.verdict(NS_PER_S + 2 * COOLDOWN_NS) == ALL_CLEAR
+    assert risk.verdict(NS_PER_S + COOLDOWN_NS + 3 * STEP_NS) == ALL_CLEAR
     # and, if it comes back during the cool-down, that the cool-down starts again
     risk.tell(Cause.ORDER_RATE, True, "", now_ns=0)
     risk.tell(Cause.ORDER_RATE, False, "", now_ns=0)
     risk.tell(Cause.ORDER_RATE, True, "", now_ns=COOLDOWN_NS - 1)
     assert risk.verdict(2 * COOLDOWN_NS).state is TradingState.HALTED
+
+
+def test_recovering_goes_step_by_step() -> None:
+    # Given a halt that an operator ended at 10 s
+    risk = states()
+    risk.tell(Cause.OPERATOR_HALT, True, "lunch", now_ns=0)
+    began_ns = 10 * NS_PER_S
+    risk.resume(began_ns)
+    # If time passes, I expect each step to last as long as configured, and the state to say which one it is
+    told = [risk.verdict(began_ns + at) for at in (0, STEP_NS - 1, STEP_NS, 2 * STEP_NS, 3 * STEP_NS - 1)]
+    assert [one.recovery_step for one in told] == [1, 1, 2, 3, 3]
+    assert told[2].text == "after operator_halt: step 2 of 3"
+    assert risk.verdict(began_ns + 3 * STEP_NS) == ALL_CLEAR
+
+
+def test_without_steps_a_halt_is_followed_by_full_freedom() -> None:
+    risk = RiskStates(Recovery(COOLDOWN_NS, 0, STEP_NS))
+    risk.tell(Cause.OPERATOR_HALT, True, "lunch", now_ns=0)
+    risk.resume(1)
+    assert risk.verdict(1) == ALL_CLEAR
 
 
 def test_the_strictest_cause_decides_and_is_named() -> None:
