@@ -86,7 +86,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         (
             "wishes", "wishes_stale", "inserted", "amended", "cancelled", "rejected", "denied", "fills",
             "duplicate_fills", "mass_quotes", "mm_protections", "throttled", "unknown_outcomes", "audits", "strangers",
-            "stops_placed", "stops_triggered", "reconnects",
+            "insert_pauses", "stops_placed", "stops_triggered", "reconnects",
             *BAD_FRAMES,
         ),
     ),

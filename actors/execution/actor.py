@@ -288,6 +288,7 @@ class ExecutionActor(Actor):
         blocked = {desk.name: desk.blocked_by for desk in core.desks.values() if desk.blocked_by}
         live = len(core.books.manager.all_live())
         text = f"{live} orders live" + "".join(f"; {name}: {why}" for name, why in blocked.items())
+        text += "".join(f"; {trouble}" for trouble in core.quotes.troubles(self.ctx.clock.monotonic_ns()))
         is_consistent = not core.truth.differences() and not core.books.ledger.unbooked
         return Reply(ok=True, text=text, data=core.report(live, is_consistent))
 

@@ -219,12 +219,18 @@ class ExecutionCore:
             if report.status.is_closed:
                 self.quotes.note_closed(report, desk)
             if is_tracked and report.change_reason == "insert" and not report.status.is_closed:
-                self.quotes.breaker.on_accepted()
+                self._on_accepted()
         if self.quotes.throttle is not None:
             self.quotes.throttle.on_accepted(now_ns)
         if has_fills:
             self.truth.note_difference(now_ns)
         self._ports.work_soon()
+
+    def _on_accepted(self) -> None:
+        breaker = self.quotes.breaker
+        if breaker.is_open:
+            self._log.info("the venue takes inserts again: they resume")
+        breaker.on_accepted()
 
     def _take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
         if self.quotes.take_untracked(report, desk, now_ns):
@@ -243,7 +249,10 @@ class ExecutionCore:
             pause_ms = self.quotes.throttle.on_throttled(now_ns)
             self._log.warning("the venue says we send too much: quotes wait", pause_ms=pause_ms)
         elif kind == "insert" and self.quotes.breaker.on_refused(now_ns):
-            self._log.warning("the venue refuses inserts: they pause", reason=str(error))
+            self._ports.measures.counts.add("insert_pauses")
+            self._log.warning(
+                "the venue refuses inserts: they pause", reason=str(error), pause_ms=self.quotes.breaker.pause_ms
+            )
         if client_order_id:
             self.books.take_rejection(kind, client_order_id, error, now_ns)
             self._log.info("rejected", kind=kind, client_order_id=client_order_id, reason=str(error))

@@ -96,6 +96,7 @@ class Desk:
         blocked_by: why nothing is wanted just now; empty = the wish is.
         held_by: why the instrument itself may not be quoted; empty = it may.
         room_lots: what the limits left for bids and for asks, all that rests included, when `bounded` was last asked.
+        crossing: price in ticks at which the venue refused a post-only order for crossing, and when (monotonic).
         bounds_seen: the limits that the resting orders obey.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
@@ -121,6 +122,7 @@ class Desk:
         self.quoted_time = QuotedTime()
         self.is_allowed = (True, True)
         self.room_lots = (0, 0)
+        self.crossing: dict[Side, tuple[int, int]] = {}
         self.exposure = Exposure(
             tick_size=float(instrument.tick_size),
             base_per_lot=float(instrument.lot_size * instrument.contract_multiplier),
@@ -171,6 +173,14 @@ class Desk:
             trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max),
             trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max),
         )
+
+    def uncrossed(self, bids: list[Level], asks: list[Level]) -> tuple[list[Level], list[Level]]:
+        """Return the ladders moved out of the prices at which the venue has just refused to let us rest."""
+        if _BUY in self.crossing:
+            bids = _beyond(bids, self.crossing[_BUY][0], -1)
+        if _SELL in self.crossing:
+            asks = _beyond(asks, self.crossing[_SELL][0], 1)
+        return bids, asks
 
     # ---- our orders ------------------------------------------------------------------------------------
 
@@ -264,3 +274,12 @@ def trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -
         kept.append((price_ticks, lots))
         room_lots -= lots
     return kept
+
+
+def _beyond(ladder: list[Level], ticks: int, sign: int) -> list[Level]:
+    """Return the levels at least one tick behind `ticks` and behind each other; `sign` points away from the market."""
+    moved: list[Level] = []
+    for price_ticks, lots in ladder:
+        ticks = max(sign * price_ticks, sign * ticks + 1) * sign
+        moved.append((ticks, lots))
+    return moved

@@ -121,6 +121,7 @@ class MassQuotes(QuoteSender):
             is_buy=side is Side.BUY,
             amend_threshold_ticks=self._config.amend_threshold_ticks,
             size_tolerance_permille=self._size_tolerance_permille,
+            fill_threshold_permille=self._fill_threshold_permille,
         )
         if quote is None or not quote.levels:
             return quote
@@ -349,6 +350,7 @@ class MassQuotes(QuoteSender):
         return True
 
     def note_closed(self, report: OrderReport, desk: Desk) -> None:
+        super().note_closed(report, desk)
         if report.delete_reason == "mm_protection":
             self._used_up(self._venue.product(desk.instrument))
 
@@ -418,6 +420,7 @@ class MassQuotes(QuoteSender):
 
     def look_after(self, now_ns: int) -> None:
         """Come back to the products whose cool-down or pause is over, and fill up what was used."""
+        super().look_after(now_ns)
         for desk in self.desks:
             product = self._venue.product(desk.instrument)
             if self.groups.must_set(product, now_ns):

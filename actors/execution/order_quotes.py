@@ -10,7 +10,6 @@ from actors.execution.quotes import QuoteSender
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
 from domain.order import Side
-from domain.reports import OrderReport
 from trading.orders.order import Order
 from trading.orders.reconcile import Step, StepKind, reconcile
 from trading.orders.throttle import Throttle
@@ -37,6 +36,7 @@ class OrderQuotes(QuoteSender):
             view.asks,
             amend_threshold_ticks=self._config.amend_threshold_ticks,
             size_tolerance_permille=self._size_tolerance_permille,
+            fill_threshold_permille=self._fill_threshold_permille,
         )
         if not plan.steps:
             desk.throttled_since_ns = 0
@@ -175,10 +175,6 @@ class OrderQuotes(QuoteSender):
 
     # ---- nothing outlives a message here ---------------------------------------------------------------
 
-    def look_after(self, now_ns: int) -> None: ...
-
     def session_cancelled(self) -> None: ...
 
     def on_disconnected(self) -> None: ...
-
-    def note_closed(self, report: OrderReport, desk: Desk) -> None: ...

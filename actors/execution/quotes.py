@@ -14,12 +14,13 @@ from actors.execution.journal import Journal
 from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
 from domain.errors import ConnectivityError
+from domain.order import TimeInForce
 from domain.records import LIMITS
 from domain.reports import OrderReport
 from shm.errors import RecordBusyError
 from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig
-from trading.orders.manager import OrderManager
+from trading.orders.manager import MOVED_BACK_NS, OrderManager
 from trading.orders.order import Order
 from trading.orders.reconcile import Level, Step
 from trading.orders.throttle import Throttle
@@ -28,6 +29,7 @@ from venues.gateway import OrderGateway
 
 _RATE_MAX = LIMITS.word("order_rate_max")
 REFUSALS_KEPT_MAX = 64
+IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
 
 Denied = Callable[[Desk, Step, gate.Refused], None]
 
@@ -74,6 +76,7 @@ class QuoteSender(ABC):
         self.permission = parts.permission
         self.holds = parts.permission.holds
         self._size_tolerance_permille = round(parts.config.size_tolerance_ratio * 1000)
+        self._fill_threshold_permille = round(parts.config.significant_fill_threshold_ratio * 1000)
         self.throttle: Throttle | None = None
         self.breaker = Breaker()
         self.desks: list[Desk] = []
@@ -106,9 +109,13 @@ class QuoteSender(ABC):
         """Send what the instruments looked at need together; return those whose orders changed."""
         return ()
 
-    @abstractmethod
     def look_after(self, now_ns: int) -> None:
         """Do what has a time; called every few milliseconds."""
+        for desk in self.desks:
+            for side, (_, since_ns) in list(desk.crossing.items()):
+                if now_ns - since_ns >= MOVED_BACK_NS:
+                    del desk.crossing[side]
+                    desk.is_dirty = True
 
     # ---- what else becomes of quotes -----------------------------------------------------------------
 
@@ -128,13 +135,24 @@ class QuoteSender(ABC):
         """Take an open order of ours into the book that is not in it; False = it is to be cancelled."""
         return False
 
-    @abstractmethod
     def note_closed(self, report: OrderReport, desk: Desk) -> None:
-        """The venue has closed an order of ours."""
+        """The venue has closed an order of ours; a quote that it would not let rest is not sent there again at once."""
+        if report.delete_reason != IMMEDIATE_CANCEL or report.price is None:
+            return
+        order = self._manager.get_by_venue(report.venue_order_id)
+        if order is not None and order.time_in_force is TimeInForce.GOOD_TILL_CANCELLED and not order.is_operator:
+            price_ticks = desk.instrument.price_ticks(report.price)
+            desk.crossing[report.side] = (price_ticks, self._clock.monotonic_ns())
+            desk.is_dirty = True
 
     def troubles(self, now_ns: int) -> list[str]:
         """Return what keeps quotes back beside permission, for the status."""
-        return ["inserts pause: the venue refused too many"] if self.breaker.is_open else []
+        troubles = []
+        if self.breaker.is_open:
+            troubles.append(f"inserts pause {self.breaker.pause_ms} ms: the venue refused too many")
+        if self.throttle is not None and (blocked_ms := self.throttle.blocked_ms(now_ns)):
+            troubles.append(f"quotes wait {blocked_ms} ms: the venue said throttle exceeded")
+        return troubles
 
     def _read_wish(self, desk: Desk) -> bool:
         """Read a wish that is newer than the last; return whether it says anything else."""
@@ -157,7 +175,8 @@ class QuoteSender(ABC):
     def _wanted(self, desk: Desk, view: LiveView) -> tuple[list[Level], list[Level]]:
         wish = desk.wish
         if wish is not None and not desk.blocked_by:
-            return desk.bounded(wish, self._shared.limits, view)
+            bids, asks = desk.bounded(wish, self._shared.limits, view)
+            return desk.uncrossed(bids, asks) if desk.crossing else (bids, asks)
         if wish is not None:
             # A halt takes the sides away; whatever else blocks does not excuse us from quoting.
             desk.is_allowed = (False, False) if desk.blocked_by == HALTED else wish.is_quoted

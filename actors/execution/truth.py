@@ -281,7 +281,7 @@ class Truth:
         ours = [report for report in reports if report.label == self._label]
         for report in result.untracked:
             if report.label != self._label:
-                self._note_stranger(report)
+                self._meet_stranger(report)
         return OursAtVenue(ours, [report for report in result.untracked if report.label == self._label])
 
     async def _compare_positions(self) -> None:
@@ -326,11 +326,15 @@ class Truth:
             self._warn_due_ns = now_ns + WARN_INTERVAL_NS
             self._log.warning("not quoting: fills do not add up to the venue's position", **found)
 
-    def _note_stranger(self, report: OrderReport) -> None:
+    def _meet_stranger(self, report: OrderReport) -> None:
+        """Say once that an order is not ours; cancel it, as often as it shows, if that is configured."""
+        must_go = self._config.cancel_strangers and report.instrument_name in self._books.desks
+        if must_go:
+            self._gateway.cancel_order(report.venue_order_id)
         if report.venue_order_id not in self._strangers:
             self._strangers.add(report.venue_order_id)
             self._ports.measures.counts.add("strangers")
             self._log.warning(
-                "an order that is not ours is left alone", venue_order_id=report.venue_order_id,
-                instrument=report.instrument_name, label=report.label,
+                "an order that is not ours is cancelled" if must_go else "an order that is not ours is left alone",
+                venue_order_id=report.venue_order_id, instrument=report.instrument_name, label=report.label,
             )  # fmt: skip

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
@@ -15,7 +16,7 @@ from domain.codes import OrderEventKind
 from domain.errors import ConnectivityError
 from domain.order import LiquiditySide, Side
 from domain.records import BOOK
-from domain.reports import TradeReport
+from domain.reports import OrderReport, TradeReport
 from tests.execution_rig import Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig
@@ -186,3 +187,100 @@ def test_a_cancel_that_the_venue_refuses_is_sent_again_once_the_order_is_known_t
         assert bench.resting(Side.BUY) == []
 
     run(scenario)
+
+
+def test_a_post_only_order_that_may_not_rest_is_quoted_behind_and_tried_again_later(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        bench.wish([(100, 5), (99, 5)], ASKS)
+        bench.work()
+        # If the venue refuses the better bid for crossing, as some do instead of moving it
+        while bench.venue.inbox:
+            bench.venue.take_request(refuse=False)
+        best = next(order for order in bench.venue.open if order.price_ticks == 100)
+        bench.venue.outbox.clear()
+        bench.venue.cancel_by_itself(best)
+        report = bench.venue.outbox.pop()
+        assert isinstance(report, OrderReport)
+        reports = [one for one in bench.venue.open_orders() if one.client_order_id != best.client_order_id]
+        bench.core.on_orders([*reports, msgspec.structs.replace(report, delete_reason="immediate_cancel")])
+        sent = len(bench.gateway.sent)
+        for _ in range(4):
+            bench.wish([(100, 5), (99, 5)], ASKS)
+            await bench.let_pass(100 * NS_PER_MS)
+        # I expect it one tick behind, the next level behind that, no storm, and the wanted price after a while
+        assert bench.resting(Side.BUY) == [(99, 5), (98, 5)]
+        assert len(bench.gateway.sent) - sent == 1
+        for _ in range(4):
+            bench.wish([(100, 5), (99, 5)], ASKS)
+            await bench.let_pass(100 * NS_PER_MS)
+        assert bench.resting(Side.BUY) == [(100, 5), (99, 5)]
+
+    run(scenario)
+
+
+def test_a_post_only_amend_that_the_venue_moves_back_is_not_repeated_at_once(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        take = bench.venue.take_request
+
+        def moving_back(*, refuse: bool) -> None:
+            request = bench.venue.inbox[0]
+            if request.price_ticks > 101:
+                bench.venue.inbox[0] = request._replace(price_ticks=101)
+            take(refuse=refuse)
+
+        bench.venue.take_request = moving_back  # type: ignore[method-assign]
+        for _ in range(4):
+            bench.wish([(102, 5)], [(105, 5)])
+            await bench.let_pass(100 * NS_PER_MS)
+        assert bench.resting(Side.BUY) == [(101, 5)]
+        assert bench.gateway.kinds().count("amend") == 2  # one for each side
+        bench.venue.take_request = take  # type: ignore[method-assign]
+        for _ in range(4):
+            bench.wish([(102, 5)], [(105, 5)])
+            await bench.let_pass(100 * NS_PER_MS)
+        assert bench.resting(Side.BUY) == [(102, 5)]
+
+    run(scenario)
+
+
+def test_the_breaker_is_seen_in_status_and_counter_and_inserts_resume_by_themselves(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        # If the venue refuses every insert
+        for _ in range(10):
+            bench.wish(BIDS, ASKS)
+            bench.work()
+            bench.pump(refuse=True)
+            bench.clock.advance(20 * NS_PER_MS)
+            bench.beat()
+        # I expect a pause that is said and counted, in which none is sent
+        assert bench.measures.counts.by_name["insert_pauses"] == 1
+        (trouble,) = bench.core.quotes.troubles(bench.clock.monotonic_ns())
+        assert trouble.startswith("inserts pause 1000 ms")
+        sent = len(bench.gateway.sent)
+        bench.wish(BIDS, ASKS)
+        await bench.let_pass(500 * NS_PER_MS)
+        assert len(bench.gateway.sent) == sent
+        # and, once it takes one again, all of them
+        for _ in range(10):
+            bench.wish(BIDS, ASKS)
+            await bench.let_pass(100 * NS_PER_MS)
+        assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
+        assert bench.core.quotes.troubles(bench.clock.monotonic_ns()) == []
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("must_go", [False, True])
+def test_a_strangers_order_is_told_and_cancelled_only_if_configured(run: Run, must_go: bool) -> None:
+    async def scenario(bench: Bench) -> None:
+        theirs = bench.venue.place(Request("insert", 2, Side.BUY, 91, 5, "manual"))
+        await bench.start()
+        assert theirs.is_open is not must_go
+        assert bench.measures.counts.by_name["strangers"] == 1
+
+    run(scenario, ExecutionConfig(cancel_strangers=must_go))

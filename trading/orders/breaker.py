@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from domain.clock import NS_PER_S
+from domain.clock import NS_PER_MS, NS_PER_S
 
 REFUSALS_MAX = 10
 WINDOW_NS = 5 * NS_PER_S
@@ -28,6 +28,11 @@ class Breaker:
         self._is_trying = False
         self.is_open = False
         self.openings = 0
+
+    @property
+    def pause_ms(self) -> int:
+        """How long the present pause lasts in all."""
+        return self._pause_ns // NS_PER_MS
 
     def may_insert(self, now_ns: int) -> bool:
         """Return whether an insert may be sent now."""

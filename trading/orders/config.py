@@ -71,6 +71,10 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         float,
         Meta(ge=0, lt=1, description="part by which a resting size may fall short of the wanted one"),
     ] = 0.2
+    significant_fill_threshold_ratio: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="a level is made whole at once when its fills go beyond this part; 0 = any"),
+    ] = 0.2
     wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled")] = 1000
     suspect_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes")
@@ -107,6 +111,9 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     flatten_timeout_s: Annotated[
         float, Meta(gt=0, le=600, description="flattening that is not done by then gives up and says so")
     ] = 5.0
+    cancel_strangers: Annotated[
+        bool, Meta(description="cancel others' open orders (by hand, another program) in our instruments")
+    ] = False
     stop_timeout_s: Annotated[
         float, Meta(gt=0, le=600, description="a stop waits so long for the venue to confirm that nothing is open")
     ] = 5.0

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from trading.orders.reconcile import Hold, Level, LiveOrder, match_levels
+from trading.orders.reconcile import Hold, Level, LiveOrder, Tolerances, falls_short, match_levels
 
 LEVELS_MAX = 10  # a side of one mass quote
-PERMILLE = 1000
 
 _FREE, _BUSY = Hold.FREE, Hold.BUSY
 
@@ -41,12 +40,13 @@ def quote_side(
     is_buy: bool,
     amend_threshold_ticks: int,
     size_tolerance_permille: int,
+    fill_threshold_permille: int,
 ) -> SideQuote | None:
     """Return what to send of a side, or None when nothing must change or an answer is awaited.
 
     Args:
         wanted: levels, best first; none = the side is off.
-        amend_threshold_ticks, size_tolerance_permille: as for single orders.
+        amend_threshold_ticks, size_tolerance_permille, fill_threshold_permille: as for single orders.
     """
     if not wanted:
         leaving = [order.client_order_id for order in live if order.hold <= _BUSY]
@@ -56,7 +56,8 @@ def quote_side(
     sign = -1 if is_buy else 1
     resting = sorted(live, key=lambda order: sign * order.price_ticks)
     kept, _, missing = match_levels(wanted, resting, sign, amend_threshold_ticks)
-    levels = [*missing, *(_named(order, level, size_tolerance_permille) for order, level in kept)]
+    tolerances = (size_tolerance_permille, fill_threshold_permille)
+    levels = [*missing, *(_named(order, level, tolerances) for order, level in kept)]
     if len({price for price, _ in levels}) < len(levels):
         levels = list(wanted)  # an order that would stay stands where another level is wanted
     levels.sort(key=lambda level: sign * level[0])
@@ -71,13 +72,13 @@ def against_live(levels: list[Level], live: Sequence[LiveOrder]) -> SideQuote:
     return SideQuote(levels, fresh, list(resting.values()))
 
 
-def _named(order: LiveOrder, level: Level, tolerance_permille: int) -> Level:
+def _named(order: LiveOrder, level: Level, tolerances: Tolerances) -> Level:
     """Return an order that is near enough as the level that keeps it, or the level that must replace it."""
     price_ticks, wanted_lots = level
     rests_at_ticks, open_lots = _resting(order)
     if open_lots > wanted_lots:
         return (rests_at_ticks, wanted_lots)  # never tolerated: the wish may have shrunk for a limit
-    if (wanted_lots - open_lots) * PERMILLE > wanted_lots * tolerance_permille:
+    if falls_short(order, wanted_lots, tolerances):
         return (price_ticks, wanted_lots)
     return (rests_at_ticks, open_lots)
 

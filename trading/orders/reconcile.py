@@ -80,6 +80,7 @@ class Plan(NamedTuple):
 
 
 Level = tuple[int, int]  # price in ticks, size in lots
+Tolerances = tuple[int, int]  # ‰ that may be missing of an order without fills, and of one with fills
 
 # Bound once: Python 3.11 takes ten times as long to find a member in its enum class as a name in its module.
 _FREE, _BUSY, _LEAVING = Hold.FREE, Hold.BUSY, Hold.LEAVING
@@ -94,6 +95,7 @@ def reconcile(
     *,
     amend_threshold_ticks: int,
     size_tolerance_permille: int,
+    fill_threshold_permille: int,
 ) -> Plan:
     """Return the messages that bring the live orders to the wanted ladders.
 
@@ -102,9 +104,11 @@ def reconcile(
         amend_threshold_ticks: an order nearer than this to a wanted price stays where it is. A move always goes
             to the wanted price itself, so the next one needs the whole threshold again.
         size_tolerance_permille: an open size that falls short by no more than this stays; a larger one is cut.
+        fill_threshold_permille: the same for an order that falls short because of its fills.
     """
-    buys = _side_steps(bids, live_bids, True, amend_threshold_ticks, size_tolerance_permille)
-    sells = _side_steps(asks, live_asks, False, amend_threshold_ticks, size_tolerance_permille)
+    tolerances = (size_tolerance_permille, fill_threshold_permille)
+    buys = _side_steps(bids, live_bids, True, amend_threshold_ticks, tolerances)
+    sells = _side_steps(asks, live_asks, False, amend_threshold_ticks, tolerances)
     steps = buys.cancels + sells.cancels + buys.retreats + sells.retreats
     advances, held_back = _without_self_cross(buys.advances, sells.advances, live_bids, live_asks)
     return Plan(steps + advances, held_back)
@@ -117,7 +121,7 @@ class _SideSteps(NamedTuple):
 
 
 def _side_steps(
-    wanted: Sequence[Level], live: Sequence[LiveOrder], is_buy: bool, threshold_ticks: int, tolerance_permille: int
+    wanted: Sequence[Level], live: Sequence[LiveOrder], is_buy: bool, threshold_ticks: int, tolerances: Tolerances
 ) -> _SideSteps:
     steps = _SideSteps([], [], [])
     if not wanted:
@@ -126,14 +130,14 @@ def _side_steps(
     sign = -1 if is_buy else 1  # sign * price grows away from the other side
     if len(wanted) == 1 == len(live) and live[0].hold is _FREE:
         # What follows would do the same; this is the common case, and the way from a tick to its order.
-        _bring(steps, live[0], wanted[0], sign, threshold_ticks, tolerance_permille)
+        _bring(steps, live[0], wanted[0], sign, threshold_ticks, tolerances)
         return steps
     staying = [order for order in live if order.hold is not _LEAVING]
     if len(staying) > 1:
         staying.sort(key=lambda order: sign * order.price_ticks)
     kept, loose, missing = match_levels(wanted, staying, sign, threshold_ticks)
     for order, level in kept:
-        _resize(steps, order, level, is_buy, tolerance_permille)
+        _resize(steps, order, level, is_buy, tolerances)
     free = [order for order in loose if order.hold is _FREE]
     for order in loose:
         if order.hold is not _FREE and missing:
@@ -148,12 +152,12 @@ def _side_steps(
 
 
 def _bring(
-    steps: _SideSteps, order: LiveOrder, level: Level, sign: int, threshold_ticks: int, tolerance_permille: int
+    steps: _SideSteps, order: LiveOrder, level: Level, sign: int, threshold_ticks: int, tolerances: Tolerances
 ) -> None:
     """Bring the one free order of a side to its one level."""
     away_ticks = sign * (level[0] - order.price_ticks)
     if -threshold_ticks < away_ticks < threshold_ticks:
-        _resize(steps, order, level, sign < 0, tolerance_permille)
+        _resize(steps, order, level, sign < 0, tolerances)
     else:
         is_retreat = sign * level[0] > sign * order.aggressive_price_ticks
         (steps.retreats if is_retreat else steps.advances).append(_amend(order, level[0], level[1], sign < 0))
@@ -184,7 +188,13 @@ def match_levels(
     return kept, loose, missing
 
 
-def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tolerance_permille: int) -> None:
+def falls_short(order: LiveOrder, wanted_lots: int, tolerances: Tolerances) -> bool:
+    """Return whether an order has less open than may stay as it is."""
+    missing_lots = wanted_lots - order.size_lots + order.filled_lots
+    return missing_lots * PERMILLE > wanted_lots * tolerances[order.filled_lots > 0]
+
+
+def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tolerances: Tolerances) -> None:
     """Change the size of an order that stays, when it is too far off."""
     if order.hold is not _FREE:
         return
@@ -193,7 +203,7 @@ def _resize(steps: _SideSteps, order: LiveOrder, level: Level, is_buy: bool, tol
     if open_lots > wanted_lots:
         # Never tolerated: the wish may have shrunk for a limit. At the same price it keeps its place in the queue.
         steps.retreats.append(_amend(order, order.aggressive_price_ticks, wanted_lots, is_buy))
-    elif (wanted_lots - open_lots) * PERMILLE > wanted_lots * tolerance_permille:
+    elif falls_short(order, wanted_lots, tolerances):
         # A larger one loses it anyway, so it may as well go to the wanted price.
         steps.advances.append(_amend(order, price_ticks, wanted_lots, is_buy))
 

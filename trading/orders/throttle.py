@@ -120,6 +120,10 @@ class Throttle:
             window_ns = self._sent_ns[-self.order_rate_max] + NS_PER_S - now_ns
         return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve))
 
+    def blocked_ms(self, now_ns: int) -> int:
+        """Return how long the pause after a `throttle exceeded` still lasts; 0 = there is none."""
+        return max(self._blocked_until_ns - now_ns, 0) // NS_PER_MS
+
     def messages_last_s(self, now_ns: int) -> int:
         """Return how many inserts and amends were let through in the last second."""
         sent_ns = self._sent_ns

@@ -13,7 +13,14 @@ def order(
 
 
 def bids(wanted: list[Level], live: list[LiveOrder], threshold: int = 1) -> SideQuote | None:
-    return quote_side(wanted, live, is_buy=True, amend_threshold_ticks=threshold, size_tolerance_permille=200)
+    return quote_side(
+        wanted,
+        live,
+        is_buy=True,
+        amend_threshold_ticks=threshold,
+        size_tolerance_permille=200,
+        fill_threshold_permille=200,
+    )
 
 
 def test_what_rests_as_wanted_costs_nothing() -> None:
@@ -66,7 +73,12 @@ def test_an_order_that_the_venue_moved_back_counts_as_where_it_was_wanted_and_is
 
 def test_asks_are_best_first_too() -> None:
     quote = quote_side(
-        [(103, 5), (105, 5)], [order(1, 105)], is_buy=False, amend_threshold_ticks=1, size_tolerance_permille=0
+        [(103, 5), (105, 5)],
+        [order(1, 105)],
+        is_buy=False,
+        amend_threshold_ticks=1,
+        size_tolerance_permille=0,
+        fill_threshold_permille=0,
     )
     assert quote == SideQuote([(103, 5), (105, 5)], [(103, 5)], [])
 

@@ -21,9 +21,16 @@ def plan(
     live_asks: Sequence[LiveOrder] = (),
     threshold: int = 1,
     tolerance: int = 200,
+    fill_threshold: int = 200,
 ) -> Plan:
     return reconcile(
-        bids, asks, live_bids, live_asks, amend_threshold_ticks=threshold, size_tolerance_permille=tolerance
+        bids,
+        asks,
+        live_bids,
+        live_asks,
+        amend_threshold_ticks=threshold,
+        size_tolerance_permille=tolerance,
+        fill_threshold_permille=fill_threshold,
     )
 
 
@@ -66,6 +73,15 @@ def test_an_order_within_the_threshold_stays_and_one_at_it_moves_the_whole_way()
 
 def test_a_size_that_falls_a_little_short_stays() -> None:
     assert plan([(100, 10)], (), [live(1, 100, size=8)]).steps == []
+
+
+def test_a_significant_fill_is_made_up_for_at_once_and_a_small_one_is_not() -> None:
+    # Given an order of which 2 of 10 are filled, and one that is 2 short of a wish that grew
+    filled, small = LiveOrder(1, 100, 10, 2, 100, Hold.FREE), LiveOrder(1, 100, 8, 0, 100, Hold.FREE)
+    assert plan([(100, 10)], live_bids=[filled], fill_threshold=200).steps == []
+    assert plan([(100, 10)], live_bids=[filled], fill_threshold=199).steps == [amend(1, 100, 12, 10)]
+    assert plan([(100, 10)], live_bids=[filled], tolerance=500, fill_threshold=0).steps == [amend(1, 100, 12, 10)]
+    assert plan([(100, 10)], live_bids=[small], fill_threshold=0).steps == []
 
 
 def test_a_size_that_is_too_large_is_cut_however_little() -> None:
