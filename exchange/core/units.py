@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 
 WIRE_STEP = Decimal("0.00000001")  # the venue rounds every incoming number to 8 decimals first
+PLAIN_KEPT_MAX = 4_096
 WIRE_MAX = 10**13  # far above any price or amount; keeps quantize within 28 digits
 
 
@@ -18,8 +20,12 @@ def wire_decimal(value: int | float) -> Decimal | None:
     return Decimal(repr(value)).quantize(WIRE_STEP)
 
 
+@lru_cache(maxsize=PLAIN_KEPT_MAX)
 def plain(value: Decimal) -> Decimal:
-    """Return `value` without trailing zeros and without exponent, as it should stand on the wire."""
+    """Return `value` without trailing zeros and without exponent, as it should stand on the wire.
+
+    Kept, for the same marks and rates are told again and again; equal values have equal answers.
+    """
     reduced = value.normalize()
     exponent = reduced.as_tuple().exponent
     assert isinstance(exponent, int), f"{value} is not a finite number"

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import TypeVar
 
 from exchange.core.accounts import Account, Trade
 from exchange.core.book import Change
 from exchange.core.engine import Engine
-from exchange.core.events import (
-    AccountTrade,
-    BotsChanged,
-    ConditionalsChanged,
-    Event,
-    InboxChanged,
-    InstrumentAdded,
-    InstrumentRemoved,
-    ProtectionChanged,
-    PublicTrade,
-    RfqChanged,
-    RfqQuoteChanged,
-    Settled,
-)
+from exchange.core.events import Event, ProtectionChanged, PublicTrade
 from exchange.core.instrument import Instrument
 from exchange.core.orders import OrderUpdate
 from exchange.gateways.thalex import channel_names as names
@@ -39,11 +28,13 @@ from exchange.gateways.thalex.book_channel import BookChannel
 from exchange.gateways.thalex.channel import Channel
 from exchange.gateways.thalex.channel_factory import ChannelFactory
 from exchange.gateways.thalex.combination_channels import CombinationChannel
+from exchange.gateways.thalex.digest import digest
 from exchange.gateways.thalex.inbox_channel import InboxChannel
 from exchange.gateways.thalex.market_channels import IndexChannel, InstrumentsChannel, TapeChannel, TickerChannel
 from exchange.gateways.thalex.overview_channels import LightTickersChannel, SecondlyChannel
 from exchange.gateways.thalex.rfq_channels import RfqChannel
 
+C = TypeVar("C", bound=Channel)
 Key = tuple[str, str]  # (owner, channel name); the owner is "" for public, else an account or a session
 
 
@@ -108,49 +99,39 @@ class Hub:
     # -- feeding -------------------------------------------------------------------------------
 
     def on_events(self, events: list[Event]) -> None:
-        updates: dict[str, list[OrderUpdate]] = {}
-        account_trades: dict[str, list[Trade]] = {}
-        public_trades: dict[str, list[PublicTrade]] = {}
-        conditionals: dict[str, None] = {}
-        bots: dict[str, None] = {}
-        for event in events:
-            match event:
-                case PublicTrade():
-                    public_trades.setdefault(event.instrument.name, []).append(event)
-                case AccountTrade(account, trade):
-                    account_trades.setdefault(account.number, []).append(trade)
-                case InstrumentAdded() | InstrumentRemoved():
-                    self._on_instrument(event)
-                case Settled():
-                    self._on_settled()
-                case ProtectionChanged():
-                    self._on_protection(event)
-                case RfqChanged() | RfqQuoteChanged():
-                    self._on_rfq(event)
-                case InboxChanged(account, notification):
-                    for channel in self._by_account[account.number]:
-                        if isinstance(channel, InboxChannel):
-                            channel.on_change(notification)
-                case ConditionalsChanged(account):
-                    conditionals[account.number] = None
-                case BotsChanged(account):
-                    bots[account.number] = None
-                case OrderUpdate() if event.order.account is not None:
-                    updates.setdefault(event.order.account.number, []).append(event)
-        for number, account_updates in updates.items():
-            self._on_updates(number, account_updates)
-        for number, trades in account_trades.items():
+        found = digest(events)
+        if found.instruments:
+            self._each(InstrumentsChannel, lambda channel: channel.on_changes(found.instruments))
+        if found.is_settled:
+            self._each(PortfolioChannel, PortfolioChannel.on_settled)
+        for change in found.rfqs:
+            self._each(RfqChannel, lambda channel, of=change: channel.on_change(of))  # type: ignore[misc]
+        for protection in found.protections:
+            self._on_protection(protection)
+        for posted in found.inbox:
+            for channel in self._of_account(posted.account.number, InboxChannel):
+                channel.on_change(posted.notification)
+        for number, updates in found.updates.items():
+            self._on_updates(number, updates)
+        for number, trades in found.account_trades.items():
             self._on_account_trades(number, trades)
-        for name, prints in public_trades.items():
+        for name, prints in found.public_trades.items():
             self._on_public_trades(name, prints)
-        for number in conditionals:
-            for channel in self._by_account[number]:
-                if isinstance(channel, ConditionalOrdersChannel):
-                    channel.on_change()
-        for number in bots:
-            for channel in self._by_account[number]:
-                if isinstance(channel, BotsChannel):
-                    channel.on_change()
+        for number in found.conditionals:
+            for conditionals in self._of_account(number, ConditionalOrdersChannel):
+                conditionals.on_change()
+        for number in found.bots:
+            for bots in self._of_account(number, BotsChannel):
+                bots.on_change()
+
+    def _each(self, kind: type[C], tell: Callable[[C], None]) -> None:
+        """Tell every channel of a kind."""
+        for channel in list(self._channels.values()):
+            if isinstance(channel, kind):
+                tell(channel)
+
+    def _of_account(self, number: str, kind: type[C]) -> list[C]:
+        return [channel for channel in self._by_account[number] if isinstance(channel, kind)]
 
     def on_book(self, instrument: Instrument, changes: list[Change]) -> None:
         for book in self._books[instrument.name]:
@@ -178,26 +159,6 @@ class Hub:
                 channel.on_updates(encoded)
             elif isinstance(channel, OrderHistoryChannel):
                 channel.on_updates(updates)
-
-    def _on_instrument(self, event: InstrumentAdded | InstrumentRemoved) -> None:
-        word = "added" if isinstance(event, InstrumentAdded) else "removed"
-        for channel in self._channels.values():
-            if isinstance(channel, InstrumentsChannel):
-                channel.on_change(word, event.instrument)
-
-    def _on_settled(self) -> None:
-        """Every position has a new start price."""
-        for channel in list(self._channels.values()):
-            if isinstance(channel, PortfolioChannel):
-                channel.on_settled()
-
-    def _on_rfq(self, change: RfqChanged | RfqQuoteChanged) -> None:
-        for channel in list(self._channels.values()):
-            if isinstance(channel, RfqChannel):
-                if isinstance(change, RfqChanged):
-                    channel.on_rfq(change)
-                else:
-                    channel.on_quote(change)
 
     def _on_protection(self, change: ProtectionChanged) -> None:
         for channel in self._by_account[change.account.number]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exchange.core.engine import Engine
-from exchange.core.events import PublicTrade
+from exchange.core.events import InstrumentAdded, InstrumentRemoved, PublicTrade
 from exchange.core.instrument import Instrument
 from exchange.core.market import Market
 from exchange.core.scheduler import Scheduler
@@ -122,7 +122,16 @@ class InstrumentsChannel(Channel):
         added = [{"added": market_payloads.instrument_object(i)} for i in instruments if self._selects(i)]
         return wire.notification(self.name, wire.encode(added), snapshot=True)
 
-    def on_change(self, word: str, instrument: Instrument) -> None:
-        """Tell that an instrument was `added` or `removed`."""
-        if self._selects(instrument):
-            self.publish(wire.encode([{word: market_payloads.instrument_object(instrument)}]))
+    def on_changes(self, changes: list[InstrumentAdded | InstrumentRemoved]) -> None:
+        """Tell what a transaction has added and removed, in one message."""
+        told = [
+            {
+                "added" if isinstance(change, InstrumentAdded) else "removed": market_payloads.instrument_object(
+                    change.instrument
+                )
+            }
+            for change in changes
+            if self._selects(change.instrument)
+        ]
+        if told:
+            self.publish(wire.encode(told))

@@ -123,11 +123,9 @@ def fill_object(instrument: Instrument, fill: Fill) -> FillObject:
     )
 
 
-def _legs(update: OrderUpdate, remaining: int | UnsetType) -> list[OrderLeg] | UnsetType:
+def _legs(update: OrderUpdate, remaining: int | UnsetType) -> list[OrderLeg]:
     """Return the legs of a combination order, which never rests."""
     instrument = update.order.instrument
-    if instrument.leg_grid is None:
-        return UNSET
     amounts = [abs(leg.quantity) * instrument.grid.amount(update.filled_lots) for leg in instrument.legs]
     return [
         OrderLeg(leg.instrument_name, leg.quantity, _number_of(amount), remaining)
@@ -148,15 +146,15 @@ def _price_of(update: OrderUpdate) -> Number | UnsetType:
 
 def order_status(update: OrderUpdate) -> OrderStatus:
     """Return the update as an OrderStatus; a closed order has nothing remaining."""
-    order = update.order
-    grid = order.instrument.grid
+    order, instrument = update.order, update.order.instrument
+    grid, is_whole = instrument.grid, instrument.leg_grid is None
     closed = update.delete_reason is not None
     return OrderStatus(
         order_id=order.order_id,
         order_type=order.order_type.value,
         time_in_force=order.time_in_force.value,
-        instrument_name=order.instrument.name if order.instrument.leg_grid is None else UNSET,
-        legs=_legs(update, 0),
+        instrument_name=instrument.name if is_whole else UNSET,
+        legs=UNSET if is_whole else _legs(update, 0),
         direction=order.side.value,
         price=_price_of(update),
         amount=grid.amount_number(update.amount_lots),
@@ -189,7 +187,7 @@ def order_history(update: OrderUpdate) -> OrderHistory:
         order_id=order.order_id,
         order_type=order.order_type.value,
         instrument_name=instrument.name if instrument.leg_grid is None else UNSET,
-        legs=_legs(update, UNSET),
+        legs=UNSET if instrument.leg_grid is None else _legs(update, UNSET),
         direction=order.side.value,
         price=_price_of(update),
         amount=instrument.grid.amount_number(update.amount_lots),

@@ -15,6 +15,12 @@ HISTORY_DELAY_NS = 20 * NS_PER_MS  # as with trades: after the database
 class RfqChannel(Channel):
     """What all have in common: the hub tells each of them of everything."""
 
+    def on_change(self, change: RfqChanged | RfqQuoteChanged) -> None:
+        if isinstance(change, RfqChanged):
+            self.on_rfq(change)
+        else:
+            self.on_quote(change)
+
     def on_rfq(self, change: RfqChanged) -> None:
         """A request was made, taken back or traded."""
 
