@@ -282,6 +282,15 @@ def recentre(state: Record, bids: Array, asks: Array) -> None:
 
 
 @kernel
+def level_lots(state: Record, side: Array, ticks: int) -> int:
+    """Return the lots of one level of a side (its array); 0 outside of the window."""
+    offset = ticks - state["first_ticks"]
+    if offset < 0 or offset >= side.shape[0]:
+        return 0
+    return int(side[ticks & (side.shape[0] - 1)])
+
+
+@kernel
 def is_usable(state: Record) -> bool:
     """Return whether both sides hold something and do not cross."""
     bid = state["best_bid_ticks"]

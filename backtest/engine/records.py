@@ -1,0 +1,104 @@
+"""The engine's records: orders at the exchange, requests on the way to it, what it answers, its own state.
+
+All words are int64 but for the two queue numbers of an order. Prices in ticks, sizes in lots, times in ns on the
+recording's clocks: `exchange_*` the venue's, `local_*` ours.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+ORDERS_MAX = 256  # open at one time
+
+# -- requests
+INSERT, AMEND, CANCEL, CANCEL_ALL = 1, 2, 3, 4
+REQUEST_KINDS = 5
+
+# -- flags of a request
+POST_ONLY = 1  # a price that crosses is moved to one tick before the other side
+REJECT_POST_ONLY = 2  # with POST_ONLY: cancelled instead
+IMMEDIATE_OR_CANCEL = 4
+
+REQUEST = np.dtype(
+    [
+        (name, "<i8")
+        for name in (
+            "local_time_ns", "arrival_time_ns", "kind", "order_id", "side", "price_ticks", "size_lots", "flags",
+        )
+    ]
+)  # fmt: skip
+
+# What the exchange tells. `kind` is an OrderEventKind (accepted, amended, cancelled, filled, rejected); of a fill
+# price and size are its own, else the order's; `fee` in ticks · lots · 1e-8 (paid, rebates negative).
+ANSWER = np.dtype(
+    [
+        (name, "<i8")
+        for name in (
+            "exchange_time_ns", "local_time_ns", "kind", "order_id", "side", "price_ticks", "size_lots",
+            "remaining_lots", "position_lots", "liquidity_side", "reason", "fee",
+        )
+    ]
+)  # fmt: skip
+
+
+class Reason(IntEnum):
+    """Why an order was rejected or ended."""
+
+    NONE = 0
+    UNKNOWN_ORDER = 1
+    DUPLICATE_ID = 2
+    BAD_SIZE = 3
+    TOO_MANY_ORDERS = 4
+    WOULD_TAKE = 5  # post-only with REJECT_POST_ONLY
+    IMMEDIATE_OR_CANCEL = 6
+    SELF_TRADE = 7
+    CLIENT = 8  # cancelled, or amended to no more than was filled
+
+
+class FillRule(IntEnum):
+    """What filled an order: kept in `reason` of a fill."""
+
+    QUEUE = 101  # trades at its price came through the queue ahead
+    TRADE_THROUGH = 102  # the market traded beyond its price
+    IMPROVED = 103  # it stood alone before the market: the trade met it first
+    CROSSED = 104  # the other side of the book came to its price
+    TAKEN = 105  # it took
+
+
+ORDER = np.dtype(
+    [
+        *((name, "<i8") for name in (
+            "is_open", "order_id", "side", "price_ticks", "size_lots", "filled_lots", "flags", "rank", "seen_lots",
+        )),
+        ("ahead", "<f8"),  # lots before it in the queue
+        ("traded", "<f8"),  # lots traded at its price since the level was last recorded
+    ]
+)  # fmt: skip
+
+VENUE = np.dtype(
+    [
+        *((name, "<i8") for name in (
+            "slots",  # order slots used so far: free ones below are used again
+            "open_orders",
+            "best_bid_ticks",  # of our own open orders; NO_BID and NO_ASK = none
+            "best_ask_ticks",
+            "ranks",
+            "position_lots",
+            "cash",  # −Σ side · ticks · lots of all fills
+            "fees",  # ticks · lots · 1e-8
+            "volume_lots",
+            "fills",
+            "answers",  # written into the present block
+            "answer_local_ns",  # when the last answer reaches us: answers keep their order
+            "maker_fee",  # rate · 1e8
+            "taker_fee",
+            "queue_model",
+            "taken_lots",
+            "moved_orders",  # post-only prices moved back
+        )),
+        ("queue_power", "<f8"),
+        ("answer_ns", "<i8", (REQUEST_KINDS,)),  # latency back to us by kind of request; 0 = of a fill
+    ]
+)  # fmt: skip

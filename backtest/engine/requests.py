@@ -1,0 +1,267 @@
+"""What the exchange does with our requests, by the rules of Thalex.
+
+Post-only prices that cross are moved to one tick before the other side, or cancelled on wish. An amend's size is the
+new total: no more than was filled ends the order; the same price with a smaller size keeps the place in the queue,
+anything else goes to the end of it, and may take. Takers walk the recorded book and use it up until the recording
+next tells a level. A taker that meets an order of our own is cancelled there.
+"""
+
+from __future__ import annotations
+
+from backtest.book import NO_ASK, NO_BID, level_lots, set_level
+from backtest.engine.answers import answer, close_order, fill_order, find_best
+from backtest.engine.records import (
+    AMEND,
+    CANCEL,
+    CANCEL_ALL,
+    IMMEDIATE_OR_CANCEL,
+    INSERT,
+    ORDERS_MAX,
+    POST_ONLY,
+    REJECT_POST_ONLY,
+    FillRule,
+    Reason,
+)
+from domain.codes import OrderEventKind
+from domain.jit import Array, Record, kernel
+from domain.order import LiquiditySide
+from fills.queue import ahead_after_trade
+
+_ACCEPTED = int(OrderEventKind.ACCEPTED)
+_AMENDED = int(OrderEventKind.AMENDED)
+_CANCELLED = int(OrderEventKind.CANCELLED)
+_REJECTED = int(OrderEventKind.REJECTED)
+_NONE = int(Reason.NONE)
+_UNKNOWN_ORDER = int(Reason.UNKNOWN_ORDER)
+_DUPLICATE_ID = int(Reason.DUPLICATE_ID)
+_BAD_SIZE = int(Reason.BAD_SIZE)
+_TOO_MANY_ORDERS = int(Reason.TOO_MANY_ORDERS)
+_WOULD_TAKE = int(Reason.WOULD_TAKE)
+_IOC = int(Reason.IMMEDIATE_OR_CANCEL)
+_SELF_TRADE = int(Reason.SELF_TRADE)
+_CLIENT = int(Reason.CLIENT)
+_TAKEN = int(FillRule.TAKEN)
+_TAKER = int(LiquiditySide.TAKER)
+
+
+@kernel
+def serve(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, answers: Array
+) -> None:
+    """Carry out one request that has arrived."""
+    kind = request["kind"]
+    time_ns = request["arrival_time_ns"]
+    if kind == INSERT:
+        _insert(venue, orders, book, bids, asks, request, time_ns, answers)
+        return
+    if kind == CANCEL_ALL:
+        for i in range(venue["slots"]):
+            if orders[i]["is_open"] == 1:
+                close_order(venue, orders, i)
+                answer(venue, answers, orders[i], _CANCELLED, _CLIENT, CANCEL_ALL, time_ns)
+        return
+    index = find_order(venue, orders, request["order_id"])
+    if index < 0:
+        _reject(venue, answers, request, _UNKNOWN_ORDER, time_ns)
+    elif kind == CANCEL:
+        close_order(venue, orders, index)
+        answer(venue, answers, orders[index], _CANCELLED, _CLIENT, CANCEL, time_ns)
+    else:
+        _amend(venue, orders, book, bids, asks, request, index, time_ns, answers)
+
+
+@kernel
+def find_order(venue: Record, orders: Array, order_id: int) -> int:
+    """Return the slot of an open order, -1 when there is none of that id."""
+    for i in range(venue["slots"]):
+        if orders[i]["is_open"] == 1 and orders[i]["order_id"] == order_id:
+            return i
+    return -1
+
+
+@kernel
+def _reject(venue: Record, answers: Array, request: Record, reason: int, time_ns: int) -> None:
+    row = answers[venue["answers"]]
+    venue["answers"] += 1
+    arrival_ns = max(time_ns + venue["answer_ns"][request["kind"]], venue["answer_local_ns"])
+    venue["answer_local_ns"] = arrival_ns
+    row["exchange_time_ns"] = time_ns
+    row["local_time_ns"] = arrival_ns
+    row["kind"] = _REJECTED
+    row["order_id"] = request["order_id"]
+    row["side"] = request["side"]
+    row["price_ticks"] = request["price_ticks"]
+    row["size_lots"] = request["size_lots"]
+    row["remaining_lots"] = 0
+    row["position_lots"] = venue["position_lots"]
+    row["liquidity_side"] = 0
+    row["reason"] = reason
+    row["fee"] = 0
+
+
+@kernel
+def _insert(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, time_ns: int, answers: Array
+) -> None:
+    reason = _NONE
+    if request["size_lots"] <= 0:
+        reason = _BAD_SIZE
+    elif find_order(venue, orders, request["order_id"]) >= 0:
+        reason = _DUPLICATE_ID
+    elif venue["open_orders"] >= ORDERS_MAX:
+        reason = _TOO_MANY_ORDERS
+    if reason != _NONE:
+        _reject(venue, answers, request, reason, time_ns)
+        return
+    index = _free_slot(venue, orders)
+    order = orders[index]
+    order["is_open"] = 1
+    order["order_id"] = request["order_id"]
+    order["side"] = request["side"]
+    order["size_lots"] = request["size_lots"]
+    order["filled_lots"] = 0
+    order["flags"] = request["flags"]
+    order["price_ticks"] = request["price_ticks"]
+    venue["open_orders"] += 1
+    _place(venue, orders, book, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
+
+
+@kernel
+def _free_slot(venue: Record, orders: Array) -> int:
+    for i in range(venue["slots"]):
+        if orders[i]["is_open"] == 0:
+            return i
+    venue["slots"] += 1
+    return int(venue["slots"] - 1)
+
+
+@kernel
+def _amend(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, index: int, time_ns: int,
+    answers: Array,
+) -> None:  # fmt: skip
+    order = orders[index]
+    size = request["size_lots"]
+    if size <= order["filled_lots"]:
+        close_order(venue, orders, index)
+        answer(venue, answers, order, _CANCELLED, _CLIENT, AMEND, time_ns)
+        return
+    keeps_place = request["price_ticks"] == order["price_ticks"] and size <= order["size_lots"]
+    order["size_lots"] = size
+    if keeps_place:
+        answer(venue, answers, order, _AMENDED, _NONE, AMEND, time_ns)
+        return
+    order["price_ticks"] = request["price_ticks"]
+    _place(venue, orders, book, bids, asks, index, AMEND, _AMENDED, time_ns, answers)
+
+
+@kernel
+def _place(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, request_kind: int,
+    answer_kind: int, time_ns: int, answers: Array,
+) -> None:  # fmt: skip
+    """Bring an order with a new price or size to the market: move it back, let it take, let it rest, as it is."""
+    order = orders[index]
+    side = order["side"]
+    order["rank"] = venue["ranks"]
+    venue["ranks"] += 1
+    other = _other_best(venue, orders, book, index)
+    is_crossing = order["price_ticks"] >= other if side > 0 else order["price_ticks"] <= other
+    if is_crossing and order["flags"] & POST_ONLY != 0:
+        if order["flags"] & REJECT_POST_ONLY != 0:
+            close_order(venue, orders, index)
+            answer(venue, answers, order, _CANCELLED, _WOULD_TAKE, request_kind, time_ns)
+            return
+        order["price_ticks"] = other - side
+        venue["moved_orders"] += 1
+        is_crossing = False
+    answer(venue, answers, order, answer_kind, _NONE, request_kind, time_ns)
+    if is_crossing and _take(venue, orders, book, bids, asks, index, time_ns, answers):
+        return
+    if order["flags"] & IMMEDIATE_OR_CANCEL != 0:
+        close_order(venue, orders, index)
+        answer(venue, answers, order, _CANCELLED, _IOC, request_kind, time_ns)
+        return
+    level = level_lots(book, bids if side > 0 else asks, order["price_ticks"])
+    order["seen_lots"] = level
+    order["ahead"] = float(level)
+    order["traded"] = 0.0
+    find_best(venue, orders)
+
+
+@kernel
+def _other_best(venue: Record, orders: Array, book: Record, index: int) -> int:
+    """Return the best price of the other side, the recorded and our own; NO_ASK or NO_BID when there is none."""
+    if orders[index]["side"] > 0:
+        return int(min(book["best_ask_ticks"], _own_best(venue, orders, -1)))
+    return int(max(book["best_bid_ticks"], _own_best(venue, orders, 1)))
+
+
+@kernel
+def _own_best(venue: Record, orders: Array, side: int) -> int:
+    """Return the best price of our open orders of `side`."""
+    best = NO_BID if side > 0 else NO_ASK
+    for i in range(venue["slots"]):
+        order = orders[i]
+        if order["is_open"] == 1 and order["side"] == side:
+            best = max(best, order["price_ticks"]) if side > 0 else min(best, order["price_ticks"])
+    return int(best)
+
+
+@kernel
+def _own_ahead(venue: Record, orders: Array, side: int, ticks: int) -> int:
+    """Return the lots before the first of our open orders of `side` at a price, rounded down."""
+    ahead = -1.0
+    for i in range(venue["slots"]):
+        order = orders[i]
+        if order["is_open"] == 1 and order["side"] == side and order["price_ticks"] == ticks:
+            ahead = order["ahead"] if ahead < 0.0 else min(ahead, order["ahead"])
+    return int(max(ahead, 0.0))
+
+
+@kernel
+def _take(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, time_ns: int, answers: Array
+) -> bool:
+    """Let an order take from the recorded book up to its price; return whether it is done for."""
+    order = orders[index]
+    side = order["side"]
+    own = _own_best(venue, orders, -side)
+    own_is_met = own != NO_ASK and own != NO_BID and side * (order["price_ticks"] - own) >= 0
+    while order["is_open"] == 1:
+        ticks = book["best_ask_ticks"] if side > 0 else book["best_bid_ticks"]
+        is_met = ticks != NO_ASK and ticks != NO_BID and side * (order["price_ticks"] - ticks) >= 0
+        if own_is_met and (not is_met or side * (own - ticks) <= 0):
+            if is_met and own == ticks:
+                lots = min(_own_ahead(venue, orders, -side, ticks), order["size_lots"] - order["filled_lots"])
+                _take_level(venue, orders, book, bids, asks, index, ticks, lots, time_ns, answers)
+            if order["is_open"] == 1:
+                close_order(venue, orders, index)
+                answer(venue, answers, order, _CANCELLED, _SELF_TRADE, INSERT, time_ns)
+            return True
+        if not is_met:
+            return False
+        available = level_lots(book, asks if side > 0 else bids, ticks)
+        lots = min(available, order["size_lots"] - order["filled_lots"])
+        _take_level(venue, orders, book, bids, asks, index, ticks, lots, time_ns, answers)
+    return True
+
+
+@kernel
+def _take_level(
+    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, ticks: int, lots: int,
+    time_ns: int, answers: Array,
+) -> None:  # fmt: skip
+    """Take `lots` of one recorded level: it is used up until the recording next tells it."""
+    if lots <= 0:
+        return
+    side = orders[index]["side"]
+    left = level_lots(book, asks if side > 0 else bids, ticks) - lots
+    set_level(book, bids, asks, side < 0, ticks, left)
+    for i in range(venue["slots"]):  # our own orders behind it come forward
+        order = orders[i]
+        if order["is_open"] == 1 and order["side"] == -side and order["price_ticks"] == ticks:
+            order["ahead"] = ahead_after_trade(order["ahead"], lots)
+            order["seen_lots"] = left
+    venue["taken_lots"] += lots
+    fill_order(venue, orders, index, lots, ticks, _TAKER, _TAKEN, time_ns, answers)
