@@ -107,12 +107,13 @@ class Case:
         self.quoter.take_book(words(self.book), self.books)
         self.books += 1
 
-    def trade(self, price: float, aggressor_side: int, after_ns: int = 0) -> None:
+    def trade(self, price: float, aggressor_side: int, after_ns: int = 0, size: float = 0.0) -> None:
         """Let a public trade happen."""
         self.now_ns += after_ns
         trade = np.zeros(1, TRADE.dtype)
         trade["receive_time_ns"] = self.now_ns
         trade["price"] = price
+        trade["size"] = size
         trade["aggressor_side"] = aggressor_side
         self.quoter.take_trades(trade, 1)
 
