@@ -37,6 +37,7 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 bench: $(VENV)/.ready-bench $(VENV)/.kernels  ## every benchmark, beside what a user would pick instead
 	@$(PY) -m benchmarks.shm
 	@$(PY) -m benchmarks.tick_to_order
+	@$(PY) -m benchmarks.quote
 
 faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS=n] [ROW=name] [FULL=1], about a quarter of an hour
 	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROW),--row $(ROW)) \
