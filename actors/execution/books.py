@@ -292,4 +292,4 @@ class AccountBooks:
         self._measures.counts.add(_COUNTERS[OrderEventKind(values[0])])
 
     def _journal_fill(self, key: tuple[str, str, int], name: str, side: Side, *price_and_size: Any) -> None:
-        self._journal.note(self._clock.realtime_ns(), "FILL", *key, name, int(side), *price_and_size)
+        self._journal.note_fill(self._clock.realtime_ns(), key, name, int(side), *price_and_size)

@@ -1,6 +1,8 @@
 """An append-only journal of what was sent and what was filled: JSON lines, written off the order path.
 
 The loop only appends to a list; a thread encodes and writes every so often. Nothing is synced to disk on the loop.
+A process that is started again goes on with the file that the one before it left: without its torn last line, and
+without a fill that it tells already, for the venue's history tells them all again.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from typing import Any
 import msgspec
 
 ENTRIES_WAITING_MAX = 100_000
+FILL = "FILL"
+
+FillKey = tuple[str, str, int]
 
 
 class Journal:
@@ -26,7 +31,8 @@ class Journal:
         self._path = path
         self._writing = threading.Lock()
         self._waiting: list[tuple[Any, ...]] = []
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._filled = self._read_back()
         self.dropped = 0
 
     def note(self, *entry: Any) -> None:
@@ -35,6 +41,12 @@ class Journal:
             self._waiting.append(entry)
         else:
             self.dropped += 1
+
+    def note_fill(self, realtime_ns: int, key: FillKey, *values: Any) -> None:
+        """Remember a fill (trade_id, venue_order_id, leg_index), unless this or an earlier process has."""
+        if key not in self._filled:
+            self._filled.add(key)
+            self.note(realtime_ns, FILL, *key, *values)
 
     def take(self) -> list[tuple[Any, ...]]:
         """Return what waits to be written, and wait for more."""
@@ -51,6 +63,15 @@ class Journal:
         with self._writing:
             while lines:
                 lines = lines[os.write(self._fd, lines) :]
+
+    def _read_back(self) -> set[FillKey]:
+        """Cut off a line that was never finished, and return the fills that are told."""
+        content = Path(f"/proc/self/fd/{self._fd}").read_bytes()
+        whole, newline, torn = content.rpartition(b"\n")
+        if torn:
+            os.ftruncate(self._fd, len(whole) + len(newline))
+        entries = [msgspec.json.decode(line) for line in whole.splitlines() if f'"{FILL}"'.encode() in line]
+        return {(entry[2], entry[3], entry[4]) for entry in entries if entry[1] == FILL}
 
     def close(self) -> None:
         """Write the rest, sync and close, once a thread that still writes is done."""

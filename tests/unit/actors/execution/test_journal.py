@@ -39,3 +39,23 @@ def test_what_the_disk_refused_comes_before_what_came_since(tmp_path: Path) -> N
     journal.put_back(refused)
     journal.close()
     assert (tmp_path / "journal.jsonl").read_text() == '["first"]\n["second"]\n'
+
+
+def test_a_restarted_process_journals_no_fill_again(tmp_path: Path) -> None:
+    # Given a journal that a killed process left, its last line torn
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path)
+    first.note_fill(1, ("t1", "v1", 0), "BTC-PERPETUAL", 1, "100", "0.01")
+    first.close()
+    with path.open("ab") as file:
+        file.write(b'[2,"FILL","t2","v1",0,"BTC-PER')
+    # If the next process finds both fills in the venue's history
+    second = Journal(path)
+    for number in (1, 2):
+        second.note_fill(3, (f"t{number}", "v1", 0), "BTC-PERPETUAL", 1, "100", "0.01")
+    second.close()
+    # I expect each fill once, and whole lines only
+    assert path.read_text().splitlines() == [
+        '[1,"FILL","t1","v1",0,"BTC-PERPETUAL",1,"100","0.01"]',
+        '[3,"FILL","t2","v1",0,"BTC-PERPETUAL",1,"100","0.01"]',
+    ]
