@@ -15,6 +15,26 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 RequestKind = Literal["insert", "amend", "cancel"]
 
 
+Collar = Literal["ignore", "reject", "clamp"]
+StpLevel = Literal["customer", "account", "disabled"]
+StpAction = Literal["cancel_aggressive_partial_fill", "cancel_aggressive_no_fill"]
+
+
+class SelfTradePrevention(msgspec.Struct, frozen=True):
+    """What the venue does when an order of ours meets another of ours; None = the venue's default.
+
+    Attributes:
+        level: whose orders count as ours; anything but the default must be enabled for the account.
+        action: what becomes of the order that arrives.
+    """
+
+    level: StpLevel | None = None
+    action: StpAction | None = None
+
+
+NO_STP = SelfTradePrevention()
+
+
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order to send.
 
@@ -23,6 +43,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
         price: quote currency, on the tick grid; None for market orders.
         size: base units, on the lot grid.
         label: up to 64 of `A-Za-z0-9<>|_-`; marks the order as ours.
+        collar: what a price beyond the venue's collar leads to; None = the venue's default, reject.
     """
 
     client_order_id: int
@@ -35,6 +56,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
     reduce_only: bool = False
     label: str = ""
+    collar: Collar | None = None
+    stp: SelfTradePrevention = NO_STP
 
 
 class OrderListener(Protocol):
@@ -100,6 +123,7 @@ class MassQuote(msgspec.Struct, frozen=True, kw_only=True):
     sides: tuple[QuotedSide, ...]
     post_only: bool = False
     label: str = ""
+    stp: SelfTradePrevention = NO_STP
 
 
 class QuoteFailure(msgspec.Struct, frozen=True):
@@ -145,6 +169,7 @@ class NewConditionalOrder(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "last"
     reduce_only: bool = False
     label: str = ""
+    stp: SelfTradePrevention = NO_STP
 
 
 class ConditionalOrderReport(msgspec.Struct, frozen=True):

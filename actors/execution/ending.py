@@ -196,6 +196,8 @@ class Ending:
                     post_only=is_passive,
                     reduce_only=True,
                     label=self._label,
+                    collar=None if is_passive else "clamp",  # the collar may have moved since risk last saw it
+                    stp=self._quotes.stp,
                 )
             )
         except ConnectivityError:

@@ -244,7 +244,9 @@ class MassQuotes(QuoteSender):
                     self.breaker.on_sent(now_ns)
         quote_id = self.next_order_id()
         self._sent[quote_id] = _Sent(now_ns, orders)
-        return MassQuote(quote_id=quote_id, sides=tuple(sides), post_only=self._config.post_only, label=self._label)
+        return MassQuote(
+            quote_id=quote_id, sides=tuple(sides), post_only=self._config.post_only, label=self._label, stp=self.stp
+        )
 
     def _new_quote(self, desk: Desk, side: Side, price_ticks: int, lots: int, wish_id: int = 0) -> Order:
         return Order(

@@ -146,6 +146,7 @@ class OrderQuotes(QuoteSender):
                 size=size,
                 post_only=self._config.post_only,
                 label=self._label,
+                stp=self.stp,
             )
             self._manager.insert_sent(order, now_ns)
             self.breaker.on_sent(now_ns)

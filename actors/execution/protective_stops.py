@@ -186,6 +186,7 @@ class ProtectiveStops:
             target=self._config.target,
             reduce_only=True,
             label=self._label,
+            stp=self._quotes.stp,
         )
 
     # ---- what stands, what should ----------------------------------------------------------------------

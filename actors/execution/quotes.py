@@ -25,11 +25,20 @@ from trading.orders.order import Order
 from trading.orders.reconcile import Level, Step
 from trading.orders.throttle import Throttle
 from trading.risk import gate
-from venues.gateway import OrderGateway
+from venues.gateway import NO_STP, OrderGateway, SelfTradePrevention
 
 _RATE_MAX = LIMITS.word("order_rate_max")
 REFUSALS_KEPT_MAX = 64
 IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
+
+
+def self_trade_prevention(config: ExecutionConfig) -> SelfTradePrevention:
+    """Return what every order of ours says about meeting another; NO_STP leaves it to the venue."""
+    level, action = config.self_trade_prevention_level, config.self_trade_prevention_action
+    if level == "default" and action == "default":
+        return NO_STP
+    return SelfTradePrevention(None if level == "default" else level, None if action == "default" else action)
+
 
 Denied = Callable[[Desk, Step, gate.Refused], None]
 
@@ -59,6 +68,7 @@ class QuoteSender(ABC):
     Attributes:
         holds: the permission's own: reasons for which nothing is quoted at all.
         throttle: None before the first connection.
+        stp: self-trade prevention of every order.
         breaker: pauses new orders that the venue refuses one after the other.
     """
 
@@ -72,6 +82,7 @@ class QuoteSender(ABC):
         self._journal = parts.journal
         self.next_order_id = parts.next_order_id
         self._label = parts.label
+        self.stp = self_trade_prevention(parts.config)
         self._on_denied = parts.on_denied
         self.permission = parts.permission
         self.holds = parts.permission.holds

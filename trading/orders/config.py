@@ -111,6 +111,14 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     flatten_timeout_s: Annotated[
         float, Meta(gt=0, le=600, description="flattening that is not done by then gives up and says so")
     ] = 5.0
+    self_trade_prevention_level: Annotated[
+        Literal["default", "customer", "account", "disabled"],
+        Meta(description="whose orders count as our own; anything but the venue's default must be enabled there"),
+    ] = "default"
+    self_trade_prevention_action: Annotated[
+        Literal["default", "cancel_aggressive_partial_fill", "cancel_aggressive_no_fill"],
+        Meta(description="what becomes of an order of ours that meets another"),
+    ] = "default"
     cancel_strangers: Annotated[
         bool, Meta(description="cancel others' open orders (by hand, another program) in our instruments")
     ] = False

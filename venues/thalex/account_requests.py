@@ -18,6 +18,7 @@ from venues.thalex.quote_wire import protection_params
 TRADE_PAGE_SIZE = 1000
 TRADE_PAGES_MAX = 1000
 CODE_UNKNOWN_METHOD = 31
+FillKey = tuple[str, str, int]
 
 
 class AccountRequests(ABC):
@@ -76,13 +77,14 @@ class AccountRequests(ABC):
         # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
         time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
         params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
-        trades: list[TradeReport] = []
+        trades: dict[FillKey, TradeReport] = {}  # a page may begin with what the one before ended with
         seen: set[str] = set()
         for _ in range(TRADE_PAGES_MAX):
             page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
-            trades += page
+            trades.update((trade.key, trade) for trade in page)
             if not bookmark or bookmark in seen or not page:
-                return sorted(trades, key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
+                # Stable: the venue's order within a time.
+                return sorted(trades.values(), key=lambda trade: trade.time_ns)
             seen.add(bookmark)
             params = {**params, "bookmark": bookmark}
         raise ProtocolError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")

@@ -49,6 +49,8 @@ def create_params(order: NewConditionalOrder) -> dict[str, object]:
         "bracket_price": order.bracket_price,
         "trailing_stop_callback_rate": order.callback_rate,
         "label": order.label or None,
+        "stp_level": order.stp.level,
+        "stp_action": order.stp.action,
     }
     return {
         "direction": "buy" if order.side is Side.BUY else "sell",

@@ -13,7 +13,7 @@ from domain.instrument import Instrument, InstrumentKind
 from domain.order import Side
 from domain.units import decimal_number
 from venues.gateway import MassQuote, ProtectionReport, QuotedSide, QuoteFailure
-from venues.thalex.wire import encode_request, readable
+from venues.thalex.wire import encode_request, readable, stp_text
 
 MASS_QUOTE = "private/mass_quote"
 CANCEL_MASS_QUOTE = "private/cancel_mass_quote"
@@ -69,6 +69,7 @@ def encode_mass_quote(request_id: int, quote: MassQuote) -> bytes:
         text += f',"label":"{quote.label}"'
     if quote.post_only:
         text += ',"post_only":true'
+    text += stp_text(quote.stp)
     return (text + "}}").encode()
 
 

@@ -20,7 +20,7 @@ import msgspec
 from domain.errors import ProtocolError, Refusal
 from domain.order import OrderType, Side, TimeInForce
 from domain.units import decimal_number
-from venues.gateway import NewOrder
+from venues.gateway import NO_STP, NewOrder, SelfTradePrevention
 
 NO_PAYLOAD = b""
 NULL = b"null"
@@ -126,10 +126,22 @@ def encode_insert(request_id: int, order: NewOrder) -> bytes:
     if order.label:
         text += f',"label":"{order.label}"'
     if order.post_only:
+        if order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL or order.order_type is OrderType.MARKET:
+            raise ValueError("an order that takes at once cannot be post-only")
         text += ',"post_only":true'
     if order.reduce_only:
         text += ',"reduce_only":true'
+    if order.collar is not None:
+        text += f',"collar":"{order.collar}"'
+    if order.stp is not NO_STP:
+        text += stp_text(order.stp)
     return (text + "}}").encode()
+
+
+def stp_text(stp: SelfTradePrevention) -> str:
+    """Return the fields of self-trade prevention that are not left to the venue, each after a comma."""
+    level = f',"stp_level":"{stp.level}"' if stp.level else ""
+    return level + (f',"stp_action":"{stp.action}"' if stp.action else "")
 
 
 def encode_amend(request_id: int, client_order_id: int, price: Decimal, size: Decimal) -> bytes:
