@@ -229,9 +229,16 @@ class FakeGateway:
 class Bench:
     """One core and everything around it. `start` gives it a session with the venue and waits until it has recovered."""
 
-    def __init__(self, segment_name: Callable[[], str], run_dir: Path, config: ExecutionConfig | None = None) -> None:
+    def __init__(
+        self,
+        segment_name: Callable[[], str],
+        run_dir: Path,
+        config: ExecutionConfig | None = None,
+        *,
+        gateway_type: type[FakeGateway] = FakeGateway,
+    ) -> None:
         self.clock = SimClock(START_NS, 1_700_000_000 * NS_PER_S)
-        self.gateway = FakeGateway(self.clock)
+        self.gateway = gateway_type(self.clock)
         self.venue = self.gateway.venue
         self.venue.time_ns = self.clock.realtime_ns()
         self.config = config or ExecutionConfig()
