@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 
 def read_vitals() -> dict[str, Any]:
-    """Return `descriptors`, `tasks` (name -> how many; empty without an event loop) and `resident_kb`."""
-    resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    """Return `descriptors`, `tasks` (name -> how many; empty without an event loop) and `private_kb`.
+
+    Memory is what is resident and this process's own: pages of segments are everybody's, and come in as rings go round.
+    """
+    status = Path("/proc/self/status").read_text().splitlines()
+    private = next(line for line in status if line.startswith("RssAnon:"))
     return {
         "descriptors": len(os.listdir("/proc/self/fd")) - 1,  # without the one that lists them
         "tasks": dict(Counter(task.get_name() for task in _tasks())),
-        "resident_kb": resident_pages * resource.getpagesize() // 1024,
+        "private_kb": int(private.split()[1]),
     }
 
 

@@ -19,13 +19,13 @@ class Held(NamedTuple):
 
     descriptors: int
     tasks: tuple[str, ...]
-    resident_kb: int
+    private_kb: int
 
 
 def held_by(session: RunningSession, process: str) -> Held:
     data: dict[str, Any] = session.send(Vitals(), COMMAND_TIMEOUT_S, process=process).data
     names = ["unnamed" if name.startswith("Task-") else name for name, n in data["tasks"].items() for _ in range(n)]
-    return Held(data["descriptors"], tuple(sorted(names)), data["resident_kb"])
+    return Held(data["descriptors"], tuple(sorted(names)), data["private_kb"])
 
 
 class Baseline:
@@ -46,8 +46,8 @@ class Baseline:
             time.sleep(LOOK_AGAIN_S)
 
     def growth_kb(self, process: str) -> int:
-        """Return by how much its resident memory has grown."""
-        return held_by(self._session, process).resident_kb - self.held[process].resident_kb
+        """Return by how much its own memory has grown."""
+        return held_by(self._session, process).private_kb - self.held[process].private_kb
 
     def _leak(self, process: str) -> list[str]:
         before, now = self.held[process], held_by(self._session, process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 
 from runtime.vitals import read_vitals
@@ -17,8 +18,15 @@ def test_descriptors_and_memory_are_those_of_this_process() -> None:
         os.close(reader)
         os.close(writer)
     assert after["descriptors"] == before["descriptors"] + 2
-    assert after["resident_kb"] > 1000
+    assert after["private_kb"] > 1000
     assert after["tasks"] == {}
+
+
+def test_shared_memory_is_nobodys_own() -> None:
+    before_kb = read_vitals()["private_kb"]
+    with mmap.mmap(-1, 64 * 1024 * 1024, flags=mmap.MAP_SHARED) as shared:
+        shared.write(bytes(len(shared)))
+        assert read_vitals()["private_kb"] - before_kb < 60 * 1024
 
 
 def test_tasks_are_counted_by_name() -> None:
