@@ -164,7 +164,7 @@ class RiskActor(Actor):
 
     def _tell_instruments(self) -> None:
         for row, name in enumerate(self.ctx.instrument_names):
-            off = self.monitor.instrument_off(row)
+            off = self.monitor.account.instrument_off(row)
             if off.text == self._told_off.get(name, ""):
                 continue
             self._told_off[name] = off.text

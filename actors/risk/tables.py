@@ -61,13 +61,13 @@ class RiskTables:
         seen_ns_min = self._clock.monotonic_ns() - monitor.config.mark_stale_ms * NS_PER_MS
         for row in self._rows:
             is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
-            monitor.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
+            monitor.account.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
 
     def read_instruments(self, monitor: RiskMonitor) -> None:
         """Hand the session's grid of each instrument to the monitor, and whether market_data has switched it off."""
         for row in self._rows:
             if _load(self._instruments, row):
-                monitor.on_session_grid(row, grid_in(self._instruments), off_in(self._instruments))
+                monitor.account.on_session_grid(row, grid_in(self._instruments), off_in(self._instruments))
 
     def read_orders_sent(self, monitor: RiskMonitor) -> None:
         """Hand the times of inserts and amends that the venue answered to the monitor."""
@@ -101,13 +101,13 @@ class RiskTables:
 
     def publish_limits(self, monitor: RiskMonitor, now_ns: int) -> None:
         """Write the limits of every instrument."""
-        gross_room = monitor.config.gross_notional_max_usd - monitor.gross_notional
+        gross_room = monitor.config.gross_notional_max_usd - monitor.account.gross_notional
         for row in self._rows:
             fill_limits(
                 self._limits.ints,
                 self._limits.floats,
                 config=monitor.config,
-                holding=monitor.holding(row),
+                holding=monitor.account.holding(row),
                 verdict=monitor.verdict(now_ns, row),
                 gross_room=gross_room,
                 now_ns=now_ns,
@@ -135,8 +135,8 @@ class RiskTables:
             "unrealised_pnl": float(pnl.unrealised),
             "fees": float(pnl.fees),
             "funding": float(pnl.funding),
-            "gross_notional": monitor.gross_notional,
-            "net_notional": monitor.net_notional,
+            "gross_notional": monitor.account.gross_notional,
+            "net_notional": monitor.account.net_notional,
         }
         for name, number in ints.items():
             self._risk.ints[RISK.word(name)] = number

@@ -58,6 +58,7 @@ class VenueView:
     ) -> None:
         self._ctx = ctx
         self._monitor = monitor
+        self._view = monitor.account
         self._read_marks = read_marks
         self.openings = dict(openings)
         self.gateway = open_gateway(self)
@@ -76,7 +77,7 @@ class VenueView:
 
     def pnl(self) -> Pnl | None:
         """Return profit and loss of the run; None before the start and while a mark is missing."""
-        return self._account.pnl(self._monitor.marks, self._monitor.positions) if self._account else None
+        return self._account.pnl(self._view.marks, self._view.positions) if self._account else None
 
     def do_work(self, now_ns: int) -> None:
         """Look at positions and orders again when it is time: streams may miss something."""
@@ -111,7 +112,7 @@ class VenueView:
             self._last_trade_time_ns = max(self._last_trade_time_ns, trade.time_ns)
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
-        self._monitor.on_positions(positions, is_snapshot)
+        self._view.on_positions(positions, is_snapshot)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Counted; the audit reads positions and orders anew every few seconds anyway."""
@@ -140,20 +141,20 @@ class VenueView:
 
     async def _read_account(self) -> None:
         instruments = await self.gateway.instruments()
-        self._monitor.on_instruments(instruments)
+        self._view.on_instruments(instruments)
         since_ns = self._ctx.session_start_realtime_ns
         if self.is_started:
             since_ns = max(since_ns, self._last_trade_time_ns - HISTORY_OVERLAP_NS)
         trades = await self.gateway.trade_history(since_ns)
-        self._monitor.on_positions(await self.gateway.positions(), is_snapshot=True)
+        self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         if not self.is_started:
             self._open_account(instruments, trades)
         self.on_trades(trades)
 
     def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
-        monitor, names = self._monitor, self._ctx.instrument_names
-        self._read_marks(monitor)
-        self.openings = openings_of(names, self.openings, monitor.positions, trades, monitor.marks)
+        names, view = self._ctx.instrument_names, self._view
+        self._read_marks(self._monitor)
+        self.openings = openings_of(names, self.openings, view.positions, trades, view.marks)
         self._account = RunAccount(instruments, self.openings)
         early, self._early_trades = self._early_trades, []
         self.on_trades([*trades, *early])
@@ -166,7 +167,7 @@ class VenueView:
 
     async def _audit(self) -> None:
         try:
-            self._monitor.on_positions(await self.gateway.positions(), is_snapshot=True)
+            self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         except (ConnectivityError, VenueError) as error:
             self._ctx.log.warning("positions could not be read", reason=str(error))
             return

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import RiskReason
-from domain.grid import IN_FORCE, Grid, Off, off_of
-from domain.instrument import Instrument
+from domain.grid import IN_FORCE
 from domain.order import TradingState
-from domain.reports import PositionReport
+from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
-from trading.risk.limits import Holding, position_lots
+from trading.risk.limits import position_lots
 from trading.risk.states import ACCOUNT, Cause, RiskStates, Verdict
 
 # Answers come bunched where sends were spread: only this multiple of the gate's own rate shows that it was passed by.
@@ -53,6 +51,7 @@ class RiskMonitor:
 
     Attributes:
         config: limits now in force.
+        account: what the venue shows.
         states: causes that hold.
         drawdown: equity, peak and first equity of the day.
     """
@@ -63,113 +62,21 @@ class RiskMonitor:
         self.config = config
         self.states = states
         self.drawdown = drawdown
-        self._names = tuple(instrument_names)
-        self._rows = {name: row for row, name in enumerate(instrument_names)}
-        self._instruments: dict[str, Instrument] = {}
-        self._listed: dict[str, Instrument] | None = None
-        self._session_grids: dict[int, tuple[Grid, Off]] = {}
-        self._positions: dict[str, PositionReport] = {}
-        self._marks: dict[str, float] = {}
-        self._are_positions_known = False
+        self.account = AccountView(instrument_names)
         self._differs_since_ns: dict[int, int] = {}
         self._order_times_ns: deque[int] = deque()
-
-    # ---- what is seen --------------------------------------------------------------------------------
-
-    def on_instruments(self, instruments: dict[str, Instrument]) -> None:
-        """Take over what the venue lists now; of ours the first definition stays, for all count in its lots."""
-        self._listed = instruments
-        kept = {name: self._instruments[name] for name in self._names if name in self._instruments}
-        self._instruments = {**instruments, **kept}
-
-    def on_session_grid(self, row: int, grid: Grid, told: Off) -> None:
-        """Take over what the instruments table says: the session's grid, and whether market_data switched it off."""
-        self._session_grids[row] = (grid, told)
-
-    def on_positions(self, reports: Iterable[PositionReport], is_snapshot: bool) -> None:
-        """Take over the venue's holdings; what a snapshot leaves out is flat."""
-        if is_snapshot:
-            self._positions.clear()
-            self._are_positions_known = True
-        for report in reports:
-            self._positions[report.instrument_name] = report
-            if report.instrument_name not in self._rows:  # held in the account, not ours to quote
-                self._marks[report.instrument_name] = float(report.mark_price)
-
-    def on_mark(self, row: int, mark_price: float) -> None:
-        """Take over a mark price; what is not finite and positive makes it unknown."""
-        is_price = math.isfinite(mark_price) and mark_price > 0.0
-        self._marks[self._names[row]] = mark_price if is_price else math.nan
 
     def on_orders_sent(self, times_ns: Iterable[int]) -> None:
         """Count inserts and amends that the venue answered, by monotonic time."""
         self._order_times_ns.extend(times_ns)
-
-    # ---- what is known -------------------------------------------------------------------------------
-
-    @property
-    def positions(self) -> Mapping[str, PositionReport]:
-        """Holdings as the venue told them; an instrument that is missing is flat."""
-        return self._positions
-
-    @property
-    def marks(self) -> dict[str, float]:
-        """Mark prices known, quote currency."""
-        return {name: mark for name, mark in self._marks.items() if math.isfinite(mark)}
-
-    def holding(self, row: int) -> Holding:
-        name = self._names[row]
-        report = self._positions.get(name)
-        position = report.position if report else Decimal(0)
-        known = position if self._are_positions_known else None
-        return Holding(row, self._instruments.get(name), known, self._marks.get(name, math.nan))
-
-    @property
-    def gross_notional(self) -> float:
-        """Sum of |position| × mark over the account, quote currency; NaN when part of it is unknown."""
-        return math.fsum(abs(value) for value in self._notionals())
-
-    @property
-    def net_notional(self) -> float:
-        """The same, signed."""
-        return math.fsum(self._notionals())
-
-    def _notionals(self) -> list[float]:
-        if not self._are_positions_known:
-            return [math.nan]
-        return [
-            float(report.position * self._multiplier(name)) * self._marks.get(name, math.nan)
-            for name, report in self._positions.items()
-            if report.position
-        ]
-
-    def _multiplier(self, name: str) -> Decimal:
-        instrument = self._instruments.get(name)
-        return instrument.contract_multiplier if instrument else Decimal(1)
-
-    def instrument_off(self, row: int) -> Off:
-        """Return why an instrument may not be traded: market data, the venue and risk must agree on its grid.
-
-        It is no cause of the account: the other instruments go on.
-        """
-        name = self._names[row]
-        if row not in self._session_grids or self._listed is None:
-            return IN_FORCE  # strategy does not know it either, or risk is still starting
-        grid, told = self._session_grids[row]
-        found = [told, off_of(grid, self._listed.get(name))]
-        if name in self._instruments:
-            found.append(off_of(grid, self._instruments[name]))
-        return max(found)
 
     def verdict(self, now_ns: int, row: int = ACCOUNT) -> Verdict:
         """Return the state of one instrument, or with ACCOUNT of the whole account."""
         verdict = self.states.verdict(now_ns, row)
         if row == ACCOUNT or verdict.state is TradingState.HALTED:
             return verdict
-        off = self.instrument_off(row)
+        off = self.account.instrument_off(row)
         return verdict if off == IN_FORCE else Verdict(TradingState.HALTED, RiskReason.INSTRUMENT_OFF, off.text)
-
-    # ---- what follows --------------------------------------------------------------------------------
 
     def evaluate(
         self, *, is_started: bool, life: SignsOfLife, execution: Sequence[ExecutionView], now_ns: int, realtime_ns: int
@@ -186,7 +93,7 @@ class RiskMonitor:
 
         config = self.config
         tell(Cause.STARTING, not is_started, "reading positions, orders and trades from the venue")
-        tell(Cause.POSITION_UNKNOWN, not self._are_positions_known, "the venue has not told the positions")
+        tell(Cause.POSITION_UNKNOWN, not self.account.are_positions_known, "the venue has not told the positions")
         for cause, who, seen_ns, silent_ms_max in (
             (Cause.VENUE_SILENT, "risk's connection to the venue", life.venue_time_ns, config.venue_silent_ms),
             (Cause.STALE_MARKET_DATA, "market data", life.feed_time_ns, config.market_data_stale_ms),
@@ -201,7 +108,7 @@ class RiskMonitor:
 
     def _tell_of_money(self, tell: Tell, is_started: bool) -> None:
         config, drawdown = self.config, self.drawdown
-        gross = self.gross_notional
+        gross = self.account.gross_notional
         is_finite = math.isfinite(gross) and math.isfinite(drawdown.equity)
         tell(
             Cause.NOT_FINITE,
@@ -222,9 +129,9 @@ class RiskMonitor:
         )
 
     def _tell_of_positions(self, tell: Tell, execution: Sequence[ExecutionView], now_ns: int) -> None:
-        for row, name in enumerate(self._names):
-            holding = self.holding(row)
-            base = abs(float((holding.position or Decimal(0)) * self._multiplier(name)))
+        for row, name in enumerate(self.account.names):
+            holding = self.account.holding(row)
+            base = abs(self.account.held_base(name))
             tell(
                 Cause.POSITION_LIMIT,
                 base > self.config.position_max_base * (1 + 1e-9),

@@ -36,10 +36,10 @@ class Scene:
     def __init__(self, config: RiskConfig | None = None) -> None:
         self.config = config or RiskConfig()
         self.monitor = RiskMonitor(self.config, (BTC, ETH), RiskStates(recovery_of(self.config)), Drawdown())
-        self.monitor.on_instruments({BTC: instrument(BTC, "0.001"), ETH: instrument(ETH, "0.01")})
-        self.monitor.on_positions([], is_snapshot=True)
-        self.monitor.on_mark(0, 100_000.0)
-        self.monitor.on_mark(1, 4_000.0)
+        self.monitor.account.on_instruments({BTC: instrument(BTC, "0.001"), ETH: instrument(ETH, "0.01")})
+        self.monitor.account.on_positions([], is_snapshot=True)
+        self.monitor.account.on_mark(0, 100_000.0)
+        self.monitor.account.on_mark(1, 4_000.0)
         self.now_ns = 100 * NS_PER_S
         self.feed_ns = self.execution_ns = self.venue_ns = -1  # -1 = fresh
         self.execution_lots: list[int | None] = [0, 0]
@@ -99,14 +99,14 @@ def test_silence_halts_and_ends_the_halt_by_itself(sign: str, silence_ms: int, r
 def test_a_position_above_its_limit_lets_only_its_instrument_reduce() -> None:
     # Given 0.101 BTC short with a limit of 0.1
     scene = Scene()
-    scene.monitor.on_positions([position(BTC, "-0.101")], is_snapshot=False)
+    scene.monitor.account.on_positions([position(BTC, "-0.101")], is_snapshot=False)
     scene.execution_lots = [-101, 0]
     # If it is judged, I expect BTC to reduce and ETH to be free
     assert scene.step() is TradingState.REDUCING
     assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.POSITION_LIMIT
     assert scene.monitor.verdict(scene.now_ns, 1).state is TradingState.ACTIVE
     # and free again at the limit itself
-    scene.monitor.on_positions([position(BTC, "-0.1")], is_snapshot=False)
+    scene.monitor.account.on_positions([position(BTC, "-0.1")], is_snapshot=False)
     scene.execution_lots = [-100, 0]
     assert scene.step() is TradingState.ACTIVE
 
@@ -115,14 +115,14 @@ def test_gross_notional_counts_every_holding_of_the_account() -> None:
     # Given 0.1 BTC long, 1 ETH short, and a future that we do not quote
     scene = Scene(RiskConfig(gross_notional_max_usd=20_000.0))
     future = position("BTC-25DEC26", "0.05", mark="110000")
-    scene.monitor.on_positions([position(BTC, "0.1"), position(ETH, "-1"), future], is_snapshot=True)
+    scene.monitor.account.on_positions([position(BTC, "0.1"), position(ETH, "-1"), future], is_snapshot=True)
     scene.execution_lots = [100, -100]
     # If summed, I expect 10,000 + 4,000 + 5,500 gross and 11,500 net
-    assert scene.monitor.gross_notional == pytest.approx(19_500.0)
-    assert scene.monitor.net_notional == pytest.approx(11_500.0)
+    assert scene.monitor.account.gross_notional == pytest.approx(19_500.0)
+    assert scene.monitor.account.net_notional == pytest.approx(11_500.0)
     # and a limit to be told: ETH is above the 0.1 base units too
     assert scene.step() is TradingState.REDUCING
-    scene.monitor.on_mark(0, 130_000.0)
+    scene.monitor.account.on_mark(0, 130_000.0)
     scene.step()
     assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.NOTIONAL_LIMIT
 
@@ -153,14 +153,14 @@ def test_after_a_resume_losses_count_from_where_the_equity_is() -> None:
 def test_a_missing_mark_of_something_held_halts() -> None:
     # Given a position whose mark is lost
     scene = Scene()
-    scene.monitor.on_positions([position(BTC, "0.01")], is_snapshot=False)
+    scene.monitor.account.on_positions([position(BTC, "0.01")], is_snapshot=False)
     scene.execution_lots = [10, 0]
-    scene.monitor.on_mark(0, math.nan)
+    scene.monitor.account.on_mark(0, math.nan)
     # If it is judged, I expect a halt; with the mark of a flat instrument missing, none
     assert scene.step() is TradingState.HALTED
     assert scene.reason is RiskReason.NOT_FINITE
-    scene.monitor.on_mark(0, 100_000.0)
-    scene.monitor.on_mark(1, 0.0)
+    scene.monitor.account.on_mark(0, 100_000.0)
+    scene.monitor.account.on_mark(1, 0.0)
     assert scene.step() is TradingState.ACTIVE
 
 
@@ -198,10 +198,10 @@ def test_more_orders_than_the_gate_can_have_let_pass_halt_for_the_cooldown() -> 
 def test_a_snapshot_forgets_what_it_does_not_name() -> None:
     # Given a position
     scene = Scene()
-    scene.monitor.on_positions([position(BTC, "0.02")], is_snapshot=False)
+    scene.monitor.account.on_positions([position(BTC, "0.02")], is_snapshot=False)
     # If a snapshot without it comes, I expect flat
-    scene.monitor.on_positions([], is_snapshot=True)
-    assert scene.monitor.holding(0).position == 0
+    scene.monitor.account.on_positions([], is_snapshot=True)
+    assert scene.monitor.account.holding(0).position == 0
 
 
 def test_the_peak_and_the_first_equity_of_the_day_are_kept() -> None:
@@ -224,8 +224,8 @@ def test_an_instrument_on_which_venue_and_session_differ_is_halted_alone() -> No
     lots = {BTC: "0.001", ETH: "0.01"}
     listed = {name: instrument(name, lot) for name, lot in lots.items()}
     for row, name in enumerate((BTC, ETH)):
-        scene.monitor.on_session_grid(row, grid_of(listed[name]), IN_FORCE)
-    scene.monitor.on_positions([position(ETH, "0.05", "4000")], is_snapshot=True)
+        scene.monitor.account.on_session_grid(row, grid_of(listed[name]), IN_FORCE)
+    scene.monitor.account.on_positions([position(ETH, "0.05", "4000")], is_snapshot=True)
     scene.execution_lots[1] = 5
     assert scene.step() is TradingState.ACTIVE
 
@@ -237,18 +237,18 @@ def test_an_instrument_on_which_venue_and_session_differ_is_halted_alone() -> No
         assert words in verdict.text
         assert (verdict.reason is RiskReason.INSTRUMENT_OFF) == bool(words)
         # whatever happens, risk counts in the lots that the session began with
-        assert scene.monitor.holding(1).instrument == listed[ETH]
+        assert scene.monitor.account.holding(1).instrument == listed[ETH]
 
     expect(TradingState.ACTIVE)
     # If a reconnect shows another lot, none at all, or the old one again
-    scene.monitor.on_instruments({**listed, ETH: instrument(ETH, "0.001")})
+    scene.monitor.account.on_instruments({**listed, ETH: instrument(ETH, "0.001")})
     expect(TradingState.HALTED, "restart the session")
-    scene.monitor.on_instruments({BTC: listed[BTC]})
+    scene.monitor.account.on_instruments({BTC: listed[BTC]})
     expect(TradingState.HALTED, "no longer lists it")
-    scene.monitor.on_instruments(listed)
+    scene.monitor.account.on_instruments(listed)
     expect(TradingState.ACTIVE)
     # If market_data says so, or the session began with another grid than risk
-    scene.monitor.on_session_grid(1, grid_of(listed[ETH]), Off(OffReason.INSTRUMENT_CHANGED, CHANGED))
+    scene.monitor.account.on_session_grid(1, grid_of(listed[ETH]), Off(OffReason.INSTRUMENT_CHANGED, CHANGED))
     expect(TradingState.HALTED, "restart the session")
-    scene.monitor.on_session_grid(1, grid_of(instrument(ETH, "0.1")), IN_FORCE)
+    scene.monitor.account.on_session_grid(1, grid_of(instrument(ETH, "0.1")), IN_FORCE)
     expect(TradingState.HALTED, "lot_size 0.1")

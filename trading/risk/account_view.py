@@ -1,0 +1,155 @@
+"""The account as the venue shows it: instruments, positions, marks, margin, and what the market says of their risk.
+
+Facts only; trading/risk/monitor.py concludes from them. The venue is right about the position; execution's own
+count is only compared with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from domain.grid import IN_FORCE, Grid, Off, off_of
+from domain.instrument import Instrument
+from domain.reports import PositionReport
+from trading.risk.limits import Holding
+from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
+
+ZERO = Decimal(0)
+
+
+class AccountView:
+    """What risk knows of the account now.
+
+    Attributes:
+        names: the session's instruments by row.
+        margin: the venue's last word on margin.
+        are_positions_known: a snapshot of the positions has come.
+    """
+
+    def __init__(self, instrument_names: Sequence[str]) -> None:
+        self.names = tuple(instrument_names)
+        self.margin: AccountMargin = UNKNOWN_MARGIN
+        self.are_positions_known = False
+        self._rows = {name: row for row, name in enumerate(instrument_names)}
+        self._instruments: dict[str, Instrument] = {}
+        self._listed: dict[str, Instrument] | None = None
+        self._session_grids: dict[int, tuple[Grid, Off]] = {}
+        self._positions: dict[str, PositionReport] = {}
+        self._marks: dict[str, float] = {}
+        self._sigmas: dict[str, float] = {}
+        self._correlations: dict[tuple[str, str], float] = {}
+
+    # ---- what is seen --------------------------------------------------------------------------------
+
+    def on_instruments(self, instruments: dict[str, Instrument]) -> None:
+        """Take over what the venue lists now; of ours the first definition stays, for all count in its lots."""
+        self._listed = instruments
+        kept = {name: self._instruments[name] for name in self.names if name in self._instruments}
+        self._instruments = {**instruments, **kept}
+
+    def on_session_grid(self, row: int, grid: Grid, told: Off) -> None:
+        """Take over what the instruments table says: the session's grid, and whether market_data switched it off."""
+        self._session_grids[row] = (grid, told)
+
+    def on_positions(self, reports: Iterable[PositionReport], is_snapshot: bool) -> None:
+        """Take over the venue's holdings; what a snapshot leaves out is flat."""
+        if is_snapshot:
+            self._positions.clear()
+            self.are_positions_known = True
+        for report in reports:
+            self._positions[report.instrument_name] = report
+            if report.instrument_name not in self._rows:  # held in the account, not ours to quote
+                self._marks[report.instrument_name] = float(report.mark_price)
+
+    def on_mark(self, row: int, mark_price: float) -> None:
+        """Take over a mark price; what is not finite and positive makes it unknown."""
+        is_price = math.isfinite(mark_price) and mark_price > 0.0
+        self._marks[self.names[row]] = mark_price if is_price else math.nan
+
+    def on_sigma(self, row: int, sigma_usd_per_sqrt_s: float) -> None:
+        """Take over how much an instrument moves, quote currency per √s; what is not positive makes it unknown."""
+        is_sigma = math.isfinite(sigma_usd_per_sqrt_s) and sigma_usd_per_sqrt_s > 0.0
+        self._sigmas[self.names[row]] = sigma_usd_per_sqrt_s if is_sigma else math.nan
+
+    def on_correlation(self, row: int, other_row: int, correlation: float) -> None:
+        """Take over a measured correlation of returns; what is not within [-1, 1] makes it unknown."""
+        pair = (self.names[row], self.names[other_row])
+        if -1.0 <= correlation <= 1.0:
+            self._correlations[pair] = self._correlations[pair[1], pair[0]] = correlation
+        else:
+            self._correlations.pop(pair, None)
+            self._correlations.pop((pair[1], pair[0]), None)
+
+    # ---- what is known -------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> Mapping[str, PositionReport]:
+        """Holdings as the venue told them; an instrument that is missing is flat."""
+        return self._positions
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Mark prices known, quote currency."""
+        return {name: mark for name, mark in self._marks.items() if math.isfinite(mark)}
+
+    def mark(self, name: str) -> float:
+        """Return an instrument's mark price, quote currency; NaN when unknown."""
+        return self._marks.get(name, math.nan)
+
+    def holding(self, row: int) -> Holding:
+        name = self.names[row]
+        report = self._positions.get(name)
+        position = report.position if report else ZERO
+        known = position if self.are_positions_known else None
+        return Holding(row, self._instruments.get(name), known, self.mark(name))
+
+    def held_base(self, name: str) -> float:
+        """Return a signed position in base units; 0 when flat or unknown."""
+        report = self._positions.get(name)
+        return float(report.position * self.multiplier(name)) if report else 0.0
+
+    @property
+    def notionals(self) -> dict[str, float]:
+        """Signed position × mark of everything held, quote currency; NaN where the mark is unknown."""
+        return {
+            name: self.held_base(name) * self.mark(name) for name, report in self._positions.items() if report.position
+        }
+
+    @property
+    def gross_notional(self) -> float:
+        """Sum of |position| × mark over the account, quote currency; NaN when part of it is unknown."""
+        return math.fsum(abs(value) for value in self.notionals.values()) if self.are_positions_known else math.nan
+
+    @property
+    def net_notional(self) -> float:
+        """The same, signed."""
+        return math.fsum(self.notionals.values()) if self.are_positions_known else math.nan
+
+    def sigma_fraction(self, name: str) -> float:
+        """Return how much an instrument moves as a fraction of its mark per √s; NaN when unknown."""
+        return self._sigmas.get(name, math.nan) / self.mark(name)
+
+    def correlation(self, name: str, other: str) -> float | None:
+        """Return the measured correlation of two instruments' returns; None when unknown."""
+        return 1.0 if name == other else self._correlations.get((name, other))
+
+    def multiplier(self, name: str) -> Decimal:
+        """Return base units for one unit of size."""
+        instrument = self._instruments.get(name)
+        return instrument.contract_multiplier if instrument else Decimal(1)
+
+    def instrument_off(self, row: int) -> Off:
+        """Return why an instrument may not be traded: market data, the venue and risk must agree on its grid.
+
+        It is no cause of the account: the other instruments go on.
+        """
+        name = self.names[row]
+        if row not in self._session_grids or self._listed is None:
+            return IN_FORCE  # strategy does not know it either, or risk is still starting
+        grid, told = self._session_grids[row]
+        found = [told, off_of(grid, self._listed.get(name))]
+        if name in self._instruments:
+            found.append(off_of(grid, self._instruments[name]))
+        return max(found)
