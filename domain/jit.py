@@ -40,6 +40,7 @@ _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^#\n]+)|import\s+([\w
 _KERNEL_IMPORT = re.compile(r"^\s*(?:from domain\.jit import|from domain import .*\bjit\b)", re.MULTILINE)
 
 _checks_bounds = False
+_left_plain: set[str] = set()  # modules of kernels that were left as they are
 
 
 def is_enabled() -> bool:
@@ -59,7 +60,9 @@ def kernel(function: F) -> F:
     ZeroDivisionError.
     """
     if not is_enabled():
+        _left_plain.add(function.__module__)
         return function
+    assert not _left_plain, f"imported before {ENV_JIT}=1 was set, so not compiled: {', '.join(sorted(_left_plain))}"
     if "numba" not in sys.modules:
         use_cache_dir()
     from numba import njit

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from actors.strategy.candles import CandleNotes
 from actors.strategy.desk import Desk, Shared
 from actors.strategy.portfolio import Portfolio, load_if_changed
 from domain import jit
@@ -21,7 +20,8 @@ from messages.commands import Command, Pause, Reply, Resume, SetParameter, Statu
 from runtime.actor import Actor, ActorContext, Handler
 from trading.quoting.set_values import SetValues, parse_value, split_name
 
-if TYPE_CHECKING:  # importing it compiles kernels or not, which on_start times
+if TYPE_CHECKING:  # importing them compiles kernels or not, which on_start times
+    from actors.strategy.candles import CandleNotes
     from trading.quoting.user.code import StrategyCode
 
 BOOKS_AT_ONCE_MAX = 256
@@ -253,6 +253,8 @@ class StrategyActor(Actor):
         )
 
     def _open_candles(self) -> CandleNotes:
+        from actors.strategy.candles import CandleNotes
+
         ring = self.ctx.topology.candles_of(self.ctx.name)
         path = self.ctx.run_dir / f"{ring.replace('candles', 'signals')}.jsonl"
         return CandleNotes(self.ctx.ring_writer(ring), path, self.ctx.clock)

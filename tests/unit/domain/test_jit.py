@@ -101,3 +101,21 @@ def test_old_caches_are_dropped_and_young_ones_kept(tmp_path: Path, monkeypatch:
     dropped = jit.prune_caches(now_s)
     assert [path.name for path in dropped] == ["e", "f"]
     assert sorted(path.name for path in (tmp_path / "numba").iterdir()) == ["a", "b", "c", "d"]
+
+
+def test_importing_the_strategy_actor_leaves_its_kernels_to_be_compiled() -> None:
+    # Given the actor's module, imported before the process has decided to compile, as run_actor does
+    code = (
+        "import os, actors.strategy.actor\nos.environ['RINGMAKER_JIT'] = '1'\n"
+        "from trading.quoting import entries\nfrom domain import jit\nprint(jit.is_compiled(entries.decide))"
+    )
+    assert run_python(code) == "True"
+
+
+def test_a_kernel_that_came_too_early_to_be_compiled_is_told() -> None:
+    # If one kernel is left plain and another one is to call it as machine code, I expect no silent mixture
+    code = (
+        "import os, trading.signals.candles\nos.environ['RINGMAKER_JIT'] = '1'\n"
+        "try:\n    import trading.signals.kernels\nexcept AssertionError as error:\n    print(error)"
+    )
+    assert run_python(code) == "imported before RINGMAKER_JIT=1 was set, so not compiled: trading.signals.candles"
