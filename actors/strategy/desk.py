@@ -156,6 +156,8 @@ class Desk:
             shared.execution.ring()
             self.wishes += 1
         self._publish_market()
+        if self.quoter.solve():
+            self.has_news = True
         return is_written
 
     def _take_instrument(self, books_position: int) -> bool:

@@ -277,6 +277,22 @@ def test_pause_resume_and_parameters_at_run_time(stage: Stage) -> None:
     assert stage.wish()["bid_off_reason"] == OffReason.STOPPING
 
 
+def test_a_model_that_is_solved_beside_the_ticks_and_a_key_of_a_table_take_effect_at_run_time(stage: Stage) -> None:
+    stage.tick(100_000.0, 100_001.0)
+    stage.start()
+    stage.wait_quoted()
+    # If the model is changed to one that has to be solved first, I expect quotes again without another book
+    assert stage.send(SetParameter(name="model", value="cartea_jaimungal")).ok
+    changed = stage.wish()["wish_id"]
+    stage.wait_for(lambda wish: wish["wish_id"] > changed and wish["bid_count"] == 3 and wish["bid_off_reason"] == 0)
+    # If a key inside a table is set, I expect it by its dotted name in the answer, and its effect
+    reply = stage.send(SetParameter(name="shaping.ladder_spacing", value="fibonacci"))
+    assert (reply.ok, reply.text) == (True, f"{NAME}.shaping.ladder_spacing: linear → fibonacci")
+    assert stage.send(SetParameter(name="levels", value="5")).ok
+    prices = stage.wait_for(lambda wish: wish["ask_count"] == 5)["ask_price_ticks"]
+    assert [price - prices[0] for price in prices[:5]] == [0, 5, 10, 15, 25]
+
+
 def test_a_killed_strategy_resumes_and_a_second_crash_starts_cold(stage: Stage) -> None:
     # Given a strategy with some measurements, paused by its operator, and a parameter set
     stage.tick(100_000.0, 100_001.0)
