@@ -521,6 +521,30 @@ RISK = RecordType(
     ],
 )
 
+COMOVEMENT = RecordType(
+    "comovement",
+    203,
+    "How the mids of two instruments move together; measured by risk, one row a pair a < b.",
+    [
+        *_ints(
+            ("instrument_a", "row of the instruments table"),
+            ("instrument_b", "row of the instruments table, larger"),
+            ("updated_time_ns", "monotonic, of the newest return"),
+            ("samples", "returns taken in"),
+            ("is_warm", "1 = enough of them to be used"),
+        ),
+        *_floats(
+            ("variance_a", "of log returns, 1/s"),
+            ("variance_b", "of log returns, 1/s"),
+            ("covariance", "of log returns, 1/s"),
+            ("correlation", "-1 to 1; NaN while one has not moved"),
+            ("beta_a_on_b", "return of a for one of b; NaN while b has not moved"),
+            ("beta_b_on_a", "return of b for one of a; NaN while a has not moved"),
+            ("weight", "sum of the weights of the returns, for a risk that is restarted"),
+        ),
+    ],
+)
+
 # ---- 300-399: control --------------------------------------------------------------------------------
 
 DIRECTORY = RecordType(
@@ -573,7 +597,7 @@ HISTOGRAM = RecordType(
 RECORD_TYPES: tuple[RecordType, ...] = (
     INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT,
     STRATEGY_STATE, ACCOUNT, LIMITS,
-    RISK, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
+    RISK, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
 )  # fmt: skip
 RECORDS_BY_NAME: dict[str, RecordType] = {record.name: record for record in RECORD_TYPES}
 assert len({record.type_id for record in RECORD_TYPES}) == len(RECORD_TYPES)

@@ -16,12 +16,14 @@ from msgspec import Meta
 
 from domain.errors import ConfigError
 from domain.validation import explain
+from runtime.config_checks import check_config
 from runtime.topology import Topology
+from trading.hedging.comovement import ComovementConfig
+from trading.hedging.config import HedgeConfig
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import overlaid
 from trading.quoting.presets import with_preset
-from trading.quoting.user.source import read_sources
 from trading.risk.config import RiskConfig
 from venues.config import VenueConfig
 
@@ -127,6 +129,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     venue: VenueConfig = VenueConfig()
     strategy: QuotingConfig = QuotingConfig()
     strategies: dict[str, StrategyProcessConfig] = {}
+    hedge: dict[str, HedgeConfig] = {}
+    comovement: ComovementConfig = ComovementConfig()
     risk: RiskConfig = RiskConfig()
     execution: ExecutionConfig = ExecutionConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
@@ -170,9 +174,7 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     _merge_strategies(path, tree)
     _merge_instruments(path, tree)
     config = _converted(path, {**tree, **named})
-    _check_strategies(path, config)
-    _check_user_files(path, config)
-    _check_sizes(path, config)
+    check_config(path, config)
     return config
 
 
@@ -235,46 +237,3 @@ def _strategy_keys_of(instrument: str, tree: dict[str, Any]) -> Any:
         if instrument in section["instruments"]:
             return section["strategy"]
     return tree.get("strategy", {})
-
-
-def _check_strategies(path: Path, config: Config) -> None:
-    """Refuse instruments that no strategy has, that two have, or that there are not."""
-    owner: dict[str, str] = {}
-    for name, process in config.strategies.items():
-        for instrument in process.instruments:
-            if instrument not in config.instruments:
-                there_are = ", ".join(config.instruments)
-                missing = f'no section [instruments."{instrument}"]'
-                raise ConfigError(f"{path}: strategies.{name}.instruments: {missing}; there are: {there_are}")
-            if instrument in owner:
-                both = f"strategies.{owner[instrument]} and in strategies.{name}"
-                raise ConfigError(f"{path}: {instrument} is in {both}: take it out of one")
-            owner[instrument] = name
-    for instrument, section in config.instruments.items():
-        if config.strategies and section.quote and instrument not in owner:
-            there_are = ", ".join(f"strategies.{name}" for name in config.strategies)
-            raise ConfigError(
-                f"{path}: no strategy quotes {instrument}: add it to one of {there_are}, or set quote = false"
-            )
-
-
-def _check_user_files(path: Path, config: Config) -> None:
-    """Refuse strategies and signals of the user's own that cannot be read, before anything is started."""
-    for instrument in config.instruments.values():
-        try:
-            read_sources(instrument.strategy)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
-
-
-def _check_sizes(path: Path, config: Config) -> None:
-    """Refuse order sizes that the gate would deny every time."""
-    size_max = config.risk.order_size_max_base
-    for name, instrument in config.instruments.items():
-        strategy = instrument.strategy
-        largest = strategy.order_size_base * max(1.0, strategy.level_size_factor ** (strategy.levels - 1))
-        if instrument.quote and largest > size_max:
-            raise ConfigError(
-                f"{path}: {name}: the largest level is {largest:g} (strategy.order_size_base and level_size_factor), "
-                f"but risk.order_size_max_base = {size_max:g} denies it: lower the one or raise the other"
-            )

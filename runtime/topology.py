@@ -47,7 +47,11 @@ class ActorSpec(NamedTuple):
 
 
 class SegmentSpec(NamedTuple):
-    """One segment. `capacity` is slots of a ring or rows of a table, for each instrument if `is_per_instrument`."""
+    """One segment.
+
+    Attributes:
+        capacity: slots of a ring or rows of a table, for each instrument or pair of instruments if it is so.
+    """
 
     name: str
     kind: SegmentKind
@@ -55,6 +59,7 @@ class SegmentSpec(NamedTuple):
     writer: str
     capacity: int
     is_per_instrument: bool = False
+    is_per_pair: bool = False
 
 
 ACTORS: tuple[ActorSpec, ...] = (
@@ -84,7 +89,8 @@ ACTORS: tuple[ActorSpec, ...] = (
         True,
         ("wish", "gate", "send", "tick_to_order", "throttle_wait", "answer"),
         (
-            "wishes", "wishes_stale", "inserted", "amended", "cancelled", "rejected", "denied", "fills",
+            "wishes", "wishes_stale", "hedges", "hedge_orders",
+            "inserted", "amended", "cancelled", "rejected", "denied", "fills",
             "duplicate_fills", "mass_quotes", "mm_protections", "throttled", "unknown_outcomes", "audits", "strangers",
             "insert_pauses", "stops_placed", "stops_triggered", "reconnects",
             *BAD_FRAMES,
@@ -96,7 +102,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         signal.SIGKILL,
         False,
         ("wake", "quote"),
-        ("ticks", "trades", "quotes", "wishes", "pauses", "cold_starts"),
+        ("ticks", "trades", "quotes", "wishes", "hedges", "pauses", "cold_starts"),
     ),
 )  # fmt: skip
 ACTORS_BY_NAME: dict[str, ActorSpec] = {actor.name: actor for actor in ACTORS}
@@ -123,6 +129,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 1, is_per_instrument=True),
     SegmentSpec("limits", TABLE, records.LIMITS, "risk", 1, is_per_instrument=True),
     SegmentSpec("risk", TABLE, records.RISK, "risk", 1),
+    SegmentSpec("comovement", TABLE, records.COMOVEMENT, "risk", 1, is_per_pair=True),
 )
 
 
@@ -180,9 +187,12 @@ class Topology:
     def segments(self) -> list[SegmentSpec]:
         """Return every segment of the session, but for the directory."""
         specs: list[SegmentSpec] = []
+        count = len(self.instruments)
         for spec in _DATA_SEGMENTS:
             if spec.is_per_instrument:
-                specs.append(spec._replace(capacity=len(self.instruments) * spec.capacity))
+                specs.append(spec._replace(capacity=count * spec.capacity))
+            elif spec.is_per_pair:
+                specs.append(spec._replace(capacity=max(count * (count - 1) // 2, 1) * spec.capacity))
             elif spec.writer == STRATEGY:
                 specs += [spec._replace(name=_own_ring(spec.name, actor), writer=actor) for actor in self.strategies]
             else:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from runtime.config import Config, InstrumentConfig, StrategyProcessConfig
+from trading.hedging.config import HedgeConfig
 
 HEAD = """# Configuration
 
@@ -26,6 +27,7 @@ currency, `bps` = 1/10,000. This page is generated: `python -m scripts.config_re
 NAMED: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "instruments": ('[instruments."NAME"]', InstrumentConfig),
     "strategies": ("[strategies.NAME]", StrategyProcessConfig),
+    "hedge": ("[hedge.UNDERLYING]", HedgeConfig),
 }
 OVERRIDES = {
     InstrumentConfig: "overrides single keys of `[strategy]` for this instrument",

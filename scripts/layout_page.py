@@ -100,7 +100,8 @@ def page() -> str:
     """Return the whole page."""
     parts = [HEAD, "## Segments\n", "| segment | kind | record | writer | slots or rows |", "|---|---|---|---|---|"]
     for spec in Topology(["BTC-PERPETUAL"]).segments():
-        rows = f"{spec.capacity} for each instrument" if spec.is_per_instrument else str(spec.capacity)
+        each = "instrument" if spec.is_per_instrument else "pair of instruments" if spec.is_per_pair else ""
+        rows = f"{spec.capacity} for each {each}" if each else str(spec.capacity)
         parts.append(f"| `{spec.name}` | {spec.kind.name.lower()} | {spec.record.name} | {spec.writer} | {rows} |")
     parts.append("| `directory` | table | directory | supervisor | one for each segment above |")
     parts.append("\n## Records\n")

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 
+from actors.risk.comovement import ComovementPublisher
 from actors.risk.memory import MemoryKeeper
 from actors.risk.tables import RiskTables
 from actors.risk.venue import RiskGateway, VenueView
@@ -56,6 +57,7 @@ class RiskActor(Actor):
         )
         self.tables = RiskTables(ctx)
         self.venue = VenueView(ctx, self.monitor, memory.openings, self.open_gateway, self.tables.read_marks)
+        self._comovement = ComovementPublisher(ctx)
         self._pnl: Pnl = NO_PNL
         self._flattenings = 0
         self._told_state = ("", "")
@@ -102,6 +104,7 @@ class RiskActor(Actor):
             and not self.tables.execution().is_stopping,
         )
         self.venue.do_work(now_ns)
+        self._comovement.do_work(now_ns)
         self._keeper.save_when_changed(self._memory(), now_ns)
         return 1
 

@@ -138,3 +138,8 @@ def test_an_outsider_finds_the_ring_of_each_strategy_and_one_table_for_all(sessi
         explained = attached.ring(f"explanations.{strategy}", "oldest").read()
         assert set(explained["instrument"]) == {row}
         assert attached.market.read(row).mid > 0
+    pairs = attached.comovement
+    wait_until(lambda: pairs.sequence(0) > 0, 10.0, "risk has measured the first return of the pair")
+    pair = pairs.read(0)
+    assert (pair.instrument_a, pair.instrument_b, pair.is_warm) == (0, 1, 0)
+    assert pair.samples >= 1

@@ -50,6 +50,19 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
             "BTC-PERPETUAL is in strategies.A and in strategies.B: take it out of one",
         ),
         (
+            INSTRUMENT + '[hedge.BTCUSD]\ninstrument = "X"\nband_base = 0.1',
+            "hedge.BTCUSD.instrument = 'X': no such section in [instruments]: BTC-PERPETUAL",
+        ),
+        (
+            INSTRUMENT + '[hedge.BTCUSD]\ninstrument = "BTC-PERPETUAL"\nband_base = 0.1\norder_size_max_base = 1.0',
+            "hedge.BTCUSD.order_size_max_base = 1, but risk.order_size_max_base = 0.05 denies it",
+        ),
+        (
+            INSTRUMENT + '[instruments."X"]\nquote = false\n[strategies.A]\ninstruments = ["BTC-PERPETUAL"]\n'
+            '[hedge.BTCUSD]\ninstrument = "X"\nband_base = 0.1',
+            "no strategy has X, so none would hedge with it: add it to one of strategies.A",
+        ),
+        (
             INSTRUMENT + '[instruments."X"]\n[strategies.A]\ninstruments = ["BTC-PERPETUAL"]',
             "no strategy quotes X: add it to one of strategies.A, or set quote = false",
         ),
