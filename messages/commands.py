@@ -82,6 +82,33 @@ class Profile(Command, frozen=True, tag="profile"):
     seconds: float = 10.0
 
 
+class Hedge(Command, frozen=True, tag="hedge"):
+    """Bring a net delta to its target with one instrument; the answer says what was traded. Strategy asks execution.
+
+    The same `command_id` is the same hedge: sent again, it is answered with what that one did, and nothing is traded.
+
+    Attributes:
+        instrument: what is traded.
+        weights: by instrument, base units of the traded one for each base unit held; their sum is the net delta.
+        target_base: net delta to lead to, base units of the traded instrument.
+        is_buy: the only side on which it trades.
+        size_max_base: most that it trades.
+        passive_s: rests at the touch so long, at most moved every `reprice_ms`; then it crosses for `cross_s`.
+        collar_bps: crosses at most this far beyond the mark price.
+    """
+
+    command_id: str
+    instrument: str
+    weights: dict[str, float]
+    target_base: float
+    is_buy: bool
+    size_max_base: float
+    passive_s: float
+    reprice_ms: int
+    cross_s: float
+    collar_bps: float
+
+
 class Vitals(Command, frozen=True, tag="vitals"):
     """Ask a process, at its own socket, what it holds: descriptors, tasks, memory."""
 
@@ -93,7 +120,19 @@ class Stop(Command, frozen=True, tag="stop"):
 
 
 AnyCommand = (
-    Status | Pause | Resume | Reduce | Halt | Flatten | CancelAll | Kill | SetParameter | Profile | Vitals | Stop
+    Status
+    | Pause
+    | Resume
+    | Reduce
+    | Halt
+    | Flatten
+    | CancelAll
+    | Hedge
+    | Kill
+    | SetParameter
+    | Profile
+    | Vitals
+    | Stop
 )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
+import zmq
+
 from domain.clock import Clock
 from messages.commands import Command, Reply
-from runtime.commands import CommandClient
+from runtime.commands import CommandCall, CommandClient
 from runtime.config import Config
 from runtime.environment import ActorEnvironment
 from runtime.logs import Logger
@@ -62,6 +64,7 @@ class ActorContext:
         self._set_live: Callable[[], None] = lambda: None
         self._spawn: Spawn | None = None
         self._command_client: CommandClient | None = None
+        self._call_context: zmq.Context[zmq.Socket[bytes]] | None = None
 
     def ring_writer(self, segment: str) -> RingWriter:
         """Return the writer of a ring of ours; the topology names the one writer of each."""
@@ -110,6 +113,12 @@ class ActorContext:
         """Run a task beside the loop; its failure is the actor's failure. Only in actors with an event loop."""
         assert self._spawn is not None, f"{self.name} has no event loop"
         self._spawn(coroutine, name)
+
+    def call(self, process: str, command: Command) -> CommandCall:
+        """Send a command without waiting, from an actor without an event loop; poll what is returned."""
+        if self._call_context is None:
+            self._call_context = zmq.Context(io_threads=1)
+        return CommandCall(self._call_context, self.session, process, command)
 
     async def send(self, process: str, command: Command, timeout_s: float = 1.0) -> Reply:
         """Send a command to another process of the session; ConnectivityError when it does not answer."""

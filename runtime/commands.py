@@ -92,6 +92,32 @@ def send_command(
         return decode_reply(socket.recv())
 
 
+class CommandCall:
+    """One command on its way, for a loop that may not wait: poll it until there is an answer or no more patience.
+
+    A connection of its own, so that a dead peer leaves nothing behind.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], session: str, process: str, command: Command) -> None:
+        self._socket = context.socket(zmq.REQ)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(socket_address(session, process))
+        self._socket.send(encode(command), zmq.NOBLOCK)
+
+    def poll(self) -> Reply | None:
+        """Return the answer, once; None while there is none. Never waits."""
+        try:
+            reply = decode_reply(self._socket.recv(zmq.NOBLOCK))
+        except zmq.Again:
+            return None
+        self.close()
+        return reply
+
+    def close(self) -> None:
+        """Give up: an answer that still comes is nobody's."""
+        self._socket.close()
+
+
 class CommandClient:
     """Sends commands from an asyncio loop; one connection a command, so that a dead peer leaves nothing behind."""
 

@@ -20,7 +20,7 @@ from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument, InstrumentKind
 from domain.reports import OrderReport, PositionReport, TradeReport
-from messages.commands import CancelAll, Command, Flatten, Halt, Reduce, Reply, Status, Stop
+from messages.commands import CancelAll, Command, Flatten, Halt, Hedge, Reduce, Reply, Status, Stop
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import InstrumentConfig
 from venues.config import venue_url
@@ -224,6 +224,7 @@ class ExecutionActor(Actor):
             CancelAll: self._on_cancel_all,
             Flatten: self._on_flatten,
             Reduce: self._on_reduce,
+            Hedge: self._on_hedge,
             Status: self._on_status,
         }
 
@@ -272,6 +273,12 @@ class ExecutionActor(Actor):
             return Reply(ok=False, text=NOT_STARTED)
         left = await self._core.flatten()
         return Reply(ok=not left, text=_flat(left), data={"position": left})
+
+    async def _on_hedge(self, command: Hedge) -> Reply:
+        """Trade a net delta back to its target; asked again under the same id, tell what was done."""
+        if self._core is None:
+            return Reply(ok=False, text=NOT_STARTED)
+        return await self._core.hedging.hedge(command)
 
     def _on_reduce(self, _command: Reduce) -> Reply:
         """Look at the limits at once: risk has written there that only one side may quote."""

@@ -14,11 +14,13 @@ from actors.execution.books import AccountBooks, ToldFills
 from actors.execution.desk import Desk
 from actors.execution.ending import Ending
 from actors.execution.grids import Grids
+from actors.execution.hedging import Hedging
 from actors.execution.journal import Journal
 from actors.execution.mass_quotes import MassQuotes
 from actors.execution.order_quotes import OrderQuotes
 from actors.execution.permission import Permission
 from actors.execution.ports import Ports
+from actors.execution.prices import Prices
 from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteParts, QuoteSender
 from actors.execution.report import build_report
@@ -105,12 +107,16 @@ class ExecutionCore:
         self.grids = Grids(ports.shared.instruments, self.quotes.desks, ports.log)
         state = load_session_state(ports.run_dir)
         self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.grids, self.label, state, on_recovered)
-        self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.label)
+        self.prices = Prices(ports.shared, self.truth.venue_positions)
+        self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.prices, self.label)
+        self.hedging = Hedging(
+            ports, gateway, self.books, self.quotes, self.watch, self.prices, self.journal, self.label
+        )
         self.stops: ProtectiveStops | None = None
         if conditional_gateway is not None:
             self.stops = ProtectiveStops(
                 config, ports, gateway, conditional_gateway, self.books, self.quotes, self.label,
-                self.ending.mark_price, lambda: not self.truth.differences(),
+                self.prices.mark_price, lambda: not self.truth.differences(),
             )  # fmt: skip
 
     def new_order_id(self) -> int:
@@ -201,6 +207,7 @@ class ExecutionCore:
         self.quotes.on_disconnected()
         if self.stops is not None:
             self.stops.on_disconnected()
+        self.hedging.end("the venue connection was lost")
         self.books.manager.disconnect(now_ns)
         self._ports.measures.counts.add("reconnects")
         self.books.set_known(False, now_ns)
@@ -291,6 +298,7 @@ class ExecutionCore:
     async def cancel_all(self) -> int | None:
         """Cancel every order of ours; quoting goes on afterwards. Return what the venue still shows; None = unknown."""
         self.quotes.holds.add(CANCELLING)
+        self.hedging.end(CANCELLING)
         try:
             return await self.ending.cancel_everything(self._config.stop_timeout_s)
         finally:
@@ -305,6 +313,7 @@ class ExecutionCore:
     async def flatten(self) -> dict[str, str]:
         """Cancel, then bring every position to zero; return what is left of them, empty = flat."""
         self.quotes.holds.add(FLATTENING)
+        self.hedging.end(FLATTENING)
         try:
             await self.ending.cancel_everything(self._config.stop_timeout_s)
             return await self.ending.flatten()
@@ -342,11 +351,12 @@ class ExecutionCore:
         report = self.truth.venue_positions.get(desk.name)
         if report is not None and report.mark_price > 0:
             return report.mark_price
-        return self.ending.mark_price(desk) or Decimal(0)
+        return self.prices.mark_price(desk) or Decimal(0)
 
     def _begin_stop(self) -> None:
         self.quotes.holds.add(STOPPING)
         self.ending.end_flattening()
+        self.hedging.end(STOPPING)
         now_ns = self._clock.monotonic_ns()
         for desk in self.desks.values():
             desk.quoted_time.end(now_ns)

@@ -98,6 +98,7 @@ class Desk:
         room_lots: what the limits left for bids and for asks, all that rests included, when `bounded` was last asked.
         crossing: price in ticks at which the venue refused a post-only order for crossing, and when (monotonic).
         bounds_seen: the limits that the resting orders obey.
+        hedging: side on which a hedge trades this instrument; no quote of ours may stand in its way.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
 
@@ -112,6 +113,7 @@ class Desk:
         self.throttled_since_ns = 0
         self.blocked_by = "starting"
         self.held_by = ""
+        self.hedging: Side | None = None
         self.refusals: set[tuple[RiskReason, bool, int, int]] = set()
         self.denials_untold = 0
         self.denial_log_due_ns = 0
@@ -169,10 +171,15 @@ class Desk:
             wish.is_quoted[0] and buy_room >= lots_min,
             wish.is_quoted[1] and sell_room >= lots_min,
         )
-        return (
-            trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max),
-            trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max),
-        )
+        bids = trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max)
+        asks = trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max)
+        if self.hedging is not None:
+            self.is_allowed = (
+                self.is_allowed[0] and self.hedging is _BUY,
+                self.is_allowed[1] and self.hedging is _SELL,
+            )
+            return ([], asks) if self.hedging is _SELL else (bids, [])
+        return bids, asks
 
     def uncrossed(self, bids: list[Level], asks: list[Level]) -> tuple[list[Level], list[Level]]:
         """Return the ladders moved out of the prices at which the venue has just refused to let us rest."""
@@ -193,7 +200,7 @@ class Desk:
         best_bid, best_ask = NO_OWN_BID_TICKS, NO_OWN_ASK_TICKS
         count = 0
         for order in orders:
-            hold = _LEAVING if order.is_operator else _HOLDS[order.state]
+            hold = _LEAVING if order.is_operator or order.is_hedge else _HOLDS[order.state]
             terms = order.terms if order.target is None else order.target
             aggressive_ticks = order.aggressive_price_ticks
             if order.moved_from_ticks is not None:

@@ -6,20 +6,16 @@ Every step is bounded in time. Nothing is believed but the venue's own list of o
 from __future__ import annotations
 
 import asyncio
-import math
-from decimal import Decimal
 
 from actors.execution.books import AccountBooks
 from actors.execution.desk import Desk
 from actors.execution.ports import Ports
+from actors.execution.prices import Prices
 from actors.execution.quotes import QuoteSender
 from actors.execution.truth import Truth
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.order import Side, TimeInForce
-from domain.records import BOOK, LIMITS
-from domain.units import ask_ticks, bid_ticks, nearest_ticks
-from shm.errors import RecordBusyError
 from trading.orders.config import ExecutionConfig
 from trading.orders.order import Order
 from trading.orders.states import OrderState
@@ -30,12 +26,7 @@ POLL_S = 0.01
 EMPTY_LISTS_NEEDED = 2
 PAUSE_S = 0.02
 RETRY_S = 0.2
-BPS = 10_000
 _CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND})
-_MARK = LIMITS.word("mark_price")
-_COLLAR_LOW = LIMITS.word("collar_low")
-_COLLAR_HIGH = LIMITS.word("collar_high")
-_BID, _ASK, _IS_VALID = BOOK.word("bid_price"), BOOK.word("ask_price"), BOOK.word("is_valid")
 
 
 class Ending:
@@ -49,6 +40,7 @@ class Ending:
         books: AccountBooks,
         quotes: QuoteSender,
         truth: Truth,
+        prices: Prices,
         label: str,
     ) -> None:
         self._config = config
@@ -59,6 +51,7 @@ class Ending:
         self._books = books
         self._quotes = quotes
         self._truth = truth
+        self._prices = prices
         self._label = label
         self._flattenings_ended = 0  # a flattening that began before it was raised sends nothing more
 
@@ -147,7 +140,7 @@ class Ending:
         while desk.position_lots and self._clock.monotonic_ns() < deadline_ns and ended == self._flattenings_ended:
             now_ns = self._clock.monotonic_ns()
             is_passive = now_ns < passive_until_ns
-            price_ticks = self._touch_ticks(desk) if is_passive else self._crossing_ticks(desk)
+            price_ticks = self._price_ticks(desk, is_passive)
             if price_ticks is None:
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -159,11 +152,17 @@ class Ending:
             if desk.position_lots and not is_passive:
                 await asyncio.sleep(RETRY_S if order.state is OrderState.REJECTED else POLL_S)
 
+    def _price_ticks(self, desk: Desk, is_passive: bool) -> int | None:
+        side = _reducing_side(desk)
+        if is_passive:
+            return self._prices.touch_ticks(desk, side)
+        return self._prices.crossing_ticks(desk, side, self._config.flatten_collar_bps)
+
     def _send(self, desk: Desk, price_ticks: int, is_passive: bool, now_ns: int) -> Order | None:
         """Send one reduce-only order for the whole position, if the gate approves and nothing of ours is out."""
         manager, throttle = self._books.manager, self._quotes.throttle
         lots = abs(desk.position_lots)
-        side = Side.SELL if desk.position_lots > 0 else Side.BUY
+        side = _reducing_side(desk)
         desk.view(manager.live(desk.row))
         desk.exposure.is_position_known = self._books.is_known
         wanted = gate.Order(side, price_ticks, lots, is_reduce_only=True, is_operator=True)
@@ -218,47 +217,6 @@ class Ending:
                 return
             await asyncio.sleep(POLL_S)
 
-    def _crossing_ticks(self, desk: Desk) -> int | None:
-        """Return the worst price at which we would cross; None when there is no mark price."""
-        mark = self.mark_price(desk)
-        if mark is None:
-            return None
-        is_sell = desk.position_lots > 0
-        collar = self._config.flatten_collar_bps / BPS
-        price = float(mark) * (1 - collar if is_sell else 1 + collar)
-        low, high = self._collars(desk)
-        tick_size = float(desk.instrument.tick_size)
-        return ask_ticks(max(price, low), tick_size) if is_sell else bid_ticks(min(price, high), tick_size)
 
-    def _touch_ticks(self, desk: Desk) -> int | None:
-        """Return the best price of the side that we would join; None without a valid book."""
-        book = self._shared.book_table
-        try:
-            if not book.load(desk.row) or not book.ints[_IS_VALID]:
-                return None
-        except RecordBusyError:
-            return None
-        price = book.floats[_ASK if desk.position_lots > 0 else _BID]
-        return nearest_ticks(price, float(desk.instrument.tick_size)) if price > 0 else None
-
-    def _collars(self, desk: Desk) -> tuple[float, float]:
-        try:
-            if self._shared.limits.load(desk.row):
-                low, high = self._shared.limits.floats[_COLLAR_LOW], self._shared.limits.floats[_COLLAR_HIGH]
-                if math.isfinite(low) and math.isfinite(high) and 0 < low < high:
-                    return low, high
-        except RecordBusyError:
-            pass
-        return 0.0, math.inf
-
-    def mark_price(self, desk: Desk) -> Decimal | None:
-        """Return the newest mark price that risk knows, or else the venue's last word on the position."""
-        try:
-            if self._shared.limits.load(desk.row):
-                mark = self._shared.limits.floats[_MARK]
-                if math.isfinite(mark) and mark > 0:
-                    return Decimal(repr(mark))
-        except RecordBusyError:
-            pass
-        report = self._truth.venue_positions.get(desk.name)
-        return report.mark_price if report is not None and report.mark_price > 0 else None
+def _reducing_side(desk: Desk) -> Side:
+    return Side.SELL if desk.position_lots > 0 else Side.BUY

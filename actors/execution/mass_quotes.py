@@ -98,7 +98,7 @@ class MassQuotes(QuoteSender):
         bids, asks = self._wanted(desk, view)
         if (bids or asks) and not self._may_place(desk, now_ns):
             bids, asks = [], []
-        self._ready_gate(desk, throttle, now_ns)
+        self.ready_gate(desk, throttle, now_ns)
         began_ns = self._clock.monotonic_ns()
         sides = []
         for side, wanted, live in ((Side.BUY, bids, view.bids), (Side.SELL, asks, view.asks)):

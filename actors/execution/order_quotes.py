@@ -48,7 +48,7 @@ class OrderQuotes(QuoteSender):
         throttle = self.throttle
         if throttle is None or not self._gateway.is_ready:
             return 0
-        self._ready_gate(desk, throttle, now_ns)
+        self.ready_gate(desk, throttle, now_ns)
         try:
             for step in steps:
                 if step.kind is _CANCEL:

@@ -195,7 +195,7 @@ class QuoteSender(ABC):
 
     # ---- on the way out ------------------------------------------------------------------------------
 
-    def _ready_gate(self, desk: Desk, throttle: Throttle, now_ns: int) -> None:
+    def ready_gate(self, desk: Desk, throttle: Throttle, now_ns: int) -> None:
         """Bring up to date what the gate and the throttle go by besides the orders of the instrument."""
         exposure = desk.exposure
         exposure.is_position_known = "recovering" not in self.holds

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.strategy.desk import Desk, Shared
+from actors.strategy.hedger import Hedger
 from actors.strategy.portfolio import Portfolio, load_if_changed
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
@@ -47,6 +48,8 @@ class StrategyActor(Actor):
         super().__init__(ctx)
         self.desks: list[Desk] = []
         self._by_row: list[Desk | None] = []
+        self._hedger: Hedger | None = None
+        self._is_paused = False
         self._own_names = ctx.topology.strategies[ctx.name]
         self._paused_file = ctx.run_dir / f"{ctx.name}.paused"
         self._reasons_due_ns = 0
@@ -77,6 +80,8 @@ class StrategyActor(Actor):
         shared = self._open_shared()
         self._candles = self._open_candles()
         self._portfolio = Portfolio(ctx.table_reader("instruments"), ctx.table_reader("accounts"))
+        self._hedger = Hedger(ctx, self._portfolio)
+        self._is_paused = self._paused_file.exists()
         state_table = ctx.table_writer("strategy_state")
         self._set_values = self._load_set_values()
         self._by_row = [None] * len(ctx.instrument_names)
@@ -88,7 +93,7 @@ class StrategyActor(Actor):
             copies = StateCopies(state_table, row, ctx.epoch, now_ns)
             if ctx.epoch > 1:
                 self._resume(name, copies, quoter, now_ns)
-            quoter.pause(self._paused_file.exists())
+            quoter.pause(self._is_paused)
             quoter.on_candle = partial(self._candles.note, row, name, quoter.record["signals"])
             config = self._set_values.in_force[name]
             desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared)
@@ -116,6 +121,8 @@ class StrategyActor(Actor):
                 self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
         self._candles.write(now_ns)
+        if self._hedger is not None:
+            self._hedger.do_work(now_ns, may_begin=not self._is_paused)
         if now_ns >= self._reasons_due_ns:
             self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
             self._log_reasons()
@@ -123,6 +130,8 @@ class StrategyActor(Actor):
 
     def on_close(self) -> None:
         """Take every quote away: nobody will look after them."""
+        if self._hedger is not None:
+            self._hedger.close()
         for desk in self.desks:
             if desk.units is not None:
                 desk.quoter.stop()
@@ -315,6 +324,7 @@ class StrategyActor(Actor):
         return self._set_paused(False)
 
     def _set_paused(self, is_paused: bool) -> Reply:
+        self._is_paused = is_paused
         if is_paused:
             self.ctx.counters.add("pauses")
         for desk in self.desks:
@@ -345,6 +355,8 @@ class StrategyActor(Actor):
             f"{name}: bid {d['bid']}, ask {d['ask']}" + (f" ({d['fault']})" if d["fault"] else "")
             for name, d in data.items()
         )
+        if self._hedger is not None and (hedges := self._hedger.status()):
+            data["hedge"] = hedges
         return Reply(ok=True, text=text, data=data)
 
     def _status_of(self, desk: Desk) -> dict[str, Any]:

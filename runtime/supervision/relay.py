@@ -64,6 +64,8 @@ def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
             if command.actor not in topology.actor_names:
                 raise UserError(f"no actor named {command.actor}; there are: {', '.join(topology.actor_names)}")
             return [Leg(command.actor, command, command.seconds + RELAY_TIMEOUT_S)]
+        case commands.Hedge():
+            raise UserError("a hedge is decided by strategy, and asked of execution without the supervisor")
         case commands.SetParameter():
             return _parameter_legs(command, topology)
         case _:

@@ -29,6 +29,7 @@ class Order:
         sent_time_ns: monotonic, when the last message of ours left.
         changed_time_ns: monotonic, last message sent or heard about it.
         wish_id: the wish that led to the last message; 0 when none did.
+        is_operator, is_hedge: it is no quote, and no wish moves it.
         moved_from_ticks: price at which it would have crossed, when the venue moved it back; None = it did not.
         is_quote: part of a mass quote: the venue never hears our number of it.
     """
@@ -42,6 +43,7 @@ class Order:
         "fill_keys",
         "filled_lots",
         "instrument",
+        "is_hedge",
         "is_operator",
         "is_quote",
         "is_reduce_only",
@@ -70,6 +72,7 @@ class Order:
         time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED,
         is_reduce_only: bool = False,
         is_operator: bool = False,
+        is_hedge: bool = False,
         is_quote: bool = False,
     ) -> None:
         assert size_lots > 0, f"an order of {size_lots} lots"
@@ -82,6 +85,7 @@ class Order:
         self.time_in_force = time_in_force
         self.is_reduce_only = is_reduce_only
         self.is_operator = is_operator
+        self.is_hedge = is_hedge
         self.is_quote = is_quote
         self.state = OrderState.PENDING_NEW
         self.venue_order_id = ""

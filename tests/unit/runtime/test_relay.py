@@ -20,6 +20,7 @@ from runtime.topology import Topology
 ONE = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL"])
 TWO = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC-ROLL"], {"BTC": ["BTC-PERPETUAL"], "ETH": ["ETH-PERPETUAL"]})
 BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop, commands.Vitals)
+NOT_THE_OPERATORS = (commands.Hedge,)
 EXAMPLES: dict[str, object] = {
     "reason": "test", "name": "risk.position_max_base", "value": "1", "actor": "strategy",
 }  # fmt: skip
@@ -31,7 +32,9 @@ def example(kind: type[Command]) -> AnyCommand:
     return command
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(AnyCommand) if kind not in BY_THE_SUPERVISOR_ITSELF])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in get_args(AnyCommand) if kind not in (*BY_THE_SUPERVISOR_ITSELF, *NOT_THE_OPERATORS)]
+)
 def test_every_command_that_is_passed_on_has_somebody_to_do_it(kind: type[Command]) -> None:
     assert legs_of(example(kind), ONE)
 
