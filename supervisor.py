@@ -35,6 +35,7 @@ from runtime.dotenv import load_dotenv
 from runtime.environment import ActorEnvironment
 from runtime.logs import open_log
 from runtime.restart_policy import FINAL_EXIT_CODES, GiveUp
+from runtime.roles import resolve, roles_in, with_names
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.local_exchange import LocalExchange
@@ -49,6 +50,7 @@ from shm.doorbell import Doorbell
 from shm.record import TableReader
 from venues.config import LOCAL_URL_VARIABLE, venue_url
 from venues.credentials import ADVICE, KEY_FILE_VARIABLE, read_credentials
+from venues.thalex.listing import fetch_instruments
 
 POLL_S = 0.02
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -91,6 +93,7 @@ class Supervisor:
             self._log = open_log(SUPERVISOR, self._run / "logs" / "supervisor.log", config.runtime.log_level)
             try:
                 self._open_venue(stack)
+                self._resolve_roles()
             except UserError:
                 shutil.rmtree(self._run)  # nothing ran: there is nothing to keep
                 raise
@@ -128,6 +131,18 @@ class Supervisor:
             self._account_lock = AccountLock(paths.run_root(), account, config.session, on_wait=self._say)
             stack.callback(self._account_lock.release)
         paths.write_atomically(self._directory / "venue.json", json.dumps(venue).encode())
+
+    def _resolve_roles(self) -> None:
+        """Replace instruments named by a role (BTC-FUTURE-1) by what the venue lists now."""
+        roles = roles_in(self._config)
+        if not roles:
+            return
+        listed = fetch_instruments(self._config.venue, venue_url(self._config.venue, {**os.environ, **self._venue}))
+        names = resolve(roles, listed, self._clock.realtime_ns())
+        self._config = with_names(self._config, names)
+        self._topology = self._config.topology
+        for role, name in names.items():
+            self._say(f"{role} is {name}")
 
     def _spawn_all(self, stack: ExitStack) -> None:
         config = self._config

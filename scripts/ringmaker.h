@@ -683,6 +683,40 @@ _Static_assert(offsetof(struct rm_risk, gross_notional) == 104, "rm_risk.gross_n
 _Static_assert(offsetof(struct rm_risk, net_notional) == 112, "rm_risk.net_notional");
 _Static_assert(sizeof(struct rm_risk) == 128, "rm_risk");
 
+/* How the mids of two instruments move together; measured by risk, one row a pair a < b. */
+#define RM_COMOVEMENT_TYPE_ID 203
+#define RM_COMOVEMENT_LAYOUT_HASH INT64_C(0x7224e37c468f7050)
+struct rm_comovement {
+    int64_t sequence;        /* owned by the ring or table; see the layout page */
+    int64_t instrument_a;    /* row of the instruments table */
+    int64_t instrument_b;    /* row of the instruments table, larger */
+    int64_t updated_time_ns; /* monotonic, of the newest return */
+    int64_t samples;         /* returns taken in */
+    int64_t is_warm;         /* 1 = enough of them to be used */
+    double variance_a;       /* of log returns, 1/s */
+    double variance_b;       /* of log returns, 1/s */
+    double covariance;       /* of log returns, 1/s */
+    double correlation;      /* -1 to 1; NaN while one has not moved */
+    double beta_a_on_b;      /* return of a for one of b; NaN while b has not moved */
+    double beta_b_on_a;      /* return of b for one of a; NaN while a has not moved */
+    double weight;           /* sum of the weights of the returns, for a risk that is restarted */
+    char _reserved[24];
+};
+_Static_assert(offsetof(struct rm_comovement, sequence) == 0, "rm_comovement.sequence");
+_Static_assert(offsetof(struct rm_comovement, instrument_a) == 8, "rm_comovement.instrument_a");
+_Static_assert(offsetof(struct rm_comovement, instrument_b) == 16, "rm_comovement.instrument_b");
+_Static_assert(offsetof(struct rm_comovement, updated_time_ns) == 24, "rm_comovement.updated_time_ns");
+_Static_assert(offsetof(struct rm_comovement, samples) == 32, "rm_comovement.samples");
+_Static_assert(offsetof(struct rm_comovement, is_warm) == 40, "rm_comovement.is_warm");
+_Static_assert(offsetof(struct rm_comovement, variance_a) == 48, "rm_comovement.variance_a");
+_Static_assert(offsetof(struct rm_comovement, variance_b) == 56, "rm_comovement.variance_b");
+_Static_assert(offsetof(struct rm_comovement, covariance) == 64, "rm_comovement.covariance");
+_Static_assert(offsetof(struct rm_comovement, correlation) == 72, "rm_comovement.correlation");
+_Static_assert(offsetof(struct rm_comovement, beta_a_on_b) == 80, "rm_comovement.beta_a_on_b");
+_Static_assert(offsetof(struct rm_comovement, beta_b_on_a) == 88, "rm_comovement.beta_b_on_a");
+_Static_assert(offsetof(struct rm_comovement, weight) == 96, "rm_comovement.weight");
+_Static_assert(sizeof(struct rm_comovement) == 128, "rm_comovement");
+
 /* One row for each segment of a session: the single thing that a stranger has to find. */
 #define RM_DIRECTORY_TYPE_ID 300
 #define RM_DIRECTORY_LAYOUT_HASH INT64_C(0x6eaf3d97ebf2c0d0)
