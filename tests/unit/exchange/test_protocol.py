@@ -175,8 +175,18 @@ def test_every_frame_of_a_mixed_run_is_as_documented(make_desk: Any, notificatio
 
 
 def test_the_checker_refuses_what_is_not_documented() -> None:
-    good = b'{"channel_name":"price_index.BTCUSD","notification":{"index_name":"BTCUSD","price":1,"timestamp":1}}'
+    index = b'{"index_name":"BTCUSD","price":1,"timestamp":1795223000.5,"previous_settlement_price":2}'
+    good = b'{"channel_name":"price_index.BTCUSD","notification":' + index + b"}"
     ProtocolChecker().take(good)
-    for bad in (good.replace(b'"price":1', b'"price":"1"'), good.replace(b"price_index", b"prices"), b'{"id":1}'):
+    for bad in (
+        good.replace(b'"price":1', b'"price":"1"'),
+        good.replace(b'"price":1', b'"price": 1'),
+        good.replace(b'"price":1', b'"price":NaN'),
+        good.replace(b"1795223000.5", b"1795223000"),
+        good.replace(b'"price":1,', b""),
+        good.replace(b'"index_name":"BTCUSD","price":1,', b'"price":1,"index_name":"BTCUSD",'),
+        good.replace(b"price_index", b"prices"),
+        b'{"id":1}',
+    ):
         with pytest.raises((AssertionError, KeyError)):
             ProtocolChecker().take(bad)
