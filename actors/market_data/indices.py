@@ -27,7 +27,7 @@ class IndexRows:
                 self._rows[bytes(self._table.scratch[0]["name"]).decode(errors="replace")] = row
                 self._free.remove(row)
 
-    def publish_index(self, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
+    def publish_index(self, name: str, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
         record = self._ring.scratch[0]
         record["kind"] = KIND_INDEX
         record["exchange_time_ns"] = stamp_ns(index.timestamp)
@@ -37,7 +37,7 @@ class IndexRows:
         record["previous_settlement_price"] = number(index.previous_settlement_price)
         record["expected_expiration_price"] = number(index.expected_expiration_price)
         record["expiration_progress"] = number(index.expiration_progress)
-        self._publish(index.index_name, receive_ns, receive_realtime_ns)
+        self._publish(name, receive_ns, receive_realtime_ns)
 
     def publish_forward(self, name: str, forward: BasePricePayload, receive_ns: int, receive_realtime_ns: int) -> None:
         record = self._ring.scratch[0]

@@ -179,10 +179,10 @@ class MarketDataPublisher:
         """Publish the trades that are new."""
         self._trades.take(row, trades, is_snapshot, receive_ns, receive_realtime_ns)
 
-    def on_index(self, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
+    def on_index(self, name: str, index: IndexPayload, receive_ns: int, receive_realtime_ns: int) -> None:
         """Publish an index, and keep it for tickers that lack it."""
-        self._tickers.take_price(index.index_name, index.price)
-        self._indices.publish_index(index, receive_ns, receive_realtime_ns)
+        self._tickers.take_price(name, index.price)
+        self._indices.publish_index(name, index, receive_ns, receive_realtime_ns)
 
     def on_forward(self, name: str, forward: BasePricePayload, receive_ns: int, receive_realtime_ns: int) -> None:
         """Publish a forward price, and keep it for tickers that lack it."""

@@ -12,6 +12,7 @@ from venues.config import VenueConfig
 
 SYSTEM = "system"
 INSTRUMENTS = "instruments"
+PRICE_INDEX = "price_index."  # the rest names the index
 BASE_PRICE = "base_price."  # the rest names the forward
 
 
@@ -30,7 +31,7 @@ def trades(instrument_name: str) -> str:
 
 
 def index(underlying: str) -> str:
-    return f"price_index.{underlying}"
+    return f"{PRICE_INDEX}{underlying}"
 
 
 def base_price(instrument: Instrument) -> str:

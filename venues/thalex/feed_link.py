@@ -302,7 +302,8 @@ class FeedLink:
         self._listener.on_trades(row, trades, bool(envelope.snapshot), receive_ns, receive_realtime_ns)
 
     def _on_index(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        self._listener.on_index(wire.decode_index(envelope.notification), receive_ns, receive_realtime_ns)
+        name = envelope.channel_name.removeprefix(channels.PRICE_INDEX)
+        self._listener.on_index(name, wire.decode_index(envelope.notification), receive_ns, receive_realtime_ns)
 
     def _on_base_price(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
         name = envelope.channel_name.removeprefix(channels.BASE_PRICE)

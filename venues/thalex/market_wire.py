@@ -20,6 +20,7 @@ from venues.thalex.wire import readable
 _NAN = math.nan
 # A float holds Unix seconds to about 0.2 µs, so stamps are kept to the microsecond.
 _US_PER_S = 1_000_000
+STEP_MIN, STEP_MAX = Decimal("1e-9"), Decimal("1e9")  # beyond, lots and ticks leave 64 bits
 _SECONDS_MAX = 9e9  # the year 2255; 64 bits of ns end soon after
 
 
@@ -33,13 +34,15 @@ def stamp_ns(seconds: float) -> int:
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 # Price, amount, and usually the part of the amount that rests in this very book.
 Level = Annotated[list[float], msgspec.Meta(min_length=2)]
+LEVELS_MAX = 20_000  # more in one message would hold the loop for longer than the feed may be silent
+Levels = Annotated[list[Level], msgspec.Meta(max_length=LEVELS_MAX)]
 
 
 class BookPayload(msgspec.Struct, gc=False):
     """Changes of a book: amount 0 removes the level, other amounts are absolute."""
 
-    bid_changes: list[Level] = []
-    ask_changes: list[Level] = []
+    bid_changes: Levels = []
+    ask_changes: Levels = []
     time: float = 0.0
 
 
@@ -82,7 +85,6 @@ class LightTickerPayload(msgspec.Struct, gc=False):
 class IndexPayload(msgspec.Struct, gc=False):
     """An index; the fields about expiration are there while it is being averaged, 07:30 to 08:00 UTC."""
 
-    index_name: str
     price: Positive
     timestamp: float = 0.0
     previous_settlement_price: float | None = None
@@ -191,7 +193,7 @@ def instrument_of(payload: InstrumentPayload) -> Instrument:
     """Return the venue's description in our words.
 
     Raises:
-        ProtocolError: when its kind is unknown or a step is missing or not positive.
+        ProtocolError: when its kind is unknown or a step is missing or not positive, or beyond reason.
     """
     kind = _KINDS.get(payload.type)
     if kind is None:
@@ -199,18 +201,19 @@ def instrument_of(payload: InstrumentPayload) -> Instrument:
     lot_size = payload.volume_tick_size or payload.min_order_amount
     if lot_size is None:
         raise ProtocolError(f"{payload.instrument_name}: neither volume_tick_size nor min_order_amount")
-    try:
-        return Instrument(
-            name=payload.instrument_name,
-            kind=kind,
-            underlying=payload.underlying,
-            tick_size=payload.tick_size,
-            lot_size=lot_size,
-            size_min=payload.min_order_amount or lot_size,
-            expiry_ns=stamp_ns(payload.expiration_timestamp or 0.0),
-        )
-    except ValueError as error:
-        raise ProtocolError(str(error)) from error
+    size_min = payload.min_order_amount or lot_size
+    for step in (payload.tick_size, lot_size, size_min):
+        if not (step.is_finite() and STEP_MIN <= step <= STEP_MAX):  # a Decimal may come as text, "NaN" too
+            raise ProtocolError(f"{payload.instrument_name}: {step} is no step of a price or a size")
+    return Instrument(
+        name=payload.instrument_name,
+        kind=kind,
+        underlying=payload.underlying,
+        tick_size=payload.tick_size,
+        lot_size=lot_size,
+        size_min=size_min,
+        expiry_ns=stamp_ns(payload.expiration_timestamp or 0.0),
+    )
 
 
 def decode_instruments(payload: Any) -> dict[str, Instrument]:

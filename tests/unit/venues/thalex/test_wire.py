@@ -286,12 +286,43 @@ def test_instruments_are_read_exactly_and_unknown_kinds_left_out():
     assert future.expiry_ns == 1_798_185_600 * 10**9
 
 
+READABLE = '{"instrument_name":"BTC-PERPETUAL","type":"perpetual","underlying":"U","tick_size":1,"volume_tick_size":1}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"tick_size":1', '"tick_size":0'),
+        ('"tick_size":1', '"tick_size":-1'),
+        ('"tick_size":1', '"tick_size":1e300'),
+        ('"volume_tick_size":1', '"volume_tick_size":1e-300'),
+        ('"volume_tick_size":1', '"volume_tick_size":1,"min_order_amount":1e308'),
+        ('"volume_tick_size":1', '"volume_tick_size":1,"min_order_amount":"NaN"'),
+        ('"volume_tick_size":1', '"volume_tick_size":1,"min_order_amount":"-Infinity"'),
+        ('"perpetual"', '"perpetual swap"'),
+    ],
+)
+def test_an_instrument_with_steps_that_are_none_is_refused(old: str, new: str):
+    payload = READABLE.replace(old, new).encode()
+    assert market_wire.decode_instruments(b"[" + payload + b"]") == {}
+    (change,) = market_wire.decode_instrument_changes(b'[{"added":' + payload + b"}]")
+    assert change.added is not None
+    with pytest.raises(ProtocolError) as refused:
+        market_wire.instrument_of(change.added)
+    assert refused.value.refusal is Refusal.VALUE
+
+
+def test_a_book_of_more_levels_than_the_loop_can_take_is_refused():
+    levels = b",".join(b"[%d,1]" % i for i in range(market_wire.LEVELS_MAX + 1))
+    with pytest.raises(ProtocolError):
+        market_wire.decode_book(b'{"bid_changes":[' + levels + b"]}")
+
+
 def test_public_trades_are_tuples():
     trades = market_wire.decode_trades(b'[[100051,0.3,"buy",1795223039.01,"BTC-PERPETUAL",false]]')
     assert (trades[0].price, trades[0].size, trades[0].aggressor) == (100051.0, 0.3, "buy")
 
 
-READABLE = '{"instrument_name":"BTC-PERPETUAL","type":"perpetual","underlying":"U","tick_size":1,"volume_tick_size":1}'
 NEW_KINDS = (
     '{"instrument_name":"BTC-PREDICTION-1","type":"prediction"}',
     '{"instrument_name":"BTC-X","type":"perpetual","underlying":"BTCUSD","tick_size":null}',
