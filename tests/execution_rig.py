@@ -27,7 +27,9 @@ from shm.segment import create_segment, open_segment
 from tests.model_quotes import ModelQuotes, without_our_number
 from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from trading.orders.config import ExecutionConfig
-from venues.gateway import ConditionalOrderReport, MassQuote, NewConditionalOrder, NewOrder
+from venues.conditional import ConditionalOrderReport, NewConditionalOrder
+from venues.gateway import NewOrder
+from venues.quoting import MassQuote
 
 SESSION = "bench"
 LABEL = "rm-bench"

@@ -10,7 +10,7 @@ from domain.errors import VenueError
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
 from tests.model_venue import INSTRUMENT, ModelVenue, Request, VenueOrder
-from venues.gateway import MassQuote, QuoteFailure
+from venues.quoting import MassQuote, QuoteFailure
 
 
 class ModelQuotes:

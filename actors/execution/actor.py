@@ -23,8 +23,10 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import CancelAll, Command, Flatten, Halt, Hedge, Reduce, Reply, Status, Stop
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import InstrumentConfig
+from venues.conditional import ConditionalOrderReport
 from venues.config import venue_url
-from venues.gateway import ConditionalOrderReport, ProtectionReport, QuoteFailure, RequestKind
+from venues.gateway import RequestKind
+from venues.quoting import ProtectionReport, QuoteFailure
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 WATCHED = ("market_data", "risk")

@@ -16,7 +16,8 @@ from domain.records import ORDER_EVENT, TEXT_BYTES
 from domain.reports import OrderReport, TradeReport
 from shm.ring import RingReader
 from trading.ledger import FillKey, Ledger
-from trading.orders.manager import Change, OrderManager
+from trading.orders.changes import Change
+from trading.orders.manager import OrderManager
 from trading.orders.order import Order
 from trading.orders.triggers import RequestKind
 

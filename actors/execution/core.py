@@ -40,7 +40,9 @@ from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
 from trading.orders.triggers import RequestKind
 from trading.risk import gate
-from venues.gateway import ConditionalGateway, OrderGateway, QuoteGateway
+from venues.conditional import ConditionalGateway
+from venues.gateway import OrderGateway
+from venues.quoting import QuoteGateway
 
 CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS

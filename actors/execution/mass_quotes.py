@@ -27,7 +27,7 @@ from trading.orders.protection_groups import GroupState, ProtectionGroups
 from trading.orders.reconcile import Level, LiveOrder, Step, StepKind
 from trading.orders.states import OrderState
 from trading.risk import gate
-from venues.gateway import MassQuote, ProtectionReport, QuotedSide, QuoteFailure, QuoteGateway
+from venues.quoting import MassQuote, ProtectionReport, QuotedSide, QuoteFailure, QuoteGateway
 
 CODE_PROTECTION_NOT_SET = 23
 CODES_NOT_ENABLED = frozenset({28, 51})  # unauthorized; mass quoting is not enabled

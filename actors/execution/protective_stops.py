@@ -22,7 +22,8 @@ from domain.records import LIMITS
 from shm.errors import RecordBusyError
 from trading.orders.config import ExecutionConfig, stop_label
 from trading.orders.protective_stop import StandingStop, Stop, StopPlan, StopRule, plan_stop
-from venues.gateway import ConditionalGateway, ConditionalOrderReport, NewConditionalOrder, OrderGateway
+from venues.conditional import ConditionalGateway, ConditionalOrderReport, NewConditionalOrder
+from venues.gateway import OrderGateway
 
 ROUND_PAUSE_NS = 100 * NS_PER_MS
 RETRY_NS = 1 * NS_PER_S

@@ -17,7 +17,7 @@ from domain.order import Side
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
-from venues.gateway import MassQuote, ProtectionReport
+from venues.quoting import MassQuote, ProtectionReport
 
 BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
 CONFIG = ExecutionConfig(mode="mass_quotes", mass_quotes=MassQuoteConfig(cooldown_ms=300))

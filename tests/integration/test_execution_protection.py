@@ -16,7 +16,7 @@ from domain.order import Side
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig, ProtectionConfig, stop_label
-from venues.gateway import ConditionalOrderReport, NewConditionalOrder
+from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 
 BIDS, ASKS = [(198, 50)], [(202, 50)]
 ON = ExecutionConfig(protection=ProtectionConfig(kind="stop", distance_bps=100.0, resize_base=0.002))

@@ -14,17 +14,11 @@ import structlog
 from domain.order import Side, TimeInForce
 from runtime.clock import SystemClock
 from tests.integration.test_thalex_connector import Desk, Exchange, _desk, _run, _until
+from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.config import VenueConfig
 from venues.credentials import read_key_file
-from venues.gateway import (
-    ConditionalOrderReport,
-    MassQuote,
-    NewConditionalOrder,
-    ProtectionReport,
-    QuotedSide,
-    QuoteFailure,
-    SelfTradePrevention,
-)
+from venues.gateway import SelfTradePrevention
+from venues.quoting import MassQuote, ProtectionReport, QuotedSide, QuoteFailure
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 NAME = "BTC-PERPETUAL"

@@ -15,9 +15,9 @@ from domain.order import Side
 from runtime.clock import SystemClock
 from tests.integration.test_execution_process import BUSY, THALEX
 from tests.sessions import RunningSession, StandaloneExchange, wait_until
+from venues.conditional import ConditionalOrderReport
 from venues.config import VenueConfig
 from venues.credentials import read_key_file
-from venues.gateway import ConditionalOrderReport
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 PROTECTION = '[execution.protection]\nkind = "{kind}"\ndistance_bps = 500.0\nresize_base = 0.005\n'

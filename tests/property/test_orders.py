@@ -13,7 +13,8 @@ from domain.order import Side
 from domain.reports import OrderReport, TradeReport
 from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from trading.ledger import Ledger
-from trading.orders.manager import Change, OrderManager
+from trading.orders.changes import Change
+from trading.orders.manager import OrderManager
 from trading.orders.order import Order
 from trading.orders.states import OrderState
 

@@ -7,14 +7,14 @@ out of order, or not at all; `apply_open_orders` with the answer to a query brin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from domain.clock import NS_PER_MS
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.instrument import Instrument
 from domain.order import Side
-from domain.reports import FillReport, OrderReport, TradeReport
+from domain.reports import OrderReport, TradeReport
+from trading.orders.changes import Change, OpenOrdersResult
 from trading.orders.order import Order, Terms
 from trading.orders.shelf import OrderShelf
 from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_state
@@ -23,28 +23,6 @@ from trading.orders.triggers import CODE_ORDER_NOT_FOUND, RequestKind, terms_of,
 MOVED_BACK_NS = 500 * NS_PER_MS  # pause before a price that would have crossed is tried again
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
 HALF = 2
-
-
-class Change(NamedTuple):
-    """Something that happened to one of our orders, in the order in which it happened."""
-
-    kind: OrderEventKind
-    order: Order
-    fill: FillReport | None = None
-    venue_code: int = 0
-    exchange_time_ns: int = 0
-
-
-class OpenOrdersResult(NamedTuple):
-    """What a query of open orders brought to light.
-
-    Attributes:
-        changes: what it changed in our book.
-        untracked: open orders that the book does not know as open; whose they are, their label says.
-    """
-
-    changes: list[Change]
-    untracked: list[OrderReport]
 
 
 class OrderManager:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.reports import OrderReport, PositionReport, TradeReport
-from venues.gateway import ConditionalOrderReport, NewConditionalOrder
+from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
 from venues.thalex.protocol import Decode

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import ProtocolError
 from domain.order import Side
-from venues.gateway import ConditionalOrderReport, NewConditionalOrder
+from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex.wire import readable
 
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}

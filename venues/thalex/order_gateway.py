@@ -18,9 +18,11 @@ from structlog.stdlib import BoundLogger
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError
 from domain.instrument import Instrument
+from venues.conditional import ConditionalListener
 from venues.config import VenueConfig
 from venues.credentials import Credentials, TokenSigner
-from venues.gateway import ConditionalListener, MassQuote, NewOrder, OrderListener, QuoteListener
+from venues.gateway import NewOrder, OrderListener
+from venues.quoting import MassQuote, QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.account_requests import AccountRequests
 from venues.thalex.account_wire import decode_order

@@ -7,7 +7,9 @@ from typing import cast
 
 from structlog.stdlib import BoundLogger
 
-from venues.gateway import ConditionalListener, OrderListener, QuoteListener, RequestKind
+from venues.conditional import ConditionalListener
+from venues.gateway import OrderListener, RequestKind
+from venues.quoting import QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.conditional_wire import decode_conditional_orders
 from venues.thalex.market_wire import decode_system

@@ -12,7 +12,7 @@ from domain.errors import VenueError
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import Side
 from domain.units import decimal_number
-from venues.gateway import MassQuote, ProtectionReport, QuotedSide, QuoteFailure
+from venues.quoting import MassQuote, ProtectionReport, QuotedSide, QuoteFailure
 from venues.thalex.wire import encode_request, readable, stp_text
 
 MASS_QUOTE = "private/mass_quote"

@@ -11,7 +11,8 @@ from domain.errors import VenueError
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import LiquiditySide, Side, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, TradeReport
-from trading.orders.manager import Change, OrderManager
+from trading.orders.changes import Change
+from trading.orders.manager import OrderManager
 from trading.orders.order import Order
 from trading.orders.states import OrderState
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from domain.order import OrderType, Side, TimeInForce
-from venues.gateway import MassQuote, NewConditionalOrder, NewOrder, QuotedSide, SelfTradePrevention
+from venues.conditional import NewConditionalOrder
+from venues.gateway import NewOrder, SelfTradePrevention
+from venues.quoting import MassQuote, QuotedSide
 from venues.thalex.conditional_wire import create_params, decode_conditional_orders
 from venues.thalex.quote_wire import encode_mass_quote
 from venues.thalex.wire import encode_insert

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import ProtocolError
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import Side
-from venues.gateway import MassQuote, QuotedSide
+from venues.quoting import MassQuote, QuotedSide
 from venues.thalex.quote_wire import (
     decode_protections,
     decode_quote_result,
