@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,32 @@ from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError
-from domain.instrument import Instrument
 from venues.conditional import ConditionalListener
 from venues.config import VenueConfig
 from venues.credentials import Credentials, TokenSigner
-from venues.gateway import NewOrder, OrderListener
-from venues.quoting import MassQuote, QuoteListener
+from venues.gateway import OrderListener
+from venues.quoting import QuoteListener
 from venues.thalex import account_wire
-from venues.thalex.account_requests import AccountRequests
-from venues.thalex.account_wire import decode_order
 from venues.thalex.connection import Connection
 from venues.thalex.order_replies import (
     CONDITIONAL_CHANNEL,
     ORDERS_CHANNEL,
     POSITIONS_CHANNEL,
     PROTECTION_CHANNEL,
-    QUOTE_KIND,
     SYSTEM_CHANNEL,
     TRADES_CHANNEL,
     OrderReplies,
 )
+from venues.thalex.order_requests import OrderRequests
 from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
-from venues.thalex.quote_wire import (
-    CANCEL_MASS_QUOTE,
-    MASS_QUOTE,
-    decode_quote_result,
-    encode_cancel_mass_quotes,
-    encode_mass_quote,
-    product_of,
-)
-from venues.thalex.wire import Envelope, encode_amend, encode_cancel, encode_cancel_order, encode_insert
+from venues.thalex.wire import Envelope
 
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 
-class ThalexOrderGateway(AccountRequests):
+class ThalexOrderGateway(OrderRequests):
     """An `OrderGateway` for Thalex and for the local exchange.
 
     Args:
@@ -164,64 +152,21 @@ class ThalexOrderGateway(AccountRequests):
         if future is not None and not future.done():
             future.set_exception(ConnectivityError(text))
 
-    # ---- orders --------------------------------------------------------------------------------------
-
-    def insert(self, order: NewOrder) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_insert(request_id, order)
-        return self._send(requests, request_id, "private/insert", "insert", order.client_order_id, decode_order, frame)
-
-    def amend(self, client_order_id: int, price: Decimal, size: Decimal) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_amend(request_id, client_order_id, price, size)
-        return self._send(requests, request_id, "private/amend", "amend", client_order_id, decode_order, frame)
-
-    def cancel(self, client_order_id: int) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_cancel(request_id, client_order_id)
-        return self._send(requests, request_id, "private/cancel", "cancel", client_order_id, decode_order, frame)
-
-    def cancel_order(self, venue_order_id: str) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_cancel_order(request_id, venue_order_id)
-        return self._send(requests, request_id, "private/cancel", "cancel", 0, decode_order, frame)
-
-    def product(self, instrument: Instrument) -> str:
-        return product_of(instrument)
-
-    def mass_quote(self, quote: MassQuote) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_mass_quote(request_id, quote)
-        return self._send(requests, request_id, MASS_QUOTE, QUOTE_KIND, quote.quote_id, decode_quote_result, frame)
-
-    def cancel_mass_quotes(self, product: str) -> int:
-        requests = self._ready_session().requests
-        request_id = requests.next_id()
-        frame = encode_cancel_mass_quotes(request_id, product)
-        return self._send(requests, request_id, CANCEL_MASS_QUOTE, QUOTE_KIND, 0, account_wire.decode_void, frame)
+    # ---- writing -------------------------------------------------------------------------------------
 
     def _ready_session(self) -> Session:
         if self._session is None or not self.is_ready:
             raise ConnectivityError("not connected to the venue: no order can be sent")
         return self._session
 
+    def _requests(self) -> Requests:
+        return self._ready_session().requests
+
     def _send(
-        self,
-        requests: Requests,
-        request_id: int,
-        method: str,
-        kind: str,
-        client_order_id: int,
-        decode: Decode,
-        frame: bytes,
+        self, requests: Requests, request_id: int, method: str, kind: str, number: int, decode: Decode, frame: bytes
     ) -> int:
         now_ns = self._clock.monotonic_ns()
-        pending = requests.register(request_id, method, decode, now_ns, kind=kind, client_order_id=client_order_id)
+        pending = requests.register(request_id, method, decode, now_ns, kind=kind, client_order_id=number)
         try:
             self._connection.send(frame)
         except ConnectivityError:
