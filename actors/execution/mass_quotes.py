@@ -9,48 +9,24 @@ the quotes of the product, which is a cancel and never waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
-from actors.execution.desk import Desk, trimmed
+from actors.execution.desk import Desk
+from actors.execution.mass_quote_plan import Item, QuotePlanner
+from actors.execution.mm_protection import MarketMakerProtection
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteParts, QuoteSender
-from domain.clock import NS_PER_MS
-from domain.codes import RiskReason
-from domain.errors import ConfigError, ConnectivityError, VenueError
+from domain.errors import ConnectivityError, VenueError
 from domain.order import Side
-from domain.records import LIMITS
 from domain.reports import OrderReport
-from trading.orders.mass_quote import SideQuote, against_live, quote_side
 from trading.orders.order import Order
-from trading.orders.protection_groups import GroupState, ProtectionGroups
-from trading.orders.reconcile import Level, LiveOrder, Step, StepKind
+from trading.orders.protection_groups import GroupState
 from trading.orders.states import OrderState
 from trading.risk import gate
 from venues.quoting import MassQuote, ProtectionReport, QuotedSide, QuoteFailure, QuoteGateway
 
 CODE_PROTECTION_NOT_SET = 23
-CODES_NOT_ENABLED = frozenset({28, 51})  # unauthorized; mass quoting is not enabled
-_ORDER_MAX = LIMITS.word("order_lots_max")
-_WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.SELF_CROSS})  # they pass by themselves
 _CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING})
-
-
-class _Item(NamedTuple):
-    """What a message is to do with one instrument."""
-
-    desk: Desk
-    sides: list[tuple[Side, SideQuote]]
-    source_time_ns: int
-
-    @property
-    def clears(self) -> bool:
-        """Whether something must go, whatever the throttle says."""
-        return any(not quote.levels for _, quote in self.sides)
-
-    def without_new(self) -> _Item:
-        """Return what may be done while no new quote may be placed."""
-        return self._replace(sides=[(side, quote) for side, quote in self.sides if not quote.levels])
 
 
 class _Sent(NamedTuple):
@@ -68,7 +44,7 @@ class MassQuotes(QuoteSender):
         on_rejected: told of each new level that the venue refused, by our number.
 
     Attributes:
-        groups: market-maker protection of each product.
+        protection, groups: market-maker protection of each product.
     """
 
     def __init__(
@@ -77,14 +53,18 @@ class MassQuotes(QuoteSender):
         super().__init__(parts)
         self._venue = venue
         self._log = ports.log
-        self._spawn = ports.spawn
         self._work_soon = ports.work_soon
         self._on_rejected = on_rejected
-        self._terms = parts.config.mass_quotes
-        self.groups = ProtectionGroups(
-            self._terms.cooldown_ms * NS_PER_MS, self._terms.protection_window_ms * NS_PER_MS
+        self.protection = MarketMakerProtection(parts.config.mass_quotes, ports, venue, self._take_token, self._wake)
+        self.groups = self.protection.groups
+        self._planner = QuotePlanner(
+            parts.manager,
+            ports.shared.limits,
+            self._tell_refusal,
+            parts.config.amend_threshold_ticks,
+            (self._size_tolerance_permille, self._fill_threshold_permille),
         )
-        self._items: dict[str, list[_Item]] = {}
+        self._items: dict[str, list[Item]] = {}
         self._sent: dict[int, _Sent] = {}
 
     # ---- what to send ----------------------------------------------------------------------------------
@@ -96,83 +76,28 @@ class MassQuotes(QuoteSender):
             return 0
         view = desk.view(self._manager.live(desk.row))
         bids, asks = self._wanted(desk, view)
-        if (bids or asks) and not self._may_place(desk, now_ns):
-            bids, asks = [], []
+        product = self._venue.product(desk.instrument)
+        if bids or asks:
+            state = self.protection.state(product, now_ns)
+            if state is not GroupState.SET:
+                bids, asks = [], []
+            if state is GroupState.COOLING:
+                desk.is_allowed = (False, False)
         self.ready_gate(desk, throttle, now_ns)
         began_ns = self._clock.monotonic_ns()
         sides = []
         for side, wanted, live in ((Side.BUY, bids, view.bids), (Side.SELL, asks, view.asks)):
-            quote = self._side(desk, side, wanted, live, now_ns)
+            quote = self._planner.side(desk, side, wanted, live, now_ns)
             if quote is not None:
                 sides.append((side, quote))
+        if len(self.desks) > 1 and sides and not desk.blocked_by:
+            desk.added_notional = gate.notional_added(self._shared.limits, desk.exposure)
         if not sides:
             desk.throttled_since_ns = 0
             return 0
         self._measures.gate.record(self._clock.monotonic_ns() - began_ns)
-        self._items.setdefault(self._venue.product(desk.instrument), []).append(_Item(desk, sides, source_time_ns))
+        self._items.setdefault(product, []).append(Item(desk, sides, source_time_ns))
         return 0
-
-    def _side(
-        self, desk: Desk, side: Side, wanted: list[Level], live: list[LiveOrder], now_ns: int
-    ) -> SideQuote | None:
-        quote = quote_side(
-            wanted,
-            live,
-            is_buy=side is Side.BUY,
-            amend_threshold_ticks=self._config.amend_threshold_ticks,
-            size_tolerance_permille=self._size_tolerance_permille,
-            fill_threshold_permille=self._fill_threshold_permille,
-        )
-        if quote is None or not quote.levels:
-            return quote
-        exposure = desk.exposure
-        if side is Side.BUY:
-            room_lots, meets_own = (
-                desk.room_lots[0] - exposure.buy_lots,
-                (quote.levels[0][0] >= exposure.own_best_ask_ticks),
-            )
-        else:
-            room_lots, meets_own = (
-                desk.room_lots[1] - exposure.sell_lots,
-                (quote.levels[0][0] <= exposure.own_best_bid_ticks),
-            )
-        if meets_own:
-            return None  # our own other side must be out of the way first; its report brings us back here
-        order_lots_max = self._shared.limits.ints[_ORDER_MAX]
-        levels = trimmed(quote.levels, room_lots, desk.instrument.order_lots_min, order_lots_max)
-        approved = self._approved(desk, side, levels, len(live), now_ns)
-        if approved is None:
-            return None
-        quote = against_live(approved, live)
-        return quote if quote.fresh or quote.leaving else None
-
-    def _approved(self, desk: Desk, side: Side, levels: list[Level], replaced: int, now_ns: int) -> list[Level] | None:
-        """Return the levels that the gate lets pass, on top of all that rests; None when it says to wait."""
-        exposure = desk.exposure
-        exposure.open_orders -= replaced
-        approved = []
-        for price_ticks, lots in levels:
-            verdict = gate.check(self._shared.limits, gate.Order(side, price_ticks, lots), exposure, now_ns)
-            if isinstance(verdict, gate.Refused):
-                step = Step(StepKind.INSERT, 0, side is Side.BUY, price_ticks, lots, lots)
-                self._tell_refusal(desk, step, verdict)
-                if verdict.reason in _WAITING_REASONS:
-                    desk.is_dirty = True
-                    return None
-                if verdict.reason is RiskReason.OPEN_ORDERS:
-                    break
-                continue
-            approved.append((price_ticks, lots))
-            exposure.open_orders += 1
-            if side is Side.BUY:
-                exposure.buy_lots += lots
-                exposure.own_best_bid_ticks = max(exposure.own_best_bid_ticks, price_ticks)
-            else:
-                exposure.sell_lots += lots
-                exposure.own_best_ask_ticks = min(exposure.own_best_ask_ticks, price_ticks)
-        if len(self.desks) > 1:
-            desk.added_notional = gate.notional_added(self._shared.limits, exposure)
-        return approved
 
     # ---- sending ---------------------------------------------------------------------------------------
 
@@ -186,7 +111,7 @@ class MassQuotes(QuoteSender):
             touched += self._send(product, wanted, now_ns)
         return touched
 
-    def _send(self, product: str, items: list[_Item], now_ns: int) -> list[Desk]:
+    def _send(self, product: str, items: list[Item], now_ns: int) -> list[Desk]:
         throttle = self.throttle
         assert throttle is not None, "nothing is planned without a throttle"
         if not self.breaker.may_insert(now_ns):
@@ -212,13 +137,13 @@ class MassQuotes(QuoteSender):
             return []
         self._measures.send.record(sent_ns - began_ns)
         self._measures.counts.add("mass_quotes")
+        self._journal_sent(self._sent[quote.quote_id].orders)
         for item in items:
             self._note_sent(item.desk, item.source_time_ns, sent_ns)
         return [item.desk for item in items]
 
-    def _booked(self, items: list[_Item], now_ns: int) -> MassQuote:
+    def _booked(self, items: list[Item], now_ns: int) -> MassQuote:
         """Enter what a message will do into the order book, before it leaves; return the message."""
-        realtime_ns = self._clock.realtime_ns()
         orders: list[Order] = []
         sides = []
         for desk, wanted, _ in items:
@@ -232,21 +157,28 @@ class MassQuotes(QuoteSender):
                     assert leaving is not None, f"quote {client_order_id} is not in the book"
                     self._manager.cancel_sent(leaving, now_ns)
                     orders.append(leaving)
-                    self._journal.note(realtime_ns, "CANCEL", client_order_id, desk.name)
                 for price_ticks, lots in quote.fresh:
                     order = self._new_quote(desk, side, price_ticks, lots, wish_id)
                     self._manager.insert_sent(order, now_ns)
                     orders.append(order)
-                    self._journal.note(
-                        realtime_ns, "QUOTE", order.client_order_id, desk.name, side is Side.BUY, price_ticks, lots,
-                        wish_id,
-                    )  # fmt: skip
                     self.breaker.on_sent(now_ns)
         quote_id = self.next_order_id()
         self._sent[quote_id] = _Sent(now_ns, orders)
         return MassQuote(
             quote_id=quote_id, sides=tuple(sides), post_only=self._config.post_only, label=self._label, stp=self.stp
         )
+
+    def _journal_sent(self, orders: list[Order]) -> None:
+        realtime_ns = self._clock.realtime_ns()
+        for order in orders:
+            name = self.desks[order.instrument].name
+            if order.state is OrderState.PENDING_NEW:
+                self._journal.note(
+                    realtime_ns, "QUOTE", order.client_order_id, name, order.side is Side.BUY, order.price_ticks,
+                    order.size_lots, order.wish_id,
+                )  # fmt: skip
+            else:
+                self._journal.note(realtime_ns, "CANCEL", order.client_order_id, name)
 
     def _new_quote(self, desk: Desk, side: Side, price_ticks: int, lots: int, wish_id: int = 0) -> Order:
         return Order(
@@ -335,13 +267,7 @@ class MassQuotes(QuoteSender):
         self._doubt(sent, self._clock.monotonic_ns())
 
     def on_protection(self, reports: list[ProtectionReport]) -> None:
-        for report in reports:
-            if report.reason == "executions":
-                self.groups.used(report.product, self._clock.monotonic_ns())
-                if report.remaining <= 0:
-                    self._used_up(report.product)
-            elif report.reason != "refill":
-                self.groups.is_unset(report.product)
+        self.protection.take_reports(reports)
 
     def take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
         """Take over a quote that rests and was not expected: a level that we named to keep it had been filled."""
@@ -354,7 +280,7 @@ class MassQuotes(QuoteSender):
     def note_closed(self, report: OrderReport, desk: Desk) -> None:
         super().note_closed(report, desk)
         if report.delete_reason == "mm_protection":
-            self._used_up(self._venue.product(desk.instrument))
+            self.protection.used_up(self._venue.product(desk.instrument))
 
     def _is_named(self, order: Order, failure: QuoteFailure) -> bool:
         if order.state is not OrderState.PENDING_NEW or order.side is not failure.side or failure.price is None:
@@ -375,60 +301,17 @@ class MassQuotes(QuoteSender):
 
     # ---- protection ------------------------------------------------------------------------------------
 
-    def _may_place(self, desk: Desk, now_ns: int) -> bool:
-        """Whether the product is protected; if it is not, see to it."""
-        product = self._venue.product(desk.instrument)
-        state = self.groups.state(product, now_ns)
-        if state is GroupState.COOLING:
-            desk.is_allowed = (False, False)
-        elif self.groups.must_set(product, now_ns):
-            self._begin_protecting(product, now_ns)
-        return state is GroupState.SET
-
-    def _begin_protecting(self, product: str, now_ns: int) -> None:
-        if self.throttle is not None and self.throttle.take_order(now_ns):
-            self.groups.set_sent(product)
-            self._spawn(self._protect(product), f"protection of {product}")
-
-    async def _protect(self, product: str) -> None:
-        terms = self._terms
-        trade, quote = Decimal(repr(terms.protection_trade_base)), Decimal(repr(terms.protection_quote_base))
-        try:
-            await self._venue.set_protection(product, trade, quote)
-        except VenueError as error:
-            if error.code in CODES_NOT_ENABLED:
-                raise ConfigError(
-                    f'execution.mode = "mass_quotes": the venue does not let this account quote so ({error}): ask it '
-                    'to, or set mode = "orders"'
-                ) from None
-            self.groups.refused(product, self._clock.monotonic_ns())
-            self._log.warning("market-maker protection is refused", product=product, reason=str(error))
-        except ConnectivityError as error:
-            self.groups.refused(product, self._clock.monotonic_ns())
-            self._log.warning("market-maker protection is not confirmed", product=product, reason=str(error))
-        else:
-            self.groups.confirmed(product)
-            self._log.debug("market-maker protection set", product=product, trade=str(trade), quote=str(quote))
-        self._wake(product)
-
-    def _used_up(self, product: str) -> None:
-        if self.groups.used_up(product, self._clock.monotonic_ns()):
-            self._measures.counts.add("mm_protections")
-            self._log.warning(
-                "market-maker protection used up: the venue took the quotes back", product=product,
-                cooldown_ms=self._terms.cooldown_ms,
-            )  # fmt: skip
-            self._wake(product)
-
     def look_after(self, now_ns: int) -> None:
         """Come back to the products whose cool-down or pause is over, and fill up what was used."""
         super().look_after(now_ns)
         for desk in self.desks:
             product = self._venue.product(desk.instrument)
-            if self.groups.must_set(product, now_ns):
-                desk.is_dirty = True
-            elif self.groups.must_fill_up(product, now_ns) and self._gateway.is_ready:
-                self._begin_protecting(product, now_ns)
+            desk.is_dirty |= self.groups.must_set(product, now_ns)
+            if self._gateway.is_ready:
+                self.protection.fill_up(product, now_ns)
+
+    def _take_token(self, now_ns: int) -> bool:
+        return self.throttle is not None and self.throttle.take_order(now_ns)
 
     def troubles(self, now_ns: int) -> list[str]:
         return [*super().troubles(now_ns), *(f"{product} cools down" for product in self.groups.cooling(now_ns))]

@@ -151,7 +151,9 @@ class QuoteSender(ABC):
         if report.delete_reason != IMMEDIATE_CANCEL or report.price is None:
             return
         order = self._manager.get_by_venue(report.venue_order_id)
-        if order is not None and order.time_in_force is TimeInForce.GOOD_TILL_CANCELLED and not order.is_operator:
+        if order is None or order.is_operator or order.is_hedge:
+            return
+        if order.time_in_force is TimeInForce.GOOD_TILL_CANCELLED:
             price_ticks = desk.instrument.price_ticks(report.price)
             desk.crossing[report.side] = (price_ticks, self._clock.monotonic_ns())
             desk.is_dirty = True

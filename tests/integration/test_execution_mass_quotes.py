@@ -17,6 +17,7 @@ from domain.order import Side
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
+from trading.orders.order import Order
 from venues.quoting import MassQuote, ProtectionReport
 
 BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
@@ -482,5 +483,27 @@ def test_stop_takes_all_quotes_back_in_one_message_and_confirms(run: Run) -> Non
         assert bench.gateway.kinds()[0] == "cancel_mass_quotes"
         assert bench.venue.open == []
         assert stopping.result()["open_orders_at_exit"] == 0
+
+    run(scenario)
+
+
+def test_an_order_that_is_no_quote_rests_beside_them_and_stays(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given an order of ours that no wish moves, as a hedge or a flattening has it
+        await quoting(bench)
+        hedge = Order(
+            client_order_id=bench.core.new_order_id(), instrument=0, side=Side.BUY, price_ticks=98, size_lots=5,
+            is_operator=True,
+        )  # fmt: skip
+        bench.core.books.manager.insert_sent(hedge, bench.clock.monotonic_ns())
+        bench.venue.inbox.append(Request("insert", hedge.client_order_id, Side.BUY, 98, 5, LABEL))
+        bench.pump()
+        # If the quotes of its side move, and then are switched off
+        bench.wish([(101, 5)], ASKS)
+        await bench.settle(5)
+        assert bench.resting(Side.BUY) == [(101, 5), (98, 5)]
+        bench.wish([], ASKS, bid_off=1)
+        await bench.settle(5)
+        assert bench.resting(Side.BUY) == [(98, 5)]
 
     run(scenario)

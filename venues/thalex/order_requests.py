@@ -34,7 +34,7 @@ class OrderRequests(AccountRequests):
     def _send(
         self, requests: Requests, request_id: int, method: str, kind: str, number: int, decode: Decode, frame: bytes
     ) -> int:
-        """Write a frame whose answer will be told as `kind` of our `number`; return the monotonic ns right after the write."""
+        """Write a frame whose answer will be told as `kind` of `number`; return the monotonic ns after the write."""
 
     def insert(self, order: NewOrder) -> int:
         requests = self._requests()
