@@ -29,7 +29,8 @@ from backtest.engine.records import (
     REJECT_POST_ONLY,
     REQUEST,
 )
-from backtest.engine.replay import Latency, Outcome, VenueSettings, replay
+from backtest.engine.replay import Outcome, replay
+from backtest.engine.venue import Latency, VenueSettings
 from fills.queue import QueueModel
 
 MS = 1_000_000

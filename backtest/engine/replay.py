@@ -5,54 +5,23 @@ The engine without a strategy: for known answers, and to score the queue model o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import NO_ASK, NO_BID, Ladder, apply_row, centre_of, new_book, recentre
+from backtest.book import Ladder, apply_row, centre_of, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.events import AT_EXCHANGE, FINAL
 from backtest.engine.fills import note_row
-from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, REQUEST, REQUEST_KINDS, VENUE
+from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
+from backtest.engine.venue import Latency, VenueSettings, new_venue
 from domain.jit import Array, Record, kernel
-from fills.queue import POWER, QueueModel
 
-FEE_PER_BPS = 10_000  # a rate of 1 bp is 1e-4: 10,000 · 1e-8
 ANSWERS_AT_ONCE = 1 << 14
 ANSWERS_OF_A_ROW_MAX = 2 * ORDERS_MAX + 8
 _ROWS_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """One way to the exchange and back, ns, for inserts, amends, cancels, and cancels of all orders.
-
-    Attributes:
-        fill_ns: from a fill to our hearing of it.
-    """
-
-    entry_ns: tuple[int, int, int, int] = (5_000_000,) * 4
-    answer_ns: tuple[int, int, int, int] = (5_000_000,) * 4
-    fill_ns: int = 5_000_000
-
-    @classmethod
-    def constant(cls, entry_ns: int, answer_ns: int) -> Latency:
-        """Return the same latency for every kind."""
-        return cls((entry_ns,) * 4, (answer_ns,) * 4, answer_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class VenueSettings:
-    """What the simulated exchange is like."""
-
-    latency: Latency = field(default_factory=Latency)
-    queue_model: QueueModel = QueueModel.POWER1
-    queue_power: float = POWER
-    maker_fee_bps: float = 1.0
-    taker_fee_bps: float = 5.0
 
 
 class Outcome(NamedTuple):
@@ -69,24 +38,6 @@ class Outcome(NamedTuple):
     venue: npt.NDArray[np.void]
     orders: npt.NDArray[np.void]
     served: int
-
-
-def new_venue(settings: VenueSettings) -> npt.NDArray[np.void]:
-    """Return an exchange without orders."""
-    venue = np.zeros(1, VENUE)
-    latency = settings.latency
-    for name, value in {
-        "best_bid_ticks": NO_BID,
-        "best_ask_ticks": NO_ASK,
-        "maker_fee": round(settings.maker_fee_bps * FEE_PER_BPS),
-        "taker_fee": round(settings.taker_fee_bps * FEE_PER_BPS),
-        "queue_model": int(settings.queue_model),
-        "queue_power": settings.queue_power,
-        "answer_ns": (latency.fill_ns, *latency.answer_ns),
-    }.items():
-        venue[name] = value
-    assert venue["answer_ns"].shape[1] == REQUEST_KINDS
-    return venue
 
 
 def arrivals(requests: npt.NDArray[np.void], latency: Latency) -> npt.NDArray[np.void]:

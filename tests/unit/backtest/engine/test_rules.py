@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from backtest.engine.records import ORDERS_MAX, FillRule, Reason
-from backtest.engine.replay import Latency, Outcome, VenueSettings
+from backtest.engine.replay import Outcome
+from backtest.engine.venue import Latency, VenueSettings
 from domain.codes import OrderEventKind
 from fills.queue import QueueModel
 from tests.engine_case import BUY, MS, SELL, T0_NS, Orders, Tape, played
