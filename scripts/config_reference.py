@@ -15,6 +15,9 @@ import msgspec
 
 from runtime.config import Config, InstrumentConfig, StrategyProcessConfig
 from trading.hedging.config import HedgeConfig
+from trading.quoting.config import QuotingConfig
+from trading.quoting.dotted import value_of
+from trading.quoting.presets import PRESETS
 
 HEAD = """# Configuration
 
@@ -45,7 +48,26 @@ def reference() -> str:
             sections.extend(_sections(field.name, kind))
         elif field.name in NAMED:
             sections.append(_section(*NAMED[field.name]))
-    return "\n".join(sections)
+    return "\n".join((*sections, _presets()))
+
+
+def _presets() -> str:
+    """Return the table of presets: what each sets, beside the default."""
+    named = [name for name, values in PRESETS.items() if values]
+    keys = list(dict.fromkeys(key for name in named for key in PRESETS[name]))
+    default = QuotingConfig()
+    rows = [
+        "## Presets",
+        "",
+        "What `preset` under `[strategy]` sets. A key that is written down wins over it; set while running, it sets all.",
+        "",
+        f"| key | default | {' | '.join(named)} |",
+        f"|---|---|{'---|' * len(named)}",
+    ]
+    for key in keys:
+        cells = [f"`{_toml(PRESETS[name][key])}`" if key in PRESETS[name] else "" for name in named]
+        rows.append(f"| `{key}` | `{_toml(value_of(default, key))}` | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def _is_section(hint: Any) -> bool:
@@ -111,8 +133,12 @@ def _describe(hint: Any) -> tuple[str, str, str]:
         return " or ".join(f"`{value}`" for value in get_args(hint)), "", ""
     if hint is type(None):
         return "absent", "", ""
-    names = {float: "number", int: "whole number", str: "text", bool: "true or false"}
-    return names.get(hint, "list of text"), "", ""
+    if get_origin(hint) in (list, tuple):
+        type_text, ranges, _ = _describe(get_args(hint)[0])
+        return f"list of {type_text}{'s' * (type_text == 'number')}", ranges, ""
+    if get_origin(hint) is dict:
+        return f"table of {_describe(get_args(hint)[1])[0]}s", "", ""
+    return {float: "number", int: "whole number", str: "text", bool: "true or false"}[hint], "", ""
 
 
 def _attributes(kind: type) -> dict[str, str]:
@@ -133,6 +159,8 @@ def _toml(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return str(value)
 
 
