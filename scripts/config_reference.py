@@ -59,7 +59,7 @@ def _presets() -> str:
     rows = [
         "## Presets",
         "",
-        "What `preset` under `[strategy]` sets. A key that is written down wins over it; set while running, it sets all.",
+        "What `preset` under `[strategy]` sets. A key that is written down wins; set while running, it sets all.",
         "",
         f"| key | default | {' | '.join(named)} |",
         f"|---|---|{'---|' * len(named)}",
@@ -138,7 +138,8 @@ def _describe(hint: Any) -> tuple[str, str, str]:
         return f"list of {type_text}{'s' * (type_text == 'number')}", ranges, ""
     if get_origin(hint) is dict:
         return f"table of {_describe(get_args(hint)[1])[0]}s", "", ""
-    return {float: "number", int: "whole number", str: "text", bool: "true or false"}[hint], "", ""
+    names = {float: "number", int: "whole number", str: "text", bool: "true or false"}
+    return names.get(hint, "table"), "", ""
 
 
 def _attributes(kind: type) -> dict[str, str]:
