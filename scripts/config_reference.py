@@ -65,7 +65,7 @@ def _presets() -> str:
         f"|---|---|{'---|' * len(named)}",
     ]
     for key in keys:
-        cells = [f"`{_toml(PRESETS[name][key])}`" if key in PRESETS[name] else "" for name in named]
+        cells = [f"`{_toml(PRESETS[name][key])}`" if key in PRESETS[name] else "—" for name in named]
         rows.append(f"| `{key}` | `{_toml(value_of(default, key))}` | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
