@@ -146,7 +146,7 @@ class ThalexServer:
         try:
             await connection.wait_closed()
         finally:
-            session.on_closed()
+            session.on_socket_closed()
 
 
 def _address_text(address: Any) -> str:

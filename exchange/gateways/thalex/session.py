@@ -28,6 +28,8 @@ from exchange.gateways.thalex.hub import Hub
 from exchange.gateways.thalex.rate_limit import TokenBucket
 from exchange.order_log import OrderLog
 
+LOOK_AGAIN_NS = 50 * NS_PER_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -146,6 +148,14 @@ class Session:
         self._delayed.append(frame)
         scheduler = self.context.engine.scheduler
         scheduler.call_at(scheduler.monotonic_ns() + latency_ns, self._answer_delayed)
+
+    def on_socket_closed(self) -> None:
+        """The socket is closed; the end of a connection is a message too, and a black hole swallows it."""
+        if self._open and not self.link.takes():
+            scheduler = self.context.engine.scheduler
+            scheduler.call_at(scheduler.monotonic_ns() + LOOK_AGAIN_NS, self.on_socket_closed)
+        else:
+            self.on_closed()
 
     def on_closed(self) -> None:
         """The connection is gone: leave all channels, and let go of orders that must not outlive it."""

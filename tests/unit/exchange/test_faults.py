@@ -69,6 +69,18 @@ def test_a_black_hole_swallows_both_ways_so_that_an_armed_session_dies(desk: Any
     assert desk.a.open_orders == {}
 
 
+def test_a_black_hole_swallows_the_end_of_a_connection_too(desk: Any, trader: Any) -> None:
+    trader.result("private/set_cancel_on_disconnect", timeout_secs=3)
+    trader.result("private/insert", **ORDER)
+    fault(desk, "blackhole", duration_s=2, session=trader.session.session_id)
+    trader.session.on_socket_closed()
+    desk.scheduler.advance(NS_PER_S)
+    assert len(desk.a.open_orders) == 1
+    # the venue hears of it when the hole is over, or lets the session go when its time-out is
+    desk.scheduler.advance(NS_PER_S + NS_PER_S // 10)
+    assert desk.a.open_orders == {}
+
+
 def test_a_half_open_connection_is_let_go_and_not_told(desk: Any, trader: Any) -> None:
     trader.result("private/set_cancel_on_disconnect", timeout_secs=60)
     trader.result("private/insert", **ORDER)
