@@ -69,10 +69,10 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     connect_tries_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 5
     backoff_ms_min: _Milliseconds = 100
     backoff_ms_max: _Milliseconds = 10_000
-    request_timeout_ms: _Milliseconds = 5_000
+    request_timeout_ms: _Milliseconds = 3_000
     ping_interval_ms: _Milliseconds = 1_000
     feed_probe_ms: _Milliseconds = 250
-    feed_dead_ms: _Milliseconds = 1_500
+    feed_dead_ms: _Milliseconds = 1_250
     orders_dead_ms: _Milliseconds = 3_000
     channel_silent_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 10_000
     cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
