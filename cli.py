@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
-python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | calibrate DATA
+python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
+              | calibrate DATA
 """
 
 from __future__ import annotations
@@ -157,6 +158,18 @@ def calibrate(context: typer.Context) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
     result = subprocess.run(command, env=environment, check=False)
     raise typer.Exit(result.returncode)
+
+
+@app.command()
+def report(
+    run: Annotated[Path | None, typer.Argument(help="folder of a run; default: the newest")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the signals of a run foretold: hit rate, move and correlation 1, 3, 5 and 10 candles later."""
+    from trading.signals import report as signals  # NumPy: no other verb needs it
+
+    lines = signals.read_run(run or paths.home() / "runs" / "latest")
+    print(json.dumps(signals.report(lines), indent=2) if as_json else "\n".join(signals.report_lines(lines)))
 
 
 def main() -> None:
