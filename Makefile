@@ -17,6 +17,7 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 run: $(VENV)/.kernels  ## local exchange and all actors [SECONDS=30] [CONFIG=configs/local.toml] [REPLAY="file file"]
+	@if grep -q '\.py"' $(CONFIG) 2>/dev/null; then $(PY) -m scripts.warm_kernels $(CONFIG); fi
 	@$(PY) supervisor.py $(CONFIG) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(REPLAY),--replay $(REPLAY))
 
 run-testnet: $(VENV)/.kernels  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]

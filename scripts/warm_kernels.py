@@ -1,6 +1,7 @@
-"""Compile kernels and keep their machine code, at set-up: `python -m scripts.warm_kernels [backtest]`.
+"""Compile kernels and keep their machine code, at set-up: `python -m scripts.warm_kernels [backtest] [CONFIG.toml]`.
 
-Those of the live processes always; with `backtest` those of conversion and calibration too, which no session needs.
+Those of the live processes always; with `backtest` those of conversion and calibration too, which no session needs;
+with a configuration the strategies and signals of the user's own that it names.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from domain import jit
+from domain.errors import UserError
+from runtime.config import load_config
 
 
 def main() -> None:
@@ -17,9 +21,15 @@ def main() -> None:
     os.environ[jit.ENV_JIT] = "1"
     started = time.perf_counter()
     # Imported late: a kernel is compiled only when the switch is on as its module is imported.
-    from trading.quoting.warm import warm_kernels
+    from trading.quoting.warm import warm_kernels, warm_user_files
 
     warm_kernels()
+    try:
+        for path in (Path(argument) for argument in sys.argv[1:] if argument.endswith(".toml")):
+            warm_user_files(instrument.strategy for instrument in load_config(path).instruments.values())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     if "backtest" in sys.argv[1:]:
         from backtest import warm
 

@@ -274,22 +274,15 @@ class StrategyActor(Actor):
         Raises:
             ConfigError: for a user's file that cannot be used.
         """
-        from trading.quoting.user.code import load_code
-        from trading.quoting.warm import warm_kernels
+        from trading.quoting.warm import warm_kernels, warm_user_files
 
         warm_kernels()
-        codes: dict[tuple[str, str], StrategyCode] = {}
-        by_name: dict[str, StrategyCode] = {}
-        for name in self._own_names:
-            config = self.ctx.config.instruments[name].strategy
-            files = config.file, config.signals.user
-            if files not in codes:
-                codes[files] = load_code(config)
-            if not codes[files].is_standard:
-                warm_kernels(codes[files], config)
-                self.ctx.log.info("the user's code", instrument=name, **codes[files].described())
-            by_name[name] = codes[files]
-        return by_name
+        configs = {name: self.ctx.config.instruments[name].strategy for name in self._own_names}
+        codes = warm_user_files(configs.values())
+        for code in codes.values():
+            if not code.is_standard:
+                self.ctx.log.info("the user's code", **code.described())
+        return {name: codes[config.file, config.signals.user] for name, config in configs.items()}
 
     def _load_set_values(self) -> SetValues:
         configured = {name: self.ctx.config.instruments[name].strategy for name in self._own_names}

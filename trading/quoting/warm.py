@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from domain.records import TRADE
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
-from trading.quoting.user.code import STANDARD, StrategyCode
+from trading.quoting.user.code import STANDARD, StrategyCode, load_code
 
 FITTING = QuotingConfig(fit_arrivals=True)
 
@@ -34,3 +36,22 @@ def warm_kernels(code: StrategyCode = STANDARD, config: QuotingConfig = FITTING)
     ):
         call()
         quoter.pause(False)  # what a user's code makes of a book that is empty is no fault
+
+
+def warm_user_files(configs: Iterable[QuotingConfig]) -> dict[tuple[str, str], StrategyCode]:
+    """Load and warm what these configurations ask for; the same files are the same code.
+
+    Returns:
+        The code by the names of its two files, strategy and signal.
+
+    Raises:
+        ConfigError: for a user's file that cannot be used.
+    """
+    codes: dict[tuple[str, str], StrategyCode] = {}
+    for config in configs:
+        files = config.file, config.signals.user
+        if files not in codes:
+            codes[files] = load_code(config)
+            if not codes[files].is_standard:
+                warm_kernels(codes[files], config)
+    return codes

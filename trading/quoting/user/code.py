@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 import types
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -255,6 +256,10 @@ def _compile(code: StrategyCode, package: str) -> None:
     if not jit.is_enabled():
         return
     from numba import int64, typeof
+    from numba.core.errors import NumbaExperimentalFeatureWarning
+
+    # QUOTER is the beginning of the user's record, so what is compiled for the one serves the other; that is meant.
+    warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
 
     q, trade = (typeof(np.zeros(1, dtype)).dtype for dtype in (code.quoter, TRADE.dtype))  # type: ignore[no-untyped-call]
     arguments: dict[str, tuple[Any, ...]] = {
