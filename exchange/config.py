@@ -48,6 +48,7 @@ class ExchangeConfig:
     open_orders_max: int
     order_cash_max_usd: Decimal
     connections_max: int
+    backlog_kib_max: int
     mass_quotes: bool
     notifications_first: bool
     admin: bool
@@ -86,6 +87,7 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         open_orders_max=options.open_orders_max,
         order_cash_max_usd=options.order_cash_max,
         connections_max=options.connections_max,
+        backlog_kib_max=options.backlog_max,
         mass_quotes=options.mass_quotes,
         notifications_first=options.notifications == "first",
         admin=options.admin,
@@ -129,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--open-orders-max", type=_count, default=0, metavar="N", help="an account's open orders; 0 = any")
     add("--order-cash-max", type=_decimal, default=Decimal(0), metavar="USD", help="open orders a side; 0 = any")
     add("--connections-max", type=_count, default=0, metavar="N", help="an account's connections; 0 = any")
+    add("--backlog-max", type=_at_least_one, default=16_384, metavar="KIB", help="what may wait for a slow reader")
     add("--no-mass-quotes", dest="mass_quotes", action="store_false", help="no account is a market maker's")
     add(
         "--notifications",

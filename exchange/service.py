@@ -125,6 +125,7 @@ def _make_context(config: ExchangeConfig, engine: Engine, keys: list[ApiKey], so
         order_rate_with_cod_per_s=config.order_rate_per_s,
         fault_seed=config.seed,
         connections_max=config.connections_max,
+        backlog_bytes_max=1024 * config.backlog_kib_max,
     )
     controls = source if isinstance(source, Background) else None
     context = Context(engine, hub, authenticator, order_log, settings, controls, sessions={})

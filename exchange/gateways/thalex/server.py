@@ -1,7 +1,7 @@
 """The socket: a WebSocket server whose connections hand their frames straight to a session.
 
 Frames are taken in the protocol callback and not through `recv()`: no queue and no task switch between a
-request and its answer. A client that does not read is dropped at `WRITE_BUFFER_BYTES_MAX`.
+request and its answer. A client that does not read is dropped once too much waits for it; nobody else waits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from websockets.protocol import Event, State
 from exchange.gateways.thalex.methods import ALL_METHODS
 from exchange.gateways.thalex.session import Context, Session
 
-WRITE_BUFFER_BYTES_MAX = 16 * 1024 * 1024
 MESSAGE_BYTES_MAX = 1024 * 1024
 CLOSE_TIMEOUT_S = 0.2
 PING_INTERVAL_S = 20.0
@@ -37,6 +36,7 @@ class ExchangeConnection(ServerConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.backlog_bytes_max = 0
         self._early: list[Frame] = []  # arrived between the handshake and `open_session`
         self._fragments: list[bytes] = []
 
@@ -62,7 +62,9 @@ class ExchangeConnection(ServerConnection):
 
     def send_frame(self, frame: bytes) -> None:
         """Write a text frame without waiting; drop the client if it has stopped reading."""
-        if self.transport.get_write_buffer_size() > WRITE_BUFFER_BYTES_MAX:
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > self.backlog_bytes_max:
             _logger.warning("%s does not read, dropped", self.remote_address)
             self.transport.abort()
             return
@@ -142,6 +144,7 @@ class ThalexServer:
             connection.reset,
             _address_text(connection.remote_address),
         )
+        connection.backlog_bytes_max = self._context.settings.backlog_bytes_max
         connection.open_session(session)
         try:
             await connection.wait_closed()

@@ -43,6 +43,8 @@ class Settings:
     admin: bool = False
     fault_seed: int = 0
     connections_max: int = 0  # of one account; 0 = any
+    channels_max: int = 2_000  # of one connection
+    backlog_bytes_max: int = 16 * 1024 * 1024  # what may wait for a client that does not read
 
 
 class Controls(Protocol):

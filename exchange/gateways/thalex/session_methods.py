@@ -77,7 +77,9 @@ def _subscribe(session: Session, wanted: list[str], *, private: bool) -> bytes:
     The first message of each follows the response. Code 5 when none of them exists.
     """
     joined = []
-    hub = session.context.hub
+    hub, most = session.context.hub, session.context.settings.channels_max
+    if len(session.channels.keys() | set(wanted)) > most:
+        raise RequestError(ErrorCode.SESSION_EXHAUSTED, f"session exhausted: at most {most} channels")
     for name in dict.fromkeys(wanted):
         if name in session.channels and (name in PRIVATE) == private:
             joined.append(name)

@@ -380,3 +380,13 @@ def test_order_history_leaves_out_what_a_non_persistent_client_cancelled_unfille
     trader.result("private/buy", price=100_001, client_order_id=3, **order)
     orders = trader.result("private/order_history")["orders"]
     assert [(o["client_order_id"], o["delete_reason"]) for o in orders] == [(3, "filled"), (1, "client_cancel")]
+
+
+def test_a_connection_may_be_in_only_so_many_channels(make_desk: Any) -> None:
+    client = make_desk(channels_max=3).client()
+    delays = ("raw", "100ms", "200ms", "500ms")
+    names = [f"ticker.{PERPETUAL}.{delay}" for delay in delays]
+    assert client.result("public/subscribe", channels=names[:2]) == names[:2]
+    assert client.error("public/subscribe", channels=names[1:]) == 11
+    assert set(client.session.channels) == set(names[:2])
+    assert client.result("public/subscribe", channels=names[:3]) == names[:3]
