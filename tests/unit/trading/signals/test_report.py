@@ -25,7 +25,7 @@ def run_of(folder: Path, **instruments: int) -> Path:
             for i, mid in enumerate(mids):
                 line = CandleLine(
                     instrument=name, candle=i, time=i * 10**9, is_fresh=i == 0, is_warm=True, open=1, high=1, low=1,
-                    close=1, bought=1, sold=1, mid=mid, momentum=float(steps[i]), reversal=0, exhaustion=0,
+                    close=1, bought=1, sold=1, mid=float(mid), momentum=float(steps[i]), reversal=0, exhaustion=0,
                     flow_imbalance=0, trend=float(noise[i]), mean_reversion=0, user_signal=0, volatility=0.5, adx=0,
                     trade_intensity_per_s=0,
                     **{f"mid_{h}": float(mids[i + h]) if i + h < count else None for h in HORIZONS},
