@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from exchange.core.instrument import InstrumentType
 from exchange.core.market import Market
+from exchange.core.order_checks import check_price
 from exchange.core.orders import OrderRejected, Reject
 
 END_S_MAX = 8 * 86_400  # a week, and a day for clocks
@@ -39,6 +40,8 @@ class BotTerms:
 
     def check(self, market: Market) -> None:
         """Raise OrderRejected when the terms make no sense for this market."""
+        if self.max_slippage is not None and not 0 < self.max_slippage <= 100:
+            raise invalid(f"max_slippage {self.max_slippage} %, expected above 0 and at most 100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class SignalTerms(BotTerms):
     exit_position: Decimal
 
     def check(self, market: Market) -> None:
+        BotTerms.check(self, market)
         for position in (self.target_position, self.exit_position):
             _lots(market, position, "position")
 
@@ -72,6 +76,7 @@ class QuoterTerms(BotTerms):
     target_position: Decimal | None = None
 
     def check(self, market: Market) -> None:
+        BotTerms.check(self, market)
         if not self.bid_offset < self.ask_offset:
             raise invalid(f"bid_offset {self.bid_offset} must be below ask_offset {self.ask_offset}")
         if not self.min_position < self.max_position:
@@ -97,6 +102,10 @@ class LadderTerms(BotTerms):
     downside_exit_price: Decimal | None = None
 
     def check(self, market: Market) -> None:
+        BotTerms.check(self, market)
+        for price in (self.upside_exit_price, self.downside_exit_price):
+            if price is not None and price <= 0 and not market.instrument.may_be_negative:
+                raise invalid(f"exit price {price}, expected above 0")
         lots = _lots(market, self.step_size, "step_size")
         if not market.instrument.order_size_lots_min <= lots <= STEP_LOTS_MAX:
             most = market.instrument.grid.amount(STEP_LOTS_MAX)
@@ -143,6 +152,9 @@ class DeltaTerms(BotTerms):
     tolerance: Decimal | None = None
 
     def check(self, market: Market) -> None:
+        BotTerms.check(self, market)
+        if self.tolerance is not None and self.tolerance < 0:
+            raise invalid(f"tolerance {self.tolerance}, expected at least 0")
         if market.instrument.type is InstrumentType.COMBINATION:
             raise invalid(f"{market.instrument.name} is no outright instrument")
         if not PERIOD_S[0] <= self.period <= PERIOD_S[1]:
@@ -188,13 +200,7 @@ def _lots(market: Market, amount: Decimal, what: str) -> int:
 
 
 def _check_levels(market: Market, levels: tuple[Decimal, ...], ticks_min: int) -> None:
-    ticks = []
-    for price in sorted(levels):
-        each = market.instrument.grid.ticks(price)
-        if each is None:
-            detail = f"{price.normalize():f}, tick size {market.instrument.grid.tick_size}"
-            raise OrderRejected(Reject.PRICE_OFF_TICK, detail)
-        ticks.append(each)
+    ticks = [check_price(market.instrument, price) for price in sorted(levels)]
     for below, above in itertools.pairwise(ticks):
         if above - below < ticks_min:
             raise invalid(f"levels are {above - below} ticks apart, expected at least {ticks_min}")
