@@ -23,7 +23,7 @@ from backtest.engine.reconcile import (
 )
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
-from trading.quoting.standard import on_book, on_fill, quote
+from trading.quoting.standard import on_book, on_fill, quote, solve
 from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
 
 REQUESTS_MAX = 1 << 12  # on the way at one time
@@ -83,6 +83,7 @@ def decide(
     on_book(q)
     quote(q)
     bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
+    solve(q)
 
 
 @kernel

@@ -9,6 +9,7 @@ from domain.codes import OffReason
 from domain.jit import Record, kernel
 from trading.quoting import kernels
 from trading.quoting.ladder import clear
+from trading.quoting.models.selection import solve_if_moved
 
 _QUOTED = int(OffReason.QUOTED)
 
@@ -61,6 +62,12 @@ def place(q: Record, bid: float, ask: float) -> None:
     terms["half_spread"] = 0.5 * (ask - bid)
     clear(q["ladder"], _QUOTED)
     kernels.build(q["params"], q["state"], q["limits"], q["ladder"], terms, q["moment"]["now_ns"])
+
+
+@kernel
+def solve(q: Record) -> bool:
+    """After a quote is out: solve the grid of a model that has one, if its inputs moved; True = quote again."""
+    return bool(solve_if_moved(q["params"], q["table"]))
 
 
 @kernel
