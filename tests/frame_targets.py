@@ -76,7 +76,7 @@ class PublicTarget:
         if self._taken % CHECK_FRAMES == 0:
             market.clock.advance(30 * NS_PER_MS)
             market.feed.check(market.clock.monotonic_ns())
-            market.publisher.publish_feed()
+            market.publisher.check(market.clock.monotonic_ns())
             market.sent.clear()
         if self._taken % LIFE_FRAMES == 0 or market.dropped:
             self._begin_anew()

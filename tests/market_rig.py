@@ -62,9 +62,14 @@ class Market:
             wake_strategy=[self._wake] * len(NAMES),
         )
         log = structlog.stdlib.get_logger()
-        config = VenueConfig(book_levels=20, **venue)
+        config = VenueConfig(book_levels=20, **{"instrument_probe_ms": 0, **venue})
         self.publisher = MarketDataPublisher(
-            NAMES, outputs, self.clock, log, window_levels=20, contradiction_ns_max=2000 * NS_PER_MS
+            NAMES,
+            outputs,
+            self.clock,
+            log,
+            window_levels=20,
+            contradiction_ns_max=config.book_contradiction_ms * NS_PER_MS,
         )
         self.feed = ThalexFeed(config, "ws://unused", NAMES, self.publisher, self.clock, log, _never_spawned)
         self.books = RingReader(segments["books"], "oldest")
@@ -103,6 +108,12 @@ class Market:
         channels: list[str] = next(r for r in self.sent if r["method"] == "public/subscribe")["params"]["channels"]
         self.answer("public/subscribe", channels)
         return channels
+
+    def check(self, after_ms: int = 0) -> None:
+        """Let time pass, then do what the work loop does."""
+        self.clock.advance(after_ms * NS_PER_MS)
+        self.feed.check(self.clock.monotonic_ns())
+        self.publisher.check(self.clock.monotonic_ns())
 
     def disconnect(self) -> None:
         self.feed.link.on_closed("test")

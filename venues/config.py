@@ -45,6 +45,10 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         feed_probe_ms: a feed that has said nothing for so long is asked something, which a quiet market answers.
         feed_dead_ms: a feed without any message for so long is dead; pongs do not count.
         orders_dead_ms: an orders connection without any frame for so long is dead.
+        instrument_probe_ms: an instrument whose ticker and book have both said nothing for so long (and for their
+            delays) is asked for its ticker, which is held against its book; 0 = never.
+        book_contradiction_ms: a book that stands still for so long (and its delay) while tickers name another touch has
+            lost its channel: it is thrown away and asked for again.
         channel_silent_ms: while the connection lives, an instrument whose ticker and book have both said nothing for so
             long is subscribed to anew, without quotes until data is back; 0 = never. A venue sends tickers about every
             second, so this does not touch a quiet market.
@@ -74,6 +78,8 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     feed_probe_ms: _Milliseconds = 250
     feed_dead_ms: _Milliseconds = 1_250
     orders_dead_ms: _Milliseconds = 3_000
+    instrument_probe_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 250
+    book_contradiction_ms: _Milliseconds = 500
     channel_silent_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 10_000
     cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
     book_resync_ms: _Milliseconds = 1_000
@@ -95,15 +101,19 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 f"{self.ping_interval_ms} ms, or the venue cancels our orders between two pings"
             )
 
-        slowest_ms = max(delay_ms(self.book_delay), delay_ms(self.ticker_delay))
-        if 0 < self.channel_silent_ms <= slowest_ms:
+        if 0 < self.channel_silent_ms <= self.delay_ms_max:
             raise ValueError(
                 f"channel_silent_ms = {self.channel_silent_ms} ms must exceed book_delay and ticker_delay = "
-                f"{slowest_ms} ms, or a slow channel looks silent; 0 = never"
+                f"{self.delay_ms_max} ms, or a slow channel looks silent; 0 = never"
             )
         fault = proxy_fault(self.proxy)
         if fault:
             raise ValueError(fault)
+
+    @property
+    def delay_ms_max(self) -> int:
+        """How long a channel of an instrument may be silent although much happens, ms."""
+        return max(delay_ms(self.book_delay), delay_ms(self.ticker_delay))
 
     @property
     def request_timeout_ns(self) -> int:

@@ -32,7 +32,7 @@ class MarketDataActor(Actor):
             ctx.clock,
             ctx.log,
             window_levels=venue.book_levels,
-            contradiction_ns_max=(venue.feed_dead_ms + delay_ms(venue.book_delay)) * NS_PER_MS,
+            contradiction_ns_max=(venue.book_contradiction_ms + delay_ms(venue.book_delay)) * NS_PER_MS,
         )
         self._feed = ThalexFeed(
             venue,
@@ -52,7 +52,7 @@ class MarketDataActor(Actor):
 
     def do_work(self, now_ns: int) -> int:
         self._feed.check(now_ns)
-        self._publisher.publish_feed()
+        self._publisher.check(now_ns)
         return 0
 
     async def stop(self) -> None:

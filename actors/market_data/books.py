@@ -88,18 +88,22 @@ class BookRows:
             self._doubt(row, f"crossed: bid {book.best_bid} at or above ask {book.best_ask}")
 
     def compare(self, row: int, ticker: TickerPayload, now_ns: int) -> None:
-        """Doubt a book that stands still while tickers go on naming another touch: its channel has died."""
+        """Note since when a book has stood still while tickers name another touch: its channel may have died."""
         book = self._books[row]
         agrees = ticker.best_bid_price == book.best_bid and ticker.best_ask_price == book.best_ask
         if agrees or not self._is_valid[row] or not ticker.is_two_sided:
             self._contradicted_since_ns[row] = None
             return
-        since_ns = self._contradicted_since_ns[row]
-        if since_ns is None:
+        if self._contradicted_since_ns[row] is None:
             self._contradicted_since_ns[row] = now_ns
-        elif now_ns - since_ns > self._contradiction_ns_max:
-            self._contradicted_since_ns[row] = None
-            self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
+
+    def check(self, now_ns: int) -> None:
+        """Doubt every book that has been contradicted for too long; called from the work loop."""
+        for row, since_ns in enumerate(self._contradicted_since_ns):
+            if since_ns is not None and now_ns - since_ns > self._contradiction_ns_max:
+                self._contradicted_since_ns[row] = None
+                book = self._books[row]
+                self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
 
     def invalidate_all(self) -> None:
         for row in range(len(self._books)):

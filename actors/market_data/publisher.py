@@ -132,8 +132,13 @@ class MarketDataPublisher:
         self._books.invalidate_all()
         self.publish_feed()
 
+    def check(self, now_ns: int) -> None:
+        """Do what is due; called from the work loop."""
+        self._books.check(now_ns)
+        self.publish_feed()
+
     def publish_feed(self) -> None:
-        """Write the signs of life and count frames; called from the work loop, so that a hung loop shows."""
+        """Write the signs of life, which a hung loop does not, and count frames."""
         assert self._feed is not None, "attach comes first"
         ints = self._out.feed.ints
         ints[_IS_CONNECTED] = int(self._feed.is_connected)

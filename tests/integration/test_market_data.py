@@ -181,6 +181,28 @@ def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start_mar
     md.until(md.is_valid, "the book again")
 
 
+@pytest.mark.parametrize("dead", [("book.BTC-PERPETUAL",), ("book.BTC-PERPETUAL", "ticker.BTC-PERPETUAL")])
+def test_a_dead_channel_of_a_living_connection_costs_its_book_and_no_other(
+    exchange: Exchange, start_market_data: StartMarketData, dead: tuple[str, ...]
+):
+    md = start_market_data(exchange.url, ("BTC-PERPETUAL", "ETH-PERPETUAL"))
+    md.until(lambda: md.is_valid(0) and md.is_valid(1), "both books")
+    md.books.read()
+    for channel in dead:
+        _admin(exchange.url, "admin/fault", kind="drop", channel=channel, duration_s=5.0)
+    started = time.monotonic()
+    try:
+        md.until(lambda: not md.is_valid(0), "the dead channel is noticed")
+        print(f"{' and '.join(dead)} dead: book invalid after {(time.monotonic() - started) * 1e3:.0f} ms")
+        assert time.monotonic() - started < 5.0  # five times the bound, which is a second after the market moves
+    finally:
+        _admin(exchange.url, "admin/clear_faults")
+    md.until(lambda: md.is_valid(0), "the book again")
+    records = md.books.read()
+    assert (records["is_valid"][records["instrument"] == 1] == 1).all()
+    assert md.feed("connections") == 1
+
+
 def test_a_killed_actor_starts_again_with_invalid_books(exchange: Exchange, start_market_data: StartMarketData):
     md = start_market_data(exchange.url)
     md.until(md.is_valid, "the book")

@@ -25,7 +25,7 @@ from venues.thalex.book_channel import BookState
 from venues.thalex.connection import Connection
 from venues.thalex.feed_listener import FeedListener
 from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
-from venues.thalex.subscriptions import JOIN, LEAVE, Subscriptions
+from venues.thalex.subscriptions import ASK, JOIN, LEAVE, Subscriptions
 from venues.thalex.wire import Envelope
 
 CLOSE_NAMES_MAX = 3
@@ -280,6 +280,8 @@ class FeedLink:
                 self._log.warning("optional channels are missing", channels=missing, reason=str(error))
         elif pending.kind in (LEAVE, JOIN):
             self.subscriptions.on_answer(answer, now_ns, session)
+        elif pending.kind == ASK and error is None and self.carries[pending.context]:
+            self._listener.on_ticker(pending.context, answer.value, now_ns, self._clock.realtime_ns())
 
     # ---- notifications -------------------------------------------------------------------------------
 

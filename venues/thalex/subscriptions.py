@@ -12,10 +12,12 @@ from venues.config import VenueConfig
 from venues.thalex import channels
 from venues.thalex.account_wire import decode_channels, decode_void
 from venues.thalex.book_channel import BookChannel, BookState
+from venues.thalex.market_wire import decode_ticker
 from venues.thalex.protocol import CODE_ALREADY_SUBSCRIBED, CODE_NOT_SUBSCRIBED, Session
 from venues.thalex.requests import Answer
 
 LEAVE, JOIN = "leave", "join"  # kinds of the requests that are answered to `on_answer`
+ASK, ASK_METHOD = "ask", "public/ticker"  # what a silent instrument is asked; its context is the row
 
 
 class Subscriptions:
@@ -42,6 +44,9 @@ class Subscriptions:
         ]
         self.heard_ns = [0] * len(self._names)
         self._channel_silent_ns = config.channel_silent_ms * NS_PER_MS
+        self._probe_ns = (config.instrument_probe_ms + config.delay_ms_max) * NS_PER_MS
+        self._asks = config.instrument_probe_ms > 0
+        self._asked_ns = [0] * len(self._names)
         self._whole: set[int] = set()  # rows whose next resync is one of all their channels
 
     @property
@@ -102,8 +107,20 @@ class Subscriptions:
     def check(self, now_ns: int, session: Session) -> None:
         """Do what is due: notice silence, resync books."""
         for row in range(len(self.books)):
+            self._ask_if_silent(row, now_ns, session)
             self._doubt_if_silent(row, now_ns)
             self._resync_if_due(row, now_ns, session)
+
+    def _ask_if_silent(self, row: int, now_ns: int, session: Session) -> None:
+        """Ask for the ticker of an instrument of which nothing comes: the market is quiet, or its channels are dead.
+
+        The answer tells which: whoever has the book holds it against the touch that the answer names.
+        """
+        silent_since_ns = max(self.heard_ns[row], self._asked_ns[row])
+        if self._asks and now_ns - silent_since_ns >= self._probe_ns and self.books[row].state is BookState.LIVE:
+            self._asked_ns[row] = now_ns
+            params = {"instrument_name": self._names[row]}
+            session.request(ASK_METHOD, params, decode_ticker, now_ns, kind=ASK, context=row)
 
     def _doubt_if_silent(self, row: int, now_ns: int) -> None:
         """Have all channels of an instrument subscribed anew when neither ticker nor book says anything for long.

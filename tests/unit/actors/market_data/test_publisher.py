@@ -290,21 +290,53 @@ def test_a_removed_instrument_that_comes_back_needs_a_new_snapshot(market: Marke
 
 def test_a_book_that_stands_still_against_the_tickers_is_doubted(market: Market):
     def tick(bid: float) -> None:
-        market.clock.advance(700 * NS_PER_MS)
         market.notify("ticker.BTC-PERPETUAL.raw", {"best_bid_price": bid, "best_ask_price": 101.0})
+        market.check(after_ms=200)
 
-    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    for row in (BTC, ETH):
+        market.book([[100.0, 2.0]], [[101.0, 3.0]], row=row, snapshot=True)
     # agreeing tickers in a quiet market are no reason, nor is a short lead of the ticker
     for _ in range(10):
         tick(100.0)
     tick(100.5)
     market.book([[100.5, 1.0]], [])
-    for _ in range(3):
-        tick(100.25)
-    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
     tick(100.25)
+    tick(100.25)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    market.check(after_ms=101)  # 501 ms after the first
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
     assert market.counters.values()["resyncs"] == 1
+
+
+def test_a_silent_instrument_is_asked_and_a_quiet_one_keeps_its_book(segments: SessionSegments):
+    market = Market(segments, instrument_probe_ms=250, channel_silent_ms=0)
+    market.attach()
+    market.connect()
+    market.sent.clear()
+    for row in (BTC, ETH):
+        market.book([[100.0, 2.0]], [[101.0, 3.0]], row=row, snapshot=True)
+
+    def pass_by(touch: tuple[float, float]) -> None:
+        """A quarter of a second in which ETH ticks and BTC does not, but answers when it is asked."""
+        market.clock.advance(250 * NS_PER_MS)
+        market.notify("ticker.ETH-PERPETUAL.raw", {"best_bid_price": 100.0, "best_ask_price": 101.0})
+        market.check()
+        for asked in [each for each in market.sent if each["method"] == "public/ticker"]:
+            assert asked["params"] == {"instrument_name": "BTC-PERPETUAL"}
+            bid, ask = touch
+            market.answer("public/ticker", {"mark_price": 100.5, "best_bid_price": bid, "best_ask_price": ask})
+
+    # Given a market so quiet that only its answers say that the book is right
+    for _ in range(40):
+        pass_by((100.0, 101.0))
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+    # If the market has moved and its channels have not told it, I expect no valid book within a second
+    waited = 0
+    while market.book_table.snapshot(BTC)[0]["is_valid"]:
+        pass_by((100.5, 101.5))
+        waited += 1
+    assert waited <= 4
+    assert [market.book_table.snapshot(row)[0]["is_valid"] for row in (BTC, ETH)] == [0, 1]
 
 
 class Silence:
