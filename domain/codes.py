@@ -94,6 +94,15 @@ class RiskReason(IntEnum):
     POSITION_DIFFERS = 21  # risk and execution disagree on the position for too long
     SESSION_ENDS = 22  # risk is stopping, or outlives its supervisor
     INSTRUMENT_OFF = 23  # the venue removed the instrument, or changed its tick or lot size
+    STOP_LOSS = 24
+    TAKE_PROFIT = 25
+    TRAILING_STOP = 26
+    LOSS_OF_DAY = 27
+    LOSING_STREAK = 28
+    MARGIN_USE = 29
+    LIQUIDATION_NEAR = 30
+    VALUE_AT_RISK = 31
+    NET_NOTIONAL = 32
 
 
 class SegmentKind(IntEnum):

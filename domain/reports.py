@@ -85,3 +85,10 @@ class PositionReport(msgspec.Struct, frozen=True):
     unrealised_pnl: Decimal
     realised_pnl: Decimal
     unrealised_funding: Decimal
+
+
+class MarginReport(msgspec.Struct, frozen=True):
+    """The venue's view of the account's margin, in its currency."""
+
+    margin: Decimal  # equity that backs positions
+    required_margin: Decimal  # what positions and open orders ask for

@@ -50,7 +50,13 @@ class Halt(Command, frozen=True, tag="halt"):
 
 
 class Flatten(Command, frozen=True, tag="flatten"):
-    """Bring every position to zero with reduce-only orders, bounded in time."""
+    """Bring positions to zero with reduce-only orders, bounded in time.
+
+    Attributes:
+        instrument: only this one; empty = all.
+    """
+
+    instrument: str = ""
 
 
 class CancelAll(Command, frozen=True, tag="cancel_all"):

@@ -80,7 +80,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         signal.SIGUSR1,  # stays until the venue shows no order of ours
         True,
         ("evaluate",),
-        ("evaluations", "state_changes", "cancel_alls", "reconnects", *BAD_FRAMES),
+        ("evaluations", "state_changes", "cancel_alls", "alarms", "reconnects", *BAD_FRAMES),
     ),
     ActorSpec(
         "execution",

@@ -269,11 +269,19 @@ class ExecutionActor(Actor):
         open_orders = await self._core.cancel_all()
         return Reply(ok=open_orders == 0, text=_outcome(open_orders))
 
-    async def _on_flatten(self, _command: Flatten) -> Reply:
-        """Cancel, then bring every position to zero with reduce-only orders, bounded in time."""
-        if self._core is None:
+    async def _on_flatten(self, command: Flatten) -> Reply:
+        """Cancel, then bring every position, or that of one instrument, to zero, bounded in time."""
+        core = self._core
+        if core is None:
             return Reply(ok=False, text=NOT_STARTED)
-        left = await self._core.flatten()
+        if not command.instrument:
+            left = await core.flatten()
+        else:
+            desk = next((desk for desk in core.desks.values() if desk.name == command.instrument), None)
+            if desk is None:
+                names = ", ".join(self.ctx.instrument_names)
+                return Reply(ok=False, text=f"no instrument {command.instrument}; there are: {names}")
+            left = await core.flatten_instrument(desk)
         return Reply(ok=not left, text=_flat(left), data={"position": left})
 
     async def _on_hedge(self, command: Hedge) -> Reply:

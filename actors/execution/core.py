@@ -18,7 +18,7 @@ from actors.execution.hedging import Hedging
 from actors.execution.journal import Journal
 from actors.execution.mass_quotes import MassQuotes
 from actors.execution.order_quotes import OrderQuotes
-from actors.execution.permission import Permission
+from actors.execution.permission import FLATTENING, Permission
 from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.protective_stops import ProtectiveStops
@@ -48,7 +48,7 @@ CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
 EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
 DENIAL_LOG_INTERVAL_NS = 1000 * NS_PER_MS
-STOPPING, CANCELLING, FLATTENING, JOURNAL_FAILS = "stopping", "cancelling", "flattening", "the journal fails"
+STOPPING, CANCELLING, JOURNAL_FAILS = "stopping", "cancelling", "the journal fails"
 SETTLE_TIMEOUT_S = 3.0
 CLIENT_ORDER_IDS_PER_MS = 1000
 
@@ -321,6 +321,16 @@ class ExecutionCore:
             return await self.ending.flatten()
         finally:
             self.quotes.holds.discard(FLATTENING)
+
+    async def flatten_instrument(self, desk: Desk) -> dict[str, str]:
+        """Bring one position to zero while the others are quoted; return what is left of it, empty = flat."""
+        self.hedging.end(FLATTENING)
+        desk.is_flattening = True
+        self._ports.work_soon()
+        try:
+            return await self.ending.flatten([desk])
+        finally:
+            desk.is_flattening = False
 
     async def stop(self, *, flatten: bool) -> dict[str, Any]:
         """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written."""

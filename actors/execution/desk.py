@@ -95,6 +95,7 @@ class Desk:
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
         blocked_by: why nothing is wanted just now; empty = the wish is.
         held_by: why the instrument itself may not be quoted; empty = it may.
+        is_flattening: its position is being brought to zero; no quotes meanwhile.
         room_lots: what the limits left for bids and for asks, all that rests included, when `bounded` was last asked.
         crossing: price in ticks at which the venue refused a post-only order for crossing, and when (monotonic).
         bounds_seen: the limits that the resting orders obey.
@@ -113,6 +114,7 @@ class Desk:
         self.throttled_since_ns = 0
         self.blocked_by = "starting"
         self.held_by = ""
+        self.is_flattening = False
         self.hedging: Side | None = None
         self.refusals: set[tuple[RiskReason, bool, int, int]] = set()
         self.denials_untold = 0

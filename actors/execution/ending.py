@@ -6,6 +6,7 @@ Every step is bounded in time. Nothing is believed but the venue's own list of o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from actors.execution.books import AccountBooks
 from actors.execution.desk import Desk
@@ -116,19 +117,16 @@ class Ending:
 
     # ---- flattening ------------------------------------------------------------------------------------
 
-    async def flatten(self) -> dict[str, str]:
-        """Bring every position to zero; return the positions that are left, by instrument.
+    async def flatten(self, desks: Iterable[Desk] | None = None) -> dict[str, str]:
+        """Bring the positions of `desks` (None = all) to zero; return those that are left, by instrument.
 
-        Quotes must be held back and cancelled by the caller. One reduce-only order an instrument at a time, never
+        Quotes must be held back by the caller. One reduce-only order an instrument at a time, never
         larger than the position: it cannot turn round.
         """
         deadline_ns = self._clock.monotonic_ns() + int(self._config.flatten_timeout_s * NS_PER_S)
-        await asyncio.gather(*(self._flatten_desk(desk, deadline_ns) for desk in self._books.desks.values()))
-        return {
-            desk.name: str(desk.instrument.size(desk.position_lots))
-            for desk in self._books.desks.values()
-            if desk.position_lots
-        }
+        chosen = list(self._books.desks.values() if desks is None else desks)
+        await asyncio.gather(*(self._flatten_desk(desk, deadline_ns) for desk in chosen))
+        return {desk.name: str(desk.instrument.size(desk.position_lots)) for desk in chosen if desk.position_lots}
 
     def end_flattening(self) -> None:
         """Have a flattening that is under way send nothing more: what follows is to cancel and confirm."""

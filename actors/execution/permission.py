@@ -10,7 +10,7 @@ from domain.records import LIMITS
 from shm.errors import RecordBusyError
 from shm.record import TableReader
 
-HALTED = "halted"
+HALTED, FLATTENING = "halted", "flattening"
 RISK_SILENT = "risk is silent"
 NO_STRATEGY = "followed, not quoted"
 WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
@@ -54,6 +54,8 @@ class Permission:
             return f"{strategy.name} is silent"
         if desk.held_by:
             return desk.held_by
+        if desk.is_flattening:
+            return FLATTENING
         wish = desk.wish
         if wish is None:
             return "no wish yet"

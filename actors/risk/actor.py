@@ -10,9 +10,13 @@ import asyncio
 import os
 import signal
 
+from actors.risk.alarms import Alarms
 from actors.risk.comovement import ComovementPublisher
+from actors.risk.decisions import DecisionLog
+from actors.risk.exits import PositionCloser
 from actors.risk.memory import MemoryKeeper
 from actors.risk.tables import RiskTables
+from actors.risk.telling import StateTelling
 from actors.risk.venue import RiskGateway, VenueView
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError
@@ -34,6 +38,7 @@ KILL_MARK_INTERVAL_NS = NS_PER_S
 HALT_ANSWER_S = 3.0
 STOP_SWEEP_S = 5.0
 ORPHAN_S = 10.0
+LOSS_CAUSES = frozenset({Cause.LOSS_FROM_PEAK, Cause.LOSS_OF_DAY})
 
 
 class RiskActor(Actor):
@@ -60,8 +65,10 @@ class RiskActor(Actor):
         self._comovement = ComovementPublisher(ctx)
         self._pnl: Pnl = NO_PNL
         self._flattenings = 0
-        self._told_state = ("", "")
-        self._told_off: dict[str, str] = {}
+        self._decisions = DecisionLog(ctx)
+        self._telling = StateTelling(ctx, self._decisions)
+        self._closer = PositionCloser(ctx, self._decisions)
+        self._alarms = Alarms(ctx, self._decisions)
         self._evaluate_due_ns = self._kill_mark_due_ns = 0
         self._histogram = ctx.histogram("evaluate")
         for one in latched:
@@ -94,13 +101,14 @@ class RiskActor(Actor):
         self.venue.gateway.keep_alive(now_ns)
         if now_ns < self._evaluate_due_ns:
             return 0
-        self._evaluate_due_ns = now_ns + self.monitor.config.interval_ms * NS_PER_MS
+        self._evaluate_due_ns = now_ns + self.monitor.interval_ns
         self.evaluate(now_ns)
         self.venue.guard.do_work(
             now_ns,
             is_execution_silent=self._is_execution_silent,
-            is_halted=self.monitor.verdict(now_ns).state is TradingState.HALTED
+            is_halted=self.monitor.states.is_account_halted(now_ns)
             and not self._flattenings
+            and not self._closer.under_way
             and not self.tables.execution().is_stopping,
         )
         self.venue.do_work(now_ns)
@@ -123,6 +131,8 @@ class RiskActor(Actor):
         monitor, tables = self.monitor, self.tables
         tables.read_instruments(monitor)
         tables.read_marks(monitor)
+        tables.read_market(monitor)
+        self._comovement.tell(monitor.account)
         tables.read_orders_sent(monitor)
         realtime_ns = self.ctx.clock.realtime_ns()
         if now_ns >= self._kill_mark_due_ns:
@@ -132,7 +142,7 @@ class RiskActor(Actor):
             pnl = self.venue.pnl()
             self._pnl = pnl if pnl is not None else self._pnl
             monitor.drawdown.update(float(pnl.total) if pnl is not None else float("nan"), realtime_ns)
-        was_lost = monitor.states.is_held(Cause.LOSS_FROM_PEAK)
+        had_lost = self._has_lost()
         monitor.evaluate(
             is_started=self.venue.is_started,
             life=SignsOfLife(tables.feed_time_ns(), tables.execution().beat_time_ns, self.venue.alive_time_ns),
@@ -141,12 +151,23 @@ class RiskActor(Actor):
             realtime_ns=realtime_ns,
         )
         self._publish(now_ns)
-        self._tell_instruments()
-        if monitor.states.is_held(Cause.LOSS_FROM_PEAK) and not was_lost:
-            halt = Halt(monitor.verdict(now_ns).text, flatten=monitor.config.flatten_on_halt)
-            self.ctx.spawn(self._halt_unasked(halt), "halt")
+        self._act(had_lost, now_ns)
         self._histogram.record(self.ctx.clock.monotonic_ns() - now_ns)
         self.ctx.counters.add("evaluations")
+
+    def _act(self, had_lost: bool, now_ns: int) -> None:
+        """Have done what the judgement asks for beyond closing the gate."""
+        monitor = self.monitor
+        if self._has_lost() and not had_lost:
+            halt = Halt(monitor.verdict(now_ns).text, flatten=monitor.config.flatten_on_halt)
+            self.ctx.spawn(self._halt_unasked(halt), "halt")
+        self._closer.do_work(monitor.positions.exits, now_ns)
+        trades, self.venue.new_trades = self.venue.new_trades, []
+        self._alarms.on_trades(trades, now_ns)
+        self._alarms.look(monitor.account, self.tables.mids, now_ns)
+
+    def _has_lost(self) -> bool:
+        return any(self.monitor.states.is_held(cause) for cause in LOSS_CAUSES)
 
     def _publish(self, now_ns: int) -> None:
         self.tables.publish_limits(self.monitor, now_ns)
@@ -157,24 +178,7 @@ class RiskActor(Actor):
             open_orders=self.venue.guard.our_orders,
             now_ns=now_ns,
         )
-        verdict = self.monitor.verdict(now_ns)
-        told = (verdict.state.name, verdict.reason.name)
-        if told != self._told_state:
-            self._told_state = told
-            self.ctx.counters.add("state_changes")
-            log = self.ctx.log.info if verdict.state is TradingState.ACTIVE else self.ctx.log.warning
-            log("state", state=verdict.state.name, reason=verdict.reason.name, text=verdict.text)
-
-    def _tell_instruments(self) -> None:
-        for row, name in enumerate(self.ctx.instrument_names):
-            off = self.monitor.account.instrument_off(row)
-            if off.text == self._told_off.get(name, ""):
-                continue
-            self._told_off[name] = off.text
-            if off.text:
-                self.ctx.log.error("instrument off: no order of it passes", instrument=name, reason=off.text)
-            else:
-                self.ctx.log.info("the instrument is as the session began with it again", instrument=name)
+        self._telling.look(self.monitor, now_ns)
 
     def _look_for_kill_mark(self, now_ns: int) -> None:
         mark = take_kill_mark(self.ctx.state_dir)
@@ -233,7 +237,8 @@ class RiskActor(Actor):
         now_ns = self.ctx.clock.monotonic_ns()
         ended = self.monitor.states.resume(now_ns)
         clear_kill_mark(self.ctx.state_dir)
-        if Cause.LOSS_FROM_PEAK in ended:
+        self._decisions.write("resume", ", ".join(cause.value for cause in ended))
+        if not LOSS_CAUSES.isdisjoint(ended):
             self.monitor.drawdown.restart_from_here()
         self._apply()
         verdict = self.monitor.verdict(now_ns)
@@ -252,8 +257,8 @@ class RiskActor(Actor):
     def _on_set_parameter(self, command: SetParameter) -> Reply:
         """Set a limit; ValueError for a limit that does not exist or a value out of range."""
         change = changed_limit(self.monitor.config, command.name.removeprefix("risk."), command.value)
+        was = getattr(self.monitor.config, change.name)
         if change.is_looser and not command.force:
-            was = getattr(self.monitor.config, change.name)
             return Reply(
                 ok=False, text=f"risk.{change.name}: {was} → {command.value} is looser: repeat it with --force"
             )
@@ -262,6 +267,8 @@ class RiskActor(Actor):
         self._limits_set[change.name] = change.value
         self._apply()
         self.ctx.log.warning("limit set", name=change.name, value=change.value, is_looser=change.is_looser)
+        text = "looser" if change.is_looser else "tighter or equal"
+        self._decisions.write("limit_set", text, name=change.name, old=was, new=change.value)
         return Reply(ok=True, text=f"risk.{change.name} = {command.value}")
 
     def _on_status(self, _command: Status) -> Reply:
@@ -278,7 +285,8 @@ class RiskActor(Actor):
                 "equity_peak": drawdown.peak,
                 "day_start_equity": drawdown.day_start_equity,
                 "open_orders": self.venue.guard.our_orders,
-                "instruments_off": {name: text for name, text in self._told_off.items() if text},
+                "instruments_off": self._telling.instruments_off,
+                "pnl": {name: _plain(pnl) for name, pnl in self.venue.pnl_by_instrument().items()},
             },
         )
 
@@ -326,11 +334,17 @@ class RiskActor(Actor):
             run=self.ctx.run_dir.name,
             day=drawdown.day,
             day_start_equity=drawdown.day_start_equity,
+            equity=drawdown.known_equity,
+            account=self._keeper.account,
             equity_peak=drawdown.peak,
             openings=self.venue.openings,
             limits=dict(self._limits_set),
             latched=self.monitor.states.latched,
         )
+
+
+def _plain(pnl: Pnl | None) -> dict[str, str] | None:
+    return None if pnl is None else {name: str(amount) for name, amount in pnl._asdict().items()}
 
 
 def _is_alive(pid: int) -> bool:

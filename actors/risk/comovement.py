@@ -13,6 +13,7 @@ from runtime.actor import ActorContext
 from shm.errors import RecordBusyError
 from shm.record import TableReader
 from trading.hedging.comovement import Comovements, Pair, pair_rows
+from trading.risk.account_view import AccountView
 
 _STATUS = SHARED_MARKET_DATA.word("status")
 _MID = SHARED_MARKET_DATA.word("mid")
@@ -44,6 +45,12 @@ class ComovementPublisher:
         mids = [self._mid(row) for row in range(self._market.rows)]
         for row in self._estimates.look(mids, now_ns):
             self._publish(row, now_ns)
+
+    def tell(self, account: AccountView) -> None:
+        """Hand the correlations that are warm to risk's view of the account."""
+        for row, pair in enumerate(self._estimates.pairs):
+            is_warm = pair.samples >= self._config.samples_min
+            account.on_correlation(*self._pairs[row], pair.correlation if is_warm else math.nan)
 
     def _mid(self, row: int) -> float:
         market = self._market

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from domain.clock import NS_PER_S
 from runtime.actor import ActorContext
 from runtime.paths import write_atomically
 from trading.risk.latch import FILE_NAME, RiskMemory, load_memory, memory_bytes
+from venues.config import venue_url
 
 SAVE_INTERVAL_NS = 2 * NS_PER_S
 
@@ -16,13 +18,16 @@ class MemoryKeeper:
     """Reads the memory at the start and saves what changes.
 
     Attributes:
+        account: which account it is; empty for a local exchange's.
         loaded: what an earlier process of this run, or the latch of an earlier run, left.
     """
 
     def __init__(self, ctx: ActorContext) -> None:
         self._ctx = ctx
         self._path = ctx.state_dir / FILE_NAME
-        self.loaded = load_memory(ctx.state_dir).for_run(ctx.run_dir.name)
+        venue = ctx.config.venue
+        self.account = "" if venue.kind == "local" else f"{venue.kind} {venue_url(venue, os.environ)}"
+        self.loaded = load_memory(ctx.state_dir).for_run(ctx.run_dir.name, self.account)
         self._saved = self.loaded
         self._save_due_ns = 0
         self._is_saving = False

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase, OrderEventKind
 from domain.grid import grid_in, off_in
-from domain.records import ACCOUNT, FEED, RISK, TICKER
+from domain.order import TradingState
+from domain.records import ACCOUNT, FEED, RISK, SHARED_MARKET_DATA, TICKER
 from runtime.actor import ActorContext
 from runtime.heartbeats import read_heartbeat
 from shm.errors import RecordBusyError
@@ -16,15 +17,21 @@ from shm.record import TableReader
 from trading.ledger import Pnl
 from trading.risk.limits import fill_limits
 from trading.risk.monitor import ExecutionView, RiskMonitor
-from trading.risk.states import Cause
+from trading.risk.states import RULES, Release
 
 EVENTS_PER_READ = 4096
 _MARK_SEEN = TICKER.word("receive_time_ns")
 _MARK_PRICE = TICKER.word("mark_price")
+_SIGMA = SHARED_MARKET_DATA.word("volatility")
+_MID = SHARED_MARKET_DATA.word("mid")
+_STATUS = SHARED_MARKET_DATA.word("status")
 _ALIVE_TIME_NS = FEED.word("alive_time_ns")
 _IS_KNOWN = ACCOUNT.word("is_known")
 _POSITION_LOTS = ACCOUNT.word("position_lots")
 _ANSWERED_KINDS = (OrderEventKind.ACCEPTED, OrderEventKind.AMENDED, OrderEventKind.REJECTED)
+LATCHED_HALTS = [
+    cause for cause, rule in RULES.items() if rule.release is Release.OPERATOR and rule.state is TradingState.HALTED
+]
 UNKNOWN_ACCOUNT = ExecutionView(False, 0)
 
 
@@ -36,13 +43,19 @@ class ExecutionLife(NamedTuple):
 
 
 class RiskTables:
-    """Readers and writers of one risk process."""
+    """Readers and writers of one risk process.
+
+    Attributes:
+        mids: of each instrument without our orders, quote currency; NaN while there is none.
+    """
 
     def __init__(self, ctx: ActorContext) -> None:
         self._clock = ctx.clock
         self._rows = range(len(ctx.instrument_names))
+        self.mids = [math.nan] * len(ctx.instrument_names)
         self._instruments = ctx.table_reader("instruments")
         self._tickers = ctx.table_reader("ticker_table")
+        self._market = ctx.table_reader("market")
         self._feed = ctx.table_reader("feed")
         self._accounts = ctx.table_reader("accounts")
         self._heartbeat = ctx.table_reader("heartbeats.execution")
@@ -62,6 +75,13 @@ class RiskTables:
         for row in self._rows:
             is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
             monitor.account.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
+
+    def read_market(self, monitor: RiskMonitor) -> None:
+        """Take mids, and hand to the monitor how much each instrument moves; NaN while strategy does not say."""
+        for row in self._rows:
+            is_measured = _load(self._market, row)
+            monitor.account.on_sigma(row, self._market.floats[_SIGMA] if is_measured else math.nan)
+            self.mids[row] = self._market.floats[_MID] if is_measured and self._market.ints[_STATUS] else math.nan
 
     def read_instruments(self, monitor: RiskMonitor) -> None:
         """Hand the session's grid of each instrument to the monitor, and whether market_data has switched it off."""
@@ -119,12 +139,11 @@ class RiskTables:
     ) -> None:
         """Write the row of the whole account."""
         verdict = monitor.verdict(now_ns)
-        latched = (Cause.KILLED, Cause.LOSS_FROM_PEAK, Cause.OPERATOR_HALT)
         ints = {
             "written_time_ns": now_ns,
             "state": int(verdict.state),
             "reason": int(verdict.reason),
-            "is_kill_latched": int(any(monitor.states.is_held(cause) for cause in latched)),
+            "is_kill_latched": int(any(monitor.states.is_held(cause) for cause in LATCHED_HALTS)),
             "is_connected": int(is_connected),
             "open_orders": open_orders,
         }

@@ -10,16 +10,18 @@ from actors.risk.guard import GuardedGateway, OrderGuard
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
-from domain.reports import OrderReport, PositionReport, TradeReport
+from domain.reports import MarginReport, OrderReport, PositionReport, TradeReport
 from runtime.actor import ActorContext
 from trading.ledger import Pnl
 from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import Opening
+from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
 from trading.risk.monitor import RiskMonitor
 from venues.gateway import OrderListener, RequestKind
 
 AUDIT_INTERVAL_NS = 5 * NS_PER_S
+MARGIN_INTERVAL_NS = NS_PER_S  # while something is held
 RECOVER_PAUSE_S = 1.0
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: a reconnect asks for the last minute again
 
@@ -31,6 +33,7 @@ class RiskGateway(GuardedGateway, Protocol):
     async def close(self) -> None: ...
     def keep_alive(self, now_ns: int) -> None: ...
     async def positions(self) -> list[PositionReport]: ...
+    async def margin(self) -> MarginReport: ...
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]: ...
     async def instruments(self) -> dict[str, Instrument]: ...
 
@@ -46,6 +49,7 @@ class VenueView:
         gateway, guard: the connection, and the hand on it.
         openings: holdings when the run began; complete once `is_started`.
         alive_time_ns: monotonic, when anything was last heard; 0 = never.
+        new_trades: trades of the run not looked at yet; whoever looks takes them away.
     """
 
     def __init__(
@@ -64,11 +68,13 @@ class VenueView:
         self.gateway = open_gateway(self)
         self.guard = OrderGuard(ctx, self.gateway, order_label(ctx.config.execution, ctx.session))
         self.alive_time_ns = 0
+        self.new_trades: list[TradeReport] = []
         self._account: RunAccount | None = None
         self._early_trades: list[TradeReport] = []
         self._last_trade_time_ns = 0
         self._is_recovering = False
-        self._audit_due_ns = 0
+        self._audit_due_ns = self._margin_due_ns = 0
+        self._is_asking_margin = False
 
     @property
     def is_started(self) -> bool:
@@ -79,11 +85,21 @@ class VenueView:
         """Return profit and loss of the run; None before the start and while a mark is missing."""
         return self._account.pnl(self._view.marks, self._view.positions) if self._account else None
 
+    def pnl_by_instrument(self) -> dict[str, Pnl | None]:
+        """Return profit and loss of the run in each instrument; None where its mark is missing."""
+        return self._account.pnl_by_instrument(self._view.marks, self._view.positions) if self._account else {}
+
     def do_work(self, now_ns: int) -> None:
-        """Look at positions and orders again when it is time: streams may miss something."""
-        if self.is_started and now_ns >= self._audit_due_ns:
+        """Look at positions, orders and margin again when it is time: streams may miss something."""
+        if not self.is_started:
+            return
+        if now_ns >= self._audit_due_ns:
             self._audit_due_ns = now_ns + AUDIT_INTERVAL_NS
             self._ctx.spawn(self._audit(), "audit")
+        if now_ns >= self._margin_due_ns and not self._is_asking_margin:
+            self._margin_due_ns = now_ns + (MARGIN_INTERVAL_NS if self._view.notionals else AUDIT_INTERVAL_NS)
+            self._is_asking_margin = True
+            self._ctx.spawn(self._read_margin(), "margin")
 
     # ---- from the gateway (OrderListener) ------------------------------------------------------------
 
@@ -107,7 +123,7 @@ class VenueView:
         if self._account is None:
             self._early_trades += trades
             return
-        self._account.on_trades(trades)
+        self.new_trades += self._account.on_trades(trades)
         for trade in trades:
             self._last_trade_time_ns = max(self._last_trade_time_ns, trade.time_ns)
 
@@ -156,6 +172,7 @@ class VenueView:
         self._read_marks(self._monitor)
         self.openings = openings_of(names, self.openings, view.positions, trades, view.marks)
         self._account = RunAccount(instruments, self.openings)
+        self._monitor.round_trips = self._account.trips
         early, self._early_trades = self._early_trades, []
         self.on_trades([*trades, *early])
         self._ctx.log.info(
@@ -172,3 +189,13 @@ class VenueView:
             self._ctx.log.warning("positions could not be read", reason=str(error))
             return
         await self.guard.look()
+
+    async def _read_margin(self) -> None:
+        try:
+            report = await self.gateway.margin()
+            self._view.margin = AccountMargin(float(report.margin), float(report.required_margin))
+        except (ConnectivityError, VenueError) as error:
+            self._view.margin = UNKNOWN_MARGIN  # another cause closes the gate while the venue is silent
+            self._ctx.log.warning("margin could not be read", reason=str(error))
+        finally:
+            self._is_asking_margin = False

@@ -9,6 +9,7 @@ from domain.instrument import Instrument
 from domain.reports import PositionReport, TradeReport
 from trading.ledger import ZERO, Ledger, Pnl
 from trading.risk.latch import Opening
+from trading.risk.round_trips import RoundTrip
 
 NO_PNL = Pnl(ZERO, ZERO, ZERO, ZERO, ZERO)
 
@@ -45,19 +46,28 @@ def openings_of(
 
 
 class RunAccount:
-    """The ledger of the run, valued at marks."""
+    """The ledger of the run, valued at marks.
+
+    Attributes:
+        trips: holdings of each instrument since it was flat.
+    """
 
     def __init__(self, instruments: Mapping[str, Instrument], openings: Mapping[str, Opening]) -> None:
         multipliers = {
             name: instruments[name].contract_multiplier if name in instruments else Decimal(1) for name in openings
         }
         self._ledger = Ledger(multipliers)
+        self.trips: dict[str, RoundTrip] = {}
         for name, opening in openings.items():
             self._ledger.lines[name].begin(opening.position, opening.price, opening.unrealised_funding)
+            self.trips[name] = RoundTrip(multipliers[name], opening.position, opening.price)
 
-    def on_trades(self, trades: Iterable[TradeReport]) -> int:
-        """Book lines of the trade history, each once; return how many were new."""
-        return sum(self._ledger.book_trade(trade) for trade in trades)
+    def on_trades(self, trades: Iterable[TradeReport]) -> list[TradeReport]:
+        """Book lines of the trade history, each once; return those that were new."""
+        new = [trade for trade in trades if self._ledger.book_trade(trade)]
+        for trade in new:
+            self.trips[trade.instrument_name].on_trade(trade)
+        return new
 
     def position(self, name: str) -> Decimal:
         """Return the holdings that opening and trades add up to, base units."""
@@ -65,11 +75,19 @@ class RunAccount:
 
     def pnl(self, marks: Mapping[str, float], positions: Mapping[str, PositionReport]) -> Pnl | None:
         """Return profit and loss since the run began; None while the mark of something held is missing."""
-        total = NO_PNL
+        lines = self.pnl_by_instrument(marks, positions)
+        if None in lines.values():
+            return None
+        return Pnl(*(sum(amounts, ZERO) for amounts in zip(NO_PNL, *filter(None, lines.values()), strict=True)))
+
+    def pnl_by_instrument(
+        self, marks: Mapping[str, float], positions: Mapping[str, PositionReport]
+    ) -> dict[str, Pnl | None]:
+        """Return profit and loss of each instrument; None where it is held and its mark is missing."""
+        found: dict[str, Pnl | None] = {}
         for name, line in self._ledger.lines.items():
-            if line.position and name not in marks:
-                return None
             report = positions.get(name)
-            one = line.pnl(Decimal(repr(marks.get(name, 0.0))), report.unrealised_funding if report else ZERO)
-            total = Pnl(*(left + right for left, right in zip(total, one, strict=True)))
-        return total
+            funding = report.unrealised_funding if report else ZERO
+            is_known = not line.position or name in marks
+            found[name] = line.pnl(Decimal(repr(marks.get(name, 0.0))), funding) if is_known else None
+        return found

@@ -135,6 +135,11 @@ class AccountView:
         """Return the measured correlation of two instruments' returns; None when unknown."""
         return 1.0 if name == other else self._correlations.get((name, other))
 
+    def underlying(self, name: str) -> str:
+        """Return what an instrument follows; its own name while the venue has not told."""
+        instrument = self._instruments.get(name)
+        return instrument.underlying if instrument else name
+
     def multiplier(self, name: str) -> Decimal:
         """Return base units for one unit of size."""
         instrument = self._instruments.get(name)

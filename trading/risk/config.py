@@ -8,6 +8,21 @@ import msgspec
 from msgspec import Meta
 
 
+class AlarmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[risk.alarms]: what is told and stops nothing."""
+
+    markout_s: Annotated[float, Meta(gt=0, le=600, description="time after a fill at which the mid is looked at")] = 5.0
+    markout_fills: Annotated[int, Meta(ge=1, le=10_000, description="fills whose mean markout is judged")] = 20
+    markout_bps: Annotated[
+        float, Meta(ge=0, le=1000, description="mean move of the mid against our fills that is adverse selection")
+    ] = 5.0
+    fills_per_min: Annotated[int, Meta(ge=1, le=100_000, description="more fills of an instrument are told")] = 120
+    mark_deviation_bps: Annotated[
+        float, Meta(gt=0, le=10_000, description="distance of mid and mark that is an anomaly of the market")
+    ] = 50.0
+    pause_s: Annotated[float, Meta(ge=0, le=86_400, description="the same alarm is told again after this time")] = 60.0
+
+
 class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[risk]: hard limits, checked on every order and ten times a second on the account.
 
@@ -36,6 +51,43 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     loss_from_peak_max_usd: Annotated[
         float, Meta(gt=0, le=1e9, description="fall of the equity from its peak of the session that halts for good")
     ] = 250.0
+    loss_of_day_max_usd: Annotated[
+        float, Meta(gt=0, le=1e9, description="loss since midnight UTC, earlier runs included, that halts for good")
+    ] = 500.0
+    net_notional_max_usd: Annotated[
+        float, Meta(gt=0, le=1e10, description="|sum of position × mark| over all instruments, orders included")
+    ] = 25_000.0
+    stop_loss_bps: Annotated[
+        float, Meta(ge=0, le=10_000, description="loss of a position that closes it, of its entry notional; 0 = off")
+    ] = 200.0
+    take_profit_bps: Annotated[
+        float, Meta(ge=0, le=10_000, description="gain net of costs that closes a position; 0 = off")
+    ] = 0.0
+    trailing_stop_bps: Annotated[
+        float, Meta(ge=0, le=10_000, description="fall from a position's best gain that closes it; 0 = off")
+    ] = 0.0
+    exit_fee_bps: Annotated[
+        float, Meta(ge=-100, le=100, description="fee of closing a position, counted before it is paid")
+    ] = 5.0
+    losing_streak_max: Annotated[
+        int, Meta(ge=0, le=1000, description="round trips (flat to flat) lost in a row that halt; 0 = off")
+    ] = 0
+    value_at_risk_max_usd: Annotated[
+        float,
+        Meta(ge=0, le=1e9, description="value at risk above which only reducing orders pass; 0 = off"),
+    ] = 0.0
+    value_at_risk_horizon_s: Annotated[float, Meta(gt=0, le=864_000, description="horizon of value at risk")] = 3600.0
+    value_at_risk_confidence: Annotated[float, Meta(gt=0.5, lt=1, description="its confidence")] = 0.99
+    margin_use_max: Annotated[
+        float, Meta(gt=0, le=1, description="required ÷ available margin above which only reducing orders pass")
+    ] = 0.8
+    maintenance_fraction: Annotated[
+        float, Meta(gt=0, le=1, description="maintenance margin as a part of the required margin, as the venue has it")
+    ] = 0.7
+    liquidation_distance_min: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="part of the way from liquidation to entry below which only reducing passes"),
+    ] = 0.2
     market_data_stale_ms: Annotated[
         int, Meta(ge=100, le=60_000, description="silence of the whole feed after which quotes are pulled")
     ] = 2000
@@ -56,7 +108,8 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float, Meta(gt=0, le=1, description="part of the limits that the last step allows; the steps before it less")
     ] = 0.8
     interval_ms: Annotated[
-        int, Meta(ge=10, le=250, description="time between two evaluations; the gate closes after 500 ms without")
+        int,
+        Meta(ge=10, le=250, description="time between two evaluations when flat (500 ms without close the gate)"),
     ] = 100
     execution_silent_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of execution after which risk cancels its orders")
@@ -68,6 +121,11 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float, Meta(gt=0, le=600, description="risk and execution may differ on a position this long, then reduce")
     ] = 5.0
 
+    interval_min_ms: Annotated[
+        int, Meta(ge=5, le=250, description="time between two evaluations when gross notional is at its limit")
+    ] = 25
+    alarms: AlarmConfig = AlarmConfig()
+
     def __post_init__(self) -> None:
         if self.order_size_max_base > self.position_max_base:
             raise ValueError(
@@ -78,4 +136,8 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError(
                 f"order_notional_max_usd ({self.order_notional_max_usd}) must not exceed gross_notional_max_usd "
                 f"({self.gross_notional_max_usd})"
+            )
+        if self.interval_min_ms > self.interval_ms:
+            raise ValueError(
+                f"interval_min_ms ({self.interval_min_ms}) must not exceed interval_ms ({self.interval_ms})"
             )

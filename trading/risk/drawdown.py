@@ -16,13 +16,15 @@ class Drawdown:
 
     Attributes:
         equity: newest value.
+        known_equity: newest value that was finite.
         peak: highest value so far.
         day: number of the UTC day since 1970 of the newest value; -1 before the first.
-        day_start_equity: first value of that day.
+        day_start_equity: first value of that day, less what earlier runs of the day made.
     """
 
     def __init__(self, *, peak: float = 0.0, day: int = -1, day_start_equity: float = 0.0) -> None:
         self.equity = 0.0
+        self.known_equity = 0.0
         self.peak = peak
         self.day = day
         self.day_start_equity = day_start_equity
@@ -32,10 +34,16 @@ class Drawdown:
         """How far the equity is below its peak, 0 or more; NaN when the equity is."""
         return self.peak - self.equity
 
+    @property
+    def of_day(self) -> float:
+        """What was lost since the day began; negative after gains, NaN when the equity is."""
+        return self.day_start_equity - self.equity
+
     def update(self, equity: float, realtime_ns: int) -> None:
         self.equity = equity
         if not math.isfinite(equity):
             return
+        self.known_equity = equity
         self.peak = max(self.peak, equity)
         day = realtime_ns // _DAY_NS
         if day > self.day:  # a wall clock stepped back does not begin a day twice
@@ -45,4 +53,4 @@ class Drawdown:
     def restart_from_here(self) -> None:
         """Measure losses from the present equity: an operator has looked and resumed."""
         if math.isfinite(self.equity):
-            self.peak = self.equity
+            self.peak = self.day_start_equity = self.equity

@@ -1,7 +1,7 @@
 """What risk must not forget: latched causes, the day's first equity, the peak, limits set by hand. One JSON file.
 
-Latched causes outlive the session. Everything that belongs to one run (peak, baseline, limits set while it ran)
-is kept with the run's id and is not taken over by another run.
+Latched causes outlive the session. So does what an account made since midnight UTC.
+Everything else belongs to one run (peak, baseline, limits set while it ran) and is not taken over by another.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class RiskMemory(msgspec.Struct, kw_only=True):
     Attributes:
         run: id of the run that wrote it (the name of its folder under runs/).
         day: days since 1970 (UTC) of `day_start_equity`; -1 = none yet.
-        day_start_equity: profit and loss of the run when the day, or the run, began; quote currency.
+        day_start_equity: profit and loss of the run when the day began, less what earlier runs of the day made; quote
+            currency.
+        equity: newest profit and loss of the run.
+        account: which account it was; a local exchange's is empty, for it is new with each run.
         equity_peak: highest profit and loss of the run.
         openings: holdings when the run began, by instrument.
         limits: values set while running, by name.
@@ -42,14 +45,22 @@ class RiskMemory(msgspec.Struct, kw_only=True):
     run: str = ""
     day: int = -1
     day_start_equity: float = 0.0
+    equity: float = 0.0
+    account: str = ""
     equity_peak: float = 0.0
     openings: dict[str, Opening] = {}
     limits: dict[str, float] = {}
     latched: list[Latched] = []
 
-    def for_run(self, run: str) -> RiskMemory:
-        """Return what a run of this id may take over: all of it, or of another run's only what is latched."""
-        return self if self.run == run else RiskMemory(run=run, latched=self.latched)
+    def for_run(self, run: str, account: str) -> RiskMemory:
+        """Return what a run of this id may take over: all of it, or of another run's what is latched, and, if it was
+        the same account, what the day has made so far."""
+        if self.run == run:
+            return self
+        mine = RiskMemory(run=run, account=account, latched=self.latched)
+        if account and account == self.account:
+            mine.day, mine.day_start_equity = self.day, self.day_start_equity - self.equity
+        return mine
 
 
 class KillMark(msgspec.Struct, frozen=True):

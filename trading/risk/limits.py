@@ -38,6 +38,15 @@ LOOSER = {
     "order_rate_max_per_s": 1,
     "price_collar_bps": 1,
     "loss_from_peak_max_usd": 1,
+    "loss_of_day_max_usd": 1,
+    "net_notional_max_usd": 1,
+    "stop_loss_bps": 1,
+    "take_profit_bps": 1,
+    "trailing_stop_bps": 1,
+    "losing_streak_max": 1,
+    "value_at_risk_max_usd": 1,
+    "margin_use_max": 1,
+    "liquidation_distance_min": -1,
     "market_data_stale_ms": 1,
     "mark_stale_ms": 1,
     "flatten_on_halt": -1,
@@ -49,6 +58,10 @@ LOOSER = {
     "venue_silent_ms": 1,
     "position_difference_s": 1,
 }  # the limits that may be set while running
+_OFF = 1e300
+ZERO_IS_OFF = frozenset(
+    {"stop_loss_bps", "take_profit_bps", "trailing_stop_bps", "losing_streak_max", "value_at_risk_max_usd"}
+)
 
 
 class Holding(NamedTuple):
@@ -162,7 +175,12 @@ def changed_limit(config: RiskConfig, name: str, text: str) -> LimitChange:
     except msgspec.ValidationError as error:
         raise ValueError(f"risk.{name} = {text}: {str(error).partition(' - at ')[0]}") from None
     old, new = float(getattr(config, name)), float(getattr(changed, name))
-    return LimitChange(name, new, changed, LOOSER[name] * (new - old) > 0)
+    return LimitChange(name, new, changed, LOOSER[name] * (_strength(name, new) - _strength(name, old)) > 0)
+
+
+def _strength(name: str, value: float) -> float:
+    """Return a value as it compares: a rule that is off is the loosest."""
+    return _OFF if name in ZERO_IS_OFF and value == 0 else value
 
 
 def with_limits(config: RiskConfig, values: Mapping[str, float]) -> RiskConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import RiskReason
@@ -18,17 +18,14 @@ from domain.order import TradingState
 from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
+from trading.risk.exposure import tell_of_exposure
 from trading.risk.limits import position_lots
-from trading.risk.states import ACCOUNT, Cause, RiskStates, Verdict
+from trading.risk.position_rules import PositionRules
+from trading.risk.round_trips import RoundTrip
+from trading.risk.states import ACCOUNT, Cause, RiskStates, Tell, Verdict
 
 # Answers come bunched where sends were spread: only this multiple of the gate's own rate shows that it was passed by.
 ORDER_RATE_TOLERANCE = 1.5
-
-
-class Tell(Protocol):
-    """Says whether a cause is present, of the account or of one instrument."""
-
-    def __call__(self, cause: Cause, is_present: bool, text: str, scope: int = ACCOUNT) -> None: ...
 
 
 class ExecutionView(NamedTuple):
@@ -54,6 +51,8 @@ class RiskMonitor:
         account: what the venue shows.
         states: causes that hold.
         drawdown: equity, peak and first equity of the day.
+        positions: the rules for single positions, and which are to be closed.
+        round_trips: holdings since they were flat, by instrument; filled once the account has been read.
     """
 
     def __init__(
@@ -63,6 +62,8 @@ class RiskMonitor:
         self.states = states
         self.drawdown = drawdown
         self.account = AccountView(instrument_names)
+        self.positions = PositionRules(self.account)
+        self.round_trips: dict[str, RoundTrip] = {}
         self._differs_since_ns: dict[int, int] = {}
         self._order_times_ns: deque[int] = deque()
 
@@ -77,6 +78,14 @@ class RiskMonitor:
             return verdict
         off = self.account.instrument_off(row)
         return verdict if off == IN_FORCE else Verdict(TradingState.HALTED, RiskReason.INSTRUMENT_OFF, off.text)
+
+    @property
+    def interval_ns(self) -> int:
+        """Time until the next evaluation: it shortens as gross notional nears its limit; unknown counts as full."""
+        config = self.config
+        use = self.account.gross_notional / config.gross_notional_max_usd
+        use = min(use, 1.0) if use >= 0.0 else 1.0
+        return int((config.interval_ms - use * (config.interval_ms - config.interval_min_ms)) * NS_PER_MS)
 
     def evaluate(
         self, *, is_started: bool, life: SignsOfLife, execution: Sequence[ExecutionView], now_ns: int, realtime_ns: int
@@ -102,13 +111,14 @@ class RiskMonitor:
             silent_ms = (now_ns - seen_ns) // NS_PER_MS
             text = f"{who} is silent for {silent_ms} ms" if seen_ns else f"no sign of life of {who} yet"
             tell(cause, silent_ms > silent_ms_max, text)
-        self._tell_of_money(tell, is_started)
-        self._tell_of_positions(tell, execution, now_ns)
+        self._tell_of_losses(tell, is_started)
+        tell_of_exposure(tell, self.account, config)
+        self.positions.tell(tell, config, self.round_trips)
+        self._tell_of_differences(tell, execution, now_ns)
         self._tell_of_rate(tell, now_ns)
 
-    def _tell_of_money(self, tell: Tell, is_started: bool) -> None:
-        config, drawdown = self.config, self.drawdown
-        gross = self.account.gross_notional
+    def _tell_of_losses(self, tell: Tell, is_started: bool) -> None:
+        config, drawdown, gross = self.config, self.drawdown, self.account.gross_notional
         is_finite = math.isfinite(gross) and math.isfinite(drawdown.equity)
         tell(
             Cause.NOT_FINITE,
@@ -117,27 +127,26 @@ class RiskMonitor:
             f"{config.mark_stale_ms} ms",
         )
         tell(
-            Cause.NOTIONAL_LIMIT,
-            gross > config.gross_notional_max_usd,
-            f"gross notional {gross:.2f}, limit {config.gross_notional_max_usd:.2f} USD",
-        )
-        tell(
             Cause.LOSS_FROM_PEAK,
             is_started and drawdown.from_peak > config.loss_from_peak_max_usd,
             f"equity {drawdown.equity:.2f} is {drawdown.from_peak:.2f} below its peak {drawdown.peak:.2f}, "
             f"limit {config.loss_from_peak_max_usd:.2f} USD",
         )
+        tell(
+            Cause.LOSS_OF_DAY,
+            is_started and drawdown.of_day > config.loss_of_day_max_usd,
+            f"lost {drawdown.of_day:.2f} since midnight UTC, limit {config.loss_of_day_max_usd:.2f} USD",
+        )
+        streak = max((trip.losses for trip in self.round_trips.values()), default=0)
+        is_streak = bool(config.losing_streak_max) and streak >= config.losing_streak_max
+        tell(Cause.LOSING_STREAK, is_streak, f"{streak} round trips in a row lost, limit {config.losing_streak_max}")
+        if is_streak:
+            for trip in self.round_trips.values():
+                trip.losses = 0  # the cool-down counts from here
 
-    def _tell_of_positions(self, tell: Tell, execution: Sequence[ExecutionView], now_ns: int) -> None:
+    def _tell_of_differences(self, tell: Tell, execution: Sequence[ExecutionView], now_ns: int) -> None:
         for row, name in enumerate(self.account.names):
             holding = self.account.holding(row)
-            base = abs(self.account.held_base(name))
-            tell(
-                Cause.POSITION_LIMIT,
-                base > self.config.position_max_base * (1 + 1e-9),
-                f"{name}: position {holding.position}, limit {self.config.position_max_base} base units",
-                row,
-            )
             ours, theirs = position_lots(holding), execution[row]
             if holding.position is None or holding.instrument is None or not theirs.is_known:
                 continue

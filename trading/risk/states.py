@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Cause(Enum):
 
     KILLED = "killed"
     LOSS_FROM_PEAK = "loss_from_peak"
+    LOSS_OF_DAY = "loss_of_day"
     OPERATOR_HALT = "operator_halt"
     SESSION_ENDS = "session_ends"
     STARTING = "starting"
@@ -37,10 +38,18 @@ class Cause(Enum):
     EXECUTION_SILENT = "execution_silent"
     STALE_MARKET_DATA = "stale_market_data"
     NOT_FINITE = "not_finite"
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+    TAKE_PROFIT = "take_profit"
+    LOSING_STREAK = "losing_streak"
     ORDER_RATE = "order_rate"
     OPERATOR_REDUCE = "operator_reduce"
+    LIQUIDATION_NEAR = "liquidation_near"
+    MARGIN_USE = "margin_use"
     POSITION_LIMIT = "position_limit"
     NOTIONAL_LIMIT = "notional_limit"
+    NET_NOTIONAL = "net_notional"
+    VALUE_AT_RISK = "value_at_risk"
     POSITION_DIFFERS = "position_differs"
     RECOVERING = "recovering"
 
@@ -66,6 +75,7 @@ _HALTED, _REDUCING = TradingState.HALTED, TradingState.REDUCING
 RULES: dict[Cause, Rule] = {
     Cause.KILLED: Rule(_HALTED, RiskReason.KILL, Release.OPERATOR, recovers=True),
     Cause.LOSS_FROM_PEAK: Rule(_HALTED, RiskReason.LOSS_FROM_PEAK, Release.OPERATOR, recovers=True),
+    Cause.LOSS_OF_DAY: Rule(_HALTED, RiskReason.LOSS_OF_DAY, Release.OPERATOR, recovers=True),
     Cause.OPERATOR_HALT: Rule(_HALTED, RiskReason.OPERATOR, Release.OPERATOR, recovers=True),
     Cause.SESSION_ENDS: Rule(_HALTED, RiskReason.SESSION_ENDS, Release.ITSELF),
     Cause.STARTING: Rule(_HALTED, RiskReason.STARTING, Release.ITSELF),
@@ -74,15 +84,29 @@ RULES: dict[Cause, Rule] = {
     Cause.EXECUTION_SILENT: Rule(_HALTED, RiskReason.EXECUTION_SUSPECT, Release.ITSELF),
     Cause.STALE_MARKET_DATA: Rule(_HALTED, RiskReason.STALE_MARKET_DATA, Release.ITSELF),
     Cause.NOT_FINITE: Rule(_HALTED, RiskReason.NOT_FINITE, Release.ITSELF),
+    Cause.STOP_LOSS: Rule(_HALTED, RiskReason.STOP_LOSS, Release.COOLDOWN, recovers=True),
+    Cause.TRAILING_STOP: Rule(_HALTED, RiskReason.TRAILING_STOP, Release.COOLDOWN, recovers=True),
+    Cause.TAKE_PROFIT: Rule(_HALTED, RiskReason.TAKE_PROFIT, Release.COOLDOWN, recovers=True),
+    Cause.LOSING_STREAK: Rule(_HALTED, RiskReason.LOSING_STREAK, Release.COOLDOWN, recovers=True),
     Cause.ORDER_RATE: Rule(_HALTED, RiskReason.ORDER_RATE, Release.COOLDOWN, recovers=True),
     Cause.OPERATOR_REDUCE: Rule(_REDUCING, RiskReason.OPERATOR, Release.OPERATOR),
+    Cause.LIQUIDATION_NEAR: Rule(_REDUCING, RiskReason.LIQUIDATION_NEAR, Release.ITSELF),
+    Cause.MARGIN_USE: Rule(_REDUCING, RiskReason.MARGIN_USE, Release.ITSELF),
     Cause.POSITION_LIMIT: Rule(_REDUCING, RiskReason.POSITION_LIMIT, Release.ITSELF),
     Cause.NOTIONAL_LIMIT: Rule(_REDUCING, RiskReason.NOTIONAL_LIMIT, Release.ITSELF),
+    Cause.NET_NOTIONAL: Rule(_REDUCING, RiskReason.NET_NOTIONAL, Release.ITSELF),
+    Cause.VALUE_AT_RISK: Rule(_REDUCING, RiskReason.VALUE_AT_RISK, Release.ITSELF),
     Cause.POSITION_DIFFERS: Rule(_REDUCING, RiskReason.POSITION_DIFFERS, Release.ITSELF),
     Cause.RECOVERING: Rule(TradingState.RECOVERING, RiskReason.NONE, Release.COOLDOWN),
 }
 assert set(RULES) == set(Cause)
 _PRECEDENCE = {cause: place for place, cause in enumerate(Cause)}
+
+
+class Tell(Protocol):
+    """Says whether a cause is present, of the account or of one instrument."""
+
+    def __call__(self, cause: Cause, is_present: bool, text: str, scope: int = ACCOUNT) -> None: ...
 
 
 class Latched(msgspec.Struct, frozen=True):
@@ -183,6 +207,11 @@ class RiskStates:
         step = self._recovery_step(held, now_ns)
         return Verdict(rule.state, rule.reason, f"{held.text}: step {step} of {self.recovery.steps}", step)
 
+    def is_account_halted(self, now_ns: int) -> bool:
+        """Return whether a cause of the whole account halts it; halts of single instruments do not count."""
+        self._expire(now_ns)
+        return any(scope == ACCOUNT and RULES[cause].state is _HALTED for cause, scope in self._held)
+
     def is_held(self, cause: Cause, scope: int = ACCOUNT) -> bool:
         return (cause, scope) in self._held
 
@@ -203,7 +232,7 @@ class RiskStates:
         del self._held[key]
         length_ns = self.recovery.steps * self.recovery.step_ns
         if RULES[key[0]].recovers and length_ns:
-            self._held[(Cause.RECOVERING, ACCOUNT)] = _Held(f"after {key[0].value}", 0, now_ns + length_ns)
+            self._held[(Cause.RECOVERING, key[1])] = _Held(f"after {key[0].value}", 0, now_ns + length_ns)
 
     def _recovery_step(self, held: _Held, now_ns: int) -> int:
         steps, step_ns = self.recovery.steps, self.recovery.step_ns

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
-from domain.reports import OrderReport, PositionReport, TradeReport
+from domain.reports import MarginReport, OrderReport, PositionReport, TradeReport
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
@@ -69,6 +69,9 @@ class AccountRequests(ABC):
     async def positions(self) -> list[PositionReport]:
         answer = await self._call("private/portfolio", {}, account_wire.decode_positions)
         return cast(list[PositionReport], answer)
+
+    async def margin(self) -> MarginReport:
+        return cast(MarginReport, await self._call("private/account_summary", {}, account_wire.decode_margin))
 
     async def instruments(self) -> dict[str, Instrument]:
         return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))

@@ -10,7 +10,7 @@ import msgspec
 from domain.clock import NS_PER_S
 from domain.errors import ProtocolError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
-from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
+from domain.reports import FillReport, MarginReport, OrderReport, PositionReport, TradeReport
 from venues.thalex.wire import readable
 
 _T = TypeVar("_T")
@@ -86,6 +86,11 @@ class _PortfolioEntry(msgspec.Struct, gc=False):
     unrealised_perpetual_funding: Decimal | None = None
 
 
+class _Summary(msgspec.Struct, gc=False):
+    margin: Decimal
+    required_margin: Decimal
+
+
 class Login(msgspec.Struct, gc=False):
     """The answer of public/login."""
 
@@ -103,6 +108,7 @@ _decode_orders = readable(msgspec.json.Decoder(list[_OrderStatus]).decode)
 _decode_trades = readable(msgspec.json.Decoder(list[_Trade]).decode)
 _decode_trade_page = readable(msgspec.json.Decoder(_TradePage).decode)
 _decode_portfolio = readable(msgspec.json.Decoder(list[_PortfolioEntry]).decode)
+_decode_summary = readable(msgspec.json.Decoder(_Summary).decode)
 decode_login = readable(msgspec.json.Decoder(Login | None).decode)
 decode_armed = readable(msgspec.json.Decoder(Armed | None).decode)
 decode_channels = readable(msgspec.json.Decoder(list[str]).decode)
@@ -148,6 +154,12 @@ def decode_positions(payload: Any) -> list[PositionReport]:
         )
         for entry in _decode_portfolio(payload)
     ]
+
+
+def decode_margin(payload: Any) -> MarginReport:
+    """Return the answer of private/account_summary."""
+    summary = _decode_summary(payload)
+    return MarginReport(_finite(summary.margin, "margin"), _finite(summary.required_margin, "required_margin"))
 
 
 def _time_ns(seconds: Decimal | None) -> int:

@@ -36,9 +36,9 @@ def test_equity_is_cash_flows_plus_position_at_mark_minus_fees() -> None:
     account = RunAccount(INSTRUMENTS, {BTC: Opening(Decimal("0.02"), Decimal(100_000))})
     # If 0.01 are bought at 99,990 and 0.03 sold at 100,050
     trades = [trade(1, Side.BUY, "99990", "0.01", "0.03"), trade(2, Side.SELL, "100050", "0.03", "0")]
-    assert account.on_trades(trades) == 2
+    assert account.on_trades(trades) == trades
     # I expect 0.02 x 50 + 0.01 x 60 = 1.6, less two fees of 0.5; each trade once, however often it is told
-    assert account.on_trades(trades) == 0
+    assert account.on_trades(trades) == []
     pnl = account.pnl({BTC: 100_050.0}, {})
     assert pnl is not None
     assert (pnl.realised, pnl.fees, pnl.total) == (Decimal("1.6"), Decimal("1.0"), Decimal("0.6"))
@@ -66,7 +66,7 @@ def test_an_opening_goes_back_before_the_first_trade_of_the_run() -> None:
     # If the opening is found, I expect what was held before the first
     openings = openings_of([BTC], {}, holding("0.03", "100000"), trades, {})
     assert openings[BTC].position == Decimal("0.01")
-    assert RunAccount(INSTRUMENTS, openings).on_trades(trades) == 2
+    assert RunAccount(INSTRUMENTS, openings).on_trades(trades) == trades
 
 
 def test_an_opening_that_was_written_down_holds() -> None:
@@ -76,5 +76,5 @@ def test_an_opening_that_was_written_down_holds() -> None:
 
 def test_trades_of_instruments_that_are_not_ours_are_left_out() -> None:
     account = RunAccount(INSTRUMENTS, {BTC: Opening(Decimal(0), Decimal(100_000))})
-    assert account.on_trades([trade(1, Side.BUY, "100", "1", "1", name="ETH-PERPETUAL")]) == 0
+    assert account.on_trades([trade(1, Side.BUY, "100", "1", "1", name="ETH-PERPETUAL")]) == []
     assert account.position(BTC) == 0

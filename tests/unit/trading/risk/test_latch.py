@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from domain.clock import NS_PER_S
 from domain.errors import UserError
+from trading.risk.drawdown import Drawdown
 from trading.risk.latch import (
     FILE_NAME,
     KILL_FILE_NAME,
@@ -22,6 +24,7 @@ from trading.risk.latch import (
 )
 from trading.risk.states import Cause, Latched
 
+DAY_NS = 86_400 * NS_PER_S
 MEMORY = RiskMemory(
     run="20261121-local",
     day=20_778,
@@ -36,11 +39,11 @@ MEMORY = RiskMemory(
 def test_what_was_saved_is_loaded_exactly(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(memory_bytes(MEMORY))
     assert load_memory(tmp_path) == MEMORY
-    assert load_memory(tmp_path).for_run("20261121-local") == MEMORY
+    assert load_memory(tmp_path).for_run("20261121-local", "") == MEMORY
 
 
 def test_another_run_takes_over_the_latch_and_nothing_else() -> None:
-    assert MEMORY.for_run("20261122-local") == RiskMemory(run="20261122-local", latched=MEMORY.latched)
+    assert MEMORY.for_run("20261122-local", "") == RiskMemory(run="20261122-local", latched=MEMORY.latched)
 
 
 def test_nothing_saved_is_an_empty_memory(tmp_path: Path) -> None:
@@ -69,3 +72,17 @@ def test_an_unreadable_mark_counts_as_one(tmp_path: Path) -> None:
     mark = take_kill_mark(tmp_path)
     assert mark is not None
     assert mark.cause is Cause.KILLED
+
+
+def test_the_loss_of_a_day_goes_on_in_the_next_run_of_the_same_account() -> None:
+    # Given a run that lost 120 of what it had made at the day's start
+    lost = RiskMemory(run="a", account="thalex", day=20_000, day_start_equity=20.0, equity=-100.0)
+    # If the next run on the account begins
+    memory = lost.for_run("b", "thalex")
+    drawdown = Drawdown(day=memory.day, day_start_equity=memory.day_start_equity)
+    drawdown.update(-1.0, 20_000 * DAY_NS + 5)
+    # I expect the day's loss to count on, until the day ends; and nothing of it in another account
+    assert drawdown.of_day == 121.0
+    drawdown.update(-1.0, 20_001 * DAY_NS)
+    assert drawdown.of_day == 0.0
+    assert lost.for_run("b", "another") == RiskMemory(run="b", account="another")

@@ -94,6 +94,8 @@ def test_a_change_says_whether_it_loosens() -> None:
     assert changed_limit(CONFIG, "flatten_on_halt", "true").config.flatten_on_halt
     assert not changed_limit(CONFIG, "flatten_on_halt", "true").is_looser
     assert changed_limit(CONFIG, "cooldown_s", "1").is_looser
+    assert changed_limit(CONFIG, "stop_loss_bps", "0").is_looser  # 0 = off
+    assert not changed_limit(CONFIG, "take_profit_bps", "50").is_looser
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from domain.reports import PositionReport
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
 from trading.risk.limits import recovery_of
+from trading.risk.margin import AccountMargin
 from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
+from trading.risk.round_trips import RoundTrip
 from trading.risk.states import RiskStates
 
 BTC, ETH = "BTC-PERPETUAL", "ETH-PERPETUAL"
@@ -252,3 +254,114 @@ def test_an_instrument_on_which_venue_and_session_differ_is_halted_alone() -> No
     expect(TradingState.HALTED, "restart the session")
     scene.monitor.account.on_session_grid(1, grid_of(instrument(ETH, "0.1")), IN_FORCE)
     expect(TradingState.HALTED, "lot_size 0.1")
+
+
+def test_a_stop_loss_halts_its_instrument_until_it_is_flat_and_the_cooldown_is_over() -> None:
+    # Given a long of 0.05 BTC entered at 100,000
+    scene = Scene(RiskConfig(cooldown_s=5.0, recovery_step_s=1.0, stop_loss_bps=100))
+    scene.monitor.account.on_positions([position(BTC, "0.05")], is_snapshot=False)
+    assert scene.step() is TradingState.ACTIVE
+    # If the mark falls by 1 %, I expect BTC halted and to be closed, and ETH to go on
+    scene.monitor.account.on_mark(0, 99_000.0)
+    assert scene.step() is TradingState.HALTED
+    assert scene.reason is RiskReason.STOP_LOSS
+    assert scene.monitor.verdict(scene.now_ns, 1).state is TradingState.ACTIVE
+    assert list(scene.monitor.positions.exits) == [0]
+    # and that to last when the mark comes back while something is held, and for the cool-down after that
+    scene.monitor.account.on_mark(0, 100_000.0)
+    assert scene.step(milliseconds=20_000) is TradingState.HALTED
+    scene.monitor.account.on_positions([position(BTC, "0")], is_snapshot=False)
+    assert scene.step() is TradingState.HALTED
+    assert scene.monitor.positions.exits == {}
+    assert scene.step(milliseconds=4_900) is TradingState.HALTED
+    assert scene.step() is TradingState.RECOVERING
+    assert scene.monitor.verdict(scene.now_ns, 1).state is TradingState.ACTIVE
+    assert scene.step(milliseconds=3_000) is TradingState.ACTIVE
+
+
+def test_take_profit_counts_what_the_position_cost() -> None:
+    # Given a long of 1 ETH at 4,000 that cost 1.5 $ in fees, and a take profit of 10 bps before an exit for nothing
+    scene = Scene(RiskConfig(position_max_base=2.0, take_profit_bps=10, exit_fee_bps=0))
+    scene.monitor.account.on_positions([position(ETH, "1", "4000")], is_snapshot=False)
+    trip = RoundTrip()
+    trip.open_costs = Decimal("1.5")
+    scene.monitor.round_trips = {ETH: trip}
+    # If the mark gains 4 $, I expect nothing; with 5.5 $, the exit
+    scene.monitor.account.on_mark(1, 4_004.0)
+    assert scene.step() is TradingState.ACTIVE
+    scene.monitor.account.on_mark(1, 4_005.5)
+    assert scene.step() is TradingState.HALTED
+    assert scene.reason is RiskReason.TAKE_PROFIT
+
+
+def test_too_much_on_one_side_reduces_where_both_sides_together_would_not() -> None:
+    # Given 10,000 $ net allowed and 20,000 gross
+    scene = Scene(RiskConfig(position_max_base=5.0, gross_notional_max_usd=20_000.0, net_notional_max_usd=10_000.0))
+    scene.monitor.account.on_positions([position(BTC, "0.09"), position(ETH, "-2", "4000")], is_snapshot=True)
+    assert scene.step() is TradingState.ACTIVE
+    # If the short is closed and more bought, I expect only reducing orders to pass
+    scene.monitor.account.on_positions([position(BTC, "0.09"), position(ETH, "0.5", "4000")], is_snapshot=True)
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.NET_NOTIONAL
+
+
+def test_value_at_risk_reduces_and_what_cannot_be_judged_may_not_grow() -> None:
+    # Given a limit of 100 $ and 0.05 BTC (5,000 $) that move 10 $/√s, which is 70 $ in an hour at 99 %
+    scene = Scene(RiskConfig(position_max_base=2.0, value_at_risk_max_usd=100.0))
+    scene.monitor.account.on_positions([position(BTC, "0.05")], is_snapshot=False)
+    assert scene.step() is TradingState.REDUCING
+    scene.monitor.account.on_sigma(0, 10.0)
+    assert scene.step() is TradingState.ACTIVE
+    # If it moves twice as much, I expect reducing; a short in what moves with it takes that away
+    scene.monitor.account.on_sigma(0, 20.0)
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.VALUE_AT_RISK
+    scene.monitor.account.on_positions([position(ETH, "-1", "4000")], is_snapshot=False)
+    scene.monitor.account.on_sigma(1, 0.8)
+    scene.monitor.account.on_correlation(0, 1, 0.9)
+    assert scene.step() is TradingState.ACTIVE
+    # and none of it when they turn out to move against each other
+    scene.monitor.account.on_correlation(0, 1, -0.9)
+    assert scene.step() is TradingState.REDUCING
+
+
+def test_margin_and_a_near_liquidation_reduce() -> None:
+    # Given a long of 1 ETH at 4,000 with 1,000 $ of margin, 400 required: 280 to maintain
+    scene = Scene(RiskConfig(position_max_base=2.0, stop_loss_bps=0, margin_use_max=0.5))
+    scene.monitor.account.on_positions([position(ETH, "1", "4000")], is_snapshot=False)
+    scene.monitor.account.margin = AccountMargin(1_000.0, 400.0)
+    assert scene.step() is TradingState.ACTIVE
+    # If more than half is required, I expect reducing
+    scene.monitor.account.margin = AccountMargin(1_000.0, 501.0)
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.MARGIN_USE
+    # If a fifth of the 720 $ down to 3,280 is left, too
+    scene.monitor.account.margin = AccountMargin(1_000.0, 400.0)
+    scene.monitor.account.on_mark(1, 3_424.5)
+    assert scene.step() is TradingState.ACTIVE
+    scene.monitor.account.on_mark(1, 3_423.5)
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.LIQUIDATION_NEAR
+
+
+def test_the_loss_of_a_day_halts_until_an_operator_resumes() -> None:
+    scene = Scene(RiskConfig(loss_of_day_max_usd=100.0))
+    scene.monitor.drawdown.day_start_equity = 60.0  # an earlier run of the day lost as much
+    scene.monitor.drawdown.day = 0
+    assert scene.step(equity=-40.0) is TradingState.ACTIVE
+    assert scene.step(equity=-40.5) is TradingState.HALTED
+    assert scene.reason is RiskReason.LOSS_OF_DAY
+    assert scene.step(equity=100.0) is TradingState.HALTED
+
+
+def test_a_losing_streak_halts_for_the_cooldown_and_counts_anew() -> None:
+    scene = Scene(RiskConfig(losing_streak_max=3, cooldown_s=5.0, recovery_steps=0))
+    trip = RoundTrip()
+    scene.monitor.round_trips = {BTC: trip}
+    trip.losses = 2
+    assert scene.step() is TradingState.ACTIVE
+    trip.losses = 3
+    assert scene.step() is TradingState.HALTED
+    assert scene.reason is RiskReason.LOSING_STREAK
+    assert scene.step(milliseconds=4_000) is TradingState.HALTED
+    assert scene.step(milliseconds=5_100) is TradingState.ACTIVE

@@ -1,0 +1,70 @@
+"""Conditions on all holdings together: notional gross and net, value at risk, margin in use."""
+
+from __future__ import annotations
+
+import math
+
+from trading.risk.account_view import AccountView
+from trading.risk.config import RiskConfig
+from trading.risk.portfolio import combined_deviation, portfolio_risk
+from trading.risk.states import Cause, Tell
+
+
+def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> None:
+    """Bring the causes of exposure up to date."""
+    gross, net = account.gross_notional, account.net_notional
+    tell(
+        Cause.NOTIONAL_LIMIT,
+        gross > config.gross_notional_max_usd,
+        f"gross notional {gross:.2f}, limit {config.gross_notional_max_usd:.2f} USD",
+    )
+    tell(
+        Cause.NET_NOTIONAL,
+        abs(net) > config.net_notional_max_usd,
+        f"net notional {net:.2f}, limit {config.net_notional_max_usd:.2f} USD either way",
+    )
+    use = account.margin.use
+    tell(
+        Cause.MARGIN_USE,
+        use > config.margin_use_max,
+        f"required margin {account.margin.required_margin:.2f} is {use:.0%} of {account.margin.margin:.2f}, "
+        f"limit {config.margin_use_max:.0%}",
+    )
+    _tell_of_value_at_risk(tell, account, config)
+
+
+def _tell_of_value_at_risk(tell: Tell, account: AccountView, config: RiskConfig) -> None:
+    limit = config.value_at_risk_max_usd
+    if not limit or not account.are_positions_known:
+        tell(Cause.VALUE_AT_RISK, False, "")
+        return
+    value = value_at_risk(account, config)
+    tell(
+        Cause.VALUE_AT_RISK,
+        not value <= limit,  # NaN: what cannot be judged may not grow
+        f"value at risk {value:.2f} ({config.value_at_risk_confidence:.1%}, {config.value_at_risk_horizon_s:g} s), "
+        f"limit {limit:.2f} USD",
+    )
+
+
+def value_at_risk(account: AccountView, config: RiskConfig) -> float:
+    """Return the value at risk of everything held, quote currency; NaN while how much something moves is unknown."""
+    notionals = account.notionals
+    names = list(notionals)
+    deviation = combined_deviation(
+        [notionals[name] for name in names],
+        [account.sigma_fraction(name) for name in names],
+        [[_correlation(account, notionals, name, other) for other in names] for name in names],
+    )
+    return portfolio_risk(deviation, config.value_at_risk_horizon_s, config.value_at_risk_confidence).value_at_risk
+
+
+def _correlation(account: AccountView, notionals: dict[str, float], name: str, other: str) -> float:
+    """Return the correlation of two holdings; until it is measured legs of one underlying move as one, and others
+    so that their risks add up."""
+    measured = account.correlation(name, other)
+    if measured is not None:
+        return measured
+    if account.underlying(name) == account.underlying(other):
+        return 1.0
+    return math.copysign(1.0, notionals[name] * notionals[other])

@@ -1,0 +1,88 @@
+"""Conditions on single positions: size, exits (stop loss, take profit, trailing stop), distance to liquidation.
+
+An exit halts its instrument until the position is flat, and for the cool-down after that; who owns the monitor has
+`exits` flattened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from trading.risk.account_view import AccountView
+from trading.risk.config import RiskConfig
+from trading.risk.exits import Exit, ExitWatch, OpenPosition
+from trading.risk.margin import distance_left, liquidation_price
+from trading.risk.round_trips import RoundTrip
+from trading.risk.states import Cause, Tell
+
+_TOLERANCE = 1e-9
+_EXIT_CAUSES = (Cause.STOP_LOSS, Cause.TAKE_PROFIT, Cause.TRAILING_STOP)
+
+
+class PositionRules:
+    """Watches each position of the session's instruments.
+
+    Attributes:
+        exits: positions that are to be closed now, by row.
+    """
+
+    def __init__(self, account: AccountView) -> None:
+        self._account = account
+        self._watches = [ExitWatch() for _ in account.names]
+        self.exits: dict[int, Exit] = {}
+
+    def tell(self, tell: Tell, config: RiskConfig, trips: Mapping[str, RoundTrip]) -> None:
+        """Bring the causes of every position up to date."""
+        for row, name in enumerate(self._account.names):
+            size = abs(self._account.held_base(name))
+            tell(
+                Cause.POSITION_LIMIT,
+                size > config.position_max_base * (1 + _TOLERANCE),
+                f"{name}: position {self._account.held_base(name):.10g}, limit {config.position_max_base} base units",
+                row,
+            )
+            held = self._open_position(name, trips.get(name))
+            self._tell_of_exit(tell, row, held, config)
+            self._tell_of_liquidation(tell, row, held, config)
+
+    def _open_position(self, name: str, trip: RoundTrip | None) -> OpenPosition:
+        report = self._account.positions.get(name)
+        if report is None or not report.position:
+            return OpenPosition(0.0, math.nan, self._account.mark(name))
+        return OpenPosition(
+            self._account.held_base(name),
+            float(report.average_price),
+            self._account.mark(name),
+            float(trip.open_costs) if trip else 0.0,
+            float(report.unrealised_funding),
+        )
+
+    def _tell_of_exit(self, tell: Tell, row: int, held: OpenPosition, config: RiskConfig) -> None:
+        due = self._watches[row].look(held, config)
+        if not held.position and self._account.are_positions_known:
+            self.exits.pop(row, None)
+        elif due is not None:
+            self.exits.setdefault(row, due)
+        wanted = self.exits.get(row)
+        for cause in _EXIT_CAUSES:
+            is_wanted = wanted is not None and wanted.cause is cause
+            tell(cause, is_wanted, f"{self._account.names[row]}: {wanted.text}" if wanted and is_wanted else "", row)
+
+    def _tell_of_liquidation(self, tell: Tell, row: int, held: OpenPosition, config: RiskConfig) -> None:
+        """Judge as if the margin of the whole account were asked for by this position: never too late."""
+        margin = self._account.margin
+        notional, equity = held.entry_notional, margin.margin
+        if not (held.position and notional > 0.0 and equity > 0.0):
+            tell(Cause.LIQUIDATION_NEAR, False, "", row)
+            return
+        maintenance_rate = config.maintenance_fraction * margin.required_margin / notional
+        price = liquidation_price(held.entry_price, held.position > 0, notional / equity, maintenance_rate)
+        left = distance_left(held.entry_price, held.mark_price, price)
+        tell(
+            Cause.LIQUIDATION_NEAR,
+            left < config.liquidation_distance_min,
+            f"{self._account.names[row]}: mark {held.mark_price:.10g}, liquidation near {price:.10g}: {left:.0%} of "
+            f"the distance at entry is left, {config.liquidation_distance_min:.0%} needed",
+            row,
+        )

@@ -1,0 +1,58 @@
+"""What risk counts from flat to flat: costs of the open position, and whether the last round trips lost money.
+
+Only for judging: the exact books are trading/ledger.py. Fed with the venue's trade history, each trade once.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from domain.reports import TradeReport
+
+ZERO = Decimal(0)
+
+
+class RoundTrip:
+    """One instrument's holdings since it was last flat.
+
+    Attributes:
+        position: base units, signed, as the trades add up.
+        open_costs: fees paid (rebates negative) less funding received, quote currency, for what is still open.
+        losses: round trips in a row that ended below zero, costs included.
+    """
+
+    def __init__(self, multiplier: Decimal = Decimal(1), position: Decimal = ZERO, price: Decimal = ZERO) -> None:
+        self._multiplier = multiplier
+        self.position = position
+        self.open_costs = ZERO
+        self.losses = 0
+        self._cash = -position * price * multiplier  # of this trip, costs included
+
+    def on_trade(self, trade: TradeReport) -> Decimal | None:
+        """Count a trade; return the net result of the round trip that it ends, None while the trip goes on.
+
+        A trade that turns the position round ends one trip and begins the next; its costs are shared by size.
+        """
+        signed = trade.side * trade.size
+        costs = trade.fee - trade.funding_pnl
+        if self.position * signed >= 0:
+            self._add(signed, trade.price, costs)
+            return None
+        closing = -self.position if abs(signed) >= abs(self.position) else signed
+        closing_costs = costs * closing / signed
+        before = self.position
+        self.position += closing
+        self._cash -= closing * trade.price * self._multiplier + closing_costs
+        self.open_costs *= self.position / before
+        if self.position:
+            return None
+        result, self._cash, self.open_costs = self._cash, ZERO, ZERO
+        self.losses = self.losses + 1 if result < 0 else 0
+        if signed != closing:
+            self._add(signed - closing, trade.price, costs - closing_costs)
+        return result
+
+    def _add(self, signed: Decimal, price: Decimal, costs: Decimal) -> None:
+        self.position += signed
+        self.open_costs += costs
+        self._cash -= signed * price * self._multiplier + costs
