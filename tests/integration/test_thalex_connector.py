@@ -172,9 +172,10 @@ def test_an_order_is_inserted_amended_and_cancelled(exchange: Exchange, tmp_path
     _run(main())
 
 
-def test_refusals_name_request_and_order(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_refusals_name_request_and_order(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk:
+        async with _desk(exchange, tmp_path, transport=transport) as desk:
             gateway, heard = desk.gateway, desk.heard
             off_tick = desk.order("99400.5")
             gateway.insert(off_tick)
@@ -189,9 +190,10 @@ def test_refusals_name_request_and_order(exchange: Exchange, tmp_path: Path):
     _run(main())
 
 
-def test_a_fill_comes_as_order_trade_and_position(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_fill_comes_as_order_trade_and_position(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk:
+        async with _desk(exchange, tmp_path, transport=transport) as desk:
             gateway, heard = desk.gateway, desk.heard
             since_ns = desk.clock.realtime_ns() - 1_000_000_000
             held = {position.instrument_name: position.position for position in await gateway.positions()}
@@ -217,11 +219,14 @@ def test_a_fill_comes_as_order_trade_and_position(exchange: Exchange, tmp_path: 
     _run(main())
 
 
-def test_the_history_is_complete_over_many_pages(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_history_is_complete_over_many_pages(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str
+):
     monkeypatch.setattr("venues.thalex.account_requests.TRADE_PAGE_SIZE", 2)
 
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk:
+        async with _desk(exchange, tmp_path, transport=transport) as desk:
             since_ns = desk.clock.realtime_ns() - 1_000_000
             taker = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL}
             for _ in range(5):
@@ -235,9 +240,13 @@ def test_the_history_is_complete_over_many_pages(exchange: Exchange, tmp_path: P
     _run(main())
 
 
-def test_bulk_cancels_leave_nothing(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_bulk_cancels_leave_nothing(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk, _desk(exchange, tmp_path) as other:
+        async with (
+            _desk(exchange, tmp_path, transport=transport) as desk,
+            _desk(exchange, tmp_path, transport=transport) as other,
+        ):
             for price in ("99300", "99301", "99302"):
                 desk.gateway.insert(desk.order(price))
             other.gateway.insert(other.order("99303"))
@@ -270,9 +279,10 @@ def test_a_cut_connection_comes_back_and_its_orders_are_gone(exchange: Exchange,
     _run(main())
 
 
-def test_requests_under_way_fail_when_the_connection_is_cut(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_requests_under_way_fail_when_the_connection_is_cut(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk:
+        async with _desk(exchange, tmp_path, transport=transport) as desk:
             os.kill(exchange.pid, signal.SIGSTOP)
             try:
                 waiting = asyncio.create_task(desk.gateway.open_orders())
@@ -306,11 +316,12 @@ def test_a_venue_that_falls_silent_is_dead(exchange: Exchange, tmp_path: Path, t
     _run(main())
 
 
-def test_a_hung_work_loop_lets_the_venue_cancel(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_hung_work_loop_lets_the_venue_cancel(exchange: Exchange, tmp_path: Path, transport: str):
     async def main() -> None:
         async with (
-            _desk(exchange, tmp_path, cancel_on_disconnect_s=2, ping_interval_ms=200) as desk,
-            _desk(exchange, tmp_path) as watcher,
+            _desk(exchange, tmp_path, transport=transport, cancel_on_disconnect_s=2, ping_interval_ms=200) as desk,
+            _desk(exchange, tmp_path, transport=transport) as watcher,
         ):
             desk.gateway.insert(desk.order("99400"))
             await _until(lambda: bool(desk.heard.orders), "the order")
@@ -475,7 +486,10 @@ def test_fragmented_messages_are_joined(exchange: Exchange, tmp_path: Path, tran
     _run(_with_peer(peer, exchange, tmp_path, VenueConfig(transport=transport), test))
 
 
-def test_a_snapshot_that_overtakes_the_subscription_is_told_after_ready(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_snapshot_that_overtakes_the_subscription_is_told_after_ready(
+    exchange: Exchange, tmp_path: Path, transport: str
+):
     async def peer(socket: ServerConnection) -> None:
         async for frame in socket:
             request = json.loads(frame)
@@ -497,7 +511,7 @@ def test_a_snapshot_that_overtakes_the_subscription_is_told_after_ready(exchange
         await desk.gateway.wait_ready(DEADLINE_S)
         assert [position.position for position in desk.heard.positions] == [Decimal(3)]
 
-    _run(_with_peer(peer, exchange, tmp_path, VenueConfig(), test))
+    _run(_with_peer(peer, exchange, tmp_path, VenueConfig(transport=transport), test))
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
@@ -531,7 +545,8 @@ def test_wss_is_spoken_and_the_certificate_checked(
     _run(main())
 
 
-def test_an_order_without_answer_costs_the_connection(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_order_without_answer_costs_the_connection(exchange: Exchange, tmp_path: Path, transport: str):
     async def peer(socket: ServerConnection) -> None:
         async for frame in socket:
             request = json.loads(frame)
@@ -544,7 +559,7 @@ def test_an_order_without_answer_costs_the_connection(exchange: Exchange, tmp_pa
         await _until(lambda: "disconnected" in desk.heard.events, "the overdue answer is noticed")
         await _until(lambda: desk.gateway.is_ready, "the reconnect")
 
-    config = VenueConfig(request_timeout_ms=200, backoff_ms_min=10)
+    config = VenueConfig(transport=transport, request_timeout_ms=200, backoff_ms_min=10)
     _run(_with_peer(peer, exchange, tmp_path, config, test))
 
 
@@ -567,7 +582,8 @@ def test_a_question_without_answer_costs_the_connection(exchange: Exchange, tmp_
     _run(_with_peer(peer, exchange, tmp_path, config, test))
 
 
-def test_a_planned_close_is_followed_by_a_new_connection(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_planned_close_is_followed_by_a_new_connection(exchange: Exchange, tmp_path: Path, transport: str):
     connections = 0
 
     async def peer(socket: ServerConnection) -> None:
@@ -584,10 +600,11 @@ def test_a_planned_close_is_followed_by_a_new_connection(exchange: Exchange, tmp
         await _until(lambda: desk.heard.events == ["ready", "disconnected", "ready"], "the planned reconnect")
         assert connections == 2
 
-    _run(_with_peer(peer, exchange, tmp_path, VenueConfig(backoff_ms_min=10), test))
+    _run(_with_peer(peer, exchange, tmp_path, VenueConfig(transport=transport, backoff_ms_min=10), test))
 
 
-def test_a_refused_login_of_a_running_gateway_is_retried_for_ever(exchange: Exchange, tmp_path: Path):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_refused_login_of_a_running_gateway_is_retried_for_ever(exchange: Exchange, tmp_path: Path, transport: str):
     logins = 0
 
     async def peer(socket: ServerConnection) -> None:
@@ -608,4 +625,8 @@ def test_a_refused_login_of_a_running_gateway_is_retried_for_ever(exchange: Exch
         await _until(lambda: logins >= 5 and desk.gateway.is_ready, "ready after three refusals")
         assert desk.gateway.reconnects == 1
 
-    _run(_with_peer(peer, exchange, tmp_path, VenueConfig(backoff_ms_min=5, backoff_ms_max=20), test))
+    _run(
+        _with_peer(
+            peer, exchange, tmp_path, VenueConfig(transport=transport, backoff_ms_min=5, backoff_ms_max=20), test
+        )
+    )
