@@ -36,7 +36,7 @@ from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
 from trading.quoting.set_values import parse_value
 from trading.quoting.user.code import load_code
-from trading.signals.candle_log import CandleLine, CandleLog, candle_line
+from trading.signals.candle_log import CandleLine, CandleLog, candle_line, mid_after_previous
 from trading.signals.candles import candle_index
 from trading.signals.report import report, report_lines
 
@@ -77,7 +77,7 @@ def candles_of(file: EventFile, config: QuotingConfig) -> list[CandleLine]:
 
     def note() -> None:
         closed_ns = int(signals["candle_time_ns"][0][candle_index(signals[0], 0)])
-        lines.extend(log.take(candle_line(header.instrument, signals, closed_ns)))
+        lines.extend(log.take(candle_line(header.instrument, signals, closed_ns), mid_after_previous(signals)))
 
     quoter.on_candle = note
     ladder = new_book(centre_of(file.rows))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from domain.clock import NS_PER_S, Clock
 from shm.ring import RingWriter
-from trading.signals.candle_log import CandleLine, CandleLog, candle_line
+from trading.signals.candle_log import CandleLine, CandleLog, candle_line, mid_after_previous
 from trading.signals.candles import candle_index
 
 FLUSH_INTERVAL_NS = NS_PER_S
@@ -47,7 +47,7 @@ class CandleNotes:
                 closed_ns = int(signals["candle_time_ns"][0][candle_index(signals[0], 0)])
                 line = candle_line(instrument, signals, closed_ns + to_realtime_ns)
                 self._publish(row, closed_ns, line)
-                self._append(self._logs.setdefault(instrument, CandleLog()).take(line))
+                self._append(self._logs.setdefault(instrument, CandleLog()).take(line, mid_after_previous(signals)))
             self._noted.clear()
         if self._file is not None and now_ns >= self._flush_due_ns:
             self._flush_due_ns = now_ns + FLUSH_INTERVAL_NS

@@ -1,12 +1,14 @@
 """Every closed candle with its signals, and the mid 1, 3, 5 and 10 candles later: what the evaluation is made of.
 
-One candle is one line of JSON. A line is complete when the tenth candle after it has closed; at the end of a run, or
-where a gap comes before that, the mids that nobody saw are null.
+A large order trades through many prices before the book that shows it comes. A candle that closes in the middle of
+that would foretell what has happened already, so a candle's mid is that of the first book after it, on both ends.
+
+One candle is one line of JSON. It is written when the mid of the tenth candle after it is known; at the end of a run,
+or where a gap comes before that, the mids that nobody saw are null.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -16,12 +18,14 @@ import numpy.typing as npt
 from trading.signals.candles import candle_index
 
 HORIZONS = (1, 3, 5, 10)  # candles
+_PENDING_MAX = 256  # candles that close without any book in between
 
 
 class CandleLine(msgspec.Struct, kw_only=True):
     """One candle, its signals when it closed, and what became of the mid. Prices $, sizes as trades show them.
 
-    Directed signals are signed: above 0 they expect a rise. `mid_N` is the mid when the N-th candle after it closed.
+    Directed signals are signed: above 0 they expect a rise. `mid` is that of the newest book when it closed, `mid_0`
+    of the first book after that, and `mid_N` of the first book after the N-th candle after it.
     """
 
     instrument: str
@@ -46,6 +50,7 @@ class CandleLine(msgspec.Struct, kw_only=True):
     volatility: float
     adx: float
     trade_intensity_per_s: float
+    mid_0: float | None = None
     mid_1: float | None = None
     mid_3: float | None = None
     mid_5: float | None = None
@@ -56,23 +61,45 @@ class CandleLog:
     """Holds the newest lines of one instrument back until their last mid is known."""
 
     def __init__(self) -> None:
-        self._pending: deque[CandleLine] = deque()
+        self._pending: list[CandleLine] = []
 
-    def take(self, line: CandleLine) -> list[CandleLine]:
-        """Take a candle that has just closed; return the lines that nothing more can be added to, oldest first."""
-        done = self.end() if line.is_fresh else []
-        for age, earlier in enumerate(reversed(self._pending), start=1):
-            if age in HORIZONS:
-                setattr(earlier, f"mid_{age}", line.mid)
+    def take(self, line: CandleLine, mid_after_previous: float | None) -> list[CandleLine]:
+        """Take a candle that has just closed, and the first mid after the candle before it, if a book came between.
+
+        Returns the lines that nothing more can be added to, oldest first.
+        """
+        if line.is_fresh:
+            done = self.end()
+        else:
+            self._learn(mid_after_previous)
+            done = self._complete()
         self._pending.append(line)
-        while len(self._pending) > HORIZONS[-1]:
-            done.append(self._pending.popleft())
         return done
 
     def end(self) -> list[CandleLine]:
         """Return the lines held back, as they are."""
-        done = list(self._pending)
-        self._pending.clear()
+        done, self._pending = self._pending, []
+        return done
+
+    def _learn(self, mid: float | None) -> None:
+        """Let `mid` be that of every candle that still has none: no book came between them."""
+        if mid is None:
+            return
+        for i in range(len(self._pending) - 1, -1, -1):
+            if self._pending[i].mid_0 is not None:
+                return
+            self._pending[i].mid_0 = mid
+            for horizon in HORIZONS:
+                if i >= horizon:
+                    setattr(self._pending[i - horizon], f"mid_{horizon}", mid)
+
+    def _complete(self) -> list[CandleLine]:
+        done = []
+        last = HORIZONS[-1]
+        while len(self._pending) > last and (
+            self._pending[last].mid_0 is not None or len(self._pending) > _PENDING_MAX
+        ):
+            done.append(self._pending.pop(0))
         return done
 
 
@@ -121,3 +148,9 @@ def candle_line(instrument: str, signals: npt.NDArray[np.void], time_ns: int) ->
         adx=float(now["adx"]),
         trade_intensity_per_s=float(now["trade_intensity_per_s"]),
     )
+
+
+def mid_after_previous(signals: npt.NDArray[np.void]) -> float | None:
+    """Return the first mid after the candle before the newest one, of a SIGNALS record of shape (1,)."""
+    mid = float(signals["mid_after_previous"][0])
+    return mid if mid > 0.0 else None

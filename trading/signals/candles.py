@@ -90,4 +90,6 @@ def _close_candle(signals: Record, time_ns: int) -> None:
     signals["candle_sold"][i] = signals["open_candle_sold"]
     signals["candles"] += 1
     signals["fresh_candles"] += 1
+    signals["mid_after_previous"] = signals["mid_after"]
+    signals["mid_after"] = 0.0
     drop_open_candle(signals)

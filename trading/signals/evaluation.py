@@ -68,7 +68,7 @@ def evaluate(lines: Sequence[CandleLine]) -> list[Row]:
     rows = []
     for instrument in dict.fromkeys(line.instrument for line in lines):
         own = [line for line in lines if line.instrument == instrument and line.is_warm]
-        mids = np.array([line.mid for line in own], dtype=np.float64)
+        mids = np.array([line.mid_0 for line in own], dtype=np.float64)
         for signal in (*DIRECTED, *UNDIRECTED):
             values = np.array([getattr(line, signal) for line in own])
             for horizon in HORIZONS:

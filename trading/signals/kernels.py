@@ -24,6 +24,8 @@ def signals_on_book(signal_params: Record, signals: Record, time_ns: int, mid: f
     _skip_gap(signal_params, signals, time_ns)
     is_bar_closed = add_to_bars(signal_params, signals, time_ns, mid)
     signals["mid"] = mid
+    if signals["mid_after"] == 0.0:
+        signals["mid_after"] = mid
     is_flow_changed = slide_flow(signal_params, signals, time_ns)
     is_candle_closed = close_old_candle(signal_params, signals, time_ns)
     if is_candle_closed:

@@ -105,6 +105,8 @@ SIGNALS = role(
             "ask_size_cut",
             # memory
             "mid",  # $, newest
+            "mid_after",  # first one after the newest candle has closed; 0 = none yet
+            "mid_after_previous",  # the same of the candle before it, as it was when the newest closed
             "open_candle_open",  # $
             "open_candle_high",
             "open_candle_low",

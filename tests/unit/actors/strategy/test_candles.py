@@ -58,7 +58,7 @@ def test_every_candle_goes_to_the_ring_as_it_was_when_it_closed(notes: tuple[Can
     # and the file with both once it is closed, since no later mid will come
     taking.close()
     lines = read_candle_lines(path)
-    assert [(line.candle, line.instrument, line.mid, line.mid_1) for line in lines] == [
+    assert [(line.candle, line.instrument, line.mid, line.mid_0) for line in lines] == [
         (1, "ETH-PERPETUAL", None, 101.5),
         (2, "ETH-PERPETUAL", 101.5, None),
     ]
@@ -67,13 +67,16 @@ def test_every_candle_goes_to_the_ring_as_it_was_when_it_closed(notes: tuple[Can
 def test_a_line_is_in_the_file_when_its_tenth_successor_has_closed(notes: tuple[CandleNotes, RingReader, Path]) -> None:
     taking, _, path = notes
     signals = Signals()
-    for i in range(12):
+    for i in range(13):
         signals.book(100.0 + i)
         signals.candle(100.0, 101.0)
         taking.note(0, "BTC-PERPETUAL", signals.record)
         taking.write(i * FLUSH_INTERVAL_NS)
     lines = read_candle_lines(path)
-    assert [(line.candle, line.mid, line.mid_10) for line in lines] == [(1, 100.0, 110.0), (2, 101.0, 111.0)]
+    assert [(line.candle, line.mid, line.mid_0, line.mid_10) for line in lines] == [
+        (1, 100.0, 101.0, 111.0),
+        (2, 101.0, 102.0, 112.0),
+    ]
     taking.close()
 
 

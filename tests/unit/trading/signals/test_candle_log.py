@@ -20,35 +20,52 @@ def line(candle: int, mid: float | None = 100.0, is_fresh: bool = False, **signa
 
 
 def test_a_line_is_given_out_with_the_mids_1_3_5_and_10_candles_later() -> None:
-    # Given a log that takes candles whose mids count up
+    # Given candles after each of which a book came, with mids 1, 2, 3 …
     log = CandleLog()
-    for i in range(1, 11):
-        assert log.take(line(i, mid=float(i))) == []
-    # If the tenth candle after the first closes
-    (done,) = log.take(line(11, mid=11.0))
+    for i in range(1, 12):
+        assert log.take(line(i, is_fresh=i == 1), float(i - 1)) == []
+    # If the eleventh candle's own book has come, and the twelfth closes
+    (done,) = log.take(line(12), 11.0)
     # I expect the first, complete
-    assert (done.candle, done.mid, done.mid_1, done.mid_3, done.mid_5, done.mid_10) == (1, 1.0, 2.0, 4.0, 6.0, 11.0)
+    assert (done.candle, done.mid_0, done.mid_1, done.mid_3, done.mid_5, done.mid_10) == (1, 1.0, 2.0, 4.0, 6.0, 11.0)
     # and the others, as far as they are known, at the end
     rest = log.end()
-    assert [entry.candle for entry in rest] == list(range(2, 12))
-    assert (rest[5].mid_1, rest[5].mid_3, rest[5].mid_5, rest[5].mid_10) == (8.0, 10.0, None, None)
-    assert (rest[-1].mid_1, rest[-1].mid_10) == (None, None)
+    assert [entry.candle for entry in rest] == list(range(2, 13))
+    assert (rest[5].mid_0, rest[5].mid_1, rest[5].mid_3, rest[5].mid_5) == (7.0, 8.0, 10.0, None)
+    assert (rest[-1].mid_0, rest[-1].mid_1) == (None, None)
     assert log.end() == []
+
+
+def test_candles_of_one_sweep_foretell_nothing_of_it() -> None:
+    # Given three candles that close before the book shows what happened, and one after it
+    log = CandleLog()
+    log.take(line(1, is_fresh=True), None)
+    log.take(line(2), 100.0)
+    log.take(line(3), None)
+    log.take(line(4), None)
+    log.take(line(5), 110.0)
+    log.take(line(6), 111.0)
+    # I expect the same mid for all three: between them nobody could have acted
+    first, *sweep, last, _ = log.end()
+    assert (first.mid_0, first.mid_1, first.mid_3) == (100.0, 110.0, 110.0)
+    assert [entry.mid_0 for entry in sweep] == [110.0] * 3
+    assert [entry.mid_1 for entry in sweep] == [110.0, 110.0, 111.0]
+    assert last.mid_0 == 111.0
 
 
 def test_no_mid_is_taken_from_beyond_a_gap() -> None:
     log = CandleLog()
-    log.take(line(1, mid=1.0))
-    log.take(line(2, mid=2.0))
-    done = log.take(line(3, mid=500.0, is_fresh=True))
-    assert [(entry.candle, entry.mid_1) for entry in done] == [(1, 2.0), (2, None)]
+    log.take(line(1, is_fresh=True), None)
+    log.take(line(2), 1.0)
+    done = log.take(line(3, is_fresh=True), 500.0)
+    assert [(entry.candle, entry.mid_0, entry.mid_1) for entry in done] == [(1, 1.0, None), (2, None, None)]
 
 
-def test_a_mid_that_is_not_known_is_left_out() -> None:
+def test_candles_without_any_book_are_not_held_back_for_ever() -> None:
     log = CandleLog()
-    log.take(line(1))
-    log.take(line(2, mid=None))
-    assert log.end()[0].mid_1 is None
+    done = [entry for i in range(1, 1001) for entry in log.take(line(i, is_fresh=i == 1), None)]
+    assert 700 < len(done) < 1000
+    assert all(entry.mid_0 is None for entry in done)
 
 
 def test_a_log_is_read_back_without_a_line_cut_short(tmp_path: Path) -> None:

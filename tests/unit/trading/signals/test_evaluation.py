@@ -22,7 +22,7 @@ def lines(mids: np.ndarray, **signals: np.ndarray) -> list[CandleLine]:
     found = []
     for i, mid in enumerate(mids):
         values = {name: float(signals[name][i]) if name in signals else 0.0 for name in names}
-        later = {f"mid_{h}": float(mids[i + h]) if i + h < len(mids) else None for h in HORIZONS}
+        later = {f"mid_{h}": float(mids[i + h]) if i + h < len(mids) else None for h in (0, *HORIZONS)}
         found.append(
             CandleLine(
                 instrument="X",

@@ -28,7 +28,7 @@ def run_of(folder: Path, **instruments: int) -> Path:
                     close=1, bought=1, sold=1, mid=float(mid), momentum=float(steps[i]), reversal=0, exhaustion=0,
                     flow_imbalance=0, trend=float(noise[i]), mean_reversion=0, user_signal=0, volatility=0.5, adx=0,
                     trade_intensity_per_s=0,
-                    **{f"mid_{h}": float(mids[i + h]) if i + h < count else None for h in HORIZONS},
+                    **{f"mid_{h}": float(mids[i + h]) if i + h < count else None for h in (0, *HORIZONS)},
                 )  # fmt: skip
                 file.write(msgspec.json.encode(line) + b"\n")
     return folder
