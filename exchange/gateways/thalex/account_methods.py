@@ -34,7 +34,7 @@ class HistoryParams(Struct):
     bookmark: str | None = None
     sort: Literal["ascending", "descending"] = "descending"
     instrument_names: str | list[str] | None = None
-    bot_ids: Any = None
+    bot_ids: str | list[str] | None = None
 
 
 class Row(NamedTuple):
@@ -44,6 +44,7 @@ class Row(NamedTuple):
     time_ns: int
     instrument_name: str
     item: Any
+    bot_id: str | None = None
 
 
 def portfolio(session: Session, params: NoParams) -> bytes:
@@ -59,7 +60,7 @@ def account_summary(session: Session, params: NoParams) -> bytes:
 def trade_history(session: Session, params: HistoryParams) -> bytes:
     assert session.account is not None
     trades = session.account.trades
-    rows = (Row(t.sequence, t.time_ns, t.instrument.name, t) for t in trades)
+    rows = (Row(t.sequence, t.time_ns, t.instrument.name, t, t.order.bot_id) for t in trades)
     page, bookmark = page_of(rows, params)
     return wire.encode({"trades": [payloads.trade_object(trade) for trade in page], "bookmark": bookmark})
 
@@ -69,7 +70,7 @@ def order_history(session: Session, params: HistoryParams) -> bytes:
     account = session.account
     first = account.closed_orders_total - len(account.closed_orders) + 1
     rows = (
-        Row(sequence, update.close_time_ns, update.order.instrument.name, update)
+        Row(sequence, update.close_time_ns, update.order.instrument.name, update, update.order.bot_id)
         for sequence, update in enumerate(account.closed_orders, first)
         if belongs_in_history(update)
     )
@@ -80,10 +81,11 @@ def order_history(session: Session, params: HistoryParams) -> bytes:
 def page_of(rows: Iterable[Row], params: HistoryParams) -> tuple[list[Any], str | None]:
     """Return one page of items, and the bookmark for the next or None when this is the last."""
     ascending = params.sort == "ascending"
-    names = params.instrument_names
-    wanted = set(names.split(",") if isinstance(names, str) else names) if names else None
+    names, bots = _listed(params.instrument_names), _listed(params.bot_ids)
     after = _bookmark(params.bookmark)
-    selected = [row for row in rows if _selected(row, params, wanted, after, ascending)]
+    wanted = (row for row in rows if names is None or row.instrument_name in names)
+    wanted = (row for row in wanted if bots is None or row.bot_id in bots)
+    selected = [row for row in wanted if _selected(row, params, after, ascending)]
     if not ascending:
         selected.reverse()
     page = selected[: params.limit]
@@ -91,9 +93,12 @@ def page_of(rows: Iterable[Row], params: HistoryParams) -> tuple[list[Any], str 
     return [row.item for row in page], bookmark
 
 
-def _selected(row: Row, params: HistoryParams, wanted: set[str] | None, after: int | None, ascending: bool) -> bool:
-    if wanted is not None and row.instrument_name not in wanted:
-        return False
+def _listed(names: str | list[str] | None) -> set[str] | None:
+    """Return what is asked for, as a list or with commas between; None when all of it."""
+    return set(names.split(",") if isinstance(names, str) else names) if names else None
+
+
+def _selected(row: Row, params: HistoryParams, after: int | None, ascending: bool) -> bool:
     if after is not None and (row.sequence <= after if ascending else row.sequence >= after):
         return False
     time_s = row.time_ns / NS_PER_S

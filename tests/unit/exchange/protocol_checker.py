@@ -10,7 +10,8 @@ import json
 import re
 from typing import Any
 
-from tests.unit.exchange.protocol_shapes import CHANNELS, RESULTS, integer, shape, text
+from tests.unit.exchange.protocol_shapes import CHANNELS, RESULTS
+from tests.unit.exchange.shape_language import integer, shape, text
 
 CODES = frozenset(range(1, 59)) - {36}  # the documented error codes; 36 is deprecated
 STRING, WHITESPACE = re.compile(rb'"(?:[^"\\]|\\.)*"'), re.compile(rb"\s")

@@ -65,8 +65,9 @@ def test_a_grid_answers_each_fill_one_level_away(desk: Any, trader: Any) -> None
     (told,) = trader.notes("account.bots")[-1]["notification"]
     assert told["realized_pnl"] == 1  # 0.01 bought at 99,950 and sold at 100,050
     assert told["fee"] > 0
-    trade = trader.result("private/trade_history")["trades"][0]
-    assert trade["bot_id"] == bot["bot_id"]
+    trades = trader.result("private/trade_history", bot_ids=[bot["bot_id"]])["trades"]
+    assert {trade["bot_id"] for trade in trades} == {bot["bot_id"]}
+    assert trader.result("private/trade_history", bot_ids="00,01")["trades"] == []
 
 
 def test_a_grid_beyond_its_exit_goes_back_to_the_base(desk: Any, trader: Any) -> None:
