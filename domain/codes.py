@@ -67,6 +67,14 @@ class OrderEventKind(IntEnum):
     DENIED = 6  # by our own gate
 
 
+class HedgeState(IntEnum):
+    """What the hedge of an underlying is at."""
+
+    IDLE = 1
+    UNDER_WAY = 2  # execution was asked, and has not answered yet
+    COOLING = 3  # the pause after one
+
+
 class RiskReason(IntEnum):
     """Why risk is not active, or why the gate refuses."""
 

@@ -440,6 +440,27 @@ STRATEGY_STATE = RecordType(
     ],
 )
 
+HEDGE = RecordType(
+    "hedge",
+    104,
+    "The hedge of one underlying, a row for each section [hedge.UNDERLYING]; written by the strategy that decides it.",
+    [
+        Field("underlying", "text", "as the configuration names it"),
+        *_ints(
+            ("instrument", "what is traded: row of the instruments table"),
+            ("updated_time_ns", "monotonic"),
+            ("state", "a HedgeState: 1 idle, 2 under way, 3 in the pause after one"),
+            ("hedges", "begun by this start of the strategy"),
+        ),
+        *_floats(
+            ("net_delta", "base units of the traded instrument; NaN while not known"),
+            ("target", "net delta that a hedge leads to"),
+            ("band", "distance from the target at which one begins"),
+            ("last_hedged", "signed size that the last one traded"),
+        ),
+    ],
+)
+
 # ---- 200-299: account and risk -----------------------------------------------------------------------
 
 ACCOUNT = RecordType(
@@ -595,7 +616,7 @@ HISTOGRAM = RecordType(
 )
 
 RECORD_TYPES: tuple[RecordType, ...] = (
-    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT,
+    INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT, HEDGE,
     STRATEGY_STATE, ACCOUNT, LIMITS,
     RISK, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
 )  # fmt: skip

@@ -140,9 +140,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def topology(self) -> Topology:
         """The processes that this configuration asks for, and what they share."""
-        return Topology(
-            tuple(self.instruments), {name: process.instruments for name, process in self.strategies.items()}
-        )
+        strategies = {name: process.instruments for name, process in self.strategies.items()}
+        return Topology(tuple(self.instruments), strategies, tuple(self.hedge))
 
 
 def load_config(path: Path, *, replay: list[str] | None = None) -> Config:

@@ -50,7 +50,7 @@ class SegmentSpec(NamedTuple):
     """One segment.
 
     Attributes:
-        capacity: slots of a ring or rows of a table, for each instrument or pair of instruments if it is so.
+        capacity: slots of a ring or rows of a table, for each instrument, pair of instruments or hedge if it is so.
     """
 
     name: str
@@ -60,6 +60,7 @@ class SegmentSpec(NamedTuple):
     capacity: int
     is_per_instrument: bool = False
     is_per_pair: bool = False
+    is_per_hedge: bool = False
 
 
 ACTORS: tuple[ActorSpec, ...] = (
@@ -125,6 +126,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("wishes", TABLE, records.WISH, "strategy", 1, is_per_instrument=True),
     SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", 2, is_per_instrument=True),
     SegmentSpec("explanations", RING, records.EXPLANATION, "strategy", 16384),
+    SegmentSpec("hedges", TABLE, records.HEDGE, "strategy", 1, is_per_hedge=True),
     SegmentSpec("order_events", RING, records.ORDER_EVENT, "execution", 16384),
     SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 1, is_per_instrument=True),
     SegmentSpec("limits", TABLE, records.LIMITS, "risk", 1, is_per_instrument=True),
@@ -148,18 +150,25 @@ class Topology:
 
     Attributes:
         instruments: in the order of the configuration; the index is the row in every per-instrument table.
+        hedges: underlyings that are hedged; the index is the row in the table `hedges`.
         strategies: the instruments of each strategy process, by its name as an actor.
         actors: in the order of start. They are stopped the other way round, execution first.
         doorbells: actors that are woken: market_data and execution ring strategies, strategies ring execution.
     """
 
-    def __init__(self, instruments: Sequence[str], strategies: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[str],
+        strategies: Mapping[str, Sequence[str]] | None = None,
+        hedges: Sequence[str] = (),
+    ) -> None:
         """Lay out a session.
 
         Args:
             strategies: instruments by the strategy's name in the configuration; none = one `strategy` for all.
         """
         self.instruments = tuple(instruments)
+        self.hedges = tuple(hedges)
         self.strategies: dict[str, tuple[str, ...]] = {
             f"{STRATEGY}.{name}": tuple(own) for name, own in (strategies or {}).items()
         } or {STRATEGY: self.instruments}
@@ -193,6 +202,8 @@ class Topology:
                 specs.append(spec._replace(capacity=count * spec.capacity))
             elif spec.is_per_pair:
                 specs.append(spec._replace(capacity=max(count * (count - 1) // 2, 1) * spec.capacity))
+            elif spec.is_per_hedge:
+                specs.append(spec._replace(capacity=max(len(self.hedges), 1) * spec.capacity))
             elif spec.writer == STRATEGY:
                 specs += [spec._replace(name=_own_ring(spec.name, actor), writer=actor) for actor in self.strategies]
             else:

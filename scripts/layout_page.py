@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from domain.records import LAYOUT_VERSION, RECORD_TYPES, TRADE, RecordType
-from runtime.topology import Topology
+from runtime.topology import SegmentSpec, Topology
 from shm import layout
 
 # Run by a test, so that it stays true.
@@ -100,13 +100,22 @@ def page() -> str:
     """Return the whole page."""
     parts = [HEAD, "## Segments\n", "| segment | kind | record | writer | slots or rows |", "|---|---|---|---|---|"]
     for spec in Topology(["BTC-PERPETUAL"]).segments():
-        each = "instrument" if spec.is_per_instrument else "pair of instruments" if spec.is_per_pair else ""
+        each = _each(spec)
         rows = f"{spec.capacity} for each {each}" if each else str(spec.capacity)
         parts.append(f"| `{spec.name}` | {spec.kind.name.lower()} | {spec.record.name} | {spec.writer} | {rows} |")
     parts.append("| `directory` | table | directory | supervisor | one for each segment above |")
     parts.append("\n## Records\n")
     parts += [_record(record) for record in RECORD_TYPES]
     return "\n".join(parts)
+
+
+def _each(spec: SegmentSpec) -> str:
+    """Return of what the rows are, where the number of rows depends on the configuration."""
+    if spec.is_per_instrument:
+        return "instrument"
+    if spec.is_per_pair:
+        return "pair of instruments"
+    return "section [hedge.UNDERLYING]" if spec.is_per_hedge else ""
 
 
 def _record(record: RecordType) -> str:

@@ -531,6 +531,34 @@ _Static_assert(offsetof(struct rm_order_event, venue_order_id) == 128, "rm_order
 _Static_assert(offsetof(struct rm_order_event, trade_id) == 168, "rm_order_event.trade_id");
 _Static_assert(sizeof(struct rm_order_event) == 256, "rm_order_event");
 
+/* The hedge of one underlying, a row for each section [hedge.UNDERLYING]; written by the strategy that decides it. */
+#define RM_HEDGE_TYPE_ID 104
+#define RM_HEDGE_LAYOUT_HASH INT64_C(0x5d043087e0d06994)
+struct rm_hedge {
+    int64_t sequence;        /* owned by the ring or table; see the layout page */
+    char underlying[40];     /* as the configuration names it */
+    int64_t instrument;      /* what is traded: row of the instruments table */
+    int64_t updated_time_ns; /* monotonic */
+    int64_t state;           /* a HedgeState: 1 idle, 2 under way, 3 in the pause after one */
+    int64_t hedges;          /* begun by this start of the strategy */
+    double net_delta;        /* base units of the traded instrument; NaN while not known */
+    double target;           /* net delta that a hedge leads to */
+    double band;             /* distance from the target at which one begins */
+    double last_hedged;      /* signed size that the last one traded */
+    char _reserved[16];
+};
+_Static_assert(offsetof(struct rm_hedge, sequence) == 0, "rm_hedge.sequence");
+_Static_assert(offsetof(struct rm_hedge, underlying) == 8, "rm_hedge.underlying");
+_Static_assert(offsetof(struct rm_hedge, instrument) == 48, "rm_hedge.instrument");
+_Static_assert(offsetof(struct rm_hedge, updated_time_ns) == 56, "rm_hedge.updated_time_ns");
+_Static_assert(offsetof(struct rm_hedge, state) == 64, "rm_hedge.state");
+_Static_assert(offsetof(struct rm_hedge, hedges) == 72, "rm_hedge.hedges");
+_Static_assert(offsetof(struct rm_hedge, net_delta) == 80, "rm_hedge.net_delta");
+_Static_assert(offsetof(struct rm_hedge, target) == 88, "rm_hedge.target");
+_Static_assert(offsetof(struct rm_hedge, band) == 96, "rm_hedge.band");
+_Static_assert(offsetof(struct rm_hedge, last_hedged) == 104, "rm_hedge.last_hedged");
+_Static_assert(sizeof(struct rm_hedge) == 128, "rm_hedge");
+
 /* A copy of a quoter's state, for a strategy that is restarted. Two rows an instrument, written in turn. */
 #define RM_STRATEGY_STATE_TYPE_ID 103
 #define RM_STRATEGY_STATE_LAYOUT_HASH INT64_C(0x6bf9c881f189889b)

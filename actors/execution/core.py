@@ -402,6 +402,7 @@ class ExecutionCore:
 
     def close(self) -> None:
         """Write what is left; called last."""
+        self.hedging.close()
         try:
             self.journal.close()
         except OSError as error:

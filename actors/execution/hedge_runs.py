@@ -63,3 +63,6 @@ class BegunHedges:
     def add(self, command_id: str) -> None:
         self._ids.add(command_id)
         os.write(self._fd, f"{command_id}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._fd)

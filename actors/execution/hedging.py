@@ -93,6 +93,9 @@ class Hedging:
         for run in self._runs.values():
             run.stopped_by = run.stopped_by or reason
 
+    def close(self) -> None:
+        self._begun.close()
+
     def _refusal(self, command: Hedge) -> str:
         """Return why the hedge cannot begin; empty = it can."""
         unknown = [name for name in (command.instrument, *command.weights) if name not in self._books.desks]

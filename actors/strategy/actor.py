@@ -348,8 +348,6 @@ class StrategyActor(Actor):
             f"{name}: bid {d['bid']}, ask {d['ask']}" + (f" ({d['fault']})" if d["fault"] else "")
             for name, d in data.items()
         )
-        if self._hedger is not None and (hedges := self._hedger.status()):
-            data["hedge"] = hedges
         return Reply(ok=True, text=text, data=data)
 
     def _status_of(self, desk: Desk) -> dict[str, Any]:

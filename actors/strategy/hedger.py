@@ -14,13 +14,13 @@ from actors.strategy.portfolio import Holding, Portfolio, load_if_changed
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConfigError
 from domain.order import LIMITS_AGE_NS_MAX, TradingState
-from domain.records import LIMITS, SHARED_MARKET_DATA
+from domain.records import HEDGE, LIMITS, SHARED_MARKET_DATA
 from messages.commands import Hedge, Reply
 from runtime.actor import ActorContext
 from runtime.commands import CommandCall
 from runtime.heartbeats import read_heartbeat
 from runtime.topology import EXECUTION
-from shm.record import TableReader
+from shm.record import TableReader, TableWriter
 from trading.hedging.config import HedgeConfig
 from trading.hedging.policy import HedgePolicy, Leg, beta_weight, net_delta, wanted_base
 
@@ -31,6 +31,10 @@ _LIMITS_STATE = LIMITS.word("state")
 _LIMITS_WRITTEN = LIMITS.word("written_time_ns")
 _MARKET_STATUS = SHARED_MARKET_DATA.word("status")
 _MARKET_MID = SHARED_MARKET_DATA.word("mid")
+_HEDGE_INSTRUMENT, _HEDGE_UPDATED = HEDGE.word("instrument"), HEDGE.word("updated_time_ns")
+_HEDGE_STATE, _HEDGE_COUNT = HEDGE.word("state"), HEDGE.word("hedges")
+_HEDGE_NET, _HEDGE_LAST = HEDGE.word("net_delta"), HEDGE.word("last_hedged")
+_HEDGE_TARGET, _HEDGE_BAND = HEDGE.word("target"), HEDGE.word("band")
 _HALTED = int(TradingState.HALTED)
 
 
@@ -44,12 +48,13 @@ class Pending(NamedTuple):
 
 
 class HedgeTables(NamedTuple):
-    """What hedges read beside the portfolio; `execution` is its heartbeat."""
+    """What hedges read beside the portfolio, and the table that shows them; `execution` is its heartbeat."""
 
     limits: TableReader
     market: TableReader
     execution: TableReader
     comovement: Comovement
+    hedges: TableWriter
 
 
 class UnderlyingHedge:
@@ -62,21 +67,21 @@ class UnderlyingHedge:
         self._ctx = ctx
         self._tables = tables
         self._row = ctx.instrument_names.index(config.instrument)
+        self._shown: tuple[float | int, ...] = ()
+        self._last_hedged_base = 0.0
         self._pending: Pending | None = None
         self._is_checked = False
         self.net_base = math.nan
 
     def look(self, portfolio: Portfolio, *, may_begin: bool, now_ns: int) -> None:
-        """Take an answer that has come; begin a hedge that is due and allowed."""
+        """Take an answer that has come; begin a hedge that is due and allowed; show how things stand."""
+        legs = self._legs(portfolio, now_ns)
+        self.net_base = net_delta(legs) if legs else math.nan
         if self._pending is not None:
             self._take_answer(self._pending, now_ns)
-            return
-        legs = self._legs(portfolio, now_ns)
-        self.net_base = net_delta(legs)
-        if not (legs and may_begin and self._is_open(now_ns)):
-            return
-        if self.policy.decide(self.net_base, now_ns):
+        elif legs and may_begin and self._is_open(now_ns) and self.policy.decide(self.net_base, now_ns):
             self._begin(legs, now_ns)
+        self._show(now_ns)
 
     def close(self) -> None:
         if self._pending is not None:
@@ -177,20 +182,27 @@ class UnderlyingHedge:
 
     def _end(self, command: Hedge, reply: Reply, now_ns: int) -> None:
         done_base = float(reply.data.get("hedged_base", 0.0))
+        self._last_hedged_base = done_base
         pause_ns = self.policy.end(done_base, now_ns)
         self._ctx.log.info(
             "hedge answered", command_id=command.command_id, ok=reply.ok, text=reply.text, hedged_base=done_base,
             pause_s=pause_ns / NS_PER_S,
         )  # fmt: skip
 
-    def status(self) -> dict[str, object]:
-        """Return what `Status` tells of it."""
-        return {
-            "net_base": None if math.isnan(self.net_base) else self.net_base,
-            "band_base": self.config.band_base,
-            "state": self.policy.state.value,
-            "hedges": self.policy.hedges,
-        }
+    def _show(self, now_ns: int) -> None:
+        """Write the row of the table `hedges` when it says anything else."""
+        policy = self.policy
+        shown = (policy.shown_state(now_ns), policy.hedges, self.net_base, self._last_hedged_base)
+        if repr(shown) == repr(self._shown):  # a NaN is like a NaN
+            return
+        self._shown = shown
+        table, config = self._tables.hedges, self.config
+        table.scratch["underlying"][0] = self.underlying.encode()
+        ints, floats = table.ints, table.floats
+        ints[_HEDGE_INSTRUMENT], ints[_HEDGE_UPDATED] = self._row, now_ns
+        ints[_HEDGE_STATE], ints[_HEDGE_COUNT], floats[_HEDGE_NET], floats[_HEDGE_LAST] = shown
+        floats[_HEDGE_TARGET], floats[_HEDGE_BAND] = config.target_base, config.band_base
+        table.publish(self._ctx.topology.hedges.index(self.underlying))
 
 
 class Hedger:
@@ -203,6 +215,7 @@ class Hedger:
             ctx.table_reader("market"),
             ctx.table_reader("heartbeats.execution"),
             Comovement(ctx.table_reader("comovement"), len(ctx.instrument_names)),
+            ctx.table_writer("hedges"),
         )
         self._portfolio = portfolio
         self._hedges = [
@@ -219,10 +232,6 @@ class Hedger:
         self._due_ns = now_ns + LOOK_INTERVAL_NS
         for hedge in self._hedges:
             hedge.look(self._portfolio, may_begin=may_begin, now_ns=now_ns)
-
-    def status(self) -> dict[str, object]:
-        """Return each hedge's status, by underlying."""
-        return {hedge.underlying: hedge.status() for hedge in self._hedges}
 
     def close(self) -> None:
         for hedge in self._hedges:

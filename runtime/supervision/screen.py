@@ -116,6 +116,17 @@ def latency_words(tick_to_order: dict[str, Any] | None) -> str:
     return f"{words} (n = {tick_to_order['n']})"
 
 
+def hedge_words(underlying: str, hedge: Mapping[str, Any]) -> str:
+    """Return the net delta of an underlying, its band, and what the hedge is at."""
+    if "band" not in hedge:
+        return f"{underlying}: hedge {hedge['state']}"
+    net = "not known" if hedge["net_delta"] is None else f"{hedge['net_delta']:+g}"
+    return (
+        f"{underlying}: net delta {net}, band {hedge['target']:g} ± {hedge['band']:g}, hedge in {hedge['instrument']} "
+        f"{hedge['state'].replace('_', ' ')}, {hedge['hedges']} so far"
+    )
+
+
 def status_block(status: dict[str, Any]) -> RenderableType:
     """Return the live block for a terminal of 80 columns or more."""
     head = Text(f"{status['session']} · {status['seconds']:.0f} s · {risk_words(status)}", style="bold")
@@ -123,6 +134,7 @@ def status_block(status: dict[str, Any]) -> RenderableType:
     quoted = Text(quoted_words(status))
     latency = Text(latency_words(status["latency_us"].get("tick_to_order")), style="dim")
     parts: list[RenderableType] = [head, money, quoted, _quotes(status), _terms(status), _actors(status), latency]
+    parts += [Text(hedge_words(underlying, hedge), style="dim") for underlying, hedge in status["hedges"].items()]
     for name, found in status["instruments"].items():
         if "instrument_off" in found:
             parts.insert(1, Text(f"{name} off: {found['instrument_off']}", style="bold red"))
@@ -165,6 +177,7 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
                 f"  fair {found['fair_price']:.8g}, σ {found['sigma']:.2f} $/√s, half-spread "
                 f"{found['half_spread']:.2f} $, skew {found['skew']:+.2f} $"
             )
+    lines += [hedge_words(underlying, hedge) for underlying, hedge in status["hedges"].items()]
     for name, actor in status["actors"].items():
         lines.append(f"{name}: {actor['state']}, pid {actor['pid']}, restarts {actor['restarts']}")
     return lines

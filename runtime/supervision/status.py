@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from domain.clock import NS_PER_S
-from domain.codes import OffReason, RiskReason
+from domain.codes import HedgeState, OffReason, RiskReason
 from domain.grid import off_in
 from domain.order import TradingState
-from domain.records import ACCOUNT, INSTRUMENT, LIMITS, RISK, WISH
+from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 from shm.ring import RingReader
 
-READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk")
+READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk", "hedges")
 OFF_BY_RISK = (
     "risk does not find it at the venue with the tick and lot size of the session: restart the session to take the "
     "venue's"
@@ -51,6 +52,7 @@ class StatusReader:
                 for child in self._children
             },
             "instruments": {name: self._instrument(row) for row, name in enumerate(self._names)},
+            "hedges": {name: self._hedge(row) for row, name in enumerate(self._topology.hedges)},
             "risk": self._risk(),
             "quoted_time_ratio": ratio,
             "quoted_time_ratio_raw": ratio_raw,
@@ -116,6 +118,22 @@ class StatusReader:
             status["bid_off"] = OffReason(wishes.ints[WISH.word("bid_off_reason")]).name.lower()
             status["ask_off"] = OffReason(wishes.ints[WISH.word("ask_off_reason")]).name.lower()
         return status
+
+    def _hedge(self, row: int) -> dict[str, Any]:
+        table = self._tables["hedges"]
+        if not load_row(table, row):
+            return {"state": "not heard of yet"}
+        ints, floats = table.ints, table.floats
+        net_delta = floats[HEDGE.word("net_delta")]
+        return {
+            "state": HedgeState(ints[HEDGE.word("state")]).name.lower(),
+            "instrument": self._names[ints[HEDGE.word("instrument")]],
+            "net_delta": round(net_delta, 8) if math.isfinite(net_delta) else None,
+            "target": floats[HEDGE.word("target")],
+            "band": floats[HEDGE.word("band")],
+            "hedges": ints[HEDGE.word("hedges")],
+            "last_hedged": round(floats[HEDGE.word("last_hedged")], 8),
+        }
 
     def _risk(self) -> dict[str, Any]:
         table = self._tables["risk"]

@@ -25,6 +25,12 @@ def test_the_shipped_configuration_quotes_every_leg_and_ends_clean(tmp_path: Pat
             assert math.isfinite(explanation.net_delta), names[row]
             middle = (explanation["position"] + explanation.net_delta) / 2  # underlying_inventory_weight = 0.5
             assert math.isclose(explanation.inventory, middle, abs_tol=1e-12), names[row]
+        hedges = session.status()["hedges"]
+        assert {name: hedge["instrument"] for name, hedge in hedges.items()} == {
+            "BTCUSD": "BTC-PERPETUAL",
+            "ETHUSD": "ETH-PERPETUAL",
+        }
+        assert "BTCUSD: net delta" in session.cli("status").stdout
         assert session.wait(60) == 0, session.said
         summary = session.summary
     assert set(summary["position"]) == set(names)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum
 from typing import NamedTuple
 
 from domain.clock import NS_PER_S
+from domain.codes import HedgeState
 from trading.hedging.config import HedgeConfig
 
 COOLDOWN_NS_MAX = 60 * NS_PER_S
@@ -57,12 +57,6 @@ def wanted_base(net_base: float, config: HedgeConfig) -> float:
     return -math.copysign(min(abs(away_base), config.order_size_max_base), away_base)
 
 
-class HedgeState(Enum):
-    IDLE = "idle"
-    UNDER_WAY = "under way"
-    COOLING = "cooling"
-
-
 class HedgePolicy:
     """The pauses of one underlying's hedge.
 
@@ -81,10 +75,14 @@ class HedgePolicy:
         self._failures = 0
         self._idle_at_ns = 0
 
+    def shown_state(self, now_ns: int) -> HedgeState:
+        """Return the state as it is now: a pause may have ended since the last decision."""
+        is_over = self.state is HedgeState.COOLING and now_ns >= self._idle_at_ns
+        return HedgeState.IDLE if is_over else self.state
+
     def decide(self, net_base: float, now_ns: int) -> bool:
         """Return whether to begin a hedge now; then one is under way and `command_id` names it."""
-        if self.state is HedgeState.COOLING and now_ns >= self._idle_at_ns:
-            self.state = HedgeState.IDLE
+        self.state = self.shown_state(now_ns)
         if self.state is not HedgeState.IDLE or not wanted_base(net_base, self.config):
             return False
         self.hedges += 1

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from domain.codes import OffReason, RiskReason
+from domain.codes import HedgeState, OffReason, RiskReason
 from domain.order import TradingState
 from domain.records import ACCOUNT, LIMITS, RISK
 from runtime.session import SessionSegments
 from runtime.supervision.screen import SessionConsole, StatusScreen, status_block, status_line, status_lines
 from runtime.supervision.status import StatusReader
-from runtime.supervision.summary import quoted_ratios
+from runtime.supervision.summary import quoted_ratios, read_counters, read_latencies
+from runtime.topology import Topology, spec_of
 from shm import layout
+from shm.histogram import Histogram
 from shm.record import TableWriter
 
 NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
@@ -129,3 +131,37 @@ def test_the_screen_outlives_its_terminal(segments: SessionSegments, is_terminal
     with StatusScreen(console, "test") as screen:
         for now_ns in (1, 10**12):
             screen.show_if_due(now_ns, lambda: reader.read(10**9))
+
+
+def test_stages_and_wishes_of_several_strategies_are_counted_together() -> None:
+    owner = SessionSegments(f"tables2-{os.getpid()}", Topology(NAMES, {"BTC": NAMES[:1], "ETH": NAMES[1:]}))
+    owner.create()
+    try:
+        row = spec_of("strategy").stages.index("quote")
+        for actor, count in (("strategy.BTC", 3), ("strategy.ETH", 2)):
+            histogram = Histogram(owner[f"latency.{actor}"], row)
+            for _ in range(count):
+                histogram.record(1000 * count)
+        found = read_latencies(owner)["quote"]
+        assert found.samples == 5
+        assert found.max_ns == 3000
+        assert {"strategy.BTC", "strategy.ETH"} < set(read_counters(owner))
+    finally:
+        owner.unlink()
+
+
+def test_a_hedge_is_shown_with_its_net_delta_its_band_and_what_it_is_at() -> None:
+    owner = SessionSegments(f"tables3-{os.getpid()}", Topology(NAMES, hedges=["BTCUSD", "ETHUSD"]))
+    owner.create()
+    try:
+        table = TableWriter(owner["hedges"])
+        scratch = table.scratch
+        scratch["state"], scratch["net_delta"], scratch["band"], scratch["hedges"] = HedgeState.UNDER_WAY, 0.07, 0.05, 3
+        table.publish(0)
+        status = StatusReader("test", owner, ()).read(10**9)
+        lines = status_lines(status)
+        said = "BTCUSD: net delta +0.07, band 0 ± 0.05, hedge in BTC-PERPETUAL under way, 3 so far"
+        assert said in lines
+        assert "ETHUSD: hedge not heard of yet" in lines
+    finally:
+        owner.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from actors.strategy.hedger import ANSWER_EXTRA_NS, HedgeTables, UnderlyingHedge
 from actors.strategy.portfolio import Portfolio
 from domain import records
 from domain.clock import NS_PER_S
-from domain.codes import SegmentKind
+from domain.codes import HedgeState, SegmentKind
 from domain.errors import ConfigError
 from domain.instrument import InstrumentKind
 from domain.order import TradingState
@@ -22,7 +23,6 @@ from messages.commands import Hedge, Reply
 from shm.record import TableReader, TableWriter
 from shm.segment import create_segment
 from trading.hedging.config import HedgeConfig
-from trading.hedging.policy import HedgeState
 
 PERPETUAL, FUTURE, ETH = range(3)
 NAMES = ("BTC-PERPETUAL", "BTC-FUTURE", "ETH-PERPETUAL")
@@ -38,6 +38,7 @@ TABLES = {
     "market": (records.SHARED_MARKET_DATA, 3),
     "execution": (records.HEARTBEAT, 1),
     "comovement": (records.COMOVEMENT, 3),
+    "hedges": (records.HEDGE, 2),
 }
 
 
@@ -67,11 +68,14 @@ class Stage:
         self.ctx: Any = SimpleNamespace(
             name="strategy", epoch=2, config=SimpleNamespace(path="multi.toml"), instrument_names=NAMES,
             counters=SimpleNamespace(add=lambda _name: None), log=structlog.get_logger(), call=self._call,
+            topology=SimpleNamespace(hedges=("ETHUSD", "BTCUSD", "BTCUDS")),
         )  # fmt: skip
         self.portfolio = Portfolio(readers["instruments"], readers["accounts"])
         self.tables = HedgeTables(
-            readers["limits"], readers["market"], readers["execution"], Comovement(readers["comovement"], 3)
-        )
+            readers["limits"], readers["market"], readers["execution"], Comovement(readers["comovement"], 3),
+            self._writers["hedges"],
+        )  # fmt: skip
+        self.shown = readers["hedges"]
         for row in range(3):
             self.write("instruments", row, underlying=UNDERLYINGS[row].encode(), kind=InstrumentKind.PERPETUAL,
                        lot_size=LOT, contract_multiplier=1.0)  # fmt: skip
@@ -176,6 +180,31 @@ def test_none_begins_while_it_may_not(stage: Stage) -> None:
     assert stage.calls == [], "paused, position unknown, halted, risk silent"
     stage.look(hedge)
     assert len(stage.calls) == 1
+
+
+def test_what_a_hedge_is_at_can_be_read_by_everyone(stage: Stage) -> None:
+    hedge = stage.hedge()
+    stage.hold(PERPETUAL, 0.02)
+    stage.look(hedge)
+    row = stage.shown.read(1)
+    assert row is not None
+    assert (row.underlying, row.instrument, row.state, row.band) == ("BTCUSD", FUTURE, HedgeState.IDLE, 0.05)
+    assert row.net_delta == pytest.approx(0.02)
+    stage.hold(PERPETUAL, 0.1)
+    stage.look(hedge)
+    stage.calls[0].reply = Reply(ok=True, data={"hedged_base": -0.1})
+    assert stage.shown.read(1).state == HedgeState.UNDER_WAY  # type: ignore[union-attr]
+    stage.hold(FUTURE, -0.1, is_known=False)
+    stage.look(hedge)
+    row = stage.shown.read(1)
+    assert row is not None
+    assert (row.state, row.hedges, row.last_hedged) == (HedgeState.COOLING, 1, -0.1)
+    assert math.isnan(row.net_delta)
+    sequence = stage.shown.sequence(1)
+    stage.look(hedge)
+    assert stage.shown.sequence(1) == sequence, "nothing new is not written"
+    stage.look(hedge, 1.0)
+    assert stage.shown.read(1).state == HedgeState.IDLE  # type: ignore[union-attr]
 
 
 def test_beta_weighs_values_also_across_underlyings(stage: Stage) -> None:

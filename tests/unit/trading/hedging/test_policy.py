@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.clock import NS_PER_S
+from domain.codes import HedgeState
 from trading.hedging.config import HedgeConfig
-from trading.hedging.policy import COOLDOWN_NS_MAX, HedgePolicy, HedgeState, Leg, beta_weight, net_delta, wanted_base
+from trading.hedging.policy import COOLDOWN_NS_MAX, HedgePolicy, Leg, beta_weight, net_delta, wanted_base
 
 CONFIG = HedgeConfig(instrument="BTC-FUTURE", band_base=0.05, order_size_max_base=0.2, cooldown_s=2.0)
 
