@@ -242,7 +242,7 @@ def walk() -> list[Any]:
               "drift_momentum_usd_per_s": 0.5, "shaping.gamma_sigma_base_usd_per_sqrt_s": 2.0,
               "shaping.stress_fast_s": 1.0, "shaping.asymmetry_ticks": 5, "shaping.asymmetry_move_bps_min": 1.0,
               "shaping.fill_imbalance_share_min": 0.6, "shaping.regime_adx_max": 45.0,
-              "shaping.tick_filter_average_s": 1.0}  # fmt: skip
+              "shaping.tick_filter_average_s": 1.0, "horizon": "session_end", "session_end_utc": "00:18"}  # fmt: skip
     config |= {f"shaping.{name}": True for name in SWITCHES}
     case = Case(BARE.with_values(config), Units(0.5, 0.001))
     models = ("glft", "avellaneda_stoikov", "avellaneda_stoikov_exact", "cartea_jaimungal")

@@ -14,6 +14,7 @@ import msgspec
 from domain.errors import ConfigError
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import tables, value_of
+from trading.quoting.presets import PRESETS
 
 _TABLES = tables(QuotingConfig)
 
@@ -62,6 +63,11 @@ def split_name(name: str, instruments: tuple[str, ...]) -> tuple[tuple[str, ...]
     return instruments, parameter
 
 
+def _as_kept(value: Any) -> Any:
+    """Return a value as it comes back from the file: there a tuple is a list."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 class SetValues:
     """The parameters in force for each instrument: configured, with what was set at run time laid over them."""
 
@@ -85,7 +91,7 @@ class SetValues:
             if configured is None:
                 continue
             try:
-                if value_of(configured, kept.name) != kept.configured:
+                if _as_kept(value_of(configured, kept.name)) != kept.configured:
                     continue
                 config = self.in_force[kept.instrument].with_values({kept.name: kept.value})
                 self._check(kept.instrument, config)
@@ -109,7 +115,10 @@ class SetValues:
             for instrument, config in new.items()
         ]
         self.in_force.update(new)
+        ended = {name, *(PRESETS[value] if name == "preset" else ())}  # what is set later counts later after a restart
         for change in changes:
+            for earlier in ended:
+                self._set.pop((change.instrument, earlier), None)
             configured = value_of(self._configured[change.instrument], name)
             self._set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
         self._write()

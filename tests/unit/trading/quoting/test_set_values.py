@@ -76,3 +76,28 @@ def test_values_come_as_json_or_bare_text() -> None:
     assert [parse_value(text) for text in ("0.5", "3", "true", "null", "mid", '"mid"')] == [
         0.5, 3, True, None, "mid", "mid",
     ]  # fmt: skip
+
+
+def test_a_list_set_at_run_time_is_in_force_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    values(path).change(NAMES, "shaping.ladder_size_multipliers", [1.0, 2.0])
+    again = values(path)
+    assert len(again.load()) == len(NAMES)
+    assert again.in_force["BTC-PERPETUAL"].shaping.ladder_size_multipliers == (1.0, 2.0)
+
+
+def test_a_preset_set_at_run_time_ends_what_was_set_before_it_and_not_what_comes_after(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    running = values(path)
+    running.change(NAMES, "preset", "aggressive")
+    running.change(NAMES, "levels", 6)
+    running.change(NAMES, "inventory_weight", 2.0)
+    running.change(NAMES, "order_size_base", 0.02)
+    running.change(NAMES, "preset", "conservative")
+    running.change(NAMES, "level_spacing_ticks", 7)
+    # If strategy restarts, I expect what was in force
+    again = values(path)
+    again.load()
+    assert again.in_force == running.in_force
+    btc = again.in_force["BTC-PERPETUAL"]
+    assert (btc.levels, btc.inventory_weight, btc.level_spacing_ticks, btc.order_size_base) == (2, 1.5, 7, 0.02)
