@@ -37,14 +37,14 @@ class SignalsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
         bool, msgspec.Meta(description="master switch: build candles, bars and signals, log them, and use them")
     ] = False
 
-    # -- which signals act; all are measured and logged
+    # -- which signals act; all are measured and logged. On are those that spoke on both recordings (docs/signals.md)
     use_momentum: Annotated[bool, _switch("momentum shift the reservation price")] = True
-    use_reversal: Annotated[bool, _switch("reversal shift the reservation price and raise γ")] = True
-    use_volatility: Annotated[bool, _switch("volatility raise σ and γ, lower κ and the sizes")] = True
-    use_exhaustion: Annotated[bool, _switch("exhaustion shift the reservation price")] = True
+    use_reversal: Annotated[bool, _switch("reversal shift the reservation price and raise γ")] = False
+    use_volatility: Annotated[bool, _switch("volatility raise σ and γ, lower κ and the sizes")] = False
+    use_exhaustion: Annotated[bool, _switch("exhaustion shift the reservation price")] = False
     use_flow_imbalance: Annotated[bool, _switch("flow imbalance shift the reservation price")] = True
-    use_trend: Annotated[bool, _switch("trend shift the reservation price")] = True
-    use_mean_reversion: Annotated[bool, _switch("mean reversion shift the reservation price")] = True
+    use_trend: Annotated[bool, _switch("trend shift the reservation price")] = False
+    use_mean_reversion: Annotated[bool, _switch("mean reversion shift the reservation price")] = False
     use_user: Annotated[bool, _switch("the signal of `user` shift the reservation price")] = True
 
     # -- a signal of one's own
@@ -84,7 +84,7 @@ class SignalsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     # -- flow
     flow_window_s: Annotated[
         float, msgspec.Meta(gt=0, le=86_400, description="trades of this last time make the imbalance and the rate, s")
-    ] = 30.0
+    ] = 5.0
 
     # -- bars of mids by time
     bar_s: Annotated[float, msgspec.Meta(ge=0.1, le=86_400, description="length of a bar, s")] = 10.0
