@@ -9,7 +9,7 @@ import msgspec
 
 from domain.clock import NS_PER_MS
 from domain.errors import ConfigError
-from venues.proxy import proxy_fault
+from venues.proxy import proxy_fault, proxy_url
 
 THALEX_TESTNET_URL = "wss://testnet.thalex.com/ws/api/v2"
 LOCAL_URL_VARIABLE = "RINGMAKER_VENUE_URL"  # set by the supervisor when it starts the local exchange
@@ -27,7 +27,7 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         url: WebSocket address; empty = from the environment, else the testnet.
         transport: which WebSocket library carries the connection.
         proxy: e.g. `socks5://127.0.0.1:1080` or `http://user:password@host:port`; empty = none. RINGMAKER_VENUE_PROXY
-            goes before it, so that a password can lie in .env; other proxy variables of the environment are ignored.
+            goes before it at the real venue, so that a password can lie in .env; other proxy variables are ignored.
         ca_file: certificates that a wss:// venue is checked against, PEM; empty = those of the system.
         account: account number to log in to; empty = the key's default.
         book_levels: depth of the book channel on each side; 0 = all levels.
@@ -144,3 +144,14 @@ def venue_url(config: VenueConfig, environ: Mapping[str, str]) -> str:
     if not url.startswith(("ws://", "wss://")):
         raise ConfigError(f"venue {config.kind!r}: no WebSocket address in {url!r}: {hint}")
     return url
+
+
+def venue_proxy(config: VenueConfig, environ: Mapping[str, str]) -> str:
+    """Return the proxy to connect through, empty for none.
+
+    RINGMAKER_VENUE_PROXY is the way to the real venue: nothing leads the exchange on loopback through it.
+
+    Raises:
+        ConfigError: when it is no address of a proxy.
+    """
+    return proxy_url(config.proxy, {} if config.kind == "local" else environ)

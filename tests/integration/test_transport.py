@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
@@ -17,11 +18,13 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from domain.errors import ConfigError, ConnectivityError
+from domain.errors import ConfigError, ConnectivityError, VenueUnreachableError
 from runtime.clock import SystemClock
-from tests.middlemen import Greet, http_connect, loopback_certificate, serving, socks5, straight_to
+from tests.middlemen import Greet, Middleman, http_connect, loopback_certificate, serving, socks5, straight_to
 from venues.config import VenueConfig
+from venues.proxy import PROXY_VARIABLE
 from venues.thalex.connection import Connection
+from venues.thalex.listing import fetch_instruments
 from venues.transport.contract import FRAME_BYTES_MAX, TransportName
 from venues.transport.opening import open_transport
 
@@ -195,6 +198,46 @@ def test_proxies_of_the_environment_do_not_come_between_us_and_the_venue(
             assert proxy.targets == []
 
     _run(main())
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_the_list_of_instruments_is_fetched_the_same_way(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: TransportName
+):
+    certificate, context = loopback_certificate(tmp_path)
+    served: list[Middleman] = []
+    is_served, is_done = threading.Event(), threading.Event()
+
+    async def serve_both() -> None:
+        async with (
+            serving(socks5("trader", PASSWORD)) as proxy,
+            serving(straight_to(_address(exchange.url)), context) as terminator,
+        ):
+            served.extend((proxy, terminator))
+            is_served.set()
+            await asyncio.get_running_loop().run_in_executor(None, is_done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve_both(),))
+    thread.start()
+    try:
+        assert is_served.wait(DEADLINE_S)
+        proxy, terminator = served
+        url = f"wss://127.0.0.1:{terminator.port}/ws/api/v2"
+        address = f"socks5://trader:{ENCODED_PASSWORD}@127.0.0.1:{proxy.port}"
+        config = VenueConfig(kind="thalex", transport=name, ca_file=str(certificate), connect_tries_max=1)
+        monkeypatch.setenv(PROXY_VARIABLE, address)
+        assert "BTC-PERPETUAL" in fetch_instruments(config, url)
+        assert proxy.targets == [("127.0.0.1", terminator.port)]
+        # the way to the real venue is not the way to the exchange on loopback
+        assert "BTC-PERPETUAL" in fetch_instruments(VenueConfig(transport=name), exchange.url)
+        assert len(proxy.targets) == 1
+        monkeypatch.setenv(PROXY_VARIABLE, address.replace(ENCODED_PASSWORD, "wrong-s3cret"))
+        with pytest.raises(VenueUnreachableError, match=f"through socks5://127.0.0.1:{proxy.port}") as refused:
+            fetch_instruments(config, url)
+        assert "s3cret" not in str(refused.value)
+    finally:
+        is_done.set()
+        thread.join(DEADLINE_S)
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)

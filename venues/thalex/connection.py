@@ -16,8 +16,7 @@ from structlog.stdlib import BoundLogger
 from domain.clock import Clock
 from domain.errors import ConnectivityError, UserError, VenueUnreachableError
 from venues.backoff import Backoff
-from venues.config import VenueConfig
-from venues.proxy import proxy_url
+from venues.config import VenueConfig, venue_proxy
 from venues.transport.contract import Transport
 from venues.transport.opening import open_transport
 
@@ -63,7 +62,7 @@ class Connection:
     ) -> None:
         self._config = config
         self._url = url
-        self._proxy = proxy_url(config.proxy, os.environ)
+        self._proxy = venue_proxy(config, os.environ)
         self._owner = owner
         self._clock = clock
         self._log = log

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 
-import msgspec
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-
-from domain.errors import ProtocolError, VenueUnreachableError
+from domain.errors import ConnectivityError, ProtocolError, VenueUnreachableError
 from domain.instrument import Instrument
-from venues.config import VenueConfig
+from venues.config import VenueConfig, venue_proxy
 from venues.thalex.market_wire import decode_instruments
+from venues.thalex.wire import decode_envelope, encode_request
+from venues.transport.opening import open_transport
 
 REQUEST_ID = 1
 PAUSE_S = 0.5
-
-
-class Answer(msgspec.Struct):
-    """As much of an answer as is needed."""
-
-    id: int | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_decoder = msgspec.json.Decoder(Answer)
-_REQUEST = msgspec.json.encode({"method": "public/instruments", "id": REQUEST_ID, "params": {}}).decode()
 
 
 def fetch_instruments(config: VenueConfig, url: str) -> dict[str, Instrument]:
@@ -33,24 +22,55 @@ def fetch_instruments(config: VenueConfig, url: str) -> dict[str, Instrument]:
 
     Raises:
         VenueUnreachableError: after `connect_tries_max` failed connections.
+        ConfigError: the proxy or the certificates of the configuration cannot be used.
     """
     for tries in range(config.connect_tries_max):
         if tries:
             time.sleep(PAUSE_S)
         try:
-            return _ask(config, url)
-        except (OSError, TimeoutError, WebSocketException, msgspec.DecodeError, ProtocolError) as error:
-            reason = f"{type(error).__name__}: {error}"
+            return asyncio.run(_ask(config, url))
+        except TimeoutError:
+            reason = f"no list of instruments within {config.connect_timeout_ms} ms"
+        except (ConnectivityError, ProtocolError) as error:
+            reason = str(error)
     raise VenueUnreachableError(f"{url}: {reason}: check the network, and [venue] url")
 
 
-def _ask(config: VenueConfig, url: str) -> dict[str, Instrument]:
+class _Listing:
+    """Waits for the one answer."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[dict[str, Instrument]] = asyncio.get_running_loop().create_future()
+
+    def on_frame(self, frame: bytes | memoryview) -> None:
+        try:
+            envelope = decode_envelope(frame)
+            if envelope.id == REQUEST_ID and not self.answer.done():
+                self.answer.set_result(decode_instruments(envelope.result))
+        except ProtocolError as error:
+            self._fail(error)
+
+    def on_control(self) -> None: ...
+
+    def on_close(self, reason: str) -> None:
+        self._fail(ConnectivityError(reason))
+
+    def _fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+async def _ask(config: VenueConfig, url: str) -> dict[str, Instrument]:
+    listing = _Listing()
     timeout_s = config.connect_timeout_ms / 1000
-    with connect(url, open_timeout=timeout_s, max_size=None, proxy=config.proxy or None) as socket:
-        socket.send(_REQUEST)
-        deadline_s = time.monotonic() + timeout_s
-        while True:
-            frame = socket.recv(timeout=max(deadline_s - time.monotonic(), 0.0))
-            answer = _decoder.decode(frame)
-            if answer.id == REQUEST_ID:
-                return decode_instruments(answer.result)
+    async with asyncio.timeout(timeout_s):
+        transport = await open_transport(
+            config.transport, url, listing,
+            timeout_s=timeout_s, proxy=venue_proxy(config, os.environ), ca_file=config.ca_file,
+        )  # fmt: skip
+        transport.send(encode_request("public/instruments", REQUEST_ID, {}))
+        try:
+            return await listing.answer
+        finally:
+            transport.close("done")
+            await asyncio.sleep(0.1)  # until the socket is closed

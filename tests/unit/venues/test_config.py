@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from domain.errors import ConfigError
-from venues.config import THALEX_TESTNET_URL, VenueConfig, venue_url
+from venues.config import THALEX_TESTNET_URL, VenueConfig, venue_proxy, venue_url
 
 
 def test_the_local_venue_is_where_the_supervisor_says():
@@ -28,6 +28,13 @@ def test_the_thalex_address_comes_from_the_environment_then_the_config_then_the_
 def test_an_address_that_is_no_websocket_is_refused():
     with pytest.raises(ConfigError, match=r"https://thalex\.com"):
         venue_url(VenueConfig(kind="thalex", url="https://thalex.com"), {})
+
+
+def test_the_proxy_of_the_environment_leads_to_the_real_venue_alone():
+    environ = {"RINGMAKER_VENUE_PROXY": "socks5://127.0.0.1:1080"}
+    assert venue_proxy(VenueConfig(kind="thalex"), environ) == "socks5://127.0.0.1:1080"
+    assert venue_proxy(VenueConfig(kind="local"), environ) == ""
+    assert venue_proxy(VenueConfig(kind="local", proxy="http://127.0.0.1:3128"), environ) == "http://127.0.0.1:3128"
 
 
 @pytest.mark.parametrize(
