@@ -196,7 +196,8 @@ class StandaloneExchange:
     def __enter__(self) -> StandaloneExchange:
         ready = self.folder / "ready.json"
         command = [sys.executable, "-m", "exchange", "--ready-file", str(ready), "--key-file", str(self.key_file)]
-        command += ["--order-log", str(self.order_log_path), *self._arguments]
+        command += ["--order-log", str(self.order_log_path), "--underlyings", "BTC", "--expiries", "quarterly"]
+        command += self._arguments
         self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(ready.exists, 20.0, "the exchange listens")
         self.url = json.loads(ready.read_text())["url"]

@@ -35,7 +35,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     folder = tmp_path_factory.mktemp("exchange")
     ready_file, key_file = folder / "ready.json", folder / "key.json"
     command = [sys.executable, "-m", "exchange", "--ready-file", str(ready_file), "--key-file", str(key_file)]
-    process = subprocess.Popen([*command, "--admin", "--die-with-parent"], cwd=ROOT)
+    command += ["--admin", "--die-with-parent", "--underlyings", "BTC", "--expiries", "quarterly"]
+    process = subprocess.Popen(command, cwd=ROOT)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not ready_file.exists():
