@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
-from tests.faults.rows import venue
+from tests.faults.rows import kill, stop, supervisor, venue
 
-ROWS: tuple[Row, ...] = (venue.ROW,)
+ROWS: tuple[Row, ...] = (venue.ROW, kill.ROW, stop.ROW, supervisor.ROW)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -41,7 +41,7 @@ def main() -> int:
         "rows": [found.as_json() for found in results],
     }
     (target / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(table(results))
+    print(f"\n{table(results)}")
     for found in results:
         print(f"{found.row}: " + ", ".join(f"{n} {what}" for what, n in sorted(found.counts.items())))
     for line in (line for found in results for line in found.failures()):
@@ -58,6 +58,7 @@ def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
         say = _progress if options.verbose else _quiet
         row.play(Play(options.seed, rounds, Path(folder), findings, say, evidence))
+        print(table([findings]), flush=True)
     return findings
 
 

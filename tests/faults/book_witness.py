@@ -16,8 +16,11 @@ US_PER_S = 1_000_000
 NS_PER_US = 1000
 
 
-def wrong_books(stage: Stage) -> list[str]:
+def wrong_books(stage: Stage, levels: int) -> list[str]:
     """Watch for a moment; return a line when a book that the session published is not the venue's of that time.
+
+    Args:
+        levels: how many of each side are compared.
 
     Raises:
         RuleBrokenError: too few books could be compared.
@@ -30,7 +33,7 @@ def wrong_books(stage: Stage) -> list[str]:
         stage.books.is_keeping = False
         stage.books.kept.clear()
         witness.close()
-    wrong = [(published, true) for published, true in seen if published != true]
+    wrong = [(published, true) for published, true in seen if _cut(published, levels) != _cut(true, levels)]
     if not wrong:
         return []
     published, true = wrong[-1]
@@ -70,6 +73,10 @@ def _take(message: dict[str, Any], sides: dict[str, dict[float, float]]) -> int:
                 levels.pop(float(price), None)
     stamp_us: int = round(content["time"] * US_PER_S)
     return stamp_us * NS_PER_US
+
+
+def _cut(book: Ladders, levels: int) -> Ladders:
+    return Ladders(book.bids[:levels], book.asks[:levels])
 
 
 def _ladders(sides: dict[str, dict[float, float]]) -> Ladders:

@@ -114,7 +114,7 @@ class Findings:
 
 def table(findings: Sequence[Findings]) -> str:
     """Return all measures as lines of equal columns."""
-    lines = [f"{'row':<12} {'measure':<26} {'n':>5} {'p50':>9} {'p99':>9} {'max':>9} {'bound':>8} unit  "]
+    lines = [f"{'row':<12} {'measure':<28} {'n':>5} {'p50':>9} {'p99':>9} {'max':>9} {'bound':>8} unit  "]
     for found in findings:
         for measure in found.measures:
             bound = "-" if measure.bound is None else f"{measure.bound:g}"
@@ -122,7 +122,7 @@ def table(findings: Sequence[Findings]) -> str:
             p50, p99, worst = (f"{value:.0f}" if abs(value) >= 10 else f"{value:.2f}" for value in figures)
             verdict = "" if measure.bound is None else "ok" if not measure.beyond(1.0) else "MISSED"
             lines.append(
-                f"{found.row:<12} {measure.name:<26} {len(measure.samples):>5} {p50:>9} {p99:>9} {worst:>9} "
+                f"{found.row:<12} {measure.name:<28} {len(measure.samples):>5} {p50:>9} {p99:>9} {worst:>9} "
                 f"{bound:>8} {measure.unit:<5} {verdict}".rstrip()
             )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 
 FillKey = tuple[str, str, int]
 Line = dict[str, Any]
+REQUESTS = ("insert", "amend")
+BOTH_SIDES = (True, False)
 
 
 class Openness(NamedTuple):
@@ -17,6 +20,17 @@ class Openness(NamedTuple):
     monotonic_ns: int
     bids: int
     asks: int
+
+
+class Touch(NamedTuple):
+    """One line about an order: inserted, amended, cancelled or filled."""
+
+    monotonic_ns: int
+    event: str
+    session: str
+    order_id: str
+    is_buy: bool
+    is_open: bool  # afterwards
 
 
 class Fill(NamedTuple):
@@ -33,7 +47,8 @@ class OrderLog:
         open: the newest line of each open order, by venue order id.
         fills: every fill by (trade id, venue order id, leg).
         openness: after each line about an order, oldest first.
-        requests: how often an insert was carried out, by client order id.
+        inserts: how often an insert was carried out, by client order id.
+        touched: every line about an order, oldest first.
         session_at: session id of each client address.
         twice: keys of fills that the venue itself told twice (it never should).
     """
@@ -44,7 +59,8 @@ class OrderLog:
         self.open: dict[str, Line] = {}
         self.fills: dict[FillKey, Fill] = {}
         self.openness: list[Openness] = [Openness(0, 0, 0)]
-        self.requests: dict[int, int] = {}
+        self.inserts: dict[int, int] = {}
+        self.touched: list[Touch] = []
         self.session_at: dict[str, str] = {}
         self.session_ends_ns: dict[str, int] = {}
         self.twice: list[FillKey] = []
@@ -70,6 +86,34 @@ class OrderLog:
         """Return when, from `since_ns` on, both sides were open for the first time; None = not yet."""
         return self._first(since_ns, lambda state: bool(state.bids and state.asks))
 
+    def gone_ns(self, since_ns: int, until_ns: int) -> int:
+        """Return when the last of the orders open at `since_ns` was closed or amended, at most `until_ns`."""
+        first = self._first_touch(since_ns)
+        left: set[str] = set()
+        for touch in self.touched[:first]:
+            (left.add if touch.is_open else left.discard)(touch.order_id)
+        last_ns = since_ns
+        for touch in self.touched[first:]:
+            if touch.order_id in left and (touch.event == "amend" or not touch.is_open):
+                left.discard(touch.order_id)
+                last_ns = min(touch.monotonic_ns, until_ns)
+        return until_ns if left else last_ns
+
+    def first_fresh_ns(self, since_ns: int) -> int | None:
+        """Return when both sides had been inserted or amended after `since_ns`; None = not yet."""
+        sides: set[bool] = set()
+        for touch in self.touched[self._first_touch(since_ns) :]:
+            if touch.event in REQUESTS:
+                sides.add(touch.is_buy)
+            if len(sides) == len(BOTH_SIDES):
+                return touch.monotonic_ns
+        return None
+
+    def requests_of(self, session: str, since_ns: int) -> int:
+        """Return how many orders a session inserted or amended after `since_ns`."""
+        later = self.touched[self._first_touch(since_ns) :]
+        return sum(touch.session == session and touch.event in REQUESTS for touch in later)
+
     @property
     def is_both_sided(self) -> bool:
         return bool(self.openness[-1].bids and self.openness[-1].asks)
@@ -83,6 +127,10 @@ class OrderLog:
         return [line for line in self.open.values() if line["session"] != session]
 
     # ---- inside ------------------------------------------------------------------------------------
+
+    def _first_touch(self, since_ns: int) -> int:
+        """Return the index of the first line after `since_ns`."""
+        return bisect.bisect_right(self.touched, since_ns, key=lambda touch: touch.monotonic_ns)
 
     def _since(self, since_ns: int) -> list[Openness]:
         """Return the states since a time, the one in force at that time first."""
@@ -107,10 +155,14 @@ class OrderLog:
             return
         if event == "insert":
             client_order_id = line["client_order_id"]
-            self.requests[client_order_id] = self.requests.get(client_order_id, 0) + 1
+            self.inserts[client_order_id] = self.inserts.get(client_order_id, 0) + 1
         if event == "fill":
             self._take_fill(line)
-        if line["status"] in ("open", "partially_filled"):
+        is_open = line["status"] in ("open", "partially_filled")
+        is_buy = line["side"] == "buy"
+        touch = Touch(line["monotonic_ns"], event, line["session"], line["order_id"], is_buy, is_open)
+        self.touched.append(touch)
+        if is_open:
             self.open[line["order_id"]] = line
         else:
             self.open.pop(line["order_id"], None)

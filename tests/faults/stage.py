@@ -25,7 +25,8 @@ from tests.sessions import RunningSession, StandaloneExchange
 
 INSTRUMENT = "BTC-PERPETUAL"
 LEVELS = 3
-# Limits so wide that none of them ever takes a side away: what is missing is then missing for a fault.
+# Limits so wide that none of them ever takes a side away: what is missing is then missing for a fault. The suite's
+# own kills neither end the session nor slow its restarts.
 CONFIG = f"""
 [venue]
 kind = "thalex"
@@ -44,10 +45,11 @@ gross_notional_max_usd = 1e10
 loss_from_peak_max_usd = 1e9
 [supervisor]
 restarts_max = 10000
+restart_window_s = 1.0
 """
 EXCHANGE_ARGUMENTS = ("--admin", "--maker-fee-bps", "0.1", "--balance", "100000000", "--speed", "4")
 POLL_S = 0.005
-START_TIMEOUT_S = 40.0
+START_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 60.0
 SECOND_NS = 1_000_000_000
 
@@ -131,6 +133,7 @@ class Stage:
             self.exchange.__exit__(kind, error, tb)
 
     def _attach(self) -> None:
+        """Wait for quotes, and open everything that is followed."""
         self.session.wait_for_quotes(START_TIMEOUT_S)
         self.operator = Operator(self.exchange.url)
         self.log = OrderLog(self.exchange.order_log_path)
@@ -157,14 +160,22 @@ class Stage:
         Raises:
             RuleBrokenError: it did not come about in time, or the session ended.
         """
+
+        def holds_or_never_will() -> bool:
+            process = self.session.process
+            if process is not None and process.poll() is not None:
+                raise RuleBrokenError(f"the session ended with {process.returncode}: {self.session.said[-600:]}")
+            return condition()
+
+        self.wait_without_session(holds_or_never_will, timeout_s, what)
+
+    def wait_without_session(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Follow until `condition` holds, whether the session lives or not; RuleBrokenError when it does not hold."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             self.poll()
             if condition():
                 return
-            process = self.session.process
-            if process is not None and process.poll() is not None:
-                raise RuleBrokenError(f"the session ended with {process.returncode}: {self.session.said[-600:]}")
             if time.monotonic() > deadline_s:
                 raise RuleBrokenError(f"{what}: not within {timeout_s:g} s")
             time.sleep(POLL_S)
@@ -180,6 +191,22 @@ class Stage:
         both_ns = self.log.first_both_sides_ns(since_ns)
         assert both_ns is not None
         return both_ns
+
+    def wait_for_fresh_quotes(self, since_ns: int, timeout_s: float) -> int:
+        """Wait until both sides are open, inserted or amended after `since_ns`; return when they were."""
+        log = self.log
+        what = "new quotes on both sides"
+        self.wait(lambda: log.first_fresh_ns(since_ns) is not None and log.is_both_sided, timeout_s, what)
+        fresh_ns = log.first_fresh_ns(since_ns)
+        assert fresh_ns is not None
+        return fresh_ns
+
+    def wait_for_empty(self, since_ns: int, timeout_s: float) -> int:
+        """Wait until no order was open at some time since `since_ns`; return that time."""
+        self.wait(lambda: self.log.first_empty_ns(since_ns) is not None, timeout_s, "quotes are pulled")
+        empty_ns = self.log.first_empty_ns(since_ns)
+        assert empty_ns is not None
+        return empty_ns
 
     # ---- acting ------------------------------------------------------------------------------------
 
@@ -202,6 +229,12 @@ class Stage:
         before_ns = time.monotonic_ns()
         self.operator.call("admin/fault", {"kind": kind, **params})
         return before_ns
+
+    def start_again(self, timeout_s: float) -> None:
+        """Start the session that was killed anew, and wait until it quotes both sides."""
+        self.session.__enter__()
+        self.session.wait_for_quotes(timeout_s)
+        self.attach_to_session()
 
     def end(self) -> int:
         """End the session in order and return its exit code; everything it told has then been read."""

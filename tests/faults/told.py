@@ -65,13 +65,20 @@ def disagreements(log: OrderLog, events: OrderEvents, journal: Path, summary: di
     found += _compare("order events", Counter({key: len(told) for key, told in events.fills.items()}), log)
     found += _compare("journal", journal_fills(journal), log)
     found += _differing_contents(log, events)
-    for name in ("position", "venue_position"):
-        said = {key: Decimal(value) for key, value in summary[name].items() if Decimal(value)}
-        true = {key: value for key, value in log.position.items() if value}
-        if said != true:
-            found.append(f"summary {name} {summary[name]}, by the exchange {true}")
+    found += position_disagreements(log, summary)
     if summary["fills"] != len(log.fills):
         found.append(f"summary says {summary['fills']} fills, the exchange {len(log.fills)}")
+    return found
+
+
+def position_disagreements(log: OrderLog, summary: dict[str, Any]) -> list[str]:
+    """Return what a summary says of position and open orders that the exchange does not."""
+    found = []
+    true = {key: value for key, value in log.position.items() if value}
+    for name in ("position", "venue_position"):
+        said = {key: Decimal(value) for key, value in summary[name].items() if Decimal(value)}
+        if said != true:
+            found.append(f"summary {name} {summary[name]}, by the exchange {true}")
     if summary["open_orders_at_exit"] != 0 or log.open:
         found.append(f"{summary['open_orders_at_exit']} orders open at the end, by the exchange {len(log.open)}")
     return found

@@ -15,7 +15,8 @@ COMMAND_TIMEOUT_S = 10.0
 
 
 class Held(NamedTuple):
-    """What one process holds. `tasks` are sorted names; a task that nobody named counts as `unnamed`."""
+    """What one process holds. `tasks` are sorted names; a task that nobody named counts as `unnamed`, and the next
+    connection is a connection like the one before it."""
 
     descriptors: int
     tasks: tuple[str, ...]
@@ -24,8 +25,12 @@ class Held(NamedTuple):
 
 def held_by(session: RunningSession, process: str) -> Held:
     data: dict[str, Any] = session.send(Vitals(), COMMAND_TIMEOUT_S, process=process).data
-    names = ["unnamed" if name.startswith("Task-") else name for name, n in data["tasks"].items() for _ in range(n)]
+    names = [_role(name) for name, n in data["tasks"].items() for _ in range(n)]
     return Held(data["descriptors"], tuple(sorted(names)), data["private_kb"])
+
+
+def _role(task: str) -> str:
+    return "unnamed" if task.startswith("Task-") else task.removeprefix("next ")
 
 
 class Baseline:

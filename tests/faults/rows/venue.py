@@ -1,6 +1,6 @@
 """The venue goes away in every way that it can, while its messages are late, lost, doubled, swapped or refused.
 
-Each round lets one or two disturbances run, strikes the connections of one actor or of all, and waits until both
+Each round lets up to two disturbances run, strikes the connections of one actor or of all, and waits until both
 sides are quoted again. What was filled meanwhile must be told once, whatever was lost on the way.
 """
 
@@ -11,12 +11,12 @@ import time
 from typing import Any, NamedTuple
 
 from tests.faults.book_witness import wrong_books
+from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, SAID_CHARS, FillCheck, check_end, check_orders, session_of
+from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
-from tests.faults.stage import LEVELS, RuleBrokenError, Stage
-from tests.faults.told import disagreements, lateness_ns
+from tests.faults.stage import RuleBrokenError, Stage
 from tests.faults.vitals import Baseline
 
-NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 MS_PER_S = 1000
 MARGIN_NS = 200 * NS_PER_MS  # a fault ends so much later than we count: it began after it was asked for
@@ -25,11 +25,11 @@ BOOK_RIGHT_MS_MAX = 2000.0
 CANCEL_ON_DISCONNECT_S = 3.0
 CANCELLED_MS_MAX = 4000.0  # and a second for the way
 GROWTH_MB_MAX = 10.0
-AGAIN_TIMEOUT_S = 40.0
-TOLD_TIMEOUT_S = 30.0
-CONNECTED_TIMEOUT_S = 20.0
 WARM_UP_ROUNDS = 3
-ACTORS = ("market_data", "execution", "risk")  # those with a connection
+BOOK_LEVELS, TOUCH = 10, 1
+CONTRADICTION_S_MAX = 5.0
+CONNECTED = ("market_data", "execution", "risk")
+PROCESSES = (*CONNECTED, "strategy", "supervisor")
 ALL = "all"
 METHODS = (
     "private/insert", "private/amend", "private/cancel", "private/open_orders", "private/portfolio",
@@ -37,6 +37,7 @@ METHODS = (
     "private/subscribe", "public/instruments",
 )  # fmt: skip
 CHANNELS = ("session.orders", "account.", "book.", "ticker.", "")
+DISTURBANCES = ("delay", "reorder", "drop", "duplicate", "error", "lost_answer", "rate_limit", "malformed")
 
 
 class Strike(NamedTuple):
@@ -51,6 +52,16 @@ class Strike(NamedTuple):
         return self.target in ("market_data", ALL)
 
     @property
+    def leaves_feed_dead(self) -> bool:
+        """Whether market data stops: an announced end is followed without a gap."""
+        return self.hits_feed and self.kind != "reconnect"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing tells the client that the venue is gone."""
+        return self.kind in ("blackhole", "half_open")
+
+    @property
     def hits_orders(self) -> bool:
         return self.target in ("execution", ALL)
 
@@ -61,6 +72,15 @@ class Disturbance(NamedTuple):
     kind: str
     params: dict[str, Any]
 
+    @property
+    def refuses_cancels(self) -> bool:
+        """Whether the venue itself may keep quotes from being pulled."""
+        return self.kind == "rate_limit" or self.params.get("method") == "private/cancel"
+
+    @property
+    def loses_books(self) -> bool:
+        return self.kind == "drop" and self.params["channel"] in ("", "book.")
+
 
 def draw_strike(rng: random.Random) -> Strike:
     kind = rng.choices(("disconnect", "reset", "half_open", "blackhole", "reconnect"), (4, 4, 2, 2, 2))[0]
@@ -69,7 +89,7 @@ def draw_strike(rng: random.Random) -> Strike:
 
 
 def draw_disturbance(rng: random.Random) -> Disturbance:
-    kind = rng.choice(("delay", "reorder", "drop", "duplicate", "error", "lost_answer", "rate_limit", "malformed"))
+    kind = rng.choice(DISTURBANCES)
     if kind == "delay":
         return Disturbance(kind, {"delay_ms": rng.uniform(5, 250)})
     if kind in ("drop", "duplicate"):
@@ -88,20 +108,28 @@ class VenueRounds:
         self._findings = play.findings
         self._play = play
         self._stage = stage
-        self._checked_fills = 0
+        self._fills = FillCheck(stage, play.findings)
+
+    def begin(self) -> None:
+        """Have every actor reconnect a few times, so that what is loaded on the first time is; then take stock."""
+        stage = self._stage
+        for _ in range(WARM_UP_ROUNDS):
+            pulled_ns = stage.wait_for_empty(stage.begin_fault("disconnect"), AGAIN_TIMEOUT_S)
+            stage.wait_for_both_sides(pulled_ns, AGAIN_TIMEOUT_S)
+            stage.follow(1.0)
+        self._baseline = Baseline(stage.session, PROCESSES)
 
     def round(self, number: int) -> None:
         """Play one round.
 
         Raises:
-            RuleBrokenError: what must come about did not; the stage may no longer be in order.
+            RuleBrokenError: what must come about did not.
         """
-        rng = self._play.rng(number)
+        rng, stage = self._play.rng(number), self._stage
         disturbances = [draw_disturbance(rng) for _ in range(rng.choice((0, 1, 1, 2)))]
         strike = draw_strike(rng)
         lasting_s, lead_s = rng.uniform(0.5, 1.5), rng.uniform(0, 0.5)
         self._play.say(f"round {number}: {_text(strike, disturbances)}")
-        stage = self._stage
         self._findings.count(strike.kind)
         for disturbance in disturbances:
             self._findings.count(disturbance.kind)
@@ -112,167 +140,79 @@ class VenueRounds:
         over_ns = max(began_ns + round(strike.duration_s * NS_PER_S), disturbed_until_ns)
         stage.wait(lambda: time.monotonic_ns() >= over_ns + MARGIN_NS, 60, "the faults are over")
         stage.operator.call("admin/clear_faults")
-        self._measure(strike, number, began_ns, over_ns, is_cancel_refused=any(map(_refuses_cancels, disturbances)))
-        self._check_orders(number, began_ns)
-        self._check_fills(number)
+        # What is late still comes: the feed dies with its last message.
+        late_ms = max((each.params.get("delay_ms", 0.0) for each in disturbances), default=0.0)
+        dead_ns = began_ns + (round(late_ms * NS_PER_MS) if strike.is_silent else 0)
+        may_stay = any(disturbance.refuses_cancels for disturbance in disturbances)
+        self._measure_quotes(strike, number, began_ns, dead_ns, may_stay=may_stay)
         if strike.hits_feed:
-            self._check_book(number)
+            self._measure_book_again(number, began_ns, over_ns)
+            # A lost change of a deep level shows in nothing else that the venue says; one of the touch does.
+            self._check_book(number, TOUCH if any(each.loses_books for each in disturbances) else BOOK_LEVELS)
+        self._check(number, began_ns)
 
-    # ---- striking ----------------------------------------------------------------------------------
+    def end(self) -> None:
+        """Nothing leaked; then the session ends, and its own accounts are those of the exchange."""
+        for process, lines in self._baseline.leaks().items():
+            self._findings.break_rule(0, f"{process} holds {'; '.join(lines)}")
+        for process in PROCESSES:
+            growth_mb = self._baseline.growth_kb(process) / 1024
+            self._findings.measure(f"growth of {process}", growth_mb, "MB", 0, GROWTH_MB_MAX)
+        check_end(self._play, self._stage)
+
+    # ---- inside ------------------------------------------------------------------------------------
 
     def _strike(self, strike: Strike) -> int:
         """Strike the connections of the target; return a time before which nothing had happened."""
-        targets = ACTORS if strike.target == ALL else (strike.target,)
-        sessions = [self._session_of(actor) for actor in targets]
+        sessions = [session_of(self._stage, actor) for actor in CONNECTED if strike.target in (actor, ALL)]
         params: dict[str, Any] = {"duration_s": strike.duration_s} if strike.duration_s else {}
         if strike.kind == "reconnect":
             params = {"notice_s": 0.5}
         if strike.kind == "blackhole" and strike.target == ALL:
             return self._stage.begin_fault(strike.kind, **params)  # new connections are swallowed too
-        times_ns = [self._stage.begin_fault(strike.kind, session=session, **params) for session in sessions]
-        return times_ns[0]
+        return min(self._stage.begin_fault(strike.kind, session=session, **params) for session in sessions)
 
-    def _session_of(self, actor: str) -> str:
-        """Return the exchange's id of the connection that an actor has now; it may be just reconnecting."""
-        found: list[str] = []
-        actors = self._stage.actors()
-        self._check_deaths(actors)
-        pid = actors[actor]["pid"]
-
-        def is_connected() -> bool:
-            session = self._stage.exchange_session(pid)
-            if session is not None and session not in self._stage.log.session_ends_ns:
-                found.append(session)
-            return bool(found)
-
-        self._stage.wait(is_connected, CONNECTED_TIMEOUT_S, f"{actor} is connected")
-        return found[-1]
-
-    # ---- what must hold ----------------------------------------------------------------------------
-
-    def _check_deaths(self, actors: dict[str, dict[str, Any]]) -> None:
-        """No actor dies of what the venue does."""
-        if dead := {name: actor["restarts"] for name, actor in actors.items() if actor["restarts"]}:
-            raise RuleBrokenError(
-                f"actors died of what the venue did, restarts {dead}: {self._stage.session.said[-400:]}"
-            )
-
-    def _measure(self, strike: Strike, number: int, began_ns: int, over_ns: int, *, is_cancel_refused: bool) -> None:
-        """Wait for quotes on both sides, and measure how long what took."""
-        log, findings = self._stage.log, self._findings
+    def _measure_quotes(self, strike: Strike, number: int, began_ns: int, dead_ns: int, *, may_stay: bool) -> None:
+        """Wait for quotes on both sides, and measure how long they were gone, and how soon."""
         since_ns = began_ns
-        if strike.hits_orders or (strike.hits_feed and not is_cancel_refused):
-            self._stage.wait(lambda: log.first_empty_ns(began_ns) is not None, AGAIN_TIMEOUT_S, "quotes are pulled")
-            pulled_ns = log.first_empty_ns(began_ns)
-            assert pulled_ns is not None
-            since_ns = pulled_ns
-            pulled_ms = (pulled_ns - began_ns) / NS_PER_MS
-            if strike.kind == "blackhole" and strike.hits_orders and strike.duration_s > CANCEL_ON_DISCONNECT_S:
-                findings.measure("cancelled by the venue", pulled_ms, "ms", number, CANCELLED_MS_MAX)
-            elif strike.kind == "blackhole" and strike.hits_orders:
-                findings.measure("pulled, requests lost", pulled_ms, "ms", number)
-            else:
-                findings.measure("pulled", pulled_ms, "ms", number, PULLED_MS_MAX)
+        if strike.hits_orders or (strike.leaves_feed_dead and not may_stay):
+            since_ns = self._stage.wait_for_empty(began_ns, AGAIN_TIMEOUT_S)
+            self._measure_pulled(strike, number, max(since_ns - dead_ns, 0) / NS_PER_MS)
         again_ns = self._stage.wait_for_both_sides(since_ns, AGAIN_TIMEOUT_S)
-        self._stage.wait(lambda: log.is_both_sided, AGAIN_TIMEOUT_S, "quotes on both sides stay")
+        self._stage.wait(lambda: self._stage.log.is_both_sided, AGAIN_TIMEOUT_S, "quotes on both sides stay")
         again_ms = (again_ns - began_ns) / NS_PER_MS - strike.duration_s * MS_PER_S
-        findings.measure(f"again after {strike.kind}", again_ms, "ms", number)
-        if strike.hits_feed:
-            valid_ns = self._stage.books.first_valid_ns(began_ns)
-            if valid_ns is None:
-                raise RuleBrokenError("quoting again without a valid book")
-            findings.measure("book again", max(valid_ns - over_ns, 0) / NS_PER_MS, "ms", number, BOOK_RIGHT_MS_MAX)
+        self._findings.measure(f"again after {strike.kind}", again_ms, "ms", number)
 
-    def _check_orders(self, number: int, since_ns: int) -> None:
-        """Nothing is open that no live process of ours looks after, and nothing was sent twice."""
-        log = self._stage.log
-        session = self._session_of("execution")
-        self._stage.poll()
-        for line in log.orders_of_others(session):
-            self._findings.break_rule(number, f"an order of session {line['session']} is open, ours is {session}")
-        if (most := log.most_on_a_side(since_ns)) > LEVELS:
-            self._findings.break_rule(number, f"{most} orders were open on one side, {LEVELS} are wanted")
-        if twice := [client_order_id for client_order_id, times in log.requests.items() if times > 1]:
-            self._findings.break_rule(number, f"orders {twice} were sent twice")
+    def _measure_pulled(self, strike: Strike, number: int, pulled_ms: float) -> None:
+        if strike.kind != "blackhole" or not strike.hits_orders:
+            self._findings.measure("pulled", pulled_ms, "ms", number, PULLED_MS_MAX)
+        elif strike.duration_s > CANCEL_ON_DISCONNECT_S:
+            self._findings.measure("cancelled by the venue", pulled_ms, "ms", number, CANCELLED_MS_MAX)
+        else:  # our cancels are swallowed, and the venue sees no reason to cancel
+            self._findings.measure("pulled, cancels lost", pulled_ms, "ms", number)
 
-    def _check_fills(self, number: int) -> None:
-        """Every fill up to now is told, once, before long."""
-        log, events = self._stage.log, self._stage.events
-        keys = list(log.fills)
-        self._stage.wait(
-            lambda: all(key in events.fills for key in keys), TOLD_TIMEOUT_S, f"all of {len(keys)} fills are told"
-        )
-        for key in keys[self._checked_fills :]:
-            late_ms = lateness_ns(log.fills[key], events.fills[key][0]) / NS_PER_MS
-            self._findings.measure("fill told", late_ms, "ms", number)
-            if len(events.fills[key]) > 1:
-                self._findings.break_rule(number, f"fill {key} is told {len(events.fills[key])} times")
-        self._checked_fills = len(keys)
+    def _measure_book_again(self, number: int, began_ns: int, over_ns: int) -> None:
+        valid_ns = self._stage.books.first_valid_ns(began_ns)
+        if valid_ns is None:
+            raise RuleBrokenError("quoting again without a valid book")
+        again_ms = max(valid_ns - over_ns, 0) / NS_PER_MS
+        self._findings.measure("book again", again_ms, "ms", number, BOOK_RIGHT_MS_MAX)
 
-    def _check_book(self, number: int) -> None:
-        for text in wrong_books(self._stage):
+    def _check_book(self, number: int, levels: int) -> None:
+        """The book is the venue's, at the latest when a contradiction to the ticker has lasted too long."""
+        deadline_s = time.monotonic() + CONTRADICTION_S_MAX
+        wrong = wrong_books(self._stage, levels)
+        while wrong and levels == TOUCH and time.monotonic() < deadline_s:
+            wrong = wrong_books(self._stage, levels)
+        for text in wrong:
             self._findings.break_rule(number, text)
 
-
-def play(play: Play) -> None:
-    """Play all rounds; a stage that is out of order is left, and the next rounds get a new one."""
-    left = list(play.rounds)
-    while left:
-        folder = play.folder / f"venue{left[0]}"
-        folder.mkdir()
-        left = _play_on_one_stage(play, folder, left)
-
-
-def _play_on_one_stage(play: Play, folder: Any, rounds: list[int]) -> list[int]:
-    """Play rounds until one breaks the stage or all are played; return those that are left."""
-    number = rounds[0]
-    with Stage(folder, seed=play.seed) as stage:
-        try:
-            _warm_up(stage)
-            baseline = Baseline(stage.session, (*ACTORS, "strategy", "supervisor"))
-            venue = VenueRounds(play, stage)
-            for number in rounds:
-                venue.round(number)
-            number = 0
-            _check_end(play, stage, baseline)
-        except RuleBrokenError as broken:
-            play.findings.break_rule(number, str(broken))
-            play.keep(stage.session, number)
-            return rounds[rounds.index(number) + 1 :] if number else []
-    return []
-
-
-def _warm_up(stage: Stage) -> None:
-    """Have every actor reconnect a few times, so that what is loaded on the first time is."""
-    for _ in range(WARM_UP_ROUNDS):
-        began_ns = stage.begin_fault("disconnect")
-        stage.wait(lambda: stage.log.first_empty_ns(began_ns) is not None, AGAIN_TIMEOUT_S, "quotes are pulled")  # noqa: B023
-        stage.wait_for_both_sides(stage.log.first_empty_ns(began_ns) or began_ns, AGAIN_TIMEOUT_S)
-        stage.follow(1.0)
-
-
-def _check_end(play: Play, stage: Stage, baseline: Baseline) -> None:
-    """Nothing leaked; then the session ends, and its own accounts are those of the exchange."""
-    for process, lines in baseline.leaks().items():
-        play.findings.break_rule(0, f"{process} holds {'; '.join(lines)}")
-    for process in baseline.held:
-        growth_mb = baseline.growth_kb(process) / 1024
-        play.findings.measure(f"growth of {process}", growth_mb, "MB", 0, GROWTH_MB_MAX)
-    exit_code = stage.end()
-    if exit_code:
-        play.findings.break_rule(0, f"the session ended with {exit_code}: {stage.session.said[-600:]}")
-        return
-    wrong = disagreements(stage.log, stage.events, stage.session.run / "journal.jsonl", stage.session.summary)
-    for text in wrong:
-        play.findings.break_rule(0, text)
-    if wrong:
-        play.keep(stage.session, 0)
-    play.findings.count("fills", len(stage.log.fills))
-
-
-def _refuses_cancels(disturbance: Disturbance) -> bool:
-    """Whether the venue itself may keep quotes from being pulled."""
-    return disturbance.kind == "rate_limit" or disturbance.params.get("method") == "private/cancel"
+    def _check(self, number: int, since_ns: int) -> None:
+        check_orders(self._stage, self._findings, number, since_ns)
+        self._fills.check(number)
+        if dead := {name: actor["restarts"] for name, actor in self._stage.actors().items() if actor["restarts"]}:
+            said = self._stage.session.said[-SAID_CHARS:]
+            raise RuleBrokenError(f"actors died of what the venue did, restarts {dead}: {said}")
 
 
 def _text(strike: Strike, disturbances: list[Disturbance]) -> str:
@@ -284,4 +224,9 @@ def _text(strike: Strike, disturbances: list[Disturbance]) -> str:
     return ", ".join(parts)
 
 
-ROW = Row("venue", "disconnects of every kind among late, lost, doubled and refused messages", 8, 200, 500, play)
+def play(play: Play) -> None:
+    """Play all rounds."""
+    play_on_stages(play, VenueRounds)
+
+
+ROW = Row("venue", "disconnects of every kind among late, lost, doubled and refused messages", 6, 200, 500, play)

@@ -1,0 +1,58 @@
+"""Plays the rounds of a row on one session after the other: a round that leaves a session out of order ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from tests.faults.row import Play
+from tests.faults.stage import RuleBrokenError, Stage
+
+STAGES_LOST_MAX = 10  # a row that breaks so many sessions has said enough
+
+
+class Rounds(Protocol):
+    """The rounds of a row on one stage. Each step raises RuleBrokenError when the stage is no longer in order."""
+
+    def begin(self) -> None:
+        """The session quotes: take what is compared later."""
+        ...
+
+    def round(self, number: int) -> None: ...
+
+    def end(self) -> None:
+        """All rounds are played: check what can only be checked now, and end the session."""
+        ...
+
+
+def play_on_stages(play: Play, make: Callable[[Play, Stage], Rounds]) -> None:
+    """Play all rounds, on a new stage after each that broke one."""
+    left = list(play.rounds)
+    for lost in range(STAGES_LOST_MAX):
+        if not left:
+            return
+        folder = play.folder / f"{play.findings.row}{lost}"
+        folder.mkdir()
+        left = _play_on_one_stage(play, make, folder, left)
+    if left:
+        play.findings.break_rule(left[0], f"{len(left)} rounds were not played: {STAGES_LOST_MAX} sessions were lost")
+
+
+def _play_on_one_stage(play: Play, make: Callable[[Play, Stage], Rounds], folder: Path, rounds: list[int]) -> list[int]:
+    """Play rounds until one breaks the stage or all are played; return those that are left."""
+    left = list(rounds)
+    with Stage(folder, seed=play.seed) as stage:
+        number = 0
+        try:
+            playing = make(play, stage)
+            playing.begin()
+            while left:
+                number = left.pop(0)
+                playing.round(number)
+            number = 0
+            playing.end()
+        except RuleBrokenError as broken:
+            play.findings.break_rule(number, str(broken))
+            play.keep(stage.session, number)
+    return left

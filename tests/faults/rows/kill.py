@@ -1,0 +1,75 @@
+"""SIGKILL of one actor after the other at random moments: its orders are looked after or gone, and it quotes again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders, session_of
+from tests.faults.rounds import play_on_stages
+from tests.faults.row import Play, Row
+from tests.faults.stage import Stage
+
+ACTORS = ("market_data", "strategy", "risk", "execution")
+AGAIN_MS_MAX = 3000.0
+UNATTENDED_MS_MAX = {"market_data": 500.0, "strategy": 500.0, "risk": 500.0, "execution": 2000.0}
+CANCELLED_MS_MAX = 4000.0  # cancel on disconnect after 3 s, and one for the way
+BLACKHOLE_S = 6.0
+CALM_S_MAX = 1.0
+
+
+class KillRounds:
+    """Kills the actors in turn; every other execution has its connection swallowed first instead of closed."""
+
+    def __init__(self, play: Play, stage: Stage) -> None:
+        self._play = play
+        self._stage = stage
+        self._fills = FillCheck(stage, play.findings)
+
+    def begin(self) -> None:
+        """Nothing is compared later."""
+
+    def round(self, number: int) -> None:
+        """Kill, and wait for quotes on both sides.
+
+        Raises:
+            RuleBrokenError: they do not come.
+        """
+        rng, stage, findings = self._play.rng(number), self._stage, self._play.findings
+        turn, place = divmod(number - 1, len(ACTORS))
+        actor = ACTORS[place]
+        is_dark = actor == "execution" and turn % 2 == 1
+        stage.follow(rng.uniform(0, CALM_S_MAX))
+        pid = stage.actors()[actor]["pid"]
+        if is_dark:
+            stage.begin_fault("blackhole", session=session_of(stage, actor), duration_s=BLACKHOLE_S)
+        self._play.say(f"round {number}: SIGKILL of {actor} {pid}{', its connection swallowed' * is_dark}")
+        dead_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        stage.wait(lambda: self._is_replaced(actor, pid), AGAIN_TIMEOUT_S, f"{actor} is replaced and live")
+        live_ns = time.monotonic_ns()
+        unattended_ms = (stage.log.gone_ns(dead_ns, live_ns) - dead_ns) / NS_PER_MS
+        name = f"unattended: {actor}{', dark' * is_dark}"
+        findings.measure(name, unattended_ms, "ms", number, CANCELLED_MS_MAX if is_dark else UNATTENDED_MS_MAX[actor])
+        empty_ns = stage.log.first_empty_ns(dead_ns)
+        again_ns = stage.wait_for_both_sides(live_ns if empty_ns is None else empty_ns, AGAIN_TIMEOUT_S)
+        findings.measure(f"again: {actor}", (again_ns - dead_ns) / NS_PER_MS, "ms", number, AGAIN_MS_MAX)
+        check_orders(stage, findings, number, again_ns)
+        self._fills.check(number)
+
+    def end(self) -> None:
+        """The session's own accounts are those of the exchange."""
+        check_end(self._play, self._stage)
+
+    def _is_replaced(self, name: str, pid: int) -> bool:
+        actor = self._stage.actors()[name]
+        return actor["pid"] not in (0, pid) and actor["state"] == "live"
+
+
+def play(play: Play) -> None:
+    """Play all rounds."""
+    play_on_stages(play, KillRounds)
+
+
+ROW = Row("kill", f"SIGKILL of {', '.join(ACTORS)} in turn", 4, 5 * len(ACTORS), 50 * len(ACTORS), play)
