@@ -128,15 +128,13 @@ class ProtectiveStops:
         pause_ns = ROUND_PAUSE_NS
         self._is_overtaken = False
         try:
-            self._take(await self._venue.conditional_orders())
-            self._is_listed = True
-            if not self._is_found:
-                self._is_found = True
-                for name, stops in self._standing.items():
-                    self._log.info("protective stop found at the venue", instrument=name, count=len(stops))
-            await self._cancel_orphans()
+            await self._list()
+            if await self._cancel_unwanted():
+                await self._list()  # a new one waits until the venue no longer shows the old one
             for desk in self._books.desks.values():
-                await self._bring(desk, self._plan(desk))
+                plan = self._plan(desk)
+                if plan.create is not None and not plan.cancel and self._may_create(desk):
+                    await self._create(desk, plan.create)
         except VenueError as error:
             pause_ns = RETRY_NS
             self._log.warning("protective stop: refused by the venue", reason=str(error))
@@ -150,18 +148,32 @@ class ProtectiveStops:
             self._is_listed &= not self._is_overtaken
             self._due_ns = self._clock.monotonic_ns() + pause_ns
 
-    async def _bring(self, desk: Desk, plan: StopPlan) -> None:
-        standing = {stop.order_id: stop for stop in self._standing.get(desk.name, ())}
-        for order_id in plan.cancel:
-            await self._venue.cancel_conditional_order(order_id)
-            self._former[desk.name] = standing[order_id]
-            self._is_listed = False  # the new one waits until the venue no longer shows the old one
-        if plan.create is None or plan.cancel or not self._may_create(desk):
-            return
+    async def _list(self) -> None:
+        self._take(await self._venue.conditional_orders())
+        self._is_listed = True
+        if not self._is_found:
+            self._is_found = True
+            for name, stops in self._standing.items():
+                self._log.info("protective stop found at the venue", instrument=name, count=len(stops))
+
+    async def _cancel_unwanted(self) -> int:
+        """Cancel what does not serve, and what is of instruments that this session does not know; return how many."""
+        unwanted = [stop for name in self._standing if name not in self._books.desks for stop in self._standing[name]]
+        for desk in self._books.desks.values():
+            cancel = self._plan(desk).cancel
+            for stop in self._standing.get(desk.name, ()):
+                if stop.order_id in cancel:
+                    self._former[desk.name] = stop
+                    unwanted.append(stop)
+        for stop in unwanted:
+            await self._venue.cancel_conditional_order(stop.order_id)
+        return len(unwanted)
+
+    async def _create(self, desk: Desk, stop: Stop) -> None:
         throttle = self._quotes.throttle
         if throttle is None or not throttle.take_order(self._clock.monotonic_ns(), is_flatten=True):
             return
-        report = await self._venue.create_conditional_order(self._new_order(desk, plan.create))
+        report = await self._venue.create_conditional_order(self._new_order(desk, stop))
         self._former.pop(desk.name, None)
         self._standing.setdefault(desk.name, []).append(_standing(report, desk))
         self._ports.measures.counts.add("stops_placed")
@@ -169,12 +181,6 @@ class ProtectiveStops:
             "protective stop placed", instrument=desk.name, side=report.side.name, size=str(report.size),
             stop_price=str(report.stop_price), kind=self._config.kind,
         )  # fmt: skip
-
-    async def _cancel_orphans(self) -> None:
-        """Take back stops of ours for instruments that this session does not know."""
-        for name in [name for name in self._standing if name not in self._books.desks]:
-            for stop in self._standing.pop(name):
-                await self._venue.cancel_conditional_order(stop.order_id)
 
     def _new_order(self, desk: Desk, stop: Stop) -> NewConditionalOrder:
         assert stop.size_lots <= abs(desk.position_lots), f"a stop of {stop.size_lots} for {desk.position_lots} lots"
