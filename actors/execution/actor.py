@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from actors.execution.books import ToldFills, read_told_fills
+from actors.execution.commands import Commands, outcome
 from actors.execution.core import ExecutionCore
 from actors.execution.desk import disown_accounts
 from actors.execution.grids import instruments_of_session
+from actors.execution.instruments import chosen_instruments
+from actors.execution.journal_keeper import keep_journal
 from actors.execution.ports import Measures, NoBell, Ports, Shared
 from domain.clock import NS_PER_S
-from domain.errors import ConfigError, ConnectivityError, ProtocolError, VenueError
-from domain.instrument import Instrument, InstrumentKind
+from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
-from messages.commands import CancelAll, Command, Flatten, Halt, Hedge, Reduce, Reply, Status, Stop
+from messages.commands import Command
 from runtime.actor import Actor, ActorContext, Handler
-from runtime.config import InstrumentConfig
 from venues.conditional import ConditionalOrderReport
 from venues.config import venue_url
 from venues.gateway import RequestKind
@@ -33,9 +32,6 @@ WATCHED = ("market_data", "risk")
 STOP_AT_ONCE_S = 0.8
 JOURNAL_INTERVAL_S = 0.2
 INSTRUMENTS_PAUSE_S = 0.5
-CORE_POLL_S = 0.01
-CONFIRMED = "0 open orders, confirmed by the venue"
-NOT_STARTED = "execution has not reached the venue yet: nothing was sent"
 
 
 class ExecutionActor(Actor):
@@ -90,8 +86,8 @@ class ExecutionActor(Actor):
     async def stop(self) -> None:
         """Cancel everything, confirm and end, in little more than STOP_AT_ONCE_S."""
         if self._core is not None:
-            open_orders = await self._core.stop_at_once(STOP_AT_ONCE_S)
-            self.ctx.log.info("orders cancelled", outcome=_outcome(open_orders))
+            open_orders = await self._core.operations.stop_at_once(STOP_AT_ONCE_S)
+            self.ctx.log.info("orders cancelled", outcome=outcome(open_orders))
         await self._gateway.close()
 
     def on_close(self) -> None:
@@ -176,7 +172,7 @@ class ExecutionActor(Actor):
                 told=self._told, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
-            self.ctx.spawn(core.keep_journal(JOURNAL_INTERVAL_S), "journal")
+            self.ctx.spawn(keep_journal(core.journal, core.quotes.holds, self.ctx.log, JOURNAL_INTERVAL_S), "journal")
             core.on_ready()
             return
 
@@ -220,133 +216,4 @@ class ExecutionActor(Actor):
 
     @property
     def handlers(self) -> dict[type[Command], Handler]:
-        return {
-            Stop: self._on_stop,
-            Halt: self._on_halt,
-            CancelAll: self._on_cancel_all,
-            Flatten: self._on_flatten,
-            Reduce: self._on_reduce,
-            Hedge: self._on_hedge,
-            Status: self._on_status,
-        }
-
-    async def _on_stop(self, command: Stop) -> Reply:
-        """Cancel, confirm, flatten if asked; the answer carries the report of the session."""
-        core = await self._core_within(self.ctx.config.execution.stop_timeout_s)
-        if core is None:
-            await self._gateway.close()
-            if self.ctx.epoch == 1:
-                return Reply(ok=True, text=NOT_STARTED, data={"open_orders_at_exit": 0})
-            return Reply(ok=False, text="execution was restarting and has not reached the venue")
-        report = await core.stop(flatten=command.flatten)
-        open_orders = report["open_orders_at_exit"]
-        await self._gateway.close()
-        return Reply(ok=open_orders == 0, text=_outcome(open_orders), data=report)
-
-    async def _core_within(self, timeout_s: float) -> ExecutionCore | None:
-        """Return the core, waiting for the venue's first answer if need be."""
-        deadline_ns = self.ctx.clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-        while self._core is None and self.ctx.clock.monotonic_ns() < deadline_ns:
-            await asyncio.sleep(CORE_POLL_S)
-        return self._core
-
-    async def _on_halt(self, command: Halt) -> Reply:
-        """Cancel everything and stay out until risk's limits allow quoting again; flatten if asked."""
-        core = self._core
-        if core is None:
-            return Reply(ok=True, text=NOT_STARTED)
-        self.ctx.log.warning("halted", reason=command.reason, flatten=command.flatten)
-        open_orders = await core.halt()
-        if command.flatten and open_orders == 0:
-            left = await core.flatten()
-            return Reply(ok=not left, text=_flat(left))
-        return Reply(ok=open_orders == 0, text=_outcome(open_orders))
-
-    async def _on_cancel_all(self, command: CancelAll) -> Reply:
-        """Cancel every order of ours and confirm; quotes come back with the next wish."""
-        if self._core is None:
-            return Reply(ok=True, text=NOT_STARTED)
-        open_orders = await self._core.cancel_all()
-        return Reply(ok=open_orders == 0, text=_outcome(open_orders))
-
-    async def _on_flatten(self, command: Flatten) -> Reply:
-        """Cancel, then bring every position, or that of one instrument, to zero, bounded in time."""
-        core = self._core
-        if core is None:
-            return Reply(ok=False, text=NOT_STARTED)
-        if not command.instrument:
-            left = await core.flatten()
-        else:
-            desk = next((desk for desk in core.desks.values() if desk.name == command.instrument), None)
-            if desk is None:
-                names = ", ".join(self.ctx.instrument_names)
-                return Reply(ok=False, text=f"no instrument {command.instrument}; there are: {names}")
-            left = await core.flatten_instrument(desk)
-        return Reply(ok=not left, text=_flat(left), data={"position": left})
-
-    async def _on_hedge(self, command: Hedge) -> Reply:
-        """Trade a net delta back to its target; asked again under the same id, tell what was done."""
-        if self._core is None:
-            return Reply(ok=False, text=NOT_STARTED)
-        return await self._core.hedging.hedge(command)
-
-    def _on_reduce(self, _command: Reduce) -> Reply:
-        """Look at the limits at once: risk has written there that only one side may quote."""
-        if self._core is not None:
-            for desk in self._core.desks.values():
-                desk.is_dirty = True
-            self._work_soon()
-        return Reply(ok=True, text="quotes follow risk's limits")
-
-    def _on_status(self, _command: Status) -> Reply:
-        core = self._core
-        if core is None:
-            return Reply(ok=True, text="connecting to the venue")
-        blocked = {desk.name: desk.blocked_by for desk in core.desks.values() if desk.blocked_by}
-        live = len(core.books.manager.all_live())
-        text = f"{live} orders live" + "".join(f"; {name}: {why}" for name, why in blocked.items())
-        text += "".join(f"; {trouble}" for trouble in core.quotes.troubles(self.ctx.clock.monotonic_ns()))
-        is_consistent = not core.truth.differences() and not core.books.ledger.unbooked
-        return Reply(ok=True, text=text, data=core.report(live, is_consistent))
-
-
-def chosen_instruments(
-    configured: Mapping[str, InstrumentConfig],
-    listed: Mapping[str, Instrument],
-    known: Mapping[str, Instrument] = MappingProxyType({}),
-) -> dict[str, Instrument]:
-    """Return the configured instruments as the venue lists them.
-
-    Args:
-        known: as the session began with them: one that is no longer listed has expired, and is no mistake.
-
-    Raises:
-        ConfigError: for one that the venue does not trade, or that we cannot quote.
-    """
-    chosen = {}
-    for name, config in configured.items():
-        instrument = listed.get(name) or known.get(name)
-        if instrument is None:
-            examples = ", ".join(sorted(listed)[:10])
-            raise ConfigError(f'instruments."{name}": the venue does not trade it; it trades e.g. {examples}')
-        if config.quote and instrument.kind is InstrumentKind.ROLL:
-            raise ConfigError(
-                f'instruments."{name}": a roll cannot be quoted: its fills are trades in two other instruments, which '
-                "the ledger does not take apart, and its prices may be negative; set quote = false"
-            )
-        chosen[name] = instrument
-    return chosen
-
-
-def _outcome(open_orders: int | None) -> str:
-    if open_orders == 0:
-        return CONFIRMED
-    if open_orders is None:
-        return "the venue did not confirm that nothing is open"
-    return f"{open_orders} orders of ours are still open at the venue"
-
-
-def _flat(left: Mapping[str, str]) -> str:
-    if not left:
-        return "flat"
-    return "not flat: " + ", ".join(f"{name} {position}" for name, position in left.items())
+        return Commands(self.ctx, lambda: self._gateway, lambda: self._core, self._work_soon).handlers

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from actors.execution.books import AccountBooks, ToldFills
 from actors.execution.desk import Desk
@@ -17,14 +13,14 @@ from actors.execution.grids import Grids
 from actors.execution.hedging import Hedging
 from actors.execution.journal import Journal
 from actors.execution.mass_quotes import MassQuotes
+from actors.execution.operations import Operations
 from actors.execution.order_quotes import OrderQuotes
-from actors.execution.permission import FLATTENING, Permission
+from actors.execution.permission import Permission
 from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteParts, QuoteSender
-from actors.execution.report import build_report
-from actors.execution.session_state import load_session_state, replace_file
+from actors.execution.session_state import load_session_state
 from actors.execution.truth import Truth
 from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
@@ -48,8 +44,6 @@ CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
 EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
 DENIAL_LOG_INTERVAL_NS = 1000 * NS_PER_MS
-STOPPING, CANCELLING, JOURNAL_FAILS = "stopping", "cancelling", "the journal fails"
-SETTLE_TIMEOUT_S = 3.0
 CLIENT_ORDER_IDS_PER_MS = 1000
 
 
@@ -61,6 +55,7 @@ class ExecutionCore:
         books: orders, ledger, position.
         quotes: the tick's last mile.
         truth: recovery and audits.
+        operations: what commands ask for.
     """
 
     def __init__(
@@ -120,6 +115,11 @@ class ExecutionCore:
                 config, ports, gateway, conditional_gateway, self.books, self.quotes, self.label,
                 self.prices.mark_price, lambda: not self.truth.differences(),
             )  # fmt: skip
+
+        self.operations = Operations(
+            config.stop_timeout_s, ports, self.books, self.quotes, self.truth, self.ending, self.hedging, self.stops,
+            self.prices,
+        )  # fmt: skip
 
     def new_order_id(self) -> int:
         """Return a client order id: unique over restarts, for no process sends 1000 orders a millisecond."""
@@ -294,111 +294,6 @@ class ExecutionCore:
         if throttle is None or not any(desk.throttled_since_ns for desk in self.desks.values()):
             return 0
         return max(throttle.wait_ns(now_ns), 1)
-
-    # ---- commands --------------------------------------------------------------------------------------
-
-    async def cancel_all(self) -> int | None:
-        """Cancel every order of ours; quoting goes on afterwards. Return what the venue still shows; None = unknown."""
-        self.quotes.holds.add(CANCELLING)
-        self.hedging.end(CANCELLING)
-        try:
-            return await self.ending.cancel_everything(self._config.stop_timeout_s)
-        finally:
-            self.quotes.holds.discard(CANCELLING)
-
-    async def halt(self) -> int | None:
-        """Cancel every order of ours and stay out until risk's limits say otherwise."""
-        self.quotes.permission.halted_time_ns = self._clock.monotonic_ns()
-        self.ending.end_flattening()
-        return await self.cancel_all()
-
-    async def flatten(self) -> dict[str, str]:
-        """Cancel, then bring every position to zero; return what is left of them, empty = flat."""
-        self.quotes.holds.add(FLATTENING)
-        self.hedging.end(FLATTENING)
-        try:
-            await self.ending.cancel_everything(self._config.stop_timeout_s)
-            return await self.ending.flatten()
-        finally:
-            self.quotes.holds.discard(FLATTENING)
-
-    async def flatten_instrument(self, desk: Desk) -> dict[str, str]:
-        """Bring one position to zero while the others are quoted; return what is left of it, empty = flat."""
-        self.hedging.end(FLATTENING)
-        desk.is_flattening = True
-        self._ports.work_soon()
-        try:
-            return await self.ending.flatten([desk])
-        finally:
-            desk.is_flattening = False
-
-    async def stop(self, *, flatten: bool) -> dict[str, Any]:
-        """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written."""
-        self._begin_stop()
-        open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
-        if flatten:
-            await self.ending.flatten()
-            open_orders = await self.ending.cancel_everything(self._config.stop_timeout_s)
-        is_consistent = await self.truth.recovered(SETTLE_TIMEOUT_S) and await self.ending.settle(SETTLE_TIMEOUT_S)
-        if self.stops is not None:
-            await self.stops.end(SETTLE_TIMEOUT_S)
-        return self._final_report(open_orders, is_consistent)
-
-    async def stop_at_once(self, timeout_s: float) -> int | None:
-        """Cancel and confirm, nothing else; return what the venue still shows."""
-        self._begin_stop()
-        open_orders = await self.ending.cancel_everything(timeout_s)
-        self._final_report(open_orders, not self.truth.differences() and not self.books.ledger.unbooked)
-        return open_orders
-
-    def report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
-        marks = {name: self._booked_mark(desk) for name, desk in self.desks.items()}
-        counts = self._ports.measures.counts.values()
-        return build_report(
-            self.books.ledger, self.desks, self.truth.venue_positions, marks, counts, open_orders, is_consistent
-        )
-
-    def _booked_mark(self, desk: Desk) -> Decimal:
-        """Return the mark price at which the venue itself values the position; else the newest one known."""
-        report = self.truth.venue_positions.get(desk.name)
-        if report is not None and report.mark_price > 0:
-            return report.mark_price
-        return self.prices.mark_price(desk) or Decimal(0)
-
-    def _begin_stop(self) -> None:
-        self.quotes.holds.add(STOPPING)
-        self.ending.end_flattening()
-        self.hedging.end(STOPPING)
-        now_ns = self._clock.monotonic_ns()
-        for desk in self.desks.values():
-            desk.quoted_time.end(now_ns)
-
-    def _final_report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
-        self.books.publish_accounts(self._clock.monotonic_ns())
-        report = self.report(open_orders, is_consistent)
-        replace_file(self._ports.run_dir / "execution.json", msgspec.json.format(msgspec.json.encode(report), indent=1))
-        return report
-
-    # ---- the journal -----------------------------------------------------------------------------------
-
-    async def keep_journal(self, interval_s: float) -> None:
-        """Write the journal from a thread for ever; when the disk refuses, quotes are pulled until it takes again."""
-        while True:
-            await asyncio.sleep(interval_s)
-            entries = self.journal.take()
-            if not entries:
-                continue
-            try:
-                await asyncio.to_thread(self.journal.write, entries)
-            except OSError as error:
-                self.journal.put_back(entries)
-                if JOURNAL_FAILS not in self.quotes.holds:
-                    self._log.error("the journal cannot be written: quotes are pulled", reason=str(error))
-                self.quotes.holds.add(JOURNAL_FAILS)
-                continue
-            if JOURNAL_FAILS in self.quotes.holds:
-                self.quotes.holds.discard(JOURNAL_FAILS)
-                self._log.info("the journal is written again")
 
     def close(self) -> None:
         """Write what is left; called last."""

@@ -250,7 +250,7 @@ def test_a_limit_that_tightens_takes_resting_orders_back_without_a_new_wish(run:
 def test_a_halt_cancels_at_once_and_lasts_until_risk_lets_go(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
-        task = asyncio.create_task(bench.core.halt())
+        task = asyncio.create_task(bench.core.operations.halt())
         await bench.run_until(task.done, "the halt is confirmed")
         assert task.result() == 0
         bench.write_limits(state=TradingState.HALTED)
@@ -475,7 +475,7 @@ def test_stop_cancels_confirms_settles_and_reports_exact_figures(run: Run, tmp_p
         await quoting(bench)
         bench.venue.fill(bench.venue.open[0], 2)
         bench.pump()
-        task = asyncio.create_task(bench.core.stop(flatten=False))
+        task = asyncio.create_task(bench.core.operations.stop(flatten=False))
         await bench.run_until(task.done, "the stop ends")
         report = task.result()
         assert report["open_orders_at_exit"] == 0
@@ -503,7 +503,7 @@ def test_flatten_brings_the_position_to_zero_with_one_reduce_only_order_and_neve
         bench.venue.fill(bench.venue.open[0], 5)
         bench.pump()
         bench.gateway.sent.clear()
-        task = asyncio.create_task(bench.core.stop(flatten=True))
+        task = asyncio.create_task(bench.core.operations.stop(flatten=True))
         await bench.run_until(task.done, "the flattening ends")
         inserts = [entry for entry in bench.gateway.sent if entry[0] == "insert" and entry[4].reduce_only]
         assert len(inserts) == 1
@@ -520,7 +520,7 @@ def test_a_stop_without_a_connection_ends_in_time_and_claims_nothing(run: Run) -
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
         bench.disconnect()
-        task = asyncio.create_task(bench.core.stop_at_once(0.1))
+        task = asyncio.create_task(bench.core.operations.stop_at_once(0.1))
         await bench.run_until(task.done, "the stop ends")
         assert task.result() is None
 

@@ -239,9 +239,9 @@ def test_whatever_ends_quoting_ends_a_hedge_and_leaves_no_order(run: Run, how: s
             await bench.let_pass(10**9)
         else:
             work = {
-                "halt": bench.core.halt,
-                "flatten": bench.core.flatten,
-                "stop": lambda: bench.core.stop(flatten=False),
+                "halt": bench.core.operations.halt,
+                "flatten": bench.core.operations.flatten,
+                "stop": lambda: bench.core.operations.stop(flatten=False),
             }
             asyncio.get_running_loop().create_task(work[how]())  # type: ignore[operator]
         reply = await settled(bench, answer)

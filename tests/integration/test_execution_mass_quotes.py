@@ -478,7 +478,7 @@ def test_an_order_of_ours_with_a_number_is_no_quote_and_is_cancelled(run: Run) -
 def test_stop_takes_all_quotes_back_in_one_message_and_confirms(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
-        stopping = asyncio.create_task(bench.core.stop(flatten=False))
+        stopping = asyncio.create_task(bench.core.operations.stop(flatten=False))
         await bench.run_until(stopping.done, "the stop ends")
         assert bench.gateway.kinds()[0] == "cancel_mass_quotes"
         assert bench.venue.open == []

@@ -218,7 +218,7 @@ def test_the_end_leaves_a_stop_to_the_position_that_stays_and_to_no_other(run: R
     async def scenario(bench: Bench) -> None:
         await bench.start()
         await hold(bench, 10)
-        stopping = asyncio.create_task(bench.core.stop(flatten=flatten))
+        stopping = asyncio.create_task(bench.core.operations.stop(flatten=flatten))
         await bench.run_until(stopping.done, "the stop ends", 8000)
         assert len(stops(bench)) == (0 if flatten else 1)
         assert stopping.result()["open_orders_at_exit"] == 0

@@ -157,11 +157,13 @@ def test_a_stop_or_halt_ends_a_flattening_that_would_place_orders_after_it(run: 
         book.ints[BOOK.word("is_valid")] = 1
         book.floats[BOOK.word("bid_price")], book.floats[BOOK.word("ask_price")] = 50.0, 52.0
         book.publish(0)
-        flattening = asyncio.create_task(bench.core.flatten())
+        flattening = asyncio.create_task(bench.core.operations.flatten())
         await bench.run_until(lambda: bench.resting(Side.SELL) == [(104, 5)], "an order that flattens rests")
         # If the session is stopped or halted
-        core = bench.core
-        ending: asyncio.Task[Any] = asyncio.create_task(core.stop(flatten=False) if way == "stop" else core.halt())
+        operations = bench.core.operations
+        ending: asyncio.Task[Any] = asyncio.create_task(
+            operations.stop(flatten=False) if way == "stop" else operations.halt()
+        )
         await bench.run_until(ending.done, "the stop ends")
         # I expect nothing to be open, then and later
         assert (ending.result()["open_orders_at_exit"] if way == "stop" else ending.result()) == 0
