@@ -1,13 +1,15 @@
-"""Compiles the kernels of conversion, book, generation and calibration, by running each once on a short session."""
+"""Compiles the kernels of conversion, book, generation, calibration and engine, by running each once, briefly."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from backtest.calibration.calibrate import Settings, calibrate_file
+from backtest.calibration.calibrate import Settings as CalibrationSettings
+from backtest.calibration.calibrate import calibrate_file
 from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
+from backtest.engine.run import Settings, backtest
 from backtest.synthetic import Market, write_session
 
 
@@ -16,7 +18,8 @@ def warm_kernels() -> None:
     with tempfile.TemporaryDirectory(prefix="ringmaker-warm-") as folder:
         generated, recorded = Path(folder) / "generated.events", Path(folder) / "recorded.txt"
         write_session(generated, Market(), 5.0)
-        calibrate_file(EventFile(generated), [], Settings(depth_step_ticks=1))
+        calibrate_file(EventFile(generated), [], CalibrationSettings(depth_step_ticks=1))
+        backtest(EventFile(generated), Settings())
         recorded.write_text(_RECORDING)
         convert([recorded], Path(folder) / "converted.events", Options())
 

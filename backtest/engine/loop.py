@@ -11,7 +11,7 @@ import numpy as np
 from backtest.book import apply_row, fill_trade, is_usable, recentre
 from backtest.data.events import AT_EXCHANGE, AT_LOCAL, FINAL, KIND_MASK, TRADE
 from backtest.engine.fills import note_row
-from backtest.engine.our_side import REQUESTS_MAX, bring, decide, hear
+from backtest.engine.our_side import REQUESTS_MAX, bring, decide, hear, requote
 from backtest.engine.records import ORDERS_MAX
 from backtest.engine.requests import serve
 from domain.jit import Array, Record, kernel
@@ -76,7 +76,10 @@ def play(
             hear(run, desk, q, answers[run["heard"]])
             run["heard"] += 1
             if run["heard"] == venue["answers"] or answers[run["heard"]]["local_time_ns"] > answer_ns:
-                bring(run, desk, q, limits_ints, limits_floats, answer_ns, requests)
+                if run["is_ladder_old"] == 1:
+                    requote(run, desk, q, limits_ints, limits_floats, answer_ns, requests)
+                else:
+                    bring(run, desk, q, limits_ints, limits_floats, answer_ns, requests)
         else:
             now_ns = run["next_step_ns"]
             run["next_step_ns"] += run["step_ns"]

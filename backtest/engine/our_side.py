@@ -52,6 +52,7 @@ RUN = np.dtype(
             "second_ns", "sent_this_second",
             "decisions", "inserts", "amends", "cancels", "denied", "unsent",
             "fills_heard",
+            "is_ladder_old",  # it was made before the last fill that we heard of
             "sample_ns", "next_sample_ns", "samples",
             "is_last_block",
         )),
@@ -70,18 +71,26 @@ def decide(
     run["decisions"] += 1
     fill_record(book, bids, asks, row, run["tick_size"], run["lot_size"], q["book"])
     q["book"]["receive_time_ns"] = now_ns
-    q["account"]["position_lots"] = run["position_lots"]
-    limits = q["limits"]
-    limits["written_time_ns"] = now_ns
-    limits["position_lots"] = run["position_lots"]
     if is_usable(book):
-        limits["mark_price"] = 0.5 * (book["best_bid_ticks"] + book["best_ask_ticks"]) * run["tick_size"]
+        q["limits"]["mark_price"] = 0.5 * (book["best_bid_ticks"] + book["best_ask_ticks"]) * run["tick_size"]
+    on_book(q)
+    requote(run, desk, q, limits_ints, limits_floats, now_ns, requests)
+
+
+@kernel
+def requote(
+    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, now_ns: int, requests: Array
+) -> None:
+    """Quote on what is known now, and send what brings our orders to it."""
+    q["account"]["position_lots"] = run["position_lots"]
+    q["limits"]["written_time_ns"] = now_ns
+    q["limits"]["position_lots"] = run["position_lots"]
     moment = q["moment"]
     moment["now_ns"] = now_ns
     moment["realtime_ns"] = now_ns
     moment["alive_time_ns"] = run["data_time_ns"]
-    on_book(q)
     quote(q)
+    run["is_ladder_old"] = 0
     bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
     solve(q)
 
@@ -204,7 +213,7 @@ def _find(desk: Record, side: int, order_id: int) -> int:
 
 @kernel
 def hear(run: Record, desk: Record, q: Record, answer: Record) -> None:
-    """Take one answer of the exchange in."""
+    """Take one answer of the exchange in. After a fill the ladder wanted is no longer for the position we have."""
     kind = answer["kind"]
     side = 0 if answer["side"] > 0 else 1
     place = -1
@@ -214,6 +223,7 @@ def hear(run: Record, desk: Record, q: Record, answer: Record) -> None:
     if kind == _FILLED:
         run["position_lots"] += answer["side"] * answer["size_lots"]
         run["fills_heard"] += 1
+        run["is_ladder_old"] = 1
         on_fill(q, answer["side"], answer["size_lots"], answer["local_time_ns"])
     if place < 0:
         return

@@ -157,8 +157,8 @@ def test_too_few_trades_are_no_fit_and_a_mid_that_never_moves_is_refused(tmp_pat
         calibrate([small_market().write(tmp_path / "still.gz")], Options(), Settings())
 
 
-def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "RINGMAKER_JIT": "1"}
+def run_cli(*arguments: str, jit: str = "0") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RINGMAKER_JIT": jit}
     command = [sys.executable, "cli.py", "calibrate", *arguments]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
@@ -185,7 +185,7 @@ def test_both_recordings_give_finite_stable_fits(
 ) -> None:
     output = tmp_path / "found.toml"
     parts = sorted(str(path) for path in recordings.glob(f"*_{year}*"))
-    result = run_cli(*parts, "--json", "--output", str(output))
+    result = run_cli(*parts, "--json", "--output", str(output), jit="1")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert sigma[0] < found["sigma"]["value"] < sigma[1]

@@ -118,6 +118,7 @@ def test_what_arrives_after_the_end_is_not_served(outcome: Outcome) -> None:
     assert len(outcome.orders) == 0
 
 
+@pytest.mark.slow  # compiles the exchange where its sources are new
 def test_compiled_and_interpreted_give_the_same_answers(outcome: Outcome) -> None:
     command = [sys.executable, "-m", "tests.engine_case"]
     compiled = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True).stdout

@@ -12,7 +12,7 @@ import pytest
 
 from backtest.engine.run import Result
 from domain.codes import OrderEventKind
-from tests.backtest_run import MARKET, MS, ran, settings
+from tests.backtest_run import MARKET, MS, QUOTING, ran, settings
 from tests.conftest import REPOSITORY
 
 
@@ -78,8 +78,12 @@ def test_worth_is_cash_and_position_at_the_mid_less_fees(result: Result) -> None
     assert np.all(np.diff(result.samples["time_ns"]) >= 900 * MS)
 
 
-def test_the_same_input_gives_the_same_answers_compiled_too(result: Result, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_answers(result: Result, tmp_path: Path) -> None:
     assert ran(tmp_path, settings()).fills_hash() == result.fills_hash()
+
+
+@pytest.mark.slow  # compiles the whole engine where its sources are new
+def test_compiled_and_interpreted_give_the_same_answers(result: Result) -> None:
     command = [sys.executable, "-m", "tests.backtest_run"]
     compiled = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert compiled == result.fills_hash()
@@ -100,3 +104,11 @@ def test_a_decision_at_every_message_is_one_for_every_book(tmp_path: Path) -> No
     given = replace(settings(), step_ms=0.0)
     result = ran(tmp_path, given, seconds=3.0)
     assert result.run["decisions"][0] == pytest.approx(3.0 * 1000 / MARKET.step_ms, abs=2)
+
+
+def test_a_fill_is_thought_over_before_anything_is_sent_for_it(tmp_path: Path) -> None:
+    # One look at the book in five seconds, many fills between: the ladder of then was for the position of then.
+    steady = replace(MARKET, sigma=0.01)
+    result = ran(tmp_path, settings(step_ms=5000.0, latency_ms=1), steady, 30.0)
+    assert result.venue["fills"][0] > 10
+    assert np.abs(result.answers["position_lots"]).max() <= round(QUOTING.position_hard_base / MARKET.lot_size)
