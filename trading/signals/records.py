@@ -113,6 +113,9 @@ SIGNALS = role(
             "open_candle_close",
             "open_candle_bought",  # size units, by aggressive buyers
             "open_candle_sold",
+            "flow_bought_sum",  # of the window, size units
+            "flow_sold_sum",
+            "flow_trades_sum",
             "delta_fast",  # EMAs of δ
             "delta_slow",
             "bar_open",  # $
