@@ -13,6 +13,7 @@ import numpy.typing as npt
 from backtest.book import centre_of, new_book
 from backtest.data.container import EventFile
 from backtest.data.events import EVENT
+from backtest.data.findings import DataError
 from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX, NEVER, SAMPLE, play
 from backtest.engine.our_side import REQUESTS_MAX, RUN
 from backtest.engine.reconcile import DESK
@@ -133,7 +134,13 @@ class _Engine:
 
 
 def backtest(file: EventFile, settings: Settings) -> Result:
-    """Run a strategy over a recording. Memory does not grow with the recording, but for answers and samples."""
+    """Run a strategy over a recording. Memory does not grow with the recording, but for answers and samples.
+
+    Raises:
+        DataError: for a strategy that the engine does not run yet: the user's own file.
+    """
+    if settings.quoting.file or settings.quoting.signals.user:
+        raise DataError("[strategy] file and [strategy.signals] user are not run by the backtest yet: leave them out")
     engine = _Engine(file, settings)
     rest = np.zeros(0, EVENT)
     for first in range(0, len(file.rows), ROWS_AT_ONCE):

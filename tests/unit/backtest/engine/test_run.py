@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtest.data.findings import DataError
 from backtest.engine.run import Result
 from domain.codes import OrderEventKind
 from tests.backtest_run import MARKET, MS, QUOTING, ran, settings
@@ -112,3 +113,15 @@ def test_a_fill_is_thought_over_before_anything_is_sent_for_it(tmp_path: Path) -
     result = ran(tmp_path, settings(step_ms=5000.0, latency_ms=1), steady, 30.0)
     assert result.venue["fills"][0] > 10
     assert np.abs(result.answers["position_lots"]).max() <= round(QUOTING.position_hard_base / MARKET.lot_size)
+
+
+@pytest.mark.parametrize("model", ["avellaneda_stoikov", "avellaneda_stoikov_exact", "cartea_jaimungal"])
+def test_every_model_quotes(tmp_path: Path, model: str) -> None:
+    given = replace(settings(), quoting=QUOTING.with_values({"model": model, "risk_aversion_per_usd": 0.01}))
+    assert ran(tmp_path, given, seconds=5.0).run["inserts"][0] >= 2
+
+
+def test_a_strategy_file_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    given = replace(settings(), quoting=QUOTING.with_values({"file": "mine.py"}))
+    with pytest.raises(DataError, match="not run by the backtest yet"):
+        ran(tmp_path, given, seconds=1.0)
