@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import sys
 import traceback
 import types
@@ -37,7 +38,7 @@ from trading.quoting.user.source import (
 )
 from trading.words import Words, role
 
-_STANDARD_IMPORT = "from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote\n"
+_STANDARD_IMPORT = re.compile(r"^from trading\.quoting\.standard import ([\w, ]+)\n", re.MULTILINE)
 _STRATEGY_IMPORT = """\
 from trading.quoting.user.guard import check_ladder, may_quote
 from {package}.strategy import on_book, on_fill, on_trade
@@ -197,13 +198,14 @@ def _quoter_dtype(strategy: UserSource | None, signal: UserSource | None) -> np.
 def _entries_text(package: str, strategy: UserSource | None, signal: UserSource | None) -> str:
     """Return the text of entries.py with the user's functions imported directly."""
     text = Path(str(entries.__file__)).read_text(encoding="utf-8")
-    assert text.count(_STANDARD_IMPORT) == 1, "entries.py no longer imports the standard strategy in one line"
+    standard = _STANDARD_IMPORT.findall(text)
+    assert len(standard) == 1, "entries.py no longer imports the standard strategy in one line"
     replaced = (set(STRATEGY_FUNCTIONS) if strategy else set()) | ({"on_candle"} if signal else set())
-    kept = [name for name in _STANDARD_IMPORT.partition(" import ")[2].strip().split(", ") if name not in replaced]
+    kept = [name for name in standard[0].split(", ") if name not in replaced]
     imports = f"from trading.quoting.standard import {', '.join(kept)}\n" if kept else ""
     imports += (_STRATEGY_IMPORT if strategy else "") + (_SIGNAL_IMPORT if signal else "")
     body = (_GUARDED_QUOTE if strategy else "") + (_SIGNAL_AT_CANDLE if signal else "")
-    return text.replace(_STANDARD_IMPORT, imports.format(package=package) + body)
+    return _STANDARD_IMPORT.sub(lambda _: imports.format(package=package) + body, text)
 
 
 def _write(folder: Path, package: str, strategy: UserSource | None, signal: UserSource | None) -> None:
