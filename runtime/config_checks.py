@@ -47,8 +47,15 @@ def _check_strategies(path: Path, config: Config) -> None:
 
 def _check_hedges(path: Path, config: Config) -> None:
     """Refuse hedges with what nobody has, or with sizes that the gate would deny every time."""
+    hedged_by: dict[str, str] = {}
     for underlying, hedge in config.hedge.items():
         section = f"{path}: hedge.{underlying}"
+        if hedge.instrument in hedged_by:
+            raise ConfigError(
+                f"{section}.instrument = {hedge.instrument!r} hedges {hedged_by[hedge.instrument]} already: each would "
+                "undo what the other does; take another instrument"
+            )
+        hedged_by[hedge.instrument] = underlying
         if hedge.instrument not in config.instruments:
             there_are = ", ".join(config.instruments)
             raise ConfigError(

@@ -123,7 +123,8 @@ class UnderlyingHedge:
         """Refuse, once the venue has told what the instruments are, a section that cannot be meant.
 
         Raises:
-            ConfigError: no instrument has the underlying, or a base unit of the hedge is one of something else.
+            ConfigError: no instrument has the underlying, a base unit of the hedge is one of something else, or two
+                hedges would undo each other.
         """
         if self._is_checked:
             return
@@ -136,6 +137,11 @@ class UnderlyingHedge:
             raise ConfigError(
                 f"{section}: {self.config.instrument} is of {hedge.underlying}, so a base unit of it does not offset "
                 f'one of {self.underlying}: set ratio = "beta", or take an instrument of {self.underlying}'
+            )
+        if hedge.underlying != self.underlying and hedge.underlying in self._ctx.config.hedge:
+            raise ConfigError(
+                f"{section}: {self.config.instrument} is of {hedge.underlying}, whose own hedge would undo what this "
+                f"one does: take hedge.{hedge.underlying} out"
             )
         if not hedge.is_linear:
             raise ConfigError(f"{section}: {self.config.instrument} is neither a perpetual nor a future")

@@ -155,18 +155,20 @@ def test_a_fill_beyond_the_band_is_hedged_in_the_future_first_passive_then_acros
     market.assert_hedged_once()
 
 
-@pytest.mark.parametrize("actor", ["strategy", "execution"])
-def test_a_process_killed_while_a_hedge_rests_leaves_neither_an_order_nor_a_second_hedge(
-    market: Market, actor: str
+@pytest.mark.parametrize("actors", [("strategy",), ("execution",), ("strategy", "execution")])
+def test_processes_killed_while_a_hedge_rests_leave_neither_an_order_nor_a_second_hedge(
+    market: Market, actors: tuple[str, ...]
 ) -> None:
     market.sell_into_our_bid()
     wait_until(market.hedge_rests, 10.0, "the hedge rests in the book")
-    pid = market.session.actor_pid(actor)
-    os.kill(pid, signal.SIGKILL)
+    pids = {actor: market.session.actor_pid(actor) for actor in actors}
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
     killed_ns = time.monotonic_ns()
-    wait_until(lambda: market.session.actor_pid(actor) not in (0, pid), 10.0, "a new life")
+    for actor, pid in pids.items():
+        wait_until(lambda a=actor, p=pid: market.session.actor_pid(a) not in (0, p), 10.0, f"a new {actor}")  # type: ignore[misc]
     market.wait_in_band()
     back_s = (time.monotonic_ns() - killed_ns) / 1e9
     time.sleep(1.5)  # long enough for a second hedge, if there were one
-    print(f"net delta back in its band {back_s:.2f} s after {actor} was killed mid-hedge")
+    print(f"net delta back in its band {back_s:.2f} s after {actors} was killed mid-hedge")
     market.assert_hedged_once()

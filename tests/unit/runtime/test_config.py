@@ -58,6 +58,11 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
             "hedge.BTCUSD.order_size_max_base = 1, but risk.order_size_max_base = 0.05 denies it",
         ),
         (
+            INSTRUMENT + '[hedge]\nBTCUSD = {instrument = "BTC-PERPETUAL", band_base = 0.1}\n'
+            'ETHUSD = {instrument = "BTC-PERPETUAL", band_base = 0.1}',
+            "hedge.ETHUSD.instrument = 'BTC-PERPETUAL' hedges BTCUSD already",
+        ),
+        (
             INSTRUMENT + '[instruments."X"]\nquote = false\n[strategies.A]\ninstruments = ["BTC-PERPETUAL"]\n'
             '[hedge.BTCUSD]\ninstrument = "X"\nband_base = 0.1',
             "no strategy has X, so none would hedge with it: add it to one of strategies.A",

@@ -66,7 +66,7 @@ class Stage:
         self.calls: list[FakeCall] = []
         self.now_ns = 1_000 * NS_PER_S
         self.ctx: Any = SimpleNamespace(
-            name="strategy", epoch=2, config=SimpleNamespace(path="multi.toml"), instrument_names=NAMES,
+            name="strategy", epoch=2, config=SimpleNamespace(path="multi.toml", hedge={}), instrument_names=NAMES,
             counters=SimpleNamespace(add=lambda _name: None), log=structlog.get_logger(), call=self._call,
             topology=SimpleNamespace(hedges=("ETHUSD", "BTCUSD", "BTCUDS")),
         )  # fmt: skip
@@ -236,6 +236,12 @@ def test_a_flat_instrument_needs_no_beta(stage: Stage) -> None:
     stage.hold(FUTURE, 0.1)
     stage.look(hedge)
     assert stage.calls[0].command.weights == {"BTC-FUTURE": 1.0}
+
+
+def test_a_hedge_in_an_underlying_that_is_hedged_itself_is_refused(stage: Stage) -> None:
+    stage.ctx.config.hedge = {"BTCUSD": CONFIG, "ETHUSD": CROSS}
+    with pytest.raises(ConfigError, match="BTC-FUTURE is of BTCUSD, whose own hedge would undo what this one does"):
+        stage.look(stage.hedge("ETHUSD", CROSS))
 
 
 @pytest.mark.parametrize(
