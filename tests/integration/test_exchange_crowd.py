@@ -113,6 +113,7 @@ def test_a_client_that_does_not_read_is_dropped_and_costs_nobody_an_answer(venue
     asyncio.run(scene())
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("connects", [150, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_connects_leave_no_descriptor_behind(venue: tuple[str, int], connects: int) -> None:
     async def scene() -> None:

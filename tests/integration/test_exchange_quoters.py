@@ -74,6 +74,7 @@ def test_programs_for_the_real_venue_do_what_they_are_for(venue: tuple[str, list
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S + 180)
 def test_programs_for_the_real_venue_run_for_ten_minutes_and_trade(venue: tuple[str, list[dict[str, str]]]) -> None:
     for program in run(venue, LONG_S):
         assert program.fills > 0, type(program).__name__

@@ -119,6 +119,7 @@ def test_whatever_clients_call_frames_are_right_and_no_money_comes_or_goes(make_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(10, 14))
 def test_the_same_for_longer(make_desk: Any, seed: int) -> None:
     fuzz(make_desk, seed, STEPS_SLOW)
