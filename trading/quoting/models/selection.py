@@ -147,19 +147,24 @@ def solve_if_moved(params: Record, table: Record) -> bool:
     diagonal = np.empty(nodes)
     value = np.empty(nodes)
     log_value = np.empty(nodes)
-    if wanted[_MODEL] == CARTEA_JAIMUNGAL:
-        flow, c = cartea_jaimungal_system(
-            diagonal, value, wanted[_RATE], wanted[_DECAY], wanted[_RUNNING], wanted[_TERMINAL],
-            wanted[_ORDER_SIZE], wanted[_DRIFT],
-        )  # fmt: skip
-    else:
-        flow, c = exact_system(
-            diagonal, value, wanted[_SIGMA], wanted[_RATE], wanted[_DECAY], wanted[_GAMMA], wanted[_XI],
-            wanted[_ORDER_SIZE], wanted[_DRIFT],
-        )  # fmt: skip
+    flow, c = _write_system(wanted, diagonal, value)
     solve_log_value(diagonal, value, flow, wanted[_HORIZON], log_value)
     write_depths(log_value, wanted[_DECAY], c, table["bid_depth"], table["ask_depth"])
     table["solved"][:] = wanted
     table["nodes"] = nodes
     table["solves"] += 1
     return True
+
+
+@kernel
+def _write_system(wanted: Array, diagonal: Array, value: Array) -> tuple[float, float]:
+    """Write the system of the model wanted; return (up = down in 1/s, c in $)."""
+    if wanted[_MODEL] == CARTEA_JAIMUNGAL:
+        return cartea_jaimungal_system(
+            diagonal, value, wanted[_RATE], wanted[_DECAY], wanted[_RUNNING], wanted[_TERMINAL],
+            wanted[_ORDER_SIZE], wanted[_DRIFT],
+        )  # fmt: skip
+    return exact_system(
+        diagonal, value, wanted[_SIGMA], wanted[_RATE], wanted[_DECAY], wanted[_GAMMA], wanted[_XI],
+        wanted[_ORDER_SIZE], wanted[_DRIFT],
+    )  # fmt: skip
