@@ -20,6 +20,7 @@ from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteParts, QuoteSender
+from actors.execution.recovery import Recovery
 from actors.execution.session_state import load_session_state
 from actors.execution.truth import Truth
 from actors.execution.watch import Watch
@@ -54,7 +55,7 @@ class ExecutionCore:
         desks: by instrument name.
         books: orders, ledger, position.
         quotes: the tick's last mile.
-        truth: recovery and audits.
+        truth, recovery: agreement with the venue.
         operations: what commands ask for.
     """
 
@@ -103,7 +104,8 @@ class ExecutionCore:
         self.quotes.desks = list(self.desks.values())
         self.grids = Grids(ports.shared.instruments, self.quotes.desks, ports.log)
         state = load_session_state(ports.run_dir)
-        self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.grids, self.label, state, on_recovered)
+        self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.label)
+        self.recovery = Recovery(ports, gateway, self.books, self.quotes, self.grids, self.truth, state, on_recovered)
         self.prices = Prices(ports.shared, self.truth.venue_positions)
         self.ending = Ending(config, ports, gateway, self.books, self.quotes, self.truth, self.prices, self.label)
         self.hedging = Hedging(
@@ -117,8 +119,8 @@ class ExecutionCore:
             )  # fmt: skip
 
         self.operations = Operations(
-            config.stop_timeout_s, ports, self.books, self.quotes, self.truth, self.ending, self.hedging, self.stops,
-            self.prices,
+            config.stop_timeout_s, ports, self.books, self.quotes, self.truth, self.recovery, self.ending, self.hedging,
+            self.stops, self.prices,
         )  # fmt: skip
 
     def new_order_id(self) -> int:
@@ -200,12 +202,12 @@ class ExecutionCore:
             backoff_ns_max=self._config.throttle_backoff_ms_max * NS_PER_MS,
             now_ns=now_ns,
         )
-        self.truth.begin_recovery()
+        self.recovery.begin()
 
     def on_disconnected(self, reason: str) -> None:
         now_ns = self._clock.monotonic_ns()
         self._log.warning("venue connection lost: every order's state is unknown", reason=reason)
-        self.truth.on_disconnected()
+        self.recovery.on_disconnected()
         self.quotes.on_disconnected()
         if self.stops is not None:
             self.stops.on_disconnected()

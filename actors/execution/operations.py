@@ -17,6 +17,7 @@ from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteSender
+from actors.execution.recovery import Recovery
 from actors.execution.report import build_report
 from actors.execution.session_state import replace_file
 from actors.execution.truth import Truth
@@ -35,6 +36,7 @@ class Operations:
         books: AccountBooks,
         quotes: QuoteSender,
         truth: Truth,
+        recovery: Recovery,
         ending: Ending,
         hedging: Hedging,
         stops: ProtectiveStops | None,
@@ -47,6 +49,7 @@ class Operations:
         self._desks: Mapping[str, Desk] = books.desks
         self._quotes = quotes
         self._truth = truth
+        self._recovery = recovery
         self._ending = ending
         self._hedging = hedging
         self._stops = stops
@@ -94,7 +97,7 @@ class Operations:
         if flatten:
             await self._ending.flatten()
             open_orders = await self._ending.cancel_everything(self._stop_timeout_s)
-        is_consistent = await self._truth.recovered(SETTLE_TIMEOUT_S) and await self._ending.settle(SETTLE_TIMEOUT_S)
+        is_consistent = await self._recovery.ended(SETTLE_TIMEOUT_S) and await self._ending.settle(SETTLE_TIMEOUT_S)
         if self._stops is not None:
             await self._stops.end(SETTLE_TIMEOUT_S)
         return self._final_report(open_orders, is_consistent)

@@ -1,37 +1,25 @@
-"""Agreement with the venue: recovery at the start and after every reconnect, audits and doubts in between.
-
-The venue's open orders and positions are the truth. Recovery cancels what is ours, books what was filled, and
-ends only when the fills of the session add up to the venue's position; until then nothing is quoted.
-"""
+"""Agreement with the venue between recoveries: audits, doubts, differences; its orders and positions are the truth."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
 from actors.execution.books import AccountBooks
-from actors.execution.grids import Grids
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
-from actors.execution.session_state import SessionState, StartPosition, save_session_state
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
-from trading.ledger import Ledger
 from trading.orders.config import ExecutionConfig
 from venues.gateway import OrderGateway
 
 RECOVERING = "recovering"
 POSITION_DIFFERS = "position differs from the venue's"
-PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 1.0
 WARN_INTERVAL_NS = 5 * NS_PER_S
 LOST_PAUSE_NS = 1 * NS_PER_S
 DOUBT_PAUSE_NS = 100 * NS_PER_MS
-BASELINE_SPAN_NS = 2 * 3600 * NS_PER_S  # spans a wall clock that is an hour off
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
-REBASE_TRIES = 5
 LATE_ORDERS_NS = 5 * NS_PER_S  # an order of a broken session may arrive until cancel-on-disconnect acts
 
 
@@ -47,7 +35,8 @@ class Truth:
 
     Attributes:
         venue_positions: as the venue told them last.
-        state: where the session's ledger starts; None before the first recovery.
+        history_from_ns: the venue's clock; older trades are booked, or were there before us.
+        session: counts beginnings and ends of sessions with the venue: what runs for an older one gives up.
     """
 
     def __init__(
@@ -57,10 +46,7 @@ class Truth:
         gateway: OrderGateway,
         books: AccountBooks,
         quotes: QuoteSender,
-        grids: Grids,
         label: str,
-        state: SessionState | None,
-        on_recovered: Callable[[], None],
     ) -> None:
         self._config = config
         self._ports = ports
@@ -69,132 +55,22 @@ class Truth:
         self._gateway = gateway
         self._books = books
         self._quotes = quotes
-        self._grids = grids
         self._label = label
-        self._on_recovered = on_recovered
-        self._may_begin_anew = state is None  # until the first order: the history may lag behind the positions
-        self._recovery = 0  # number of the newest recovery: an older one gives up
         self._is_asking = False
         self._audit_due_ns = 0
-        self._history_from_ns = 0
+        self.history_from_ns = 0
         self._newest_trade_ns = 0
         self._differs_since_ns = 0
         self._strangers: set[str] = set()
         self._warn_due_ns = 0
+        self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
-        self.state = state
-        quotes.holds.add(RECOVERING)
-        if state is not None:
-            self._use_state(state)
 
-    # ---- recovery --------------------------------------------------------------------------------------
-
-    def begin_recovery(self) -> None:
-        """A session with the venue has begun: nothing is quoted until both sides agree."""
-        self._recovery += 1
-        self._quotes.holds.add(RECOVERING)
-        self._books.set_known(False, self._clock.monotonic_ns())
-        self._ports.spawn(self._recover(self._recovery), "recovery")
-
-    def on_disconnected(self) -> None:
-        """What runs for the lost session gives up."""
-        self._recovery += 1
-        self._quotes.holds.add(RECOVERING)
-
-    async def recovered(self, timeout_s: float) -> bool:
-        """Wait for a recovery that is under way; return whether it has ended in time."""
-        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-        while RECOVERING in self._quotes.holds:
-            if self._clock.monotonic_ns() >= deadline_ns:
-                return False
-            await asyncio.sleep(PAUSE_S_MIN)
-        return True
-
-    async def _recover(self, number: int) -> None:
-        pause_s = PAUSE_S_MIN
-        tries = 0
-        is_listed = False
-        began_ns = self._clock.monotonic_ns()
-        while number == self._recovery:
-            try:
-                if not is_listed:
-                    self._grids.take_listed(await self._gateway.instruments())
-                    is_listed = True
-                if await self._agrees(tries):
-                    break
-                tries += 1
-            except ConnectivityError:
-                if not self._gateway.is_ready:
-                    return  # the next session begins with a recovery of its own
-            except VenueError as error:
-                self._log.warning("recovery is delayed by the venue", reason=str(error))
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, PAUSE_S_MAX)
-        if number != self._recovery:
-            return
-        now_ns = self._clock.monotonic_ns()
-        self._may_begin_anew = False
-        self._quotes.holds.discard(RECOVERING)
+    def agreed(self, now_ns: int) -> None:
+        """A recovery has ended: both sides agree. Orders of the broken session may still arrive for a while."""
         self._quotes.holds.discard(POSITION_DIFFERS)
         self._differs_since_ns = 0
-        self._books.set_known(True, now_ns)
         self._audit_due_ns = now_ns + LATE_ORDERS_NS
-        self._log.info(
-            "recovered",
-            after_ms=(now_ns - began_ns) // NS_PER_MS,
-            positions={name: str(line.position) for name, line in self._books.ledger.lines.items()},
-        )
-        self._on_recovered()
-
-    async def _agrees(self, tries: int) -> bool:
-        """Do one round of recovery; return whether nothing of ours is open and the position adds up."""
-        if await self.cancel_ours():
-            return False
-        await self.fetch_positions()
-        if self.state is None or (tries >= REBASE_TRIES and self._may_begin_anew):
-            await self._begin_session()
-        await self.fetch_trades()
-        self.warn_if_different()
-        return not self.differences() and not self._books.manager.has_doubt()
-
-    async def _begin_session(self) -> None:
-        """Write down what the venue shows before the first order, and count from there."""
-        realtime_ns = self._clock.realtime_ns()
-        since_ns = max(realtime_ns - BASELINE_SPAN_NS, 0)
-        trades = await self._gateway.trade_history(since_ns)
-        await self.fetch_positions()
-        if trades:
-            since_ns = max(trade.time_ns for trade in trades) - HISTORY_MARGIN_NS
-        state = SessionState(
-            started_realtime_ns=realtime_ns,
-            history_since_ns=since_ns,
-            trades_before=[trade.key for trade in trades if trade.time_ns >= since_ns],
-            positions={name: self._start_position(name) for name in self._books.desks},
-        )
-        save_session_state(self._ports.run_dir, state)
-        self._log.info(
-            "session begins", positions={name: str(start.position) for name, start in state.positions.items()}
-        )
-        self.state = state
-        self._use_state(state)
-
-    def _start_position(self, name: str) -> StartPosition:
-        report = self.venue_positions.get(name)
-        if report is None or not report.position:
-            return StartPosition(Decimal(0), Decimal(0), Decimal(0))
-        price = report.mark_price or report.average_price
-        return StartPosition(report.position, price, report.unrealised_funding)
-
-    def _use_state(self, state: SessionState) -> None:
-        multipliers = {name: desk.instrument.contract_multiplier for name, desk in self._books.desks.items()}
-        ledger = Ledger(multipliers, ignored=state.trades_before)
-        for name, start in state.positions.items():
-            if name in ledger.lines:
-                ledger.lines[name].begin(start.position, start.price, start.unrealised_funding)
-        self._history_from_ns = state.history_since_ns
-        self._books.restart_ledger(ledger)
-
-    # ---- between recoveries ----------------------------------------------------------------------------
 
     def look(self, now_ns: int) -> None:
         """Ask the venue when there is doubt, a lasting difference, or it is time for an audit."""
@@ -240,7 +116,7 @@ class Truth:
 
     async def _audit(self, is_position_doubtful: bool) -> None:
         pause_ns = DOUBT_PAUSE_NS
-        number = self._recovery
+        session = self.session
         try:
             for report in (await self._compare_orders()).untracked:
                 self._log.warning(
@@ -252,7 +128,7 @@ class Truth:
                 await self._compare_positions()
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
-                self._history_from_ns = max(self._history_from_ns, self._newest_trade_ns - HISTORY_MARGIN_NS)
+                self.history_from_ns = max(self.history_from_ns, self._newest_trade_ns - HISTORY_MARGIN_NS)
             self._ports.measures.counts.add("audits")
         except VenueError as error:
             self._log.warning("audit refused by the venue", reason=str(error))
@@ -261,7 +137,7 @@ class Truth:
                 self._log.warning("audit without an answer", reason=str(error))
         finally:
             self._is_asking = False
-            if number == self._recovery:
+            if session == self.session:
                 self._audit_due_ns = self._clock.monotonic_ns() + pause_ns
             self._ports.work_soon()
 
@@ -308,7 +184,7 @@ class Truth:
 
     async def fetch_trades(self) -> int:
         """Book the history since the last agreement; return how many fills had been missed."""
-        trades = await self._gateway.trade_history(self._history_from_ns)
+        trades = await self._gateway.trade_history(self.history_from_ns)
         return self.take_trades(trades)
 
     def take_trades(self, trades: list[TradeReport]) -> int:

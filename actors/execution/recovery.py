@@ -1,0 +1,164 @@
+"""Recovery, at the start and after every reconnect.
+
+It cancels what is ours, books what was filled, and ends only when the fills of the session add up to the venue's
+position; until then nothing is quoted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+from actors.execution.books import AccountBooks
+from actors.execution.grids import Grids
+from actors.execution.ports import Ports
+from actors.execution.quotes import QuoteSender
+from actors.execution.session_state import SessionState, StartPosition, save_session_state
+from actors.execution.truth import HISTORY_MARGIN_NS, RECOVERING, Truth
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.errors import ConnectivityError, VenueError
+from trading.ledger import Ledger
+from venues.gateway import OrderGateway
+
+PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 1.0
+BASELINE_SPAN_NS = 2 * 3600 * NS_PER_S  # spans a wall clock that is an hour off
+REBASE_TRIES = 5
+
+
+class Recovery:
+    """Brings orders and money to the venue's truth, once for each session with it.
+
+    Args:
+        state: where the session's ledger starts, if an earlier process of this run has written it down.
+        on_recovered: called at each end.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        gateway: OrderGateway,
+        books: AccountBooks,
+        quotes: QuoteSender,
+        grids: Grids,
+        truth: Truth,
+        state: SessionState | None,
+        on_recovered: Callable[[], None],
+    ) -> None:
+        self._ports = ports
+        self._clock = ports.clock
+        self._log = ports.log
+        self._gateway = gateway
+        self._books = books
+        self._quotes = quotes
+        self._grids = grids
+        self._truth = truth
+        self._on_recovered = on_recovered
+        self._may_begin_anew = state is None  # until the first order: the history may lag behind the positions
+        self.state = state
+        quotes.holds.add(RECOVERING)
+        if state is not None:
+            self._use_state(state)
+
+    def begin(self) -> None:
+        """A session with the venue has begun: nothing is quoted until both sides agree."""
+        self._truth.session += 1
+        self._quotes.holds.add(RECOVERING)
+        self._books.set_known(False, self._clock.monotonic_ns())
+        self._ports.spawn(self._recover(self._truth.session), "recovery")
+
+    def on_disconnected(self) -> None:
+        """What runs for the lost session gives up."""
+        self._truth.session += 1
+        self._quotes.holds.add(RECOVERING)
+
+    async def ended(self, timeout_s: float) -> bool:
+        """Wait for a recovery that is under way; return whether it has ended in time."""
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
+        while RECOVERING in self._quotes.holds:
+            if self._clock.monotonic_ns() >= deadline_ns:
+                return False
+            await asyncio.sleep(PAUSE_S_MIN)
+        return True
+
+    async def _recover(self, session: int) -> None:
+        pause_s = PAUSE_S_MIN
+        tries = 0
+        is_listed = False
+        began_ns = self._clock.monotonic_ns()
+        while session == self._truth.session:
+            try:
+                if not is_listed:
+                    self._grids.take_listed(await self._gateway.instruments())
+                    is_listed = True
+                if await self._agrees(tries):
+                    break
+                tries += 1
+            except ConnectivityError:
+                if not self._gateway.is_ready:
+                    return  # the next session begins with a recovery of its own
+            except VenueError as error:
+                self._log.warning("recovery is delayed by the venue", reason=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_S_MAX)
+        if session != self._truth.session:
+            return
+        now_ns = self._clock.monotonic_ns()
+        self._may_begin_anew = False
+        self._quotes.holds.discard(RECOVERING)
+        self._truth.agreed(now_ns)
+        self._books.set_known(True, now_ns)
+        self._log.info(
+            "recovered",
+            after_ms=(now_ns - began_ns) // NS_PER_MS,
+            positions={name: str(line.position) for name, line in self._books.ledger.lines.items()},
+        )
+        self._on_recovered()
+
+    async def _agrees(self, tries: int) -> bool:
+        """Do one round of recovery; return whether nothing of ours is open and the position adds up."""
+        if await self._truth.cancel_ours():
+            return False
+        await self._truth.fetch_positions()
+        if self.state is None or (tries >= REBASE_TRIES and self._may_begin_anew):
+            await self._begin_session()
+        await self._truth.fetch_trades()
+        self._truth.warn_if_different()
+        return not self._truth.differences() and not self._books.manager.has_doubt()
+
+    async def _begin_session(self) -> None:
+        """Write down what the venue shows before the first order, and count from there."""
+        realtime_ns = self._clock.realtime_ns()
+        since_ns = max(realtime_ns - BASELINE_SPAN_NS, 0)
+        trades = await self._gateway.trade_history(since_ns)
+        await self._truth.fetch_positions()
+        if trades:
+            since_ns = max(trade.time_ns for trade in trades) - HISTORY_MARGIN_NS
+        state = SessionState(
+            started_realtime_ns=realtime_ns,
+            history_since_ns=since_ns,
+            trades_before=[trade.key for trade in trades if trade.time_ns >= since_ns],
+            positions={name: self._start_position(name) for name in self._books.desks},
+        )
+        save_session_state(self._ports.run_dir, state)
+        self._log.info(
+            "session begins", positions={name: str(start.position) for name, start in state.positions.items()}
+        )
+        self.state = state
+        self._use_state(state)
+
+    def _start_position(self, name: str) -> StartPosition:
+        report = self._truth.venue_positions.get(name)
+        if report is None or not report.position:
+            return StartPosition(Decimal(0), Decimal(0), Decimal(0))
+        price = report.mark_price or report.average_price
+        return StartPosition(report.position, price, report.unrealised_funding)
+
+    def _use_state(self, state: SessionState) -> None:
+        multipliers = {name: desk.instrument.contract_multiplier for name, desk in self._books.desks.items()}
+        ledger = Ledger(multipliers, ignored=state.trades_before)
+        for name, start in state.positions.items():
+            if name in ledger.lines:
+                ledger.lines[name].begin(start.position, start.price, start.unrealised_funding)
+        self._truth.history_from_ns = state.history_since_ns
+        self._books.restart_ledger(ledger)
