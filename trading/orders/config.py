@@ -78,7 +78,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled")] = 1000
     suspect_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes")
-    ] = 500
+    ] = 450
     answer_timeout_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="an unanswered message leaves its order unknown: the venue is asked")
     ] = 2000

@@ -113,7 +113,7 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 100
     execution_silent_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of execution after which risk cancels its orders")
-    ] = 500
+    ] = 450
     venue_silent_ms: Annotated[
         int, Meta(ge=500, le=60_000, description="silence of risk's own venue connection that halts")
     ] = 3000

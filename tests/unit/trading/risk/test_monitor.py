@@ -81,7 +81,7 @@ def test_nothing_is_allowed_before_the_venue_has_told_the_account() -> None:
     ("sign", "silence_ms", "reason"),
     [
         ("feed_ns", 2000, RiskReason.STALE_MARKET_DATA),
-        ("execution_ns", 500, RiskReason.EXECUTION_SUSPECT),
+        ("execution_ns", 450, RiskReason.EXECUTION_SUSPECT),
         ("venue_ns", 3000, RiskReason.VENUE_DISCONNECTED),
     ],
 )
