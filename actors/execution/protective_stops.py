@@ -137,6 +137,7 @@ class ProtectiveStops:
                     await self._create(desk, plan.create)
         except VenueError as error:
             pause_ns = RETRY_NS
+            self._is_listed |= self._config.kind == "off"  # a venue without conditional orders has none of ours
             self._log.warning("protective stop: refused by the venue", reason=str(error))
         except ConnectivityError as error:
             # What was sent may still be carried out: the next list is asked for when it has been.

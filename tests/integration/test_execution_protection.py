@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from domain.clock import NS_PER_MS
+from domain.errors import VenueError
 from domain.order import Side
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT
@@ -240,3 +241,20 @@ def test_a_trailing_stop_says_its_distance_and_keeps_what_it_gained_when_it_grow
         assert [(stop.size, stop.stop_price) for stop in stops(bench)] == [(Decimal("0.021"), Decimal("99.5"))]
 
     run(scenario, ExecutionConfig(protection=ProtectionConfig(kind="trailing", distance_bps=100.0)))
+
+
+def test_with_protection_off_a_venue_without_conditional_orders_is_asked_once(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        asked = 0
+
+        async def unknown() -> list[ConditionalOrderReport]:
+            nonlocal asked
+            asked += 1
+            raise VenueError(31, "unknown method", "private/open_conditional_orders")
+
+        bench.gateway.conditional_orders = unknown  # type: ignore[method-assign]
+        await bench.start()
+        await rest(bench, 60)
+        assert asked == 1
+
+    run(scenario, ExecutionConfig())
