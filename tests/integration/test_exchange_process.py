@@ -393,7 +393,19 @@ def test_a_bad_key_file_is_one_clear_line(tmp_path: Path) -> None:
     assert f"{path}: expected JSON with key_id" in errors
 
 
-@pytest.mark.parametrize("arguments", [("--port", "x"), ("--speed", "0"), ("--port", "70000"), ("--nonsense",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--port", "x"),
+        ("--speed", "0"),
+        ("--port", "70000"),
+        ("--nonsense",),
+        ("--underlyings", "BTC,XRP"),
+        ("--expiries", "never"),
+        ("--correlation", "1.5"),
+        ("--backlog-max", "0"),
+    ],
+)
 def test_bad_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert run(*arguments)[0] == 2
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from exchange.core.accounts import Account
 from exchange.core.combinations import Combination
 from exchange.core.engine import Engine
 from exchange.core.instrument import Instrument, InstrumentType
+from exchange.core.orders import Order
 from exchange.core.units import Grid
 from exchange.gateways.thalex import channel_names as names
 from exchange.gateways.thalex import combination_channels, market_payloads
@@ -58,6 +60,9 @@ TYPES_OF_CATEGORY: dict[str, tuple[InstrumentType, ...]] = {
     "future_rolls": (InstrumentType.COMBINATION,),
     "options": (InstrumentType.OPTION,),
 }
+
+
+MakePrivate = Callable[[str, Engine, Account, str], Channel]  # of the name, for an account and a session id
 
 
 class ChannelFactory:
@@ -184,36 +189,38 @@ class ChannelFactory:
 
     def private(self, name: str, account: Account, session_id: str) -> Channel:
         """Return a new channel of an account or a session; `name` is one of `channel_names.PRIVATE`."""
-        if name == "session.orders":
-            return OrdersChannel(name, account, lambda order: order.session_id == session_id)
-        if name == "session.mm_protection":
-            return ProtectionChannel(name, session_id)
-        if name == "account.orders":
-            return OrdersChannel(name, account, lambda order: True)
-        if name == "account.persistent_orders":
-            return OrdersChannel(name, account, lambda order: order.persistent)
-        if name == "account.portfolio":
-            return PortfolioChannel(name, self._engine, account)
-        if name == "account.summary":
-            return SummaryChannel(name, self._engine, account)
-        if name == "account.trade_history":
-            return TradeHistoryChannel(name, self._engine.scheduler)
-        if name == "account.order_history":
-            return OrderHistoryChannel(name)
-        if name == "account.conditional_orders":
-            return ConditionalOrdersChannel(name, self._engine, account)
-        if name == "user.inbox_notifications":
-            return InboxChannel(name, account)
-        if name == "account.bots":
-            return BotsChannel(name, self._engine, account)
-        if name == "account.rfqs":
-            return AccountRfqsChannel(name, self._engine, account)
-        if name == "account.rfq_history":
-            return RfqHistoryChannel(name, self._engine, account)
-        if name == "mm.rfqs":
-            return QuotableRfqsChannel(name, self._engine, account)
-        assert name == "mm.rfq_quotes", name
-        return RfqQuotesChannel(name, self._engine, account)
+        return PRIVATE_CHANNELS[name](name, self._engine, account, session_id)
+
+
+def _orders(selects: Callable[[Order, str], bool]) -> MakePrivate:
+    """Return how to make a channel of those orders that a filter of order and session selects."""
+    return lambda name, engine, account, session_id: OrdersChannel(
+        name, account, lambda order: selects(order, session_id)
+    )
+
+
+def _of_account(kind: Callable[[str, Engine, Account], Channel]) -> MakePrivate:
+    return lambda name, engine, account, session_id: kind(name, engine, account)
+
+
+PRIVATE_CHANNELS: dict[str, MakePrivate] = {
+    "session.orders": _orders(lambda order, session_id: order.session_id == session_id),
+    "account.orders": _orders(lambda order, session_id: True),
+    "account.persistent_orders": _orders(lambda order, session_id: order.persistent),
+    "session.mm_protection": lambda name, engine, account, session_id: ProtectionChannel(name, session_id),
+    "account.portfolio": _of_account(PortfolioChannel),
+    "account.summary": _of_account(SummaryChannel),
+    "account.trade_history": lambda name, engine, account, session_id: TradeHistoryChannel(name, engine.scheduler),
+    "account.order_history": lambda name, engine, account, session_id: OrderHistoryChannel(name),
+    "account.conditional_orders": _of_account(ConditionalOrdersChannel),
+    "account.bots": _of_account(BotsChannel),
+    "account.rfqs": _of_account(AccountRfqsChannel),
+    "account.rfq_history": _of_account(RfqHistoryChannel),
+    "mm.rfqs": _of_account(QuotableRfqsChannel),
+    "mm.rfq_quotes": _of_account(RfqQuotesChannel),
+    "user.inbox_notifications": lambda name, engine, account, session_id: InboxChannel(name, account),
+}
+assert set(PRIVATE_CHANNELS) == names.PRIVATE
 
 
 def _group_ticks(grid: Grid, parsed: names.BookName) -> int | None:
