@@ -124,7 +124,7 @@ class ThalexFeed:
     def _keep_only(self, link: FeedLink, reason: str) -> None:
         others = [other for other in self.links if other is not link]
         self.links = [link]
-        link.carries = [True] * len(self._names)
+        link.carries[:] = [True] * len(self._names)
         for other in others:
             self._frames_of_gone_links += other.frames
             other.connection.stop(reason)

@@ -1,4 +1,4 @@
-"""One public connection: what it lists, what it subscribes to, and which frame means what. Holds no keys.
+"""One public connection: listed, subscribed, watched, and made anew when it breaks. Holds no keys.
 
 Every message is stamped when its frame's callback begins. A quiet market is not a stale one: what has said
 nothing for feed_probe_ms is asked something, and the answer is a sign of life as any message is. A pong is none:
@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from structlog.stdlib import BoundLogger
 
 from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConfigError, ConnectivityError, ProtocolError
-from domain.instrument import Instrument, InstrumentKind
+from domain.instrument import Instrument
 from venues.config import VenueConfig
 from venues.thalex import channels
-from venues.thalex import market_wire as wire
 from venues.thalex.account_wire import decode_channels, decode_void
 from venues.thalex.book_channel import BookState
 from venues.thalex.connection import Connection
+from venues.thalex.feed_dispatch import FeedDispatch
 from venues.thalex.feed_listener import FeedListener
 from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
 from venues.thalex.subscriptions import ASK, JOIN, LEAVE, Subscriptions
@@ -47,9 +47,6 @@ class LinkOwner(Protocol):
     def on_reconnect_asked(self, link: FeedLink) -> None:
         """The venue will close this connection."""
         ...
-
-
-Handler = Callable[[int, Envelope, int, int], None]
 
 
 class FeedLink:
@@ -86,23 +83,24 @@ class FeedLink:
         self._log = log
         self._session: Session | None = None
         self._settled: asyncio.Future[None] | None = None
-        self._handlers: dict[str, tuple[Handler, int]] = {
-            channels.SYSTEM: (self._on_system, -1),
-            channels.INSTRUMENTS: (self._on_instruments_changed, -1),
-        }
-        for row, name in enumerate(self._names):
-            self._handlers[channels.book(config, name)] = (self._on_book, row)
-            self._handlers[channels.ticker(config, name)] = (self._on_ticker, row)
-            self._handlers[channels.trades(name)] = (self._on_trades, row)
         self._extra: list[str] = []
-        self._decode_ticker = wire.decode_light_ticker if config.ticker_channel == "lwt" else wire.decode_ticker
         self._let_go: set[int] = set()
-        self.carries = [is_first] * len(self._names)
         self.connection = Connection(config, url, self, clock, log, gives_up=is_first)
         self.subscriptions = Subscriptions(config, names, self._on_book_doubted, log)
+        self._dispatch = FeedDispatch(
+            config,
+            names,
+            listener,
+            self.subscriptions,
+            is_first=is_first,
+            on_first_book=lambda row: owner.on_first_book(self, row),
+            on_added=self._on_added,
+            on_reconnect_asked=lambda: owner.on_reconnect_asked(self),
+        )
+        self._handlers = self._dispatch.handlers
+        self.carries = self._dispatch.carries
         self.is_connected = False
         self.frames = 0
-        self._probe_due_ns = 0
         self._probe_due_ns = 0
 
     # ---- for the feed --------------------------------------------------------------------------------
@@ -200,6 +198,10 @@ class FeedLink:
         if was_connected:
             self._owner.on_link_lost(self, reason)
 
+    def _on_added(self, row: int) -> None:
+        if row not in self._let_go:
+            self.subscriptions.on_added(row, self._clock.monotonic_ns(), self._session)
+
     def _on_book_doubted(self, row: int) -> None:
         if self.carries[row]:
             self._listener.on_book_doubted(row)
@@ -249,18 +251,8 @@ class FeedLink:
                 return
         self._listener.on_instruments(instruments)
         self.subscriptions.on_listed(instruments, now_ns)
-        self._follow_prices([instruments[name] for name in self._names if name in instruments])
-
-    def _follow_prices(self, ours: list[Instrument]) -> None:
-        """Choose the channels of what has no book: indices and, where configured, forward prices."""
-        underlyings = {instrument.underlying for instrument in ours} | set(self._config.extra_underlyings)
-        indices = sorted(channels.index(underlying) for underlying in underlyings)
-        forwards = sorted({channels.base_price(instrument) for instrument in ours if _has_forward(instrument)})
-        if not self._config.forward_prices:
-            forwards = []
-        self._handlers |= dict.fromkeys(indices, (self._on_index, -1))
-        self._handlers |= dict.fromkeys(forwards, (self._on_base_price, -1))
-        self._extra = [channels.SYSTEM, channels.INSTRUMENTS, *indices, *forwards]
+        ours = [instruments[name] for name in self._names if name in instruments]
+        self._extra = [channels.SYSTEM, channels.INSTRUMENTS, *self._dispatch.follow_prices(ours)]
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_connected = True
@@ -282,58 +274,6 @@ class FeedLink:
             self.subscriptions.on_answer(answer, now_ns, session)
         elif pending.kind == ASK and error is None and self.carries[pending.context]:
             self._listener.on_ticker(pending.context, answer.value, now_ns, self._clock.realtime_ns())
-
-    # ---- notifications -------------------------------------------------------------------------------
-
-    def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        is_snapshot = bool(envelope.snapshot)
-        book = wire.decode_book(envelope.notification)
-        if self.subscriptions.accepts(row, is_snapshot, receive_ns):
-            if is_snapshot and not self.carries[row]:
-                self._owner.on_first_book(self, row)
-            self._listener.on_book(row, book, is_snapshot, receive_ns, receive_realtime_ns)
-
-    def _on_ticker(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        self.subscriptions.heard_ns[row] = receive_ns
-        ticker = self._decode_ticker(envelope.notification)
-        if self.carries[row]:
-            self._listener.on_ticker(row, ticker, receive_ns, receive_realtime_ns)
-
-    def _on_trades(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        trades = wire.decode_trades(envelope.notification)
-        self._listener.on_trades(row, trades, bool(envelope.snapshot), receive_ns, receive_realtime_ns)
-
-    def _on_index(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        name = envelope.channel_name.removeprefix(channels.PRICE_INDEX)
-        self._listener.on_index(name, wire.decode_index(envelope.notification), receive_ns, receive_realtime_ns)
-
-    def _on_base_price(self, _row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        name = envelope.channel_name.removeprefix(channels.BASE_PRICE)
-        forward = wire.decode_base_price(envelope.notification)
-        self._listener.on_forward(name, forward, receive_ns, receive_realtime_ns)
-
-    def _on_system(self, _row: int, envelope: Envelope, _receive_ns: int, _receive_realtime_ns: int) -> None:
-        if wire.decode_system(envelope.notification).event == "reconnect":
-            self._owner.on_reconnect_asked(self)
-
-    def _on_instruments_changed(
-        self, _row: int, envelope: Envelope, receive_ns: int, _receive_realtime_ns: int
-    ) -> None:
-        for change in wire.decode_instrument_changes(envelope.notification):
-            changed = change.added or change.removed
-            if changed is None or changed.instrument_name not in self._names:
-                continue
-            row = self._names.index(changed.instrument_name)
-            added = wire.instrument_of(change.added) if change.added is not None else None
-            self._listener.on_instrument_changed(row, added)
-            if added is None:
-                self.subscriptions.on_removed(row, receive_ns)
-            elif row not in self._let_go:
-                self.subscriptions.on_added(row, receive_ns, self._session)
-
-
-def _has_forward(instrument: Instrument) -> bool:
-    return instrument.kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION) and instrument.expiry_ns > 0
 
 
 def _unlisted_text(name: str, instruments: dict[str, Instrument]) -> str:
