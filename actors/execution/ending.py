@@ -167,7 +167,7 @@ class Ending:
         verdict = gate.check(self._shared.limits, wanted, desk.exposure, now_ns)
         if isinstance(verdict, gate.Refused):
             return None
-        if throttle is None or not self._gateway.is_ready or not throttle.take_order(now_ns, is_flatten=True):
+        if throttle is None or not self._gateway.is_ready or not throttle.take_order(now_ns, is_urgent=True):
             return None
         time_in_force = TimeInForce.GOOD_TILL_CANCELLED if is_passive else TimeInForce.IMMEDIATE_OR_CANCEL
         order = Order(

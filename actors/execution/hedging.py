@@ -15,6 +15,7 @@ from actors.execution.books import AccountBooks
 from actors.execution.desk import Desk
 from actors.execution.hedge_runs import BegunHedges, HedgeRun
 from actors.execution.journal import Journal
+from actors.execution.permission import FLATTENING
 from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.quotes import QuoteSender
@@ -118,7 +119,7 @@ class Hedging:
             return f"{strategy.name} is silent"
         if not self._books.is_known:
             return "the position is not known"
-        return desk.held_by
+        return FLATTENING if desk.is_flattening else desk.held_by
 
     def _begin(self, command: Hedge) -> HedgeRun:
         now_ns = self._clock.monotonic_ns()
@@ -206,7 +207,7 @@ class Hedging:
         now_ns = self._clock.monotonic_ns()
         if throttle is None or not self._gateway.is_ready or not self._quotes.breaker.may_insert(now_ns):
             return
-        if not self._may_place(run, step, throttle, now_ns) or not throttle.take_order(now_ns):
+        if not self._may_place(run, step, throttle, now_ns) or not throttle.take_order(now_ns, is_urgent=True):
             return
         order = Order(
             client_order_id=self._quotes.next_order_id(),
@@ -225,8 +226,13 @@ class Hedging:
         self._send(order, desk, post_only=step.is_passive, now_ns=now_ns)
 
     def _may_place(self, run: HedgeRun, step: Place, throttle: Throttle, now_ns: int) -> bool:
-        """Ask the gate, everything of ours that is out taken into account."""
+        """Ask the gate, everything of ours that is out taken into account.
+
+        While a fill is missing or an order's fate unknown, nobody knows what is needed.
+        """
         desk, limits = run.desk, self._shared.limits
+        if self._books.manager.has_doubt():
+            return False
         try:
             limits.load(desk.row)
         except RecordBusyError:

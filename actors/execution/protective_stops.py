@@ -172,7 +172,7 @@ class ProtectiveStops:
 
     async def _create(self, desk: Desk, stop: Stop) -> None:
         throttle = self._quotes.throttle
-        if throttle is None or not throttle.take_order(self._clock.monotonic_ns(), is_flatten=True):
+        if throttle is None or not throttle.take_order(self._clock.monotonic_ns(), is_urgent=True):
             return
         report = await self._venue.create_conditional_order(self._new_order(desk, stop))
         self._former.pop(desk.name, None)

@@ -254,6 +254,39 @@ def test_whatever_ends_quoting_ends_a_hedge_and_leaves_no_order(run: Run, how: s
     run(scenario)
 
 
+def test_nothing_more_is_sent_while_a_fill_is_missing(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await holding(bench)
+        answer = begin(bench, command())
+        await rests(bench, ASK, 20)
+        # Given an order that the venue calls filled, while neither the report nor the history names the fill
+        order = bench.venue.open[0]
+        bench.venue.fill(order, 20)
+        bench.venue.outbox[-1] = bench.venue._report(order, "fill", ())
+        bench.gateway.history_lag = 1
+        await bench.settle(60)
+        # I expect the hedge to wait: by our count of fills it would need as much again
+        assert len(inserts(bench)) == 1
+        assert not answer.done()
+        bench.gateway.history_lag = 0
+        reply = await settled(bench, answer)
+        assert reply.data["hedged_base"] == pytest.approx(-0.020)
+        assert len(inserts(bench)) == 1
+
+    run(scenario)
+
+
+def test_the_instrument_that_is_being_flattened_is_not_hedged_with(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await holding(bench)
+        bench.core.desks[INSTRUMENT.name].is_flattening = True
+        reply = await settled(bench, begin(bench, command()))
+        assert (reply.ok, reply.text) == (False, "flattening")
+        assert inserts(bench) == []
+
+    run(scenario)
+
+
 def test_a_gate_that_refuses_is_told_and_nothing_is_sent(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await holding(bench)

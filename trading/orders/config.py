@@ -95,7 +95,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, Meta(ge=2, le=1000, description="inserts and amends that may leave at once, then the steady rate")
     ] = 12
     throttle_reserve: Annotated[
-        int, Meta(ge=0, le=100, description="messages of each burst kept back for flattening")
+        int, Meta(ge=0, le=100, description="messages of each burst kept back for flattening, stops and hedges")
     ] = 4
     throttle_backoff_ms_min: Annotated[
         int, Meta(ge=1, le=60_000, description="first pause after the venue says `throttle exceeded`")

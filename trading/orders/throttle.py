@@ -1,8 +1,8 @@
 """The venue's message rates: a bucket of tokens for inserts and amends, another for cancels.
 
 Cancels have their own, far larger allowance at the venue and are never kept waiting by quotes. The last
-`reserve` tokens of the order bucket are for flattening. A caller without a token keeps nothing queued: it asks
-again later and prices the newest wish then.
+`reserve` tokens of the order bucket are for what reduces risk: flattening, stops, hedges. A caller without a token
+keeps nothing queued: it asks again later and prices the newest wish then.
 
 The venue's allowance is split into a small burst and a steady rate, so that no second ever holds more messages
 than it allows, however it counts them, and a busy moment does not leave us mute for the rest of the second.
@@ -66,7 +66,7 @@ class Throttle:
         message_rate: inserts and amends a second that the venue takes.
         margin_ratio: part of each rate that is left unused.
         burst: inserts and amends that may leave at once; at most half of the rate.
-        reserve: tokens that only flattening may take.
+        reserve: tokens that only what is urgent may take.
         cancel_rate: cancels a second that the venue takes.
         backoff_ns_min, backoff_ns_max: bounds of the doubling pause after a `throttle exceeded`.
     """
@@ -97,13 +97,13 @@ class Throttle:
         self._sent_ns: deque[int] = deque()
         self.allowance = self.order_rate_max = allowance
 
-    def take_order(self, now_ns: int, *, is_flatten: bool = False) -> bool:
-        """Take leave for one insert or amend; False = not now."""
+    def take_order(self, now_ns: int, *, is_urgent: bool = False) -> bool:
+        """Take leave for one insert or amend; False = not now. What reduces risk is urgent: it may take the reserve."""
         if now_ns < self._blocked_until_ns:
             return False
-        if not is_flatten and self.messages_last_s(now_ns) >= self.order_rate_max:
+        if not is_urgent and self.messages_last_s(now_ns) >= self.order_rate_max:
             return False
-        if not self._orders.take(now_ns, 0 if is_flatten else self._reserve):
+        if not self._orders.take(now_ns, 0 if is_urgent else self._reserve):
             return False
         self._sent_ns.append(now_ns)
         return True

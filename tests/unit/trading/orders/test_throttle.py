@@ -43,7 +43,7 @@ def test_a_lower_limit_of_risk_holds() -> None:
 def test_the_reserve_is_for_flattening() -> None:
     pace = throttle(burst=10, reserve=2)
     assert sum(pace.take_order(0) for _ in range(20)) == 8
-    assert sum(pace.take_order(0, is_flatten=True) for _ in range(20)) == 2
+    assert sum(pace.take_order(0, is_urgent=True) for _ in range(20)) == 2
 
 
 def test_cancels_never_wait_for_orders() -> None:
