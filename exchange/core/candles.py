@@ -37,8 +37,8 @@ class Candle:
 class Candles:
     """One series. `extra_adds` says whether the extra value sums up over minutes or the last one holds."""
 
-    def __init__(self, *, extra_adds: bool = True) -> None:
-        self._minutes: deque[Candle] = deque(maxlen=MINUTES_KEPT_MAX)
+    def __init__(self, *, extra_adds: bool = True, minutes_kept_max: int = MINUTES_KEPT_MAX) -> None:
+        self._minutes: deque[Candle] = deque(maxlen=minutes_kept_max)
         self._extra_adds = extra_adds
 
     def add(self, now_ns: int, price: Decimal, extra: Decimal = ZERO, top: Callable[[], Top] | None = None) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from exchange.core.accounts import Account
 from exchange.core.blotter import Blotter, RealtimeNs
 from exchange.core.book import Book
-from exchange.core.candles import Candles, Top
+from exchange.core.candles import MINUTES_KEPT_MAX, Candles, Top
 from exchange.core.events import Event
 from exchange.core.execution import FillBooker
 from exchange.core.ids import Ids
@@ -41,6 +41,7 @@ from exchange.core.orders import (
     TimeInForce,
 )
 
+OPTION_MINUTES_KEPT_MAX = 24 * 60  # there are many of them
 Check = Callable[[Order, int], None]  # raises OrderRejected when an order may not add so many lots
 
 
@@ -71,7 +72,9 @@ class Market:
         self._ids = ids
         self._realtime_ns = realtime_ns
         self._check = check
-        self.history = Candles(extra_adds=instrument.type is not InstrumentType.OPTION)
+        is_option = instrument.type is InstrumentType.OPTION
+        kept = OPTION_MINUTES_KEPT_MAX if is_option else MINUTES_KEPT_MAX
+        self.history = Candles(extra_adds=not is_option, minutes_kept_max=kept)
 
     def record(self, now_ns: int) -> None:
         """Put the mark into its history."""
