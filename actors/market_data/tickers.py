@@ -65,11 +65,12 @@ class TickerRows:
         ints[EXCHANGE_TIME] = stamp_ns(ticker.mark_timestamp or 0.0)
         ints[RECEIVE_TIME] = receive_ns
         ints[RECEIVE_REALTIME] = receive_realtime_ns
-        values = astuple(ticker)[:_TIME]
-        if None in values:
-            values = tuple(_NAN if value is None else value for value in values)
         floats = ring.floats
-        _PACK(floats, _FIRST * WORD_BYTES, *values)
+        values = astuple(ticker)[:_TIME]
+        try:
+            _PACK(floats, _FIRST * WORD_BYTES, *values)
+        except struct.error:  # a null among them: seldom, so that looking for one first would cost more
+            _PACK(floats, _FIRST * WORD_BYTES, *(_NAN if value is None else value for value in values))
         if isnan(floats[_INDEX_PRICE]):
             floats[_INDEX_PRICE] = self._prices.get(self._underlyings[row], _NAN)
         if isnan(floats[_FORWARD_PRICE]):

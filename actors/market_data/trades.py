@@ -16,8 +16,8 @@ from actors.market_data.outputs import (
     MarketOutputs,
 )
 from domain.records import TRADE
-from venues.thalex.market_wire import PublicTrade, stamp_ns
-from venues.thalex.trade_tape import News, TradeTape
+from venues.thalex.market_wire import PublicTrade
+from venues.thalex.trade_tape import Key, News, TradeTape
 
 _PRICE = TRADE.word("price")
 _SIZE = TRADE.word("size")
@@ -52,12 +52,15 @@ class TradeRows:
         self, row: int, trades: list[PublicTrade], is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
     ) -> None:
         """Publish what is new in a message, and wake strategy once."""
-        news = self._tapes[row].take(trades, is_snapshot)
         if is_snapshot:
+            news = self._tapes[row].take_snapshot(trades)
             self._tell(row, news)
-        if news.trades:
-            self._publish(row, news.trades, receive_ns, receive_realtime_ns)
-            self._out.counters.add("trades", len(news.trades))
+            new = news.trades
+        else:
+            new = self._tapes[row].take(trades)
+        if new:
+            self._publish(row, new, receive_ns, receive_realtime_ns)
+            self._out.counters.add("trades", len(new))
             self._out.wake_strategy[row]()
 
     def _tell(self, row: int, news: News) -> None:
@@ -69,15 +72,15 @@ class TradeRows:
             self._out.counters.add("trade_gaps")
             self._log.warning("trades may be missing: the venue lists none that we know", instrument=self._names[row])
 
-    def _publish(self, row: int, trades: list[PublicTrade], receive_ns: int, receive_realtime_ns: int) -> None:
+    def _publish(self, row: int, trades: list[Key], receive_ns: int, receive_realtime_ns: int) -> None:
         ring = self._out.trades
         ints, floats = ring.ints, ring.floats
         ints[INSTRUMENT_ROW] = row
         ints[RECEIVE_TIME] = receive_ns
         ints[RECEIVE_REALTIME] = receive_realtime_ns
-        for trade in trades:
-            ints[EXCHANGE_TIME] = stamp_ns(trade.time)
-            floats[_PRICE] = trade.price
-            floats[_SIZE] = trade.size
-            ints[_AGGRESSOR] = _AGGRESSORS[trade.aggressor]
+        for time_ns, price, size, aggressor in trades:
+            ints[EXCHANGE_TIME] = time_ns
+            floats[_PRICE] = price
+            floats[_SIZE] = size
+            ints[_AGGRESSOR] = _AGGRESSORS[aggressor]
             ring.publish()

@@ -12,18 +12,18 @@ from typing import NamedTuple
 from venues.thalex.market_wire import PublicTrade, stamp_ns
 
 KEPT_MAX = 4096  # many times what a venue's snapshot lists
-Key = tuple[int, float, float, str]  # time, price, size, side of the aggressor
+Key = tuple[int, float, float, str]  # what tells a trade from another: time in ns, price, size, side of the aggressor
 
 
 class News(NamedTuple):
-    """What a message brought.
+    """What a snapshot brought.
 
     Attributes:
-        trades: those not told before, in the order of the message.
-        is_gap: a snapshot does not reach back to what we know: trades in between may be lost for good.
+        trades: those not told before, in the order of the snapshot.
+        is_gap: it does not reach back to what we know: trades in between may be lost for good.
     """
 
-    trades: list[PublicTrade]
+    trades: list[Key]
     is_gap: bool = False
 
 
@@ -47,13 +47,11 @@ class TradeTape:
             self._floor_ns = min(key[0] for key in self._recent) - 1
             self._has_begun = True
 
-    def take(self, trades: list[PublicTrade], is_snapshot: bool) -> News:
-        """Take a message; the snapshot that the first subscription begins with is history, not news."""
-        if not is_snapshot:
-            return News(self._unseen(trades))
+    def take_snapshot(self, trades: list[PublicTrade]) -> News:
+        """Take what a subscription begins with; what the first one begins with is history, not news."""
         if not self._has_begun:
             self._has_begun = True
-            self._unseen(trades)
+            self.take(trades)
             if trades:
                 self._floor_ns = min(stamp_ns(trade.time) for trade in trades)
             return News([])
@@ -61,24 +59,27 @@ class TradeTape:
         if oldest_ns is None:
             return News([], is_gap=self._newest_ns >= 0)
         is_gap = oldest_ns > self._newest_ns
-        return News(self._unseen(trades), is_gap)
+        return News(self.take(trades), is_gap)
 
-    def _unseen(self, trades: list[PublicTrade]) -> list[PublicTrade]:
-        """Return those of one message that were not told before, and remember them."""
+    def take(self, trades: list[PublicTrade]) -> list[Key]:
+        """Take a message; return those of its trades that were not told before, and remember them."""
         recent = self._recent
-        new = []
+        newest_ns = known_ns = self._newest_ns
+        new: list[Key] = []
         here: dict[Key, int] = {}
         for trade in trades:
             time_ns = stamp_ns(trade.time)
-            if time_ns <= self._floor_ns:
-                continue
             key = (time_ns, trade.price, trade.size, trade.aggressor)
-            count = here[key] = here.get(key, 0) + 1
-            if count > (recent.get(key) or self._older.get(key, 0)):
-                recent[key] = count
-                new.append(trade)
-                if time_ns > self._newest_ns:
-                    self._newest_ns = time_ns
+            if time_ns > known_ns:  # the common case: nothing so young was known before this message
+                recent[key] = recent.get(key, 0) + 1
+                new.append(key)
+                newest_ns = max(newest_ns, time_ns)
+            elif time_ns > self._floor_ns:
+                count = here[key] = here.get(key, 0) + 1
+                if count > (recent.get(key) or self._older.get(key, 0)):
+                    recent[key] = count
+                    new.append(key)
+        self._newest_ns = newest_ns
         if len(recent) >= KEPT_MAX // 2:
             self._forget_older()
         return new
