@@ -180,7 +180,7 @@ class VenueRounds:
             self._measure_pulled(strike, number, max(since_ns - dead_ns, 0) / NS_PER_MS)
         again_ns = self._stage.wait_for_both_sides(since_ns, AGAIN_TIMEOUT_S)
         self._stage.wait(lambda: self._stage.log.is_both_sided, AGAIN_TIMEOUT_S, "quotes on both sides stay")
-        again_ms = (again_ns - began_ns) / NS_PER_MS - strike.duration_s * MS_PER_S
+        again_ms = max((again_ns - began_ns) / NS_PER_MS - strike.duration_s * MS_PER_S, 0)
         self._findings.measure(f"again after {strike.kind}", again_ms, "ms", number)
 
     def _measure_pulled(self, strike: Strike, number: int, pulled_ms: float) -> None:
