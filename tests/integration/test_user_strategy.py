@@ -43,7 +43,7 @@ def test_the_example_strategy_quotes_with_the_example_signal(tmp_path: Path) -> 
     command = [sys.executable, "-m", "scripts.warm_kernels", str(tmp_path / "own.toml")]
     assert subprocess.run(command, cwd=REPOSITORY, timeout=250, check=False).returncode == 0
     with RunningSession(tmp_path, OWN) as session:
-        session.wait_for_quotes()
+        session.wait_for_quotes(120)
         # If a parameter of its own is set
         reply = session.send(SetParameter(name="strategy.user.lean_half_spreads", value="0.5"))
         assert reply.ok, reply.text
@@ -80,12 +80,13 @@ def test_a_file_that_is_not_there_ends_the_start_with_one_line(tmp_path: Path) -
         assert "nowhere.py: no such file" in line
 
 
+@pytest.mark.timeout(300)
 def test_a_file_that_does_not_compile_ends_the_session_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "wrong.py"
     path.write_text(
         'from trading.quoting.standard import on_book, on_fill, on_trade\n\n\ndef quote(q):\n    q["ladder"]["x"] = 1\n'
     )
     with RunningSession(tmp_path, f'strategy = "{path}"\n{INSTRUMENT}') as session:
-        assert session.wait(90) == ExitCode.USAGE, session.said
+        assert session.wait(250) == ExitCode.USAGE, session.said
         assert f"{path}:5: quote does not compile: there is no field 'x'" in session.said
         assert "Traceback" not in session.said
