@@ -141,9 +141,10 @@ class ExecutionCore:
             if messages:
                 sent += messages
                 self._after_sending(desk)
-        for desk in self.quotes.finish(now_ns):
-            sent += 1
-            self._after_sending(desk)
+        if self.mass_quotes is not None:
+            for desk in self.mass_quotes.finish(now_ns):
+                sent += 1
+                self._after_sending(desk)
         if now_ns >= self._expire_due_ns:
             self._expire_due_ns = now_ns + EXPIRE_INTERVAL_NS
             self._look_after(now_ns)

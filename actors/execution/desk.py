@@ -205,8 +205,8 @@ class Desk:
             hold = _LEAVING if order.is_operator or order.is_hedge else _HOLDS[order.state]
             terms = order.terms if order.target is None else order.target
             aggressive_ticks = order.aggressive_price_ticks
-            if order.moved_from_ticks is not None:
-                terms = (order.moved_from_ticks, terms[1])
+            if (moved_from_ticks := order.moved_from_ticks) is not None:
+                terms = (moved_from_ticks, terms[1])
             live = LiveOrder(order.client_order_id, *terms, order.filled_lots, aggressive_ticks, hold)
             exposed_lots = order.exposed_lots
             count += 1

@@ -168,6 +168,14 @@ class MassQuotes(QuoteSender):
             quote_id=quote_id, sides=tuple(sides), post_only=self._config.post_only, label=self._label, stp=self.stp
         )
 
+    def _note_sent(self, desk: Desk, source_time_ns: int, sent_ns: int) -> None:
+        """Measure what a message took, from its tick or from when it began to wait for a token."""
+        if desk.throttled_since_ns:
+            self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)
+            desk.throttled_since_ns = 0
+        elif source_time_ns:
+            self._measures.tick_to_order.record(sent_ns - source_time_ns)
+
     def _journal_sent(self, orders: list[Order]) -> None:
         realtime_ns = self._clock.realtime_ns()
         for order in orders:

@@ -84,7 +84,11 @@ class OrderQuotes(QuoteSender):
         assert is_free, "the throttle had a token a moment ago"
         sent_ns = self._send(desk, step, order, verdict, checked_ns)
         self._measures.send.record(sent_ns - checked_ns)
-        self._note_sent(desk, source_time_ns, sent_ns)
+        if desk.throttled_since_ns:
+            self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)
+            desk.throttled_since_ns = 0
+        elif source_time_ns:
+            self._measures.tick_to_order.record(sent_ns - source_time_ns)
         return 1
 
     def _check(self, desk: Desk, step: Step, order: Order | None, now_ns: int) -> gate.Approved | gate.Refused:

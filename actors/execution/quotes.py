@@ -6,7 +6,7 @@ It does nothing that can be done later. How a wish becomes messages is a subclas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.execution.desk import Desk, LiveView
@@ -116,10 +116,6 @@ class QuoteSender(ABC):
     def _bring(self, desk: Desk, source_time_ns: int, now_ns: int) -> int:
         """Reconcile and send; return messages sent. `source_time_ns` is the tick that caused it; 0 when none did."""
 
-    def finish(self, now_ns: int) -> Sequence[Desk]:
-        """Send what the instruments looked at need together; return those whose orders changed."""
-        return ()
-
     def look_after(self, now_ns: int) -> None:
         """Do what has a time; called every few milliseconds."""
         for desk in self.desks:
@@ -211,14 +207,6 @@ class QuoteSender(ABC):
         if not desk.throttled_since_ns:
             desk.throttled_since_ns = now_ns
             self._measures.counts.add("throttled")
-
-    def _note_sent(self, desk: Desk, source_time_ns: int, sent_ns: int) -> None:
-        """Measure what a message took, from its tick or from when it began to wait for a token."""
-        if desk.throttled_since_ns:
-            self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)
-            desk.throttled_since_ns = 0
-        elif source_time_ns:
-            self._measures.tick_to_order.record(sent_ns - source_time_ns)
 
     def _tell_refusal(self, desk: Desk, step: Step, verdict: gate.Refused) -> None:
         """Tell what the gate refused, once while it refuses the same."""
