@@ -62,8 +62,9 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, Meta(ge=200, le=60_000, description="silence of an actor after which it is killed and started again")
     ] = 2000
     start_deadline_s: Annotated[
-        float, Meta(gt=0, le=600, description="an actor that is not live by then counts as hung")
-    ] = 30.0
+        float,
+        Meta(gt=0, le=600, description="an actor not live by then counts as hung; compiling kernels takes a minute"),
+    ] = 120.0
     backoff_ms_min: Annotated[
         int, Meta(ge=1, le=60_000, description="pause before the second restart in the window; it doubles")
     ] = 100

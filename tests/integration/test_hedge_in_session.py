@@ -155,7 +155,9 @@ def test_a_fill_beyond_the_band_is_hedged_in_the_future_first_passive_then_acros
     market.assert_hedged_once()
 
 
-@pytest.mark.parametrize("actors", [("strategy",), ("execution",), ("strategy", "execution")])
+@pytest.mark.parametrize(
+    "actors", [("strategy",), ("execution",), pytest.param(("strategy", "execution"), marks=pytest.mark.slow)]
+)
 def test_processes_killed_while_a_hedge_rests_leave_neither_an_order_nor_a_second_hedge(
     market: Market, actors: tuple[str, ...]
 ) -> None:

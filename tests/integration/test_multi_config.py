@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 from pathlib import Path
 
 import shm
@@ -14,11 +15,11 @@ CONFIG = (REPOSITORY / "configs" / "multi.toml").read_text()
 
 
 def test_the_shipped_configuration_quotes_every_leg_and_ends_clean(tmp_path: Path) -> None:
-    with RunningSession(tmp_path, CONFIG, arguments=("--seconds", "25")) as session:
+    with RunningSession(tmp_path, CONFIG) as session:
         wait_until(lambda: session.said.count("-FUTURE-1 is ") == 2, 20.0, "the roles have become names")
         btc_future, eth_future = re.findall(r"-FUTURE-1 is (\S+)", session.said)
         names = ["BTC-PERPETUAL", btc_future, "ETH-PERPETUAL", eth_future]
-        session.wait_for_quotes(20.0, names)
+        session.wait_for_quotes(60.0, names)
         attached = shm.attach(session.name)
         for row, strategy in enumerate(("BTC", "BTC", "ETH", "ETH")):
             explanation = newest(attached, f"explanations.{strategy}", row)
@@ -31,7 +32,8 @@ def test_the_shipped_configuration_quotes_every_leg_and_ends_clean(tmp_path: Pat
             "ETHUSD": "ETH-PERPETUAL",
         }
         assert "BTCUSD: net delta" in session.cli("status").stdout
-        assert session.wait(60) == 0, session.said
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
         summary = session.summary
     assert set(summary["position"]) == set(names)
     assert summary["position"] == summary["venue_position"]
