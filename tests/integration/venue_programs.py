@@ -17,6 +17,7 @@ from thalex.thalex import Direction, OrderType, RfqLeg
 
 PERPETUAL = "BTC-PERPETUAL"
 ORDER_NOT_FOUND = 1
+POSITION_MAX = 0.5
 DAY_S = 86_400
 
 
@@ -90,6 +91,8 @@ class SimpleQuoter(Program):
             self.take_orders(message["notification"])
         elif kind == "lwt" and self.position is not None:
             for direction, number, sign in ((Direction.BUY, 1001, -1), (Direction.SELL, 1002, 1)):
+                if sign * self.position < -POSITION_MAX:
+                    continue
                 await self.quote(direction, number, round(message["notification"]["m"]) + sign * 6)
 
     async def quote(self, direction: Direction, number: int, price: int) -> None:
@@ -134,6 +137,8 @@ class PerpQuoter(Program):
             self.sent_s = time.monotonic()
             assert {"mark_price", "index", "mark_timestamp", "funding_rate"} <= note.keys()
             for direction, sign in ((Direction.BUY, -1), (Direction.SELL, 1)):
+                if sign * (self.position or 0.0) < -POSITION_MAX:
+                    continue  # this side waits until the other has been filled
                 for level in (0, 1):
                     await self.quote(direction, level, round(note["mark_price"]) + sign * (4 + 8 * level))
 
