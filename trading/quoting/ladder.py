@@ -149,12 +149,12 @@ def fill_side(
     if hard_room <= 0:
         return 0, _POSITION_LIMIT
     room = min(hard_room, risk_room)
-    first_lots = inventory_lots(params, ladder, held) * size_factor
+    first_lots = inventory_lots(params, ladder, held)
     order_lots_min = int(params["order_lots_min"])
     for level in range(params["levels"]):
         price_ticks = best_ticks + direction * int(params["level_offset_ticks"][level])
         allowed = largest_order_lots(params, limits, price_ticks)
-        wanted = int(first_lots * params["level_size"][level] + TICK_TOLERANCE)
+        wanted = _wanted_lots(first_lots * params["level_size"][level], size_factor, order_lots_min)
         lots = min(wanted, allowed, room)
         price = price_ticks * params["tick_size"]
         outside = price < limits["collar_low"] or price > limits["collar_high"]
@@ -164,6 +164,13 @@ def fill_side(
         sizes[level] = lots
         room -= lots
     return int(params["levels"]), _QUOTED
+
+
+@kernel
+def _wanted_lots(lots: float, size_factor: float, order_lots_min: int) -> int:
+    """Return the size of a level, cut by `size_factor` but not below what the venue takes."""
+    cut = int(lots * size_factor + TICK_TOLERANCE)
+    return max(cut, min(int(lots + TICK_TOLERANCE), order_lots_min))
 
 
 @kernel

@@ -6,7 +6,7 @@ import pytest
 
 from domain.clock import NS_PER_S
 from domain.codes import ClampFlag
-from tests.quoting_case import BARE, Case, quote
+from tests.quoting_case import BARE, UNITS, Case, quote
 from trading.quoting.models.glft import glft
 
 SIGNALS = BARE.with_values({"signals.is_enabled": True})
@@ -95,3 +95,14 @@ def test_a_drift_shifts_both_quotes_within_its_bound() -> None:
     assert bounded["clamp_flags"] & ClampFlag.DRIFT_BOUNDED
     rolling = quote(BARE.with_values({"model": "avellaneda_stoikov", "drift_usd_per_s": 0.01}))
     assert rolling["drift_shift"] == pytest.approx(0.01 * 60.0)
+
+
+def test_a_cut_by_signals_never_takes_a_side_away() -> None:
+    # Given orders of the smallest size that the venue takes
+    case = Case(SIGNALS.with_values({"order_size_base": 0.002}), UNITS._replace(order_lots_min=2))
+    case.tick()
+    # If the signals want them smaller
+    case.signal(bid_size_cut=0.3, ask_size_cut=0.3)
+    view = case.decide()
+    # I expect them to stay
+    assert (view["bid_lots"], view["ask_lots"]) == ([2, 2, 2], [2, 2, 2])
