@@ -20,18 +20,18 @@ class Block:
     """Some lines of a CSV file: `columns[name]` has the texts, `sources` says where each was read."""
 
     def __init__(
-        self, findings: Findings, names: Sequence[str], fields: list[list[bytes]], sources: npt.NDArray[np.int64]
+        self, findings: Findings, names: Sequence[str], fields: list[bytes], sources: npt.NDArray[np.int64]
     ) -> None:
         self._findings = findings
         self.names = tuple(names)
-        self._texts = dict(zip(names, zip(*fields, strict=True), strict=True))
+        self._fields = fields  # of all lines, one after the other
         self.sources = sources
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def texts(self, name: str) -> Column:
-        return self._texts[name]
+        return self._fields[self.names.index(name) :: len(self.names)]
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """Return a column of numbers; an empty field is NaN.
@@ -39,7 +39,10 @@ class Block:
         Raises:
             DataError: naming the line of the first one that is none.
         """
-        return self._converted(name, _number, np.float64, "a number")
+        try:
+            return np.array(list(map(float, self.texts(name))), np.float64)
+        except ValueError:  # an empty one, or none
+            return self._converted(name, _number, np.float64, "a number")
 
     def whole(self, name: str) -> npt.NDArray[np.int64]:
         """Return a column of whole numbers."""
@@ -52,7 +55,7 @@ class Block:
     def _converted(
         self, name: str, convert: Callable[[bytes], Any], kind: type[_Kind], expected: str
     ) -> npt.NDArray[_Kind]:
-        texts = self._texts[name]
+        texts = self.texts(name)
         try:
             return np.array(list(map(convert, texts)), kind)
         except (ValueError, KeyError, OverflowError):
@@ -77,26 +80,37 @@ def read_blocks(findings: Findings, file_number: int, needed: Sequence[str]) -> 
     """
     names: list[str] = []
     for first_line, lines in line_blocks(findings, file_number):
-        body = [(first_line + i, line.rstrip(b"\r").split(b",")) for i, line in enumerate(lines) if line.strip()]
-        if not names and body:
-            names = [name.decode(errors="replace") for name in body.pop(0)[1]]
-            missing = [name for name in needed if name not in names]
-            if missing:
-                path = findings.paths[file_number]
-                raise DataError(f"{path}:1: expected columns {', '.join(needed)}; {missing[0]} is missing")
-        good = [(line, fields) for line, fields in body if len(fields) == len(names)]
-        if len(good) != len(body):
-            _tell_bad_lines(findings, file_number, body, len(names))
-        if good:
-            sources = source_code(file_number, 0) + np.array([line for line, _ in good], np.int64)
-            yield Block(findings, names, [fields for _, fields in good], sources)
+        if lines and lines[0].endswith(b"\r"):
+            lines = [line.rstrip(b"\r") for line in lines]
+        if not names:
+            names = _names(findings, file_number, lines[0], needed)
+            lines = lines[1:]
+            first_line += 1
+        numbers = np.arange(first_line, first_line + len(lines))
+        commas = [line.count(b",") for line in lines]
+        if commas.count(len(names) - 1) != len(lines):
+            _tell_bad_lines(findings, file_number, list(zip(numbers.tolist(), lines, strict=True)), len(names))
+            good = [i for i, count in enumerate(commas) if count == len(names) - 1]
+            numbers, lines = numbers[good], [lines[i] for i in good]
+        if lines:
+            yield Block(findings, names, b",".join(lines).split(b","), source_code(file_number, 0) + numbers)
 
 
-def _tell_bad_lines(findings: Findings, file_number: int, body: list[tuple[int, list[bytes]]], expected: int) -> None:
-    for line, fields in body:
-        if len(fields) != expected:
-            source = source_code(file_number, line)
-            findings.fault(Repair.LINES, source, f"expected {expected} fields, found {len(fields)}")
+def _names(findings: Findings, file_number: int, first_line: bytes, needed: Sequence[str]) -> list[str]:
+    names = [name.decode(errors="replace") for name in first_line.split(b",")]
+    missing = [name for name in needed if name not in names]
+    if missing:
+        path = findings.paths[file_number]
+        raise DataError(f"{path}:1: expected columns {', '.join(needed)}; {missing[0]} is missing")
+    return names
+
+
+def _tell_bad_lines(findings: Findings, file_number: int, lines: list[tuple[int, bytes]], expected: int) -> None:
+    for number, line in lines:
+        found = line.count(b",") + 1
+        if found != expected and line.strip():
+            source = source_code(file_number, number)
+            findings.fault(Repair.LINES, source, f"expected {expected} fields, found {found}")
 
 
 def wanted_rows(findings: Findings, block: Block) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from backtest.data.events import source_code
 from backtest.data.findings import DataError, Findings, Repair
 
 BLOCK_BYTES = 1 << 20
+_Damage = EOFError | gzip.BadGzipFile | zlib.error | zipfile.BadZipFile
 
 
 def line_blocks(findings: Findings, file_number: int) -> Iterator[tuple[int, list[bytes]]]:
@@ -22,25 +23,39 @@ def line_blocks(findings: Findings, file_number: int) -> Iterator[tuple[int, lis
     Raises:
         DataError: for a file that is not there, can't be opened, or is damaged or cut short and not to be repaired.
     """
-    path = findings.paths[file_number]
     first_line = 1
     rest = b""
-    with _opened(path) as file:
-        while True:
-            try:
-                block = file.read1(BLOCK_BYTES)  # what was unpacked before a damage is still given out
-            except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
-                text = f"the file is damaged or cut short here ({error}); fetch it anew"
-                findings.fault(Repair.TRUNCATED, source_code(file_number, first_line), text)
-                return
+    damage: _Damage | None = None
+    with _opened(findings.paths[file_number]) as file:
+        while damage is None:
+            block, damage = _read(file)
             if not block:
                 break
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             yield first_line, lines
             first_line += len(lines)
-    if rest:
+    if damage is not None:
+        text = f"the file is damaged or cut short here ({damage}); fetch it anew"
+        findings.fault(Repair.TRUNCATED, source_code(file_number, first_line), text)
+    elif rest:
         yield first_line, [rest]
+
+
+def _read(file: io.BufferedReader) -> tuple[bytes, _Damage | None]:
+    """Return about BLOCK_BYTES, empty at the end, and what ended them too early."""
+    parts: list[bytes] = []
+    size = 0
+    while size < BLOCK_BYTES:
+        try:
+            part = file.read1(BLOCK_BYTES)  # what was unpacked before a damage is still given out
+        except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile) as error:
+            return b"".join(parts), error
+        if not part:
+            break
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts), None
 
 
 def head(path: Path, size: int = 4096) -> bytes:
