@@ -183,7 +183,7 @@ def test_silence_of_an_actor_pulls_the_quotes_and_its_return_brings_them_back(ru
                 await bench.let_pass(50 * NS_PER_MS)
 
         bench.silent.add(f"heartbeats.{actor}")
-        await pass_time(400 * NS_PER_MS)
+        await pass_time(300 * NS_PER_MS)
         assert bench.resting(Side.BUY) == BIDS
         await pass_time(200 * NS_PER_MS)
         assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == ([], [])
