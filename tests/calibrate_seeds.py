@@ -12,7 +12,8 @@ from pathlib import Path
 
 from domain import jit
 
-os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
+if __name__ == "__main__":
+    os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
 
 import msgspec
 
