@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -22,6 +23,7 @@ from shm.histogram import quantiles
 from shm.record import TableReader
 from shm.ring import RingReader
 from tests.market_process import PERPETUAL, MarketDataProcess
+from tests.sessions import StandaloneExchange
 
 StartMarketData = Callable[..., MarketDataProcess]
 
@@ -69,12 +71,15 @@ def test_books_tickers_and_trades_reach_shared_memory(
     assert md.wait_exit()[0] == 0
 
 
-def test_light_tickers_forwards_and_other_indices_come_when_asked(
-    exchange: Exchange, start_market_data: StartMarketData
-):
+def test_light_tickers_forwards_and_other_indices_come_when_asked(tmp_path: Path, start_market_data: StartMarketData):
+    with StandaloneExchange(tmp_path, "--underlyings", "BTC,ETH", "--no-options") as exchange:
+        _expect_light_tickers_forwards_and_indices(exchange.url, start_market_data)
+
+
+def _expect_light_tickers_forwards_and_indices(url: str, start_market_data: StartMarketData) -> None:
     future = "BTC-25DEC26"
     md = start_market_data(
-        exchange.url, ("BTC-PERPETUAL", future), ticker_channel="lwt", ticker_delay="100ms", book_delay="100ms",
+        url, ("BTC-PERPETUAL", future), ticker_channel="lwt", ticker_delay="100ms", book_delay="100ms",
         book_levels=0, forward_prices=True, extra_underlyings=["ETHUSD"],
     )  # fmt: skip
     tickers = TableReader(md.segments["ticker_table"])
@@ -185,7 +190,7 @@ def test_a_session_that_only_answers_pings_is_left(exchange: Exchange, start_mar
 def test_a_dead_channel_of_a_living_connection_costs_its_book_and_no_other(
     exchange: Exchange, start_market_data: StartMarketData, dead: tuple[str, ...]
 ):
-    md = start_market_data(exchange.url, ("BTC-PERPETUAL", "ETH-PERPETUAL"))
+    md = start_market_data(exchange.url, ("BTC-PERPETUAL", "BTC-25DEC26"))
     md.until(lambda: md.is_valid(0) and md.is_valid(1), "both books")
     md.books.read()
     for channel in dead:
