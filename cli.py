@@ -91,9 +91,12 @@ def reduce(session: Session = "local") -> None:
 
 
 @app.command()
-def flatten(session: Session = "local") -> None:
-    """Pause, then bring every position to zero with reduce-only orders."""
-    _finish(_send(session, commands.Flatten(), LONG_TIMEOUT_S))
+def flatten(
+    instrument: Annotated[str, typer.Option("--instrument", "-i", help="only this one; the others go on")] = "",
+    session: Session = "local",
+) -> None:
+    """Pause, then bring every position (or one instrument's, without a pause) to zero with reduce-only orders."""
+    _finish(_send(session, commands.Flatten(instrument), LONG_TIMEOUT_S))
 
 
 @app.command(name="set", context_settings={"ignore_unknown_options": True})  # values may be negative

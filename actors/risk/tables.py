@@ -22,6 +22,7 @@ from trading.risk.states import RULES, Release
 EVENTS_PER_READ = 4096
 _MARK_SEEN = TICKER.word("receive_time_ns")
 _MARK_PRICE = TICKER.word("mark_price")
+_LAST_PRICE = TICKER.word("last_price")
 _SIGMA = SHARED_MARKET_DATA.word("volatility")
 _MID = SHARED_MARKET_DATA.word("mid")
 _STATUS = SHARED_MARKET_DATA.word("status")
@@ -75,6 +76,7 @@ class RiskTables:
         for row in self._rows:
             is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
             monitor.account.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
+            monitor.account.on_last_price(row, self._tickers.floats[_LAST_PRICE] if is_fresh else math.nan)
 
     def read_market(self, monitor: RiskMonitor) -> None:
         """Take mids, and hand to the monitor how much each instrument moves; NaN while strategy does not say."""
@@ -121,7 +123,11 @@ class RiskTables:
 
     def publish_limits(self, monitor: RiskMonitor, now_ns: int) -> None:
         """Write the limits of every instrument."""
-        gross_room = monitor.config.gross_notional_max_usd - monitor.account.gross_notional
+        config, account = monitor.config, monitor.account
+        margin_room = account.margin.room(config.margin_use_max, config.margin_rate)
+        gross_room = config.gross_notional_max_usd - account.gross_notional
+        # Compared so that an unknown margin (NaN) is the smaller one: then nothing may be added.
+        gross_room = gross_room if gross_room <= margin_room else margin_room
         for row in self._rows:
             fill_limits(
                 self._limits.ints,

@@ -16,7 +16,7 @@ from trading.ledger import Pnl
 from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import Opening
-from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
+from trading.risk.margin import AccountMargin
 from trading.risk.monitor import RiskMonitor
 from venues.gateway import OrderListener, RequestKind
 
@@ -162,6 +162,7 @@ class VenueView:
         if self.is_started:
             since_ns = max(since_ns, self._last_trade_time_ns - HISTORY_OVERLAP_NS)
         trades = await self.gateway.trade_history(since_ns)
+        self._take_margin(await self.gateway.margin())
         self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         if not self.is_started:
             self._open_account(instruments, trades)
@@ -192,10 +193,11 @@ class VenueView:
 
     async def _read_margin(self) -> None:
         try:
-            report = await self.gateway.margin()
-            self._view.margin = AccountMargin(float(report.margin), float(report.required_margin))
-        except (ConnectivityError, VenueError) as error:
-            self._view.margin = UNKNOWN_MARGIN  # another cause closes the gate while the venue is silent
+            self._take_margin(await self.gateway.margin())
+        except (ConnectivityError, VenueError) as error:  # what was last known stands; silence has a cause of its own
             self._ctx.log.warning("margin could not be read", reason=str(error))
         finally:
             self._is_asking_margin = False
+
+    def _take_margin(self, report: MarginReport) -> None:
+        self._view.margin = AccountMargin(float(report.margin), float(report.required_margin))

@@ -53,6 +53,8 @@ def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
             return [Leg("risk", command, FLATTEN_TIMEOUT_S)]
         case commands.Reduce() | commands.Halt() | commands.Kill():
             return [Leg("risk", command)]
+        case commands.Flatten(instrument=name) if name:
+            return [Leg("execution", command, FLATTEN_TIMEOUT_S)]
         case commands.Flatten():
             # Quoting would build the position up again: it is paused first. A strategy that is dead does not quote,
             # and must not keep the operator from getting out.

@@ -38,6 +38,7 @@ class AccountView:
         self._session_grids: dict[int, tuple[Grid, Off]] = {}
         self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
+        self._last_prices: dict[str, float] = {}
         self._sigmas: dict[str, float] = {}
         self._correlations: dict[tuple[str, str], float] = {}
 
@@ -67,6 +68,10 @@ class AccountView:
         """Take over a mark price; what is not finite and positive makes it unknown."""
         is_price = math.isfinite(mark_price) and mark_price > 0.0
         self._marks[self.names[row]] = mark_price if is_price else math.nan
+
+    def on_last_price(self, row: int, price: float) -> None:
+        """Take over the price of the last public trade; what is not positive makes it unknown."""
+        self._last_prices[self.names[row]] = price if math.isfinite(price) and price > 0.0 else math.nan
 
     def on_sigma(self, row: int, sigma_usd_per_sqrt_s: float) -> None:
         """Take over how much an instrument moves, quote currency per √s; what is not positive makes it unknown."""
@@ -103,7 +108,7 @@ class AccountView:
         report = self._positions.get(name)
         position = report.position if report else ZERO
         known = position if self.are_positions_known else None
-        return Holding(row, self._instruments.get(name), known, self.mark(name))
+        return Holding(row, self._instruments.get(name), known, self.mark(name), self._last_prices.get(name, math.nan))
 
     def held_base(self, name: str) -> float:
         """Return a signed position in base units; 0 when flat or unknown."""

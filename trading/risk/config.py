@@ -48,6 +48,9 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     price_collar_bps: Annotated[
         float, Meta(gt=0, le=5000, description="orders further than this from the mark price are denied")
     ] = 200.0
+    last_collar_bps: Annotated[
+        float, Meta(gt=0, le=5000, description="orders further than this from the last public trade are denied")
+    ] = 500.0
     loss_from_peak_max_usd: Annotated[
         float, Meta(gt=0, le=1e9, description="fall of the equity from its peak of the session that halts for good")
     ] = 250.0
@@ -81,6 +84,9 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     margin_use_max: Annotated[
         float, Meta(gt=0, le=1, description="required ÷ available margin above which only reducing orders pass")
     ] = 0.8
+    margin_rate: Annotated[
+        float, Meta(gt=0, le=1, description="margin that new exposure is taken to need, of its notional")
+    ] = 0.2
     maintenance_fraction: Annotated[
         float, Meta(gt=0, le=1, description="maintenance margin as a part of the required margin, as the venue has it")
     ] = 0.7

@@ -37,6 +37,7 @@ LOOSER = {
     "open_orders_max": 1,
     "order_rate_max_per_s": 1,
     "price_collar_bps": 1,
+    "last_collar_bps": 1,
     "loss_from_peak_max_usd": 1,
     "loss_of_day_max_usd": 1,
     "net_notional_max_usd": 1,
@@ -59,6 +60,7 @@ LOOSER = {
     "position_difference_s": 1,
 }  # the limits that may be set while running
 _OFF = 1e300
+_BPS = 1e-4
 ZERO_IS_OFF = frozenset(
     {"stop_loss_bps", "take_profit_bps", "trailing_stop_bps", "losing_streak_max", "value_at_risk_max_usd"}
 )
@@ -72,12 +74,25 @@ class Holding(NamedTuple):
         instrument: None until the venue has told of it; then the limits are all zero.
         position: base units, signed; None when unknown.
         mark_price: quote currency; NaN when unknown.
+        last_price: of the last public trade, quote currency; NaN when unknown.
     """
 
     row: int
     instrument: Instrument | None
     position: Decimal | None
     mark_price: float
+    last_price: float = math.nan
+
+    def collar(self, config: RiskConfig) -> tuple[float, float]:
+        """Return the lowest and highest price of any order: near the mark, and near the last trade once there is one.
+
+        NaN while the mark is unknown, and low above high when mark and last are far apart: then no order passes.
+        """
+        width, last_width = config.price_collar_bps * _BPS, config.last_collar_bps * _BPS
+        low, high = self.mark_price * (1.0 - width), self.mark_price * (1.0 + width)
+        if not math.isfinite(self.last_price) or not math.isfinite(low):
+            return low, high
+        return max(low, self.last_price * (1.0 - last_width)), min(high, self.last_price * (1.0 + last_width))
 
     @property
     def notional(self) -> float:
@@ -124,12 +139,12 @@ def fill_limits(
     """Write the limits now in force into a record's words. What is unknown closes the gate.
 
     Args:
-        gross_room: what is left of the gross notional over all instruments, quote currency.
+        gross_room: what is left of the gross notional over all instruments and of the margin, quote currency.
     """
     scale = recovery_scale(config, verdict)
     instrument = holding.instrument
     base_per_lot = float(instrument.lot_size * instrument.contract_multiplier) if instrument else math.inf
-    width = config.price_collar_bps / 10_000
+    collar_low, collar_high = holding.collar(config)
     values: dict[str, int] = {
         "instrument": holding.row,
         "written_time_ns": now_ns,
@@ -149,8 +164,8 @@ def fill_limits(
     floats[_FLOATS["order_notional_max"]] = config.order_notional_max_usd
     floats[_FLOATS["gross_notional_room"]] = gross_room - reserved
     floats[_FLOATS["mark_price"]] = holding.mark_price
-    floats[_FLOATS["collar_low"]] = holding.mark_price * (1.0 - width)
-    floats[_FLOATS["collar_high"]] = holding.mark_price * (1.0 + width)
+    floats[_FLOATS["collar_low"]] = collar_low
+    floats[_FLOATS["collar_high"]] = collar_high
 
 
 class LimitChange(NamedTuple):

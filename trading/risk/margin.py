@@ -28,6 +28,13 @@ class AccountMargin(NamedTuple):
             return self.required_margin / self.margin
         return math.nan if math.isnan(self.margin) else math.inf
 
+    def room(self, use_max: float, rate: float) -> float:
+        """Return the notional that may be added before `use_max` of the margin is required, at `rate` of notional.
+
+        NaN when the margin is unknown, which lets nothing be added.
+        """
+        return (self.margin * use_max - self.required_margin) / rate
+
 
 UNKNOWN_MARGIN = AccountMargin(math.nan, math.nan)
 

@@ -76,6 +76,17 @@ def test_recovering_gives_size_and_exposure_back_step_by_step(step: int, scale: 
     assert row["gross_notional_room"] == pytest.approx(15_000.0 - CONFIG.gross_notional_max_usd * (1 - scale))
 
 
+def test_the_collar_follows_mark_and_last_trade() -> None:
+    # Given 2 % around the mark and 5 % around the last trade
+    assert Holding(0, ETH, Decimal(0), 100.0).collar(CONFIG) == pytest.approx((98.0, 102.0))
+    # If the last trade is known, I expect the narrower bound on each side, and none when they are far apart
+    assert Holding(0, ETH, Decimal(0), 100.0, 104.0).collar(CONFIG) == pytest.approx((98.8, 102.0))
+    assert Holding(0, ETH, Decimal(0), 100.0, 96.0).collar(CONFIG) == pytest.approx((98.0, 100.8))
+    low, high = Holding(0, ETH, Decimal(0), 100.0, 120.0).collar(CONFIG)
+    assert low > high
+    assert math.isnan(Holding(0, ETH, Decimal(0), math.nan, 100.0).collar(CONFIG)[0])
+
+
 def test_a_broken_lot_counts_as_a_whole_one() -> None:
     assert position_lots(Holding(0, ETH, Decimal("0.011"), 1.0)) == 2
     assert position_lots(Holding(0, ETH, Decimal("-0.011"), 1.0)) == -2

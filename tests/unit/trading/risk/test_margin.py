@@ -33,3 +33,10 @@ def test_margin_in_use() -> None:
     assert AccountMargin(1000.0, 250.0).use == 0.25
     assert AccountMargin(-1.0, 250.0).use == math.inf
     assert math.isnan(UNKNOWN_MARGIN.use)
+
+
+def test_margin_leaves_room_for_so_much_notional() -> None:
+    # Given 1,000 $, of which 800 may be used and 250 are
+    assert AccountMargin(1000.0, 250.0).room(0.8, 0.2) == pytest.approx(2_750.0)
+    assert AccountMargin(1000.0, 900.0).room(0.8, 0.2) == pytest.approx(-500.0)
+    assert math.isnan(UNKNOWN_MARGIN.room(0.8, 0.2))
