@@ -315,6 +315,7 @@ WISH = RecordType(
             ),
             ("computed_time_ns", "monotonic, when it was written"),
             ("explanation_position", "position of its explanation in the explanations ring"),
+            ("position_lots", "signed, that it was made for: fills since then have used up a part of it"),
             ("bid_off_reason", "0 = quoted, else an OffReason"),
             ("ask_off_reason", "0 = quoted, else an OffReason"),
         ),

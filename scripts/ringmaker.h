@@ -321,7 +321,7 @@ _Static_assert(sizeof(struct rm_candle) == 192, "rm_candle");
 
 /* The quotes that strategy wants resting now; execution brings the venue to the newest one. */
 #define RM_WISH_TYPE_ID 100
-#define RM_WISH_LAYOUT_HASH INT64_C(0x166cfe41a1780ed3)
+#define RM_WISH_LAYOUT_HASH INT64_C(0x4312a5f82a60cc44)
 struct rm_wish {
     int64_t sequence;             /* owned by the ring or table; see the layout page */
     int64_t instrument;           /* row of the instruments table */
@@ -331,6 +331,7 @@ struct rm_wish {
     int64_t source_time_ns;       /* receive_time_ns of the book that caused it: the start of tick_to_order; 0 = no book did */
     int64_t computed_time_ns;     /* monotonic, when it was written */
     int64_t explanation_position; /* position of its explanation in the explanations ring */
+    int64_t position_lots;        /* signed, that it was made for: fills since then have used up a part of it */
     int64_t bid_off_reason;       /* 0 = quoted, else an OffReason */
     int64_t ask_off_reason;       /* 0 = quoted, else an OffReason */
     int64_t bid_count;            /* levels of the bid side */
@@ -339,7 +340,7 @@ struct rm_wish {
     int64_t bid_size_lots[8];     /* unsigned */
     int64_t ask_price_ticks[8];   /* best first */
     int64_t ask_size_lots[8];     /* unsigned */
-    char _reserved[32];
+    char _reserved[24];
 };
 _Static_assert(offsetof(struct rm_wish, sequence) == 0, "rm_wish.sequence");
 _Static_assert(offsetof(struct rm_wish, instrument) == 8, "rm_wish.instrument");
@@ -349,14 +350,15 @@ _Static_assert(offsetof(struct rm_wish, book_position) == 32, "rm_wish.book_posi
 _Static_assert(offsetof(struct rm_wish, source_time_ns) == 40, "rm_wish.source_time_ns");
 _Static_assert(offsetof(struct rm_wish, computed_time_ns) == 48, "rm_wish.computed_time_ns");
 _Static_assert(offsetof(struct rm_wish, explanation_position) == 56, "rm_wish.explanation_position");
-_Static_assert(offsetof(struct rm_wish, bid_off_reason) == 64, "rm_wish.bid_off_reason");
-_Static_assert(offsetof(struct rm_wish, ask_off_reason) == 72, "rm_wish.ask_off_reason");
-_Static_assert(offsetof(struct rm_wish, bid_count) == 80, "rm_wish.bid_count");
-_Static_assert(offsetof(struct rm_wish, ask_count) == 88, "rm_wish.ask_count");
-_Static_assert(offsetof(struct rm_wish, bid_price_ticks) == 96, "rm_wish.bid_price_ticks");
-_Static_assert(offsetof(struct rm_wish, bid_size_lots) == 160, "rm_wish.bid_size_lots");
-_Static_assert(offsetof(struct rm_wish, ask_price_ticks) == 224, "rm_wish.ask_price_ticks");
-_Static_assert(offsetof(struct rm_wish, ask_size_lots) == 288, "rm_wish.ask_size_lots");
+_Static_assert(offsetof(struct rm_wish, position_lots) == 64, "rm_wish.position_lots");
+_Static_assert(offsetof(struct rm_wish, bid_off_reason) == 72, "rm_wish.bid_off_reason");
+_Static_assert(offsetof(struct rm_wish, ask_off_reason) == 80, "rm_wish.ask_off_reason");
+_Static_assert(offsetof(struct rm_wish, bid_count) == 88, "rm_wish.bid_count");
+_Static_assert(offsetof(struct rm_wish, ask_count) == 96, "rm_wish.ask_count");
+_Static_assert(offsetof(struct rm_wish, bid_price_ticks) == 104, "rm_wish.bid_price_ticks");
+_Static_assert(offsetof(struct rm_wish, bid_size_lots) == 168, "rm_wish.bid_size_lots");
+_Static_assert(offsetof(struct rm_wish, ask_price_ticks) == 232, "rm_wish.ask_price_ticks");
+_Static_assert(offsetof(struct rm_wish, ask_size_lots) == 296, "rm_wish.ask_size_lots");
 _Static_assert(sizeof(struct rm_wish) == 384, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */

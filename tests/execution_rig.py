@@ -35,6 +35,7 @@ SESSION = "bench"
 LABEL = "rm-bench"
 START_NS = 1_000 * NS_PER_S
 Ladder = list[tuple[int, int]]
+_POSITION = records.ACCOUNT.word("position_lots")
 _TABLES = {
     "instruments": records.INSTRUMENT,
     "wishes": records.WISH,
@@ -348,12 +349,17 @@ class Bench:
         scratch["written_time_ns"] = self.clock.monotonic_ns()
         self.limits.publish(0)
 
+    def position_told(self) -> int:
+        """Return the position that execution has told strategy, lots."""
+        return int(self.account.ints[_POSITION]) if self.account.load(0) else 0
+
     def wish(self, bids: Ladder, asks: Ladder, *, epoch: int = 1, bid_off: int = 0, ask_off: int = 0) -> None:
         self.wish_id += 1
         now_ns = self.clock.monotonic_ns()
         scratch = self.wishes.scratch
         scratch["wish_id"], scratch["strategy_epoch"] = self.wish_id, epoch
         scratch["source_time_ns"], scratch["computed_time_ns"] = now_ns - 1000, now_ns
+        scratch["position_lots"] = self.position_told()
         scratch["bid_off_reason"], scratch["ask_off_reason"] = bid_off, ask_off
         for side, ladder in (("bid", bids), ("ask", asks)):
             scratch[f"{side}_count"] = len(ladder)

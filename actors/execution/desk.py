@@ -19,6 +19,7 @@ from trading.orders.states import OrderState
 from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, Exposure
 
 _WISH_ID = WISH.word("wish_id")
+_WISH_POSITION = WISH.word("position_lots")
 _WISH_EPOCH = WISH.word("strategy_epoch")
 _WISH_SOURCE = WISH.word("source_time_ns")
 _WISH_COMPUTED = WISH.word("computed_time_ns")
@@ -69,11 +70,12 @@ class Wish(NamedTuple):
     is_quoted: tuple[bool, bool]  # bid, ask: no limit, pause or filter took the side away
     bids: list[Level]
     asks: list[Level]
+    position_lots: int = 0  # that it was made for
 
     @property
-    def terms(self) -> tuple[tuple[bool, bool], list[Level], list[Level]]:
+    def terms(self) -> tuple[tuple[bool, bool], list[Level], list[Level], int]:
         """What matters to us; a wish that is only written again has the same."""
-        return (self.is_quoted, self.bids, self.asks)
+        return (self.is_quoted, self.bids, self.asks, self.position_lots)
 
 
 class LiveView(NamedTuple):
@@ -152,8 +154,21 @@ class Desk:
             (ints[_WISH_BID_OFF] == _QUOTED, ints[_WISH_ASK_OFF] == _QUOTED),
             ladders[0],
             ladders[1],
+            ints[_WISH_POSITION],
         )
         return self.wish
+
+    def unspent(self, wish: Wish) -> tuple[list[Level], list[Level]]:
+        """Return what is left of a wish after the fills since it was made, taken from the levels nearest the market.
+
+        It never leads further than it meant to: strategy, which hears of a fill at once, makes levels whole again.
+        """
+        bought_lots = self.position_lots - wish.position_lots
+        if not bought_lots:
+            return wish.bids, wish.asks
+        if bought_lots > 0:
+            return _without_first(wish.bids, bought_lots), wish.asks
+        return wish.bids, _without_first(wish.asks, -bought_lots)
 
     def bounded(self, wish: Wish, limits: TableReader, view: LiveView) -> tuple[list[Level], list[Level]]:
         """Return the wish without what the limits in `limits` would refuse, so that resting orders obey them too."""
@@ -173,8 +188,9 @@ class Desk:
             wish.is_quoted[0] and buy_room >= lots_min,
             wish.is_quoted[1] and sell_room >= lots_min,
         )
-        bids = trimmed(wish.bids, buy_room - view.leaving_bid_lots, lots_min, lots_max)
-        asks = trimmed(wish.asks, sell_room - view.leaving_ask_lots, lots_min, lots_max)
+        bids, asks = self.unspent(wish)
+        bids = trimmed(bids, buy_room - view.leaving_bid_lots, lots_min, lots_max)
+        asks = trimmed(asks, sell_room - view.leaving_ask_lots, lots_min, lots_max)
         if self.hedging is not None:
             self.is_allowed = (
                 self.is_allowed[0] and self.hedging is _BUY,
@@ -282,6 +298,17 @@ def trimmed(ladder: list[Level], room_lots: int, lots_min: int, lots_max: int) -
             break
         kept.append((price_ticks, lots))
         room_lots -= lots
+    return kept
+
+
+def _without_first(ladder: list[Level], lots: int) -> list[Level]:
+    """Return a ladder without its first `lots`, counted from the level nearest the market."""
+    kept: list[Level] = []
+    for price_ticks, size_lots in ladder:
+        taken = min(size_lots, lots)
+        lots -= taken
+        if taken < size_lots:
+            kept.append((price_ticks, size_lots - taken))
     return kept
 
 

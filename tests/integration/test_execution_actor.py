@@ -46,6 +46,24 @@ async def quoting(bench: Bench) -> None:
     bench.gateway.sent.clear()
 
 
+def test_what_a_wish_meant_to_buy_is_not_bought_twice(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given quotes made for a position of zero
+        await quoting(bench)
+        # If a level is filled whole
+        bench.venue.fill(bench.venue.open[0], 5)
+        bench.gateway.sent.clear()
+        await bench.settle(3)
+        # I expect nothing to be sent before strategy knows of the fill, and the level whole with its next wish
+        assert bench.gateway.sent == []
+        assert bench.resting(Side.BUY) == BIDS[1:]
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
 def test_a_start_cancels_what_is_ours_leaves_strangers_alone_and_then_quotes(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given an order of an earlier process and one of somebody else
@@ -356,12 +374,12 @@ def test_after_a_reconnect_missed_fills_are_counted_once_and_quoting_goes_on(run
         # If the connection comes back
         await bench.reconnect()
         await bench.settle(10)
-        bench.wish(BIDS, ASKS)
+        bench.wish([(98, 5), (97, 5)], ASKS)
         await bench.settle(5)
         # I expect a position of three, two fills told, and quotes
         assert bench.core.desks[INSTRUMENT.name].position_lots == 3
         assert bench.fills_told() == ["t0", "t1"]
-        assert bench.resting(Side.BUY) == BIDS
+        assert bench.resting(Side.BUY) == [(98, 5), (97, 5)]
         bench.account.load(0)
         assert (bench.account.latest["is_known"][0], bench.account.latest["position_lots"][0]) == (1, 3)
 

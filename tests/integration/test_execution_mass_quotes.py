@@ -215,6 +215,9 @@ def test_a_fill_counts_once_and_is_made_up_for(run: Run) -> None:
         await bench.settle(3)
         assert bench.core.books.ledger.lines[INSTRUMENT.name].position == Decimal("0.005")
         assert bench.core.desks[INSTRUMENT.name].position_lots == 5
+        assert bench.resting(Side.BUY) == BIDS[1:]  # not bought twice before strategy knows
+        bench.wish(BIDS, ASKS)
+        await bench.settle(3)
         assert bench.resting(Side.BUY) == BIDS
         bench.venue.outbox.append(told)
         await bench.settle(3)
@@ -349,6 +352,8 @@ def test_a_quote_that_fills_while_it_is_named_to_stay_is_taken_over_when_it_come
         bench.work()
         best = next(order for order in bench.venue.open if order.side is Side.BUY and order.price_ticks == 100)
         bench.venue.fill(best, 5)  # before the message arrives, which names 100 to keep it
+        await bench.settle(5)
+        bench.wish([(100, 5), (98, 5)], ASKS)
         await bench.settle(5)
         assert bench.resting(Side.BUY) == [(100, 5), (98, 5)]
         assert "cancel_order" not in bench.gateway.kinds()

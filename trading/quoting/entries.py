@@ -16,10 +16,11 @@ from trading.quoting.touch import remember_ladder
 
 
 @kernel
-def _is_changed(ladder: Record, wish: Record) -> bool:
-    """Return whether levels or off reasons differ from the wish written last."""
+def _is_changed(ladder: Record, wish: Record, position_lots: int) -> bool:
+    """Return whether levels, off reasons or the position differ from the wish written last."""
     if (
-        ladder["bid_count"] != wish["bid_count"]
+        position_lots != wish["position_lots"]
+        or ladder["bid_count"] != wish["bid_count"]
         or ladder["ask_count"] != wish["ask_count"]
         or ladder["bid_off_reason"] != wish["bid_off_reason"]
         or ladder["ask_off_reason"] != wish["ask_off_reason"]
@@ -39,13 +40,16 @@ def _is_changed(ladder: Record, wish: Record) -> bool:
 
 
 @kernel
-def _write_wish(moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record) -> None:
+def _write_wish(
+    moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record, position_lots: int
+) -> None:
     wish["instrument"] = moment["instrument"]
     wish["wish_id"] += 1
     wish["strategy_epoch"] = moment["strategy_epoch"]
     wish["book_position"] = moment["book_position"]
     wish["source_time_ns"] = book["receive_time_ns"]
     wish["computed_time_ns"] = moment["now_ns"]
+    wish["position_lots"] = position_lots
     wish["bid_off_reason"] = ladder["bid_off_reason"]
     wish["ask_off_reason"] = ladder["ask_off_reason"]
     wish["bid_count"] = ladder["bid_count"]
@@ -130,11 +134,12 @@ def decide(quoter: Array, words: Array) -> bool:
     explanation = q["explanation"]
     quote(q)
     is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
-    if _is_changed(ladder, wish):
+    position_lots = q["account"]["position_lots"]
+    if _is_changed(ladder, wish, position_lots):
         remember_ladder(q["params"], q["state"], ladder, moment["now_ns"])
     elif not (is_due or moment["write_now"] == 1):
         return False
-    _write_wish(moment, q["book"], ladder, wish, explanation)
+    _write_wish(moment, q["book"], ladder, wish, explanation, position_lots)
     explanation["state_hash"] = hash_words(words, KEPT_FIRST_WORD, KEPT_WORDS)
     moment["write_now"] = 0
     return True
