@@ -6,7 +6,7 @@
     parameters = { volume_factor_min = 2.0 }
 
 Called when a candle closes; above 0 it expects a rise. It is held within ±1, shifts the reservation price with the
-other signals, and is in the evaluation: `python cli.py report`.
+other signals, and is in the evaluation: `./cli.py report`.
 """
 
 from trading.signals.candles import candle_index, candles_kept

@@ -9,7 +9,7 @@
 
 from trading.quoting import standard
 
-# Name: default, or (default, least, largest). [strategy.user] changes them, `python cli.py set` while running.
+# Name: default, or (default, least, largest). [strategy.user] changes them, `./cli.py set` while running.
 parameters = {
     "lean_half_spreads": (0.3, 0.0, 1.0),
     "rest_s": (2.0, 0.0, 60.0),

@@ -27,7 +27,7 @@ PARTS = {
 }
 HEAD = """# Calibration: what is fitted, how, and how stable it is
 
-    python cli.py calibrate DATA… [--inventory-bound BASE] [--order-size BASE] [--config FILE.toml] [--json] [--output FILE.toml]
+    ./cli.py calibrate DATA… [--inventory-bound BASE] [--order-size BASE] [--config FILE.toml] [--json] [--output FILE.toml]
 
 prints σ, A and κ with confidence, a γ for a wished bound of the inventory, the quotes and fills that they imply, and a
 `[strategy]` block that a configuration takes as it is. DATA are the parts of one recording of any format of
@@ -49,13 +49,13 @@ prints σ, A and κ with confidence, a γ for a wished bound of the inventory, t
   of us takes its part: a backtest says how much.
 - A fixed quote is what is measured: with a volatile mid and a long life it is reached because the mid comes to it, and A and
   κ come out smaller than those of a quote that is moved all the time. Let `fit_interval_ms` be the time for which your quotes stand.
-- Generated markets with known σ, A, κ (`python -m backtest.synthetic`): of 20 seeds at least 16 intervals hold the truth, for
+- Generated markets with known σ, A, κ (`.venv/bin/python -m backtest.synthetic`): of 20 seeds at least 16 intervals hold the truth, for
   each of the three, in a test.
 
 ## Two real recordings
 
 Binance USD-M BTCUSDT, tick 0.1 $: whole, and in windows of 60 s beside what the estimators of a live quoter say at the
-end of each window. This page is generated: `python -m scripts.calibration_page > docs/calibration.md`.
+end of each window. This page is generated: `.venv/bin/python -m scripts.calibration_page > docs/calibration.md`.
 
 - Minutes differ: σ by a factor of 2.6 in one recording and 5.8 in the other. Chance alone would leave σ uncertain by 15 %; with
   what lies between the minutes it is 30 to 45 %. Eight minutes tell a scale, not a third digit.
