@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
-python cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
+./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
               | calibrate DATA
 """
 
@@ -36,7 +36,7 @@ from shm.attach import list_sessions  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
 Session = Annotated[str, typer.Option("--session", "-s", help="name of the session (its config's file name)")]
-Strategy = Annotated[str, typer.Argument(help="one of several, by its name in [strategies]; default: all")]
+Strategy = Annotated[str, typer.Argument(help="one of several, by its name in the configuration; default: all")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 ANSWER_TIMEOUT_S = 10.0
 LONG_TIMEOUT_S = 90.0
@@ -53,7 +53,7 @@ def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -
     try:
         return send_command(session, SUPERVISOR, command, timeout_s)
     except ConnectivityError as error:
-        raise UserError(f"{error}; `python cli.py kill -s {session}` cancels without the supervisor") from None
+        raise UserError(f"{error}; `./cli.py kill -s {session}` cancels without the supervisor") from None
 
 
 def _finish(reply: Reply) -> None:
@@ -155,7 +155,7 @@ def kill(
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
-    """Fit σ, A and κ to recorded data, suggest γ, write a [strategy] block; `calibrate --help` lists the options."""
+    """Fit σ, A and κ to recorded data, suggest γ, write a block for a configuration; see `calibrate --help`."""
     # A process of its own: kernels are compiled only where the switch is set before they are imported.
     command = [sys.executable, "-m", "backtest.calibration", *context.args]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}

@@ -1,7 +1,7 @@
 """What the signals are worth on a recording: python -m backtest.signals DATA… [--set signals.candle_volume_base=1]
 
 The recording goes book by book and trade by trade through a quoter as it runs live, the user's signal with it if one is
-configured; its candles are judged as `python cli.py report` judges those of a run.
+configured; its candles are judged as `./cli.py report` judges those of a run.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class SessionLock:
             os.close(self._fd)
             raise UserError(
                 f"session {session} is running already (supervisor pid {holder}): "
-                f"stop it (python3 cli.py stop -s {session}), or use a configuration of another name"
+                f"stop it (`./cli.py stop -s {session}`), or use a configuration of another name"
             ) from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)

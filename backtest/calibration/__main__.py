@@ -1,4 +1,4 @@
-"""python -m backtest.calibration DATA… (also `python cli.py calibrate DATA…`)"""
+"""python -m backtest.calibration DATA… (also `./cli.py calibrate DATA…`)"""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _write(path: Path, text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     repairs = "repairs: " + "; ".join(f"{name}: {what}" for name, what in REPAIRS.items())
     parser = argparse.ArgumentParser(
-        prog="python cli.py calibrate",
+        prog="./cli.py calibrate",
         description="Fit σ, A and κ to recorded market data and suggest γ.",
         epilog=repairs,
     )

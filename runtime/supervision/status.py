@@ -165,7 +165,7 @@ def held_back(session: str, risk: dict[str, Any]) -> str:
     is_reducing = risk["state"] == "reducing" and risk["reason"] == "operator"
     if not (risk.get("kill_latched") or is_reducing):
         return ""
-    return f"{risk['state']} ({risk['reason']}) until `python cli.py resume -s {session}`"
+    return f"{risk['state']} ({risk['reason']}) until `./cli.py resume -s {session}`"
 
 
 def _ladder(ints: memoryview, side: str, tick: float, lot: float) -> list[list[float]]:

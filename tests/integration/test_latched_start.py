@@ -16,7 +16,7 @@ def test_a_run_after_a_kill_says_what_holds_it_and_quotes_after_a_resume(tmp_pat
     state.mkdir(parents=True)
     (state / KILL_FILE_NAME).write_bytes(kill_mark_bytes(KillMark(time.time_ns())))
     with session:
-        expected = f"risk holds the session: halted (kill) until `python cli.py resume -s {session.name}`"
+        expected = f"risk holds the session: halted (kill) until `./cli.py resume -s {session.name}`"
         wait_until(lambda: expected in session.said, 30, "the line that says what holds the session")
         time.sleep(1.0)
         assert open_orders(session.order_log()) == {}

@@ -97,8 +97,8 @@ def write_risk(segments: SessionSegments, state: TradingState, reason: RiskReaso
 @pytest.mark.parametrize(
     ("state", "reason", "is_latched", "expected"),
     [
-        (TradingState.HALTED, RiskReason.KILL, True, "risk halted (kill) until `python cli.py resume -s test`"),
-        (TradingState.REDUCING, RiskReason.OPERATOR, False, "risk reducing (operator) until `python cli.py resume"),
+        (TradingState.HALTED, RiskReason.KILL, True, "risk halted (kill) until `./cli.py resume -s test`"),
+        (TradingState.REDUCING, RiskReason.OPERATOR, False, "risk reducing (operator) until `./cli.py resume"),
         (TradingState.HALTED, RiskReason.STARTING, False, "risk halted (starting) ·"),
         (TradingState.ACTIVE, RiskReason.NONE, False, "risk active ·"),
     ],
