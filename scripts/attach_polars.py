@@ -1,4 +1,4 @@
-"""The last books of a running session as a Polars table, and what they say. `pip install "ringmaker[analysis]"`
+"""The last books of a running session as a Polars table, and what they say. `.venv/bin/pip install -e ".[analysis]"`
 
 python scripts/attach_polars.py [SESSION] [BOOKS]
 """
@@ -8,9 +8,13 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import polars as pl
 
 import shm
+
+try:
+    import polars as pl
+except ModuleNotFoundError:
+    sys.exit('error: Polars is not installed: run `.venv/bin/pip install -e ".[analysis]"` in the folder of Ringmaker')
 
 
 def frame(records: np.ndarray) -> pl.DataFrame:
