@@ -183,24 +183,28 @@ def test_a_loss_from_the_peak_halts_and_flattens_for_good(tmp_path: Path) -> Non
 
 
 def test_margin_in_use_leaves_only_the_reducing_side(tmp_path: Path) -> None:
-    # Given that a tenth of the margin may be used
-    with trading(tmp_path, WIDE + "margin_use_max = 0.1\n") as market:
-        # If the position is changed by hand, on the session's own account, until 13,000 of 100,000 $ are required
+    # Given that 5 % of the margin may be used
+    with trading(tmp_path, WIDE + "margin_use_max = 0.05\n") as market:
+        # If the position is changed by hand, on the session's own account, until 6,000 of 100,000 $ are required
         asks = market.session.status()["instruments"][PERPETUAL]["asks"]
-        while market.held_by_venue() < 0.65:
-            market.trade("buy", asks[0][0] + 500.0, 0.1, "key.json")
-        taken_ns = time.monotonic_ns()
+        assert market.session.cli("pause").returncode == 0
+        wait_until(lambda: not open_orders(market.log()), 10.0, "no quote of our own is in the way")
 
-        # I expect bids to go, and the reason to be said with its numbers
-        def only_asks_rest() -> bool:
-            return {line["side"] for line in open_orders(market.log()).values()} <= {"sell"}
+        def is_held() -> bool:
+            if market.held_by_venue() < 0.3:
+                market.trade("buy", asks[0][0] + 500.0, 0.05, "key.json")
+            return market.held_by_venue() >= 0.3
 
-        wait_until(only_asks_rest, 15.0, "only the reducing side rests")
-        pulled_s = (time.monotonic_ns() - taken_ns) / 1e9
+        wait_until(is_held, 20.0, "0.3 BTC are held")
+        assert market.session.cli("resume").returncode == 0
+        # I expect the reason to be said with its numbers, and the reducing side alone to be quoted
         market.wait_for_state("reducing", "margin_use")
         told = next(line for line in market.decisions() if line.get("reason") == "MARGIN_USE")
-        assert "limit 10%" in told["text"]
-        print(f"margin squeeze by hand: bids gone {pulled_s:.2f} s after the trade; {told['text']}")
+        assert "limit 5%" in told["text"]
+        wait_until(lambda: bool(open_orders(market.log())), 10.0, "quotes are back")
+        time.sleep(1.0)
+        assert {line["side"] for line in open_orders(market.log()).values()} == {"sell"}
+        print(f"margin used up by hand: only asks rest; {told['text']}")
 
 
 @pytest.mark.parametrize("is_risk_killed", [False, True])
