@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -11,9 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
+from thalex import Thalex
 
 from messages.commands import Command, Reply
 from runtime.commands import send_command
@@ -219,6 +222,24 @@ class StandaloneExchange:
 
     def open_orders(self) -> dict[str, dict[str, Any]]:
         return open_orders(read_order_log(self.order_log_path))
+
+    def ask(self, method: str, request: dict[str, Any], key_file: str = "") -> Any:
+        """Send one request with the official client on a connection of its own, logged in if there is a key."""
+
+        async def call() -> Any:
+            thalex = Thalex(SimpleNamespace(value=self.url))
+            await thalex.connect()
+            if key_file:
+                key = json.loads((self.folder / key_file).read_text())
+                await thalex.login(key["key_id"], key["private_key"], id=1)
+                await thalex.receive()
+            await thalex._send(method, 2, **request)
+            while (message := json.loads(await thalex.receive())).get("id") != 2:
+                pass
+            await thalex.disconnect()
+            return message["result"]
+
+        return asyncio.run(call())
 
 
 def read_order_log(path: Path) -> list[dict[str, Any]]:

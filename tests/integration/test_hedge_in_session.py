@@ -6,18 +6,14 @@ exchange's own log. Processes are killed while the hedge rests in the book.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-from thalex import Thalex
 from thalex.thalex import Direction, OrderType, TimeInForce
 
 from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_order_log, wait_until
@@ -59,24 +55,6 @@ class Market(NamedTuple):
     exchange: StandaloneExchange
     future: str
 
-    def ask(self, method: str, request: dict[str, Any], *, key_file: str = "") -> Any:
-        """Send one request on a connection of its own, logged in if there is a key."""
-
-        async def call() -> Any:
-            thalex = Thalex(SimpleNamespace(value=self.exchange.url))
-            await thalex.connect()
-            if key_file:
-                key = json.loads((self.exchange.folder / key_file).read_text())
-                await thalex.login(key["key_id"], key["private_key"], id=1)
-                await thalex.receive()
-            await thalex._send(method, 2, **request)
-            while (message := json.loads(await thalex.receive())).get("id") != 2:
-                pass
-            await thalex.disconnect()
-            return message["result"]
-
-        return asyncio.run(call())
-
     def sell_into_our_bid(self) -> None:
         """Have somebody else sell down to our best bid until it is filled whole: it may move before the order comes."""
         wait_until(self._is_bid_filled, 20.0, "our bid is filled")
@@ -89,7 +67,7 @@ class Market(NamedTuple):
             "direction": Direction.SELL.value, "instrument_name": PERPETUAL, "amount": 20.0, "price": bids[0][0],
             "order_type": OrderType.LIMIT.value, "time_in_force": TimeInForce.IOC.value,
         }  # fmt: skip
-        order_id = self.ask("private/insert", order, key_file="key-2.json")["order_id"]
+        order_id = self.exchange.ask("private/insert", order, "key-2.json")["order_id"]
         time.sleep(0.05)  # the log is written every few milliseconds
         perpetual = [line for line in self.log() if line.get("instrument") == PERPETUAL and line["event"] == "fill"]
         return any(line["order_id"] != order_id and line["status"] == "filled" for line in perpetual)
@@ -136,7 +114,7 @@ def market(tmp_path: Path) -> Iterator[Market]:
         session.wait_for_quotes()
         future = next(name for name in session.status()["instruments"] if name != PERPETUAL)
         market = Market(session, exchange, future)
-        market.ask("admin/stop_flow", {})
+        market.exchange.ask("admin/stop_flow", {})
         session.wait_for_quotes()
         yield market
 

@@ -6,7 +6,6 @@ them, and somebody else trades with a key of their own.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -14,11 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-from thalex import Thalex
 
 from messages.commands import Status
 from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_order_log, wait_until
@@ -58,36 +55,18 @@ class Market(NamedTuple):
     exchange: StandaloneExchange
     strangers: list[str]
 
-    def ask(self, method: str, request: dict[str, Any], key_file: str = "") -> Any:
-        """Send one request on a connection of its own, logged in if there is a key."""
-
-        async def call() -> Any:
-            thalex = Thalex(SimpleNamespace(value=self.exchange.url))
-            await thalex.connect()
-            if key_file:
-                key = json.loads((self.exchange.folder / key_file).read_text())
-                await thalex.login(key["key_id"], key["private_key"], id=1)
-                await thalex.receive()
-            await thalex._send(method, 2, **request)
-            while (message := json.loads(await thalex.receive())).get("id") != 2:
-                pass
-            await thalex.disconnect()
-            return message["result"]
-
-        return asyncio.run(call())
-
     def trade(self, side: str, price: float, size: float, key_file: str = SECOND_KEY) -> None:
         """Cross the book on somebody's behalf."""
         order = {
             "direction": side, "instrument_name": PERPETUAL, "amount": size, "price": price,
             "order_type": "limit", "time_in_force": "immediate_or_cancel",
         }  # fmt: skip
-        self.strangers.append(self.ask("private/insert", order, key_file)["order_id"])
+        self.strangers.append(self.exchange.ask("private/insert", order, key_file)["order_id"])
         time.sleep(0.05)  # the log is written every few milliseconds
 
     def jump(self, price_change: float) -> int:
         """Move the index and everything on it; return when, monotonic ns."""
-        self.ask("admin/jump", {"price_change": price_change})
+        self.exchange.ask("admin/jump", {"price_change": price_change})
         return time.monotonic_ns()
 
     def log(self) -> list[dict[str, Any]]:
@@ -101,7 +80,7 @@ class Market(NamedTuple):
 
     def held_by_venue(self) -> float:
         """Return the position of the session's account as the venue shows it, trades by hand included."""
-        lines = self.ask("private/portfolio", {}, "key.json")
+        lines = self.exchange.ask("private/portfolio", {}, "key.json")
         return float(sum(line["position"] for line in lines if line["instrument_name"] == PERPETUAL))
 
     def become_long(self) -> None:
@@ -139,7 +118,7 @@ def trading(folder: Path, limits: str = "") -> Iterator[Market]:
     ):
         session.wait_for_quotes()
         market = Market(session, exchange, [])
-        market.ask("admin/stop_flow", {})
+        market.exchange.ask("admin/stop_flow", {})
         session.wait_for_quotes()
         yield market
 
