@@ -60,7 +60,8 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	@$(PIP_INSTALL) --editable . $(QUIETLY)
 	@touch $@
 
-KERNEL_SOURCES := $(shell find trading/quoting trading/signals trading/words.py trading/risk/gate.py domain -name '*.py')
+# What the name of their cache is made of (domain/jit.py): kernels, and what their modules import.
+KERNEL_SOURCES := $(shell find domain fills trading backtest runtime venues -name '*.py')
 
 # Kernels are compiled when their sources are new, not while a session starts.
 $(VENV)/.kernels: $(VENV)/.ready $(KERNEL_SOURCES)
