@@ -1,6 +1,6 @@
 /* Follow the public trades and the best bid and ask of a running session from C, read-only.
  *
- *   python -m shm.header > ringmaker.h      (or take the one in this folder)
+ *   .venv/bin/python -m shm.header > ringmaker.h      (or take the one in this folder)
  *   cc -std=c11 -O2 -o attach_example attach_example.c && ./attach_example [SESSION] [TRADES]
  */
 #define _POSIX_C_SOURCE 200809L

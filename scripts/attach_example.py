@@ -1,6 +1,6 @@
 """Follow the market and our quotes of a running session from outside, read-only.
 
-python scripts/attach_example.py [SESSION] [SECONDS]
+.venv/bin/python scripts/attach_example.py [SESSION] [SECONDS]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The last books of a running session as a Polars table, and what they say. `.venv/bin/pip install -e ".[analysis]"`
 
-python scripts/attach_polars.py [SESSION] [BOOKS]
+.venv/bin/python scripts/attach_polars.py [SESSION] [BOOKS]
 """
 
 from __future__ import annotations

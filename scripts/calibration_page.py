@@ -2,7 +2,7 @@
 
 """Write docs/calibration.md from the two real recordings.
 
-python -m scripts.calibration_page > docs/calibration.md
+.venv/bin/python -m scripts.calibration_page > docs/calibration.md
 """
 
 from __future__ import annotations

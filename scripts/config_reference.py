@@ -1,6 +1,6 @@
 """Write docs/configuration.md from the configuration's own types.
 
-python -m scripts.config_reference > docs/configuration.md
+.venv/bin/python -m scripts.config_reference > docs/configuration.md
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ HEAD = """# Configuration
 
 One TOML file describes a session; its name is the session's name. Unknown keys, wrong types and values out of range
 are refused with file, key and value. Units stand last in the names: `base` = base units (BTC), `usd` = quote
-currency, `bps` = 1/10,000. This page is generated: `python -m scripts.config_reference > docs/configuration.md`.
+currency, `bps` = 1/10,000. This page is generated:
+`.venv/bin/python -m scripts.config_reference > docs/configuration.md`.
 """
 
 # Sections of which there may be several, each under a name of its own.

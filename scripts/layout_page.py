@@ -1,6 +1,6 @@
 """Write docs/shm-layout.md from the schema in domain/records.py and the topology.
 
-python -m scripts.layout_page > docs/shm-layout.md
+.venv/bin/python -m scripts.layout_page > docs/shm-layout.md
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ print(f"{{len(trades)}} trades, volume {{size.sum():.4f}}, last price {{price[-1
 
 HEAD = f"""# Shared-memory layout
 
-Layout version {LAYOUT_VERSION}. Generated: `python -m scripts.layout_page > docs/shm-layout.md`.
+Layout version {LAYOUT_VERSION}. Generated: `.venv/bin/python -m scripts.layout_page > docs/shm-layout.md`.
 What is written here is enough to read a session with NumPy or C alone; in Python `shm.attach(session)` does it.
 Why it holds: [shm/ring.py](../shm/ring.py) and the [decisions](decisions/) 1, 2 and 3.
 

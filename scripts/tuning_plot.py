@@ -1,6 +1,6 @@
 """Draw docs/tuning.png, what the main parameters do to spread, skew and fills, and print the table beside it.
 
-python -m scripts.tuning_plot
+.venv/bin/python -m scripts.tuning_plot
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Compile kernels and keep their machine code, at set-up: `python -m scripts.warm_kernels [backtest] [CONFIG.toml]`.
+"""Compile kernels and keep their machine code, at set-up.
+
+.venv/bin/python -m scripts.warm_kernels [backtest] [CONFIG.toml]
 
 Those of the live processes always; with `backtest` those of conversion and calibration too, which no session needs;
 with a configuration the strategies and signals of the user's own that it names.

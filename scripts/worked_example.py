@@ -1,4 +1,4 @@
-"""The worked example of docs/models.md, step by step: `python -m scripts.worked_example`.
+"""The worked example of docs/models.md, step by step: `.venv/bin/python -m scripts.worked_example`.
 
 Plain arithmetic from the formulas; a test holds the quoter to the same numbers, and the page to this text.
 """
