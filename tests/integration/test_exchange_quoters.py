@@ -38,7 +38,9 @@ def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str
     """A running exchange: its URL and a key for each program."""
     monkeypatch.setenv("NO_PROXY", "*")
     ready, key = tmp_path / "ready.json", tmp_path / "key.json"
-    command = [sys.executable, "-m", "exchange", "--seed", "5", "--accounts", str(len(PROGRAMS)), "--die-with-parent"]
+    # Rich accounts: one program trades at whatever it is quoted, and running out of margin would be its own doing.
+    account = ["--accounts", str(len(PROGRAMS)), "--balance", "2000000"]
+    command = [sys.executable, "-m", "exchange", "--seed", "5", *account, "--die-with-parent"]
     process = subprocess.Popen([*command, "--ready-file", str(ready), "--key-file", str(key)], cwd=ROOT)
     try:
         deadline_s = time.monotonic() + START_S_MAX
