@@ -34,7 +34,6 @@ from venues.config import venue_url
 from venues.gateway import OrderListener
 from venues.thalex.order_gateway import ThalexOrderGateway
 
-KILL_MARK_INTERVAL_NS = NS_PER_S
 HALT_ANSWER_S = 3.0
 STOP_SWEEP_S = 5.0
 ORPHAN_S = 10.0
@@ -69,7 +68,7 @@ class RiskActor(Actor):
         self._telling = StateTelling(ctx, self._decisions)
         self._closer = PositionCloser(ctx, self._decisions)
         self._alarms = Alarms(ctx, self._decisions)
-        self._evaluate_due_ns = self._kill_mark_due_ns = 0
+        self._evaluate_due_ns = 0
         self._histogram = ctx.histogram("evaluate")
         for one in latched:
             ctx.log.warning("still halted; `cli.py resume` ends it", cause=one.cause.value, text=one.text)
@@ -135,9 +134,7 @@ class RiskActor(Actor):
         self._comovement.tell(monitor.account)
         tables.read_orders_sent(monitor)
         realtime_ns = self.ctx.clock.realtime_ns()
-        if now_ns >= self._kill_mark_due_ns:
-            self._kill_mark_due_ns = now_ns + KILL_MARK_INTERVAL_NS
-            self._look_for_kill_mark(now_ns)
+        self._look_for_kill_mark(now_ns)
         if self.venue.is_started:
             pnl = self.venue.pnl()
             self._pnl = pnl if pnl is not None else self._pnl
@@ -214,7 +211,10 @@ class RiskActor(Actor):
     async def _on_kill(self, _command: Kill) -> Reply:
         self._tell(Cause.KILLED, "the operator killed the session's orders", self.ctx.clock.monotonic_ns())
         self._apply()
-        return await self._halt_execution(Halt("kill"))
+        reply = await self._halt_execution(Halt("kill"))
+        if self.ctx.config.execution.protection.kind != "off":  # one may have been placed while the kill swept
+            await self.venue.guard.sweep("a kill takes protective stops too", STOP_SWEEP_S, takes_stops=True)
+        return reply
 
     async def _halt_execution(self, command: Halt) -> Reply:
         """Have execution cancel (and flatten); where it does not answer, cancel ourselves."""

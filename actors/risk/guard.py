@@ -120,8 +120,10 @@ class OrderGuard:
         finally:
             self._is_busy = False
 
-    async def sweep(self, why: str, timeout_s: float, is_obsolete: Callable[[], bool] = lambda: False) -> SweepResult:
-        """Cancel everything of the account until the venue shows nothing twice."""
+    async def sweep(
+        self, why: str, timeout_s: float, is_obsolete: Callable[[], bool] = lambda: False, *, takes_stops: bool = False
+    ) -> SweepResult:
+        """Cancel everything of the account until the venue shows nothing twice; protective stops only on request."""
         self._ctx.log.warning("cancelling everything", why=why, open_orders=self.our_orders)
         self._ctx.counters.add("cancel_alls")
         result = await sweep(
@@ -129,7 +131,7 @@ class OrderGuard:
             self._clock,
             timeout_s=timeout_s,
             is_obsolete=is_obsolete,
-            spares_conditional=self._ctx.config.execution.protection.kind != "off",
+            spares_conditional=self._ctx.config.execution.protection.kind != "off" and not takes_stops,
         )
         log = self._ctx.log.info if result.is_confirmed else self._ctx.log.error
         log("cancelled everything" if result.is_confirmed else "sweep ended unconfirmed", **result._asdict())
