@@ -16,7 +16,8 @@ if __name__ == "__main__":
     os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
 
 from backtest.data.container import EventFile
-from backtest.engine.run import Result, Settings, backtest
+from backtest.engine.result import RunResult
+from backtest.engine.run import Settings, backtest
 from backtest.engine.venue import Latency, VenueSettings
 from backtest.synthetic import Market, write_session
 from trading.quoting.config import QuotingConfig
@@ -36,7 +37,7 @@ def settings(step_ms: float = 100.0, latency_ms: int = 5) -> Settings:
     return Settings(quoting=QUOTING, venue=VenueSettings(latency=latency), step_ms=step_ms)
 
 
-def ran(folder: Path, given: Settings, market: Market = MARKET, seconds: float = SECONDS) -> Result:
+def ran(folder: Path, given: Settings, market: Market = MARKET, seconds: float = SECONDS) -> RunResult:
     """Run the strategy over the generated market."""
     path = folder / "generated.events"
     write_session(path, market, seconds)
@@ -45,4 +46,4 @@ def ran(folder: Path, given: Settings, market: Market = MARKET, seconds: float =
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        sys.stdout.write(ran(Path(scratch), settings()).fills_hash())
+        sys.stdout.write(ran(Path(scratch), settings()).fills_hash)

@@ -35,6 +35,8 @@ def answer(
     row["liquidity_side"] = 0
     row["reason"] = reason
     row["fee"] = 0
+    row["market_bid_ticks"] = venue["market_bid_ticks"]
+    row["market_ask_ticks"] = venue["market_ask_ticks"]
 
 
 @kernel
@@ -53,7 +55,7 @@ def fill_order(
     venue["volume_lots"] += lots
     venue["fills"] += 1
     if order["filled_lots"] >= order["size_lots"]:
-        close_order(venue, orders, index)
+        close_order(venue, orders, index, time_ns)
     answer(venue, answers, order, _FILLED, rule, OF_FILL, time_ns)
     row = answers[venue["answers"] - 1]
     row["price_ticks"] = price_ticks
@@ -63,16 +65,16 @@ def fill_order(
 
 
 @kernel
-def close_order(venue: Record, orders: Array, index: int) -> None:
+def close_order(venue: Record, orders: Array, index: int, time_ns: int) -> None:
     """Take an order out of the market."""
     orders[index]["is_open"] = 0
     venue["open_orders"] -= 1
-    find_best(venue, orders)
+    find_best(venue, orders, time_ns)
 
 
 @kernel
-def find_best(venue: Record, orders: Array) -> None:
-    """Find our own best prices anew."""
+def find_best(venue: Record, orders: Array, time_ns: int) -> None:
+    """Find our own best prices anew, and keep account of the time in which there are any."""
     best_bid = NO_BID
     best_ask = NO_ASK
     for i in range(venue["slots"]):
@@ -83,5 +85,17 @@ def find_best(venue: Record, orders: Array) -> None:
                 best_bid = max(best_bid, price)
             else:
                 best_ask = min(best_ask, price)
+    if (best_bid != NO_BID) != (venue["bid_since_ns"] != 0):
+        if best_bid != NO_BID:
+            venue["bid_since_ns"] = time_ns
+        else:
+            venue["bid_quoted_ns"] += time_ns - venue["bid_since_ns"]
+            venue["bid_since_ns"] = 0
+    if (best_ask != NO_ASK) != (venue["ask_since_ns"] != 0):
+        if best_ask != NO_ASK:
+            venue["ask_since_ns"] = time_ns
+        else:
+            venue["ask_quoted_ns"] += time_ns - venue["ask_since_ns"]
+            venue["ask_since_ns"] = 0
     venue["best_bid_ticks"] = best_bid
     venue["best_ask_ticks"] = best_ask

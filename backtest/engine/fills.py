@@ -7,7 +7,7 @@ ahead. The other side of the book at or beyond our price fills us whole. Own ord
 
 from __future__ import annotations
 
-from backtest.book import NO_ASK, level_lots
+from backtest.book import NO_ASK, NO_BID, level_lots
 from backtest.data.events import BEST, BID, CLEAR, FINAL, KIND_MASK, LEVEL, SNAPSHOT_LEVEL, TRADE
 from backtest.engine.answers import fill_order
 from backtest.engine.records import FillRule
@@ -36,6 +36,13 @@ def note_row(venue: Record, orders: Array, book: Record, bids: Array, asks: Arra
         _note_levels(venue, orders, book, bids, asks)
     if flags & FINAL != 0:
         _fill_crossed(venue, orders, book, row["exchange_time_ns"], answers)
+
+
+@kernel
+def note_market(venue: Record, book: Record) -> None:
+    """Keep the best prices that a whole message left."""
+    venue["market_bid_ticks"] = book["best_bid_ticks"] if book["best_bid_ticks"] != NO_BID else 0
+    venue["market_ask_ticks"] = book["best_ask_ticks"] if book["best_ask_ticks"] != NO_ASK else 0
 
 
 @kernel

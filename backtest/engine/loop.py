@@ -6,11 +6,9 @@ before us. No event heap: five next times are compared.
 
 from __future__ import annotations
 
-import numpy as np
-
 from backtest.book import apply_row, fill_trade, is_usable, recentre
 from backtest.data.events import AT_EXCHANGE, AT_LOCAL, FINAL, KIND_MASK, TRADE
-from backtest.engine.fills import note_row
+from backtest.engine.fills import note_market, note_row
 from backtest.engine.our_side import REQUESTS_MAX, bring, decide, hear, requote
 from backtest.engine.records import ORDERS_MAX
 from backtest.engine.requests import serve
@@ -19,11 +17,6 @@ from trading.quoting.standard import on_trade
 
 ANSWERS_OF_A_ROW_MAX = 2 * ORDERS_MAX + 8
 NEVER = 2**62
-
-# One sample of our worth, on our clock. `mid`: of the exchange's book, $; cash and fees as in VENUE.
-SAMPLE = np.dtype(
-    [("time_ns", "<i8"), ("mid", "<f8"), ("position_lots", "<i8"), ("cash", "<i8"), ("fees", "<i8"), ("fills", "<i8")]
-)
 
 
 @kernel
@@ -63,6 +56,7 @@ def play(
                 note_row(venue, orders, their_book, their_bids, their_asks, row, answers)
             if row["flags"] & FINAL != 0:
                 recentre(their_book, their_bids, their_asks)
+                note_market(venue, their_book)
             i += 1
         elif request_ns <= ours_ns:
             request = requests[run["first_request"] & (REQUESTS_MAX - 1)]
@@ -88,7 +82,7 @@ def play(
                 requests,
             )  # fmt: skip
         if run["data_time_ns"] >= run["next_sample_ns"]:
-            _sample(run, venue, their_book, samples)
+            _sample(run, venue, their_book, q["explanation"], samples)
     run["next_exchange"] = i
     run["next_local"] = k
 
@@ -119,15 +113,35 @@ def _take_row(
 
 
 @kernel
-def _sample(run: Record, venue: Record, book: Record, samples: Array) -> None:
+def _sample(run: Record, venue: Record, book: Record, explanation: Record, samples: Array) -> None:
     if is_usable(book):
         row = samples[run["samples"]]
         run["samples"] += 1
-        row["time_ns"] = run["data_time_ns"]
+        now_ns = run["data_time_ns"]
+        row["time_ns"] = now_ns
+        row["market_bid_ticks"] = book["best_bid_ticks"]
+        row["market_ask_ticks"] = book["best_ask_ticks"]
         row["mid"] = 0.5 * (book["best_bid_ticks"] + book["best_ask_ticks"]) * run["tick_size"]
+        row["mark"] = row["mid"]
+        row["own_bid_ticks"] = venue["best_bid_ticks"] if venue["bid_since_ns"] != 0 else 0
+        row["own_ask_ticks"] = venue["best_ask_ticks"] if venue["ask_since_ns"] != 0 else 0
         row["position_lots"] = venue["position_lots"]
         row["cash"] = venue["cash"]
         row["fees"] = venue["fees"]
+        row["funding"] = venue["funding"]
         row["fills"] = venue["fills"]
+        row["volume_lots"] = venue["volume_lots"]
+        row["bid_quoted_ns"] = quoted_ns(venue["bid_quoted_ns"], venue["bid_since_ns"], now_ns)
+        row["ask_quoted_ns"] = quoted_ns(venue["ask_quoted_ns"], venue["ask_since_ns"], now_ns)
+        row["fair_price"] = explanation["fair_price"]
+        row["reservation_price"] = explanation["reservation_price"]
+        row["half_spread"] = explanation["half_spread"]
+        row["sigma"] = explanation["sigma"]
     behind = run["data_time_ns"] - run["next_sample_ns"]
     run["next_sample_ns"] += (behind // run["sample_ns"] + 1) * run["sample_ns"]
+
+
+@kernel
+def quoted_ns(before_ns: int, since_ns: int, now_ns: int) -> int:
+    """Return the time in which a side was quoted: what is past, and what goes on."""
+    return int(before_ns + max(0, now_ns - since_ns)) if since_ns != 0 else int(before_ns)

@@ -37,7 +37,8 @@ ANSWER = np.dtype(
         (name, "<i8")
         for name in (
             "exchange_time_ns", "local_time_ns", "kind", "order_id", "side", "price_ticks", "size_lots",
-            "remaining_lots", "position_lots", "liquidity_side", "reason", "fee",
+            "remaining_lots", "position_lots", "liquidity_side", "reason", "fee", "market_bid_ticks",
+            "market_ask_ticks",
         )
     ]
 )  # fmt: skip
@@ -97,6 +98,13 @@ VENUE = np.dtype(
             "queue_model",
             "taken_lots",
             "moved_orders",  # post-only prices moved back
+            "market_bid_ticks",  # of the recorded book as the last whole message left it; 0 = none
+            "market_ask_ticks",
+            "funding",  # ticks · lots · 1e-8, paid
+            "bid_since_ns",  # since when a bid of ours is open; 0 = none is
+            "ask_since_ns",
+            "bid_quoted_ns",  # time in which one was, up to then
+            "ask_quoted_ns",
         )),
         ("queue_power", "<f8"),
         ("answer_ns", "<i8", (REQUEST_KINDS,)),  # latency back to us by kind of request; 0 = of a fill

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from backtest.book import Ladder, apply_row, centre_of, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.events import AT_EXCHANGE, FINAL
-from backtest.engine.fills import note_row
+from backtest.engine.fills import note_market, note_row
 from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
 from backtest.engine.venue import Latency, VenueSettings, new_venue
@@ -106,6 +106,7 @@ def play(
             note_row(venue, orders, book, bids, asks, row, answers)
         if flags & FINAL != 0:
             recentre(book, bids, asks)
+            note_market(venue, book)
         i += 1
     cursor[0] = i
     cursor[1] = k

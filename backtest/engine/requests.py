@@ -57,14 +57,14 @@ def serve(
     if kind == CANCEL_ALL:
         for i in range(venue["slots"]):
             if orders[i]["is_open"] == 1:
-                close_order(venue, orders, i)
+                close_order(venue, orders, i, time_ns)
                 answer(venue, answers, orders[i], _CANCELLED, _CLIENT, CANCEL_ALL, time_ns)
         return
     index = find_order(venue, orders, request["order_id"])
     if index < 0:
-        _reject(venue, answers, request, _UNKNOWN_ORDER, time_ns)
+        _reject(venue, answers, request, _UNKNOWN_ORDER, 0, time_ns)
     elif kind == CANCEL:
-        close_order(venue, orders, index)
+        close_order(venue, orders, index, time_ns)
         answer(venue, answers, orders[index], _CANCELLED, _CLIENT, CANCEL, time_ns)
     else:
         _amend(venue, orders, book, bids, asks, request, index, time_ns, answers)
@@ -80,7 +80,8 @@ def find_order(venue: Record, orders: Array, order_id: int) -> int:
 
 
 @kernel
-def _reject(venue: Record, answers: Array, request: Record, reason: int, time_ns: int) -> None:
+def _reject(venue: Record, answers: Array, request: Record, reason: int, left: int, time_ns: int) -> None:
+    """Refuse a request; `left` is what stays open of an order that goes on as it was."""
     row = answers[venue["answers"]]
     venue["answers"] += 1
     arrival_ns = max(time_ns + venue["answer_ns"][request["kind"]], venue["answer_local_ns"])
@@ -92,11 +93,13 @@ def _reject(venue: Record, answers: Array, request: Record, reason: int, time_ns
     row["side"] = request["side"]
     row["price_ticks"] = request["price_ticks"]
     row["size_lots"] = request["size_lots"]
-    row["remaining_lots"] = 0
+    row["remaining_lots"] = left
     row["position_lots"] = venue["position_lots"]
     row["liquidity_side"] = 0
     row["reason"] = reason
     row["fee"] = 0
+    row["market_bid_ticks"] = venue["market_bid_ticks"]
+    row["market_ask_ticks"] = venue["market_ask_ticks"]
 
 
 @kernel
@@ -104,14 +107,17 @@ def _insert(
     venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, time_ns: int, answers: Array
 ) -> None:
     reason = _NONE
+    left = 0
+    before = find_order(venue, orders, request["order_id"])
     if request["size_lots"] <= 0:
         reason = _BAD_SIZE
-    elif find_order(venue, orders, request["order_id"]) >= 0:
+    elif before >= 0:
         reason = _DUPLICATE_ID
+        left = orders[before]["size_lots"] - orders[before]["filled_lots"]
     elif venue["open_orders"] >= ORDERS_MAX:
         reason = _TOO_MANY_ORDERS
     if reason != _NONE:
-        _reject(venue, answers, request, reason, time_ns)
+        _reject(venue, answers, request, reason, left, time_ns)
         return
     index = _free_slot(venue, orders)
     order = orders[index]
@@ -143,7 +149,7 @@ def _amend(
     order = orders[index]
     size = request["size_lots"]
     if size <= order["filled_lots"]:
-        close_order(venue, orders, index)
+        close_order(venue, orders, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _CLIENT, AMEND, time_ns)
         return
     keeps_place = request["price_ticks"] == order["price_ticks"] and size <= order["size_lots"]
@@ -169,7 +175,7 @@ def _place(
     is_crossing = order["price_ticks"] >= other if side > 0 else order["price_ticks"] <= other
     if is_crossing and order["flags"] & POST_ONLY != 0:
         if order["flags"] & REJECT_POST_ONLY != 0:
-            close_order(venue, orders, index)
+            close_order(venue, orders, index, time_ns)
             answer(venue, answers, order, _CANCELLED, _WOULD_TAKE, request_kind, time_ns)
             return
         order["price_ticks"] = other - side
@@ -179,14 +185,14 @@ def _place(
     if is_crossing and _take(venue, orders, book, bids, asks, index, time_ns, answers):
         return
     if order["flags"] & IMMEDIATE_OR_CANCEL != 0:
-        close_order(venue, orders, index)
+        close_order(venue, orders, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _IOC, request_kind, time_ns)
         return
     level = level_lots(book, bids if side > 0 else asks, order["price_ticks"])
     order["seen_lots"] = level
     order["ahead"] = float(level)
     order["traded"] = 0.0
-    find_best(venue, orders)
+    find_best(venue, orders, time_ns)
 
 
 @kernel
@@ -236,7 +242,7 @@ def _take(
                 lots = min(_own_ahead(venue, orders, -side, ticks), order["size_lots"] - order["filled_lots"])
                 _take_level(venue, orders, book, bids, asks, index, ticks, lots, time_ns, answers)
             if order["is_open"] == 1:
-                close_order(venue, orders, index)
+                close_order(venue, orders, index, time_ns)
                 answer(venue, answers, order, _CANCELLED, _SELF_TRADE, INSERT, time_ns)
             return True
         if not is_met:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -14,10 +14,11 @@ from backtest.book import centre_of, new_book
 from backtest.data.container import EventFile
 from backtest.data.events import EVENT
 from backtest.data.findings import DataError
-from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX, NEVER, SAMPLE, play
+from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX, NEVER, play
 from backtest.engine.our_side import REQUESTS_MAX, RUN
 from backtest.engine.reconcile import DESK
 from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST
+from backtest.engine.result import SERIES, RunResult
 from backtest.engine.venue import VenueSettings, new_venue
 from domain.order import TradingState
 from domain.records import TRADE
@@ -53,35 +54,10 @@ class Settings:
     sample_s: float = 1.0
     position_max_base: float = math.inf
 
-
-class Result(NamedTuple):
-    """What came out.
-
-    Attributes:
-        answers: everything that the exchange told, ANSWER rows in its order; fills are of kind FILLED.
-        samples: our worth over time, SAMPLE rows.
-        venue, run: the engine's counters at the end, shape (1,).
-        tick_size, lot_base: $ for a tick, base units for a lot.
-    """
-
-    answers: npt.NDArray[np.void]
-    samples: npt.NDArray[np.void]
-    venue: npt.NDArray[np.void]
-    run: npt.NDArray[np.void]
-    tick_size: float
-    lot_base: float
-
-    def worth(self) -> npt.NDArray[np.float64]:
-        """Return cash plus position at the mid, less fees, $ at each sample."""
-        money = self.tick_size * self.lot_base
-        cash = self.samples["cash"] - self.samples["fees"] * 1e-8
-        held = self.samples["position_lots"] * self.lot_base * self.samples["mid"]
-        worth: npt.NDArray[np.float64] = cash * money + held
-        return worth
-
-    def fills_hash(self) -> str:
-        """Return a hash of all answers: the same input gives the same one on a machine."""
-        return hashlib.sha256(self.answers.tobytes()).hexdigest()[:16]
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as nested dicts of plain values."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return plain
 
 
 class _Engine:
@@ -100,7 +76,7 @@ class _Engine:
         self.orders = np.zeros(ORDERS_MAX, ORDER)
         self.requests = np.zeros(REQUESTS_MAX, REQUEST)
         self.answers = np.zeros(ANSWERS_AT_ONCE + ANSWERS_OF_A_ROW_MAX, ANSWER)
-        self.samples = np.zeros(SAMPLES_AT_ONCE, SAMPLE)
+        self.samples = np.zeros(SAMPLES_AT_ONCE, SERIES)
         self.trade = np.zeros(1, TRADE.dtype)
         self.told: list[npt.NDArray[np.void]] = []
         self.sampled: list[npt.NDArray[np.void]] = []
@@ -133,7 +109,7 @@ class _Engine:
         return was_full
 
 
-def backtest(file: EventFile, settings: Settings) -> Result:
+def backtest(file: EventFile, settings: Settings) -> RunResult:
     """Run a strategy over a recording. Memory does not grow with the recording, but for answers and samples.
 
     Raises:
@@ -150,13 +126,15 @@ def backtest(file: EventFile, settings: Settings) -> Result:
         engine.play(rows)
         rest = rows[int(engine.run["next_local"][0]) :]
     engine.told.append(engine.answers[: int(engine.venue["answers"][0])].copy())  # on the way as the data ended
-    return Result(
-        np.concatenate(engine.told),
-        np.concatenate(engine.sampled),
-        engine.venue,
-        engine.run,
-        file.header.tick_size,
-        engine.lot_base,
+    return RunResult(
+        instrument=file.header.instrument,
+        tick_size=file.header.tick_size,
+        lot_base=engine.lot_base,
+        parameters=settings.plain(),
+        answers=np.concatenate(engine.told),
+        series=np.concatenate(engine.sampled),
+        venue=engine.venue,
+        run=engine.run,
     )
 
 

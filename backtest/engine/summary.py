@@ -7,8 +7,7 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 
-from backtest.engine.run import Result
-from domain.codes import OrderEventKind
+from backtest.engine.result import RunResult
 from domain.order import LiquiditySide
 
 MARKOUTS_S = (1, 5, 30)
@@ -55,12 +54,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def summarise(result: Result) -> Summary:
+def summarise(result: RunResult) -> Summary:
     """Return the figures of a run."""
-    fills = result.answers[result.answers["kind"] == OrderEventKind.FILLED]
-    venue, run, samples = result.venue[0], result.run[0], result.samples
+    fills = result.fills
+    venue, run, samples = result.venue[0], result.run[0], result.series
     money = Decimal(repr(result.tick_size)) * Decimal(repr(result.lot_base))
-    worth = result.worth()
+    worth = result.equity()
     positions = np.abs(fills["position_lots"]) if len(fills) else np.zeros(1)
     return Summary(
         seconds=float(samples["time_ns"][-1] - samples["time_ns"][0]) / 1e9 if len(samples) else 0.0,
@@ -78,7 +77,7 @@ def summarise(result: Result) -> Summary:
         pnl=float(worth[-1]) if len(worth) else 0.0,
         drawdown=float((np.maximum.accumulate(worth) - worth).max()) if len(worth) else 0.0,
         markouts=markouts(result, fills),
-        fills_hash=result.fills_hash(),
+        fills_hash=result.fills_hash,
     )
 
 
@@ -86,7 +85,7 @@ def _plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
-def markouts(result: Result, fills: np.ndarray) -> dict[str, float]:
+def markouts(result: RunResult, fills: np.ndarray) -> dict[str, float]:
     """Return the volume-weighted move of the mid in our favour, $ per unit, after each number of seconds.
 
     Fills so near to the end that no sample follows are left out; the mid is that of the first sample from then on.
@@ -94,9 +93,9 @@ def markouts(result: Result, fills: np.ndarray) -> dict[str, float]:
     found = {}
     prices = fills["price_ticks"] * result.tick_size
     for after_s in MARKOUTS_S:
-        at = np.searchsorted(result.samples["time_ns"], fills["exchange_time_ns"] + after_s * 10**9)
-        known = at < len(result.samples)
+        at = np.searchsorted(result.series["time_ns"], fills["time_ns"] + after_s * 10**9)
+        known = at < len(result.series)
         if known.any():
-            moves = fills["side"][known] * (result.samples["mid"][at[known]] - prices[known])
+            moves = fills["side"][known] * (result.series["mid"][at[known]] - prices[known])
             found[f"{after_s} s"] = float(np.average(moves, weights=fills["size_lots"][known]))
     return found

@@ -58,7 +58,7 @@ OTHERS = [
     (143, ACCEPTED, 8, 102, 1, 1, Reason.NONE),
     (144, CANCELLED, 9, 105, 1, 0, Reason.WOULD_TAKE),
     (152, REJECTED, 99, 0, 0, 0, Reason.UNKNOWN_ORDER),
-    (152, REJECTED, 8, 90, 1, 0, Reason.DUPLICATE_ID),
+    (152, REJECTED, 8, 90, 1, 1, Reason.DUPLICATE_ID),
     (160, ACCEPTED, 10, 98, 2, 2, Reason.NONE),
     (161, CANCELLED, 10, 98, 2, 0, Reason.CLIENT),
     (162, ACCEPTED, 11, 110, 9, 9, Reason.NONE),

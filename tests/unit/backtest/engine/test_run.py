@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 
 from backtest.data.findings import DataError
-from backtest.engine.run import Result
+from backtest.engine.result import RunResult
 from domain.codes import OrderEventKind
 from tests.backtest_run import MARKET, MS, QUOTING, ran, settings
 from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """Twenty seconds, a decision every 100 ms, 5 ms each way."""
     return ran(tmp_path_factory.mktemp("run"), settings())
 
 
-def of_kind(result: Result, kind: OrderEventKind) -> np.ndarray:
+def of_kind(result: RunResult, kind: OrderEventKind) -> np.ndarray:
     return result.answers[result.answers["kind"] == kind]
 
 
-def test_it_quotes_and_is_filled(result: Result) -> None:
+def test_it_quotes_and_is_filled(result: RunResult) -> None:
     run, venue = result.run[0], result.venue[0]
     assert run["decisions"] == pytest.approx(200, abs=3)
     assert run["inserts"] >= 4
@@ -36,7 +36,7 @@ def test_it_quotes_and_is_filled(result: Result) -> None:
     assert run["denied"] == run["unsent"] == 0
 
 
-def test_position_cash_and_fees_are_the_sums_of_the_fills(result: Result) -> None:
+def test_position_cash_and_fees_are_the_sums_of_the_fills(result: RunResult) -> None:
     fills, venue = of_kind(result, OrderEventKind.FILLED), result.venue[0]
     signed = fills["side"] * fills["size_lots"]
     assert signed.sum() == venue["position_lots"]
@@ -46,7 +46,7 @@ def test_position_cash_and_fees_are_the_sums_of_the_fills(result: Result) -> Non
     assert fills["size_lots"].sum() == venue["volume_lots"]
 
 
-def test_every_request_is_answered_after_both_ways(result: Result) -> None:
+def test_every_request_is_answered_after_both_ways(result: RunResult) -> None:
     run, venue = result.run[0], result.venue[0]
     inserts = of_kind(result, OrderEventKind.ACCEPTED)
     assert run["inserts"] - len(inserts) <= 4  # on the way as the data ended
@@ -55,7 +55,7 @@ def test_every_request_is_answered_after_both_ways(result: Result) -> None:
     assert np.all(np.diff(result.answers["exchange_time_ns"]) >= 0)
 
 
-def test_all_quotes_are_post_only_so_that_nothing_takes(result: Result) -> None:
+def test_all_quotes_are_post_only_so_that_nothing_takes(result: RunResult) -> None:
     assert result.venue["taken_lots"][0] == 0
     assert set(of_kind(result, OrderEventKind.FILLED)["liquidity_side"].tolist()) == {1}
 
@@ -70,35 +70,35 @@ def test_the_gate_holds_the_position_within_its_limit_whatever_is_on_the_way(tmp
     assert np.abs(result.answers["position_lots"]).max() > 15
 
 
-def test_worth_is_cash_and_position_at_the_mid_less_fees(result: Result) -> None:
-    last = result.samples[-1]
+def test_worth_is_cash_and_position_at_the_mid_less_fees(result: RunResult) -> None:
+    last = result.series[-1]
     money = result.tick_size * result.lot_base
     expected = (last["cash"] - last["fees"] * 1e-8) * money + last["position_lots"] * result.lot_base * last["mid"]
-    assert result.worth()[-1] == pytest.approx(expected)
-    assert len(result.samples) == pytest.approx(20, abs=1)
-    assert np.all(np.diff(result.samples["time_ns"]) >= 900 * MS)
+    assert result.equity()[-1] == pytest.approx(expected)
+    assert len(result.series) == pytest.approx(20, abs=1)
+    assert np.all(np.diff(result.series["time_ns"]) >= 900 * MS)
 
 
-def test_the_same_input_gives_the_same_answers(result: Result, tmp_path: Path) -> None:
-    assert ran(tmp_path, settings()).fills_hash() == result.fills_hash()
+def test_the_same_input_gives_the_same_answers(result: RunResult, tmp_path: Path) -> None:
+    assert ran(tmp_path, settings()).fills_hash == result.fills_hash
 
 
 @pytest.mark.slow  # compiles the whole engine where its sources are new
-def test_compiled_and_interpreted_give_the_same_answers(result: Result) -> None:
+def test_compiled_and_interpreted_give_the_same_answers(result: RunResult) -> None:
     command = [sys.executable, "-m", "tests.backtest_run"]
     compiled = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    assert compiled == result.fills_hash()
+    assert compiled == result.fills_hash
 
 
 def test_the_size_of_blocks_and_buffers_makes_no_difference(
-    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backtest.engine.run.ROWS_AT_ONCE", 137)
     monkeypatch.setattr("backtest.engine.run.ANSWERS_AT_ONCE", 16)
     monkeypatch.setattr("backtest.engine.run.SAMPLES_AT_ONCE", 2)
     again = ran(tmp_path, settings())
     assert np.array_equal(again.answers, result.answers)
-    assert np.array_equal(again.samples, result.samples)
+    assert np.array_equal(again.series, result.series)
 
 
 def test_a_decision_at_every_message_is_one_for_every_book(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from backtest.engine.summary import markouts, summarise
-from domain.codes import OrderEventKind
 from tests.backtest_run import MARKET, ran, settings
 from tests.conftest import REPOSITORY
 
@@ -21,7 +20,7 @@ from tests.conftest import REPOSITORY
 def test_the_figures_are_those_of_the_answers(tmp_path: Path) -> None:
     result = ran(tmp_path, settings())
     found = summarise(result)
-    fills = result.answers[result.answers["kind"] == OrderEventKind.FILLED]
+    fills = result.fills
     assert found.fills == found.maker_fills == len(fills)
     assert found.volume == pytest.approx(fills["size_lots"].sum() * MARKET.lot_size)
     cash = -sum(
@@ -31,17 +30,17 @@ def test_the_figures_are_those_of_the_answers(tmp_path: Path) -> None:
     assert Decimal(found.cash) == cash
     notional = sum(int(row["price_ticks"]) * int(row["size_lots"]) for row in fills) * Decimal("0.0001")
     assert Decimal(found.fees) == notional * Decimal("0.0001")
-    assert found.pnl == pytest.approx(result.worth()[-1])
+    assert found.pnl == pytest.approx(result.equity()[-1])
     assert found.drawdown >= 0.0
     assert "fills hash" in found.lines()[-1]
 
 
 def test_markouts_are_moves_in_our_favour_weighted_by_size(tmp_path: Path) -> None:
     result = ran(tmp_path, settings())
-    fills = result.answers[result.answers["kind"] == OrderEventKind.FILLED]
+    fills = result.fills
     expected, weights = [], []
     for row in fills:
-        later = result.samples[result.samples["time_ns"] >= row["exchange_time_ns"] + 5 * 10**9]
+        later = result.series[result.series["time_ns"] >= row["time_ns"] + 5 * 10**9]
         if len(later):
             expected.append(int(row["side"]) * (later["mid"][0] - row["price_ticks"] * result.tick_size))
             weights.append(int(row["size_lots"]))
