@@ -1,8 +1,9 @@
 """The exchange's own log of orders and connections, as JSON lines: what tests judge unattended orders by.
 
-Each line has `event` (connect, login, cancel_on_disconnect, disconnect, insert, amend, cancel, fill, reject),
-`wall_ns`, `monotonic_ns` and `session`. A connect adds the client's address as `peer`. Order lines add order_id,
-client_order_id, instrument, side, price, amount, filled, remaining, status, delete_reason; fill lines also
+Each line has `event` (connect, login, cancel_on_disconnect, disconnect, insert, amend, cancel, fill, reject, request),
+`wall_ns`, `monotonic_ns` and `session`. A connect adds the client's address as `peer`. A request is a cancel of
+everything, a question for the account, or the operator's hand; it stands before what it causes. Order lines add
+order_id, client_order_id, instrument, side, price, amount, filled, remaining, status, delete_reason; fill lines also
 trade_id, fill_price, fill_amount, liquidity.
 Lines are buffered and written within a few milliseconds, so that the log does not slow the matching down.
 """

@@ -75,7 +75,7 @@ class Background:
             flow.running = running
 
     def jump(self, change: Decimal, underlying: str = LEADER) -> bool:
-        """Move fair price, index and marks of one underlying at once; False when there is no such underlying."""
+        """Move fair price, index and marks of one underlying and tell of them at once; False when there is no such."""
         if underlying not in self._engine.index_prices:
             return False
         self.fairs[underlying].jump(float(change))
@@ -84,6 +84,7 @@ class Background:
         for market in self._engine.markets.values():
             if market.instrument.underlying == underlying:
                 market.mark.shift(change, now_ns)
+        self._engine.publish_marks()
         return True
 
     def on_events(self, events: list[Event]) -> None:

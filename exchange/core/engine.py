@@ -190,6 +190,10 @@ class Engine:
         self.conditionals.on_second()
         self.bots.on_second()
         self.commit()
+        self.publish_marks()
+
+    def publish_marks(self) -> None:
+        """Let listeners tell everybody of index and marks now."""
         for listener in self._listeners:
             listener.on_second()
 

@@ -77,6 +77,7 @@ class Mark:
         self.mark_price = Decimal(0)
         self.mark_time_ns = 0
         self.funding_rate = Decimal(0)
+        self.forced_rate: Decimal | None = None  # set by hand: it stands whatever the premium is
         self.funding_mark = Decimal(0)
         self.collar_low_ticks = 0
         self.collar_high_ticks = 0
@@ -157,7 +158,9 @@ class Mark:
         premium = (self.mark_price - self.index_price) / self.index_price
         dampener = self.parameters.funding_dampener
         rate = Decimal(0)
-        if premium > dampener:
+        if self.forced_rate is not None:
+            rate = self.forced_rate
+        elif premium > dampener:
             rate = premium - dampener
         elif premium < -dampener:
             rate = premium + dampener

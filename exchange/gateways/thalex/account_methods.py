@@ -167,15 +167,19 @@ def _required_margin_for_combination(
 
 
 METHODS: Methods = {
-    "private/account_breakdown": Method(account_breakdown, msgspec.json.Decoder(NoParams), needs_login=True),
+    "private/account_breakdown": Method(
+        account_breakdown, msgspec.json.Decoder(NoParams), needs_login=True, is_logged=True
+    ),
     "private/required_margin_breakdown": Method(
         required_margin_breakdown, msgspec.json.Decoder(NoParams), needs_login=True
     ),
     "private/required_margin_for_order": Method(
         required_margin_for_order, msgspec.json.Decoder(OrderMarginParams), needs_login=True
     ),
-    "private/portfolio": Method(portfolio, msgspec.json.Decoder(NoParams), needs_login=True),
-    "private/account_summary": Method(account_summary, msgspec.json.Decoder(NoParams), needs_login=True),
+    "private/portfolio": Method(portfolio, msgspec.json.Decoder(NoParams), needs_login=True, is_logged=True),
+    "private/account_summary": Method(
+        account_summary, msgspec.json.Decoder(NoParams), needs_login=True, is_logged=True
+    ),
     "private/trade_history": Method(trade_history, msgspec.json.Decoder(HistoryParams), needs_login=True),
     "private/order_history": Method(order_history, msgspec.json.Decoder(HistoryParams), needs_login=True),
 }

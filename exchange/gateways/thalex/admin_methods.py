@@ -1,12 +1,17 @@
-"""Controls for tests, only with --admin: move market and clock, stop the flow, begin faults, count."""
+"""Controls for tests, only with --admin: move market, funding, margin and clock, stop the flow, begin faults, count."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from exchange.core.instrument import InstrumentType
+from exchange.core.order_checks import check_amount, check_price
+from exchange.core.orders import Side
 from exchange.core.scheduler import NS_PER_S
 from exchange.core.units import wire_decimal
 from exchange.gateways.thalex import wire
@@ -33,6 +38,53 @@ def jump(session: Session, params: JumpParams) -> bytes:
         raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: price_change {params.price_change}")
     if not _controls(session).jump(change, params.underlying):
         raise RequestError(ErrorCode.UNKNOWN_UNDERLYING, f"unknown underlying {params.underlying!r}")
+    return wire.encode(None)
+
+
+class TakeParams(Struct):
+    """An anonymous taker: so much, as far as `price`."""
+
+    instrument_name: str
+    direction: Side
+    amount: int | float
+    price: int | float
+
+
+def take(session: Session, params: TakeParams) -> bytes:
+    """Let somebody unknown take from one side of a book; answer how much."""
+    market = session.context.engine.market(params.instrument_name)
+    instrument = market.instrument
+    lots = check_amount(instrument, wire_decimal(params.amount), minimum_lots=1)
+    taken = market.take_anonymous(params.direction, lots, check_price(instrument, wire_decimal(params.price)))
+    return wire.encode(instrument.grid.amount(taken))
+
+
+class FundingParams(Struct):
+    """`rate` for 8 hours, a fraction of the index; without it the premium decides again."""
+
+    instrument_name: str
+    rate: Annotated[float, Meta(ge=-1000, le=1000)] | None = None
+
+
+def set_funding(session: Session, params: FundingParams) -> bytes:
+    """Set the funding rate of a perpetual; it accrues each second."""
+    mark = session.context.engine.market(params.instrument_name).mark
+    if mark.instrument.type is not InstrumentType.PERPETUAL:
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: {params.instrument_name} is no perpetual")
+    mark.forced_rate = None if params.rate is None else Decimal(repr(params.rate))
+    return wire.encode(None)
+
+
+class MarginParams(Struct):
+    """`spot_move_ratio`: the widest move of the index that margin must carry."""
+
+    spot_move_ratio: Annotated[float, Meta(gt=0, le=1000)]
+
+
+def set_margin(session: Session, params: MarginParams) -> bytes:
+    """Ask more margin, or less, of everybody from now on."""
+    desk = session.context.engine.margin
+    desk.parameters = replace(desk.parameters, spot_move_ratio=Decimal(repr(params.spot_move_ratio)))
     return wire.encode(None)
 
 
@@ -90,13 +142,20 @@ def _controls(session: Session) -> Controls:
     return session.context.controls
 
 
+def _admin(handler: Any, params: type[Struct], *, is_logged: bool = True) -> Method:
+    return Method(handler, msgspec.json.Decoder(params), needs_admin=True, is_logged=is_logged)
+
+
 METHODS: Methods = {
-    "admin/fault": Method(begin_fault, msgspec.json.Decoder(Fault), needs_admin=True),
-    "admin/clear_faults": Method(clear_faults, msgspec.json.Decoder(NoParams), needs_admin=True),
-    "admin/jump": Method(jump, msgspec.json.Decoder(JumpParams), needs_admin=True),
-    "admin/move_clock": Method(move_clock, msgspec.json.Decoder(ClockParams), needs_admin=True),
-    "admin/stop_flow": Method(stop_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
-    "admin/start_flow": Method(start_flow, msgspec.json.Decoder(NoParams), needs_admin=True),
-    "admin/disconnect_all": Method(disconnect_all, msgspec.json.Decoder(NoParams), needs_admin=True),
-    "admin/stats": Method(stats, msgspec.json.Decoder(NoParams), needs_admin=True),
+    "admin/fault": _admin(begin_fault, Fault),
+    "admin/clear_faults": _admin(clear_faults, NoParams),
+    "admin/jump": _admin(jump, JumpParams),
+    "admin/take": _admin(take, TakeParams),
+    "admin/set_funding": _admin(set_funding, FundingParams),
+    "admin/set_margin": _admin(set_margin, MarginParams),
+    "admin/move_clock": _admin(move_clock, ClockParams),
+    "admin/stop_flow": _admin(stop_flow, NoParams),
+    "admin/start_flow": _admin(start_flow, NoParams),
+    "admin/disconnect_all": _admin(disconnect_all, NoParams),
+    "admin/stats": _admin(stats, NoParams, is_logged=False),
 }

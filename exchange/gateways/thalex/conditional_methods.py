@@ -103,7 +103,7 @@ METHODS: Methods = {
         cancel, msgspec.json.Decoder(ConditionalIdParams), needs_login=True, bucket="cancel"
     ),
     "private/cancel_all_conditional_orders": Method(
-        cancel_all, msgspec.json.Decoder(NoParams), needs_login=True, bucket="cancel"
+        cancel_all, msgspec.json.Decoder(NoParams), needs_login=True, bucket="cancel", is_logged=True
     ),
     "private/open_conditional_orders": Method(open_orders, msgspec.json.Decoder(NoParams), needs_login=True),
     "private/conditional_orders": Method(orders, msgspec.json.Decoder(NoParams), needs_login=True),

@@ -132,6 +132,6 @@ METHODS: Methods = {
         set_mm_protection, msgspec.json.Decoder(ProtectionParams), needs_login=True, bucket="order"
     ),
     "private/cancel_mass_quote": Method(
-        cancel_mass_quote, msgspec.json.Decoder(CancelParams), needs_login=True, bucket="cancel"
+        cancel_mass_quote, msgspec.json.Decoder(CancelParams), needs_login=True, bucket="cancel", is_logged=True
     ),
 }

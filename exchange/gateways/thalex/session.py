@@ -77,13 +77,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How a method is called: its params' type, who may call it, and which bucket it counts in."""
+    """How a method is called: its params' type, who may call it, which bucket it counts in, and whether each call is
+    written into the order log."""
 
     handler: Callable[[Session, Any], bytes]
     decoder: msgspec.json.Decoder[Any]
     needs_login: bool = False
     bucket: str | None = None
     needs_admin: bool = False
+    is_logged: bool = False
 
 
 Methods = dict[str, Method]
@@ -263,6 +265,9 @@ class Session:
             params = method.decoder.decode(request.params)
         except msgspec.ValidationError as error:
             raise RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: {error}") from None
+        if method.is_logged:
+            told = msgspec.to_builtins(params)
+            self.context.order_log.write("request", self.session_id, method=request.method, params=told)
         try:
             return method.handler(self, params)
         except OrderRejected as rejected:

@@ -181,8 +181,8 @@ def _invalid(detail: str) -> RequestError:
     return RequestError(ErrorCode.INVALID_REQUEST, f"invalid request: {detail}")
 
 
-def _order_method(handler: Any, params: type[Struct], bucket: str | None) -> Method:
-    return Method(handler, msgspec.json.Decoder(params), needs_login=True, bucket=bucket)
+def _order_method(handler: Any, params: type[Struct], bucket: str | None, *, is_logged: bool = False) -> Method:
+    return Method(handler, msgspec.json.Decoder(params), needs_login=True, bucket=bucket, is_logged=is_logged)
 
 
 METHODS: Methods = {
@@ -191,7 +191,7 @@ METHODS: Methods = {
     "private/sell": _order_method(sell, OrderParams, "order"),
     "private/amend": _order_method(amend, AmendParams, "order"),
     "private/cancel": _order_method(cancel, OrderIdParams, "cancel"),
-    "private/cancel_all": _order_method(cancel_all, NoParams, "cancel"),
-    "private/cancel_session": _order_method(cancel_session, NoParams, "cancel"),
+    "private/cancel_all": _order_method(cancel_all, NoParams, "cancel", is_logged=True),
+    "private/cancel_session": _order_method(cancel_session, NoParams, "cancel", is_logged=True),
     "private/open_orders": _order_method(open_orders, NoParams, None),
 }
