@@ -20,8 +20,9 @@ from backtest.engine.reconcile import (
     LEAVING,
     LIVE_MAX,
     reconcile,
+    want,
 )
-from domain.codes import OrderEventKind
+from domain.codes import OrderEventKind, RiskReason
 from domain.jit import Array, Record, kernel
 from trading.quoting.standard import on_book, on_fill, quote, solve
 from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
@@ -33,6 +34,7 @@ _AMENDED = int(OrderEventKind.AMENDED)
 _CANCELLED = int(OrderEventKind.CANCELLED)
 _FILLED = int(OrderEventKind.FILLED)
 _REJECTED = int(OrderEventKind.REJECTED)
+_POSITION_LIMIT = int(RiskReason.POSITION_LIMIT)
 _POST_ONLY = records.POST_ONLY
 _SEND_INSERT, _SEND_AMEND, _SEND_CANCEL = records.INSERT, records.AMEND, records.CANCEL
 
@@ -47,6 +49,7 @@ RUN = np.dtype(
             "next_step_ns",
             "data_time_ns",  # last row that we have seen
             "position_lots",  # as we know it
+            "reach_lots",  # no order may lead to a larger |position|
             "order_ids",
             "flags",  # of every insert
             "second_ns", "sent_this_second",
@@ -100,7 +103,18 @@ def bring(
     run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, now_ns: int, requests: Array
 ) -> None:
     """Send what brings our orders to the ladder wanted last."""
-    reconcile(desk, q["ladder"])
+    ladder = q["ladder"]
+    lots_min = q["params"]["order_lots_min"]
+    position_lots = run["position_lots"]
+    want(
+        desk, 0, ladder["bid_count"], ladder["bid_price_ticks"], ladder["bid_size_lots"],
+        run["reach_lots"] - position_lots, lots_min,
+    )  # fmt: skip
+    want(
+        desk, 1, ladder["ask_count"], ladder["ask_price_ticks"], ladder["ask_size_lots"],
+        run["reach_lots"] + position_lots, lots_min,
+    )  # fmt: skip
+    reconcile(desk)
     for i in range(desk["step_count"]):
         step = desk["steps"][i]
         side = 1 if step["is_buy"] == 1 else -1
@@ -124,6 +138,7 @@ def _send_amend(run: Record, desk: Record, step: Record, side: int, now_ns: int,
     order["hold"] = BUSY
     order["price_ticks"] = step["price_ticks"]
     order["size_lots"] = step["size_lots"]
+    order["exposed_lots"] = max(order["exposed_lots"], step["size_lots"])
     if side * (step["price_ticks"] - order["aggressive_price_ticks"]) > 0:
         order["aggressive_price_ticks"] = step["price_ticks"]
     run["amends"] += 1
@@ -142,6 +157,7 @@ def _send_insert(run: Record, desk: Record, step: Record, side: int, now_ns: int
     order["order_id"] = run["order_ids"]
     order["price_ticks"] = step["price_ticks"]
     order["size_lots"] = step["size_lots"]
+    order["exposed_lots"] = step["size_lots"]
     order["filled_lots"] = 0
     order["aggressive_price_ticks"] = step["price_ticks"]
     order["hold"] = BUSY
@@ -185,13 +201,16 @@ def _gate(
     for i in range(desk["counts"][0]):
         order = desk["live"][0][i]
         if order["order_id"] != step["order_id"]:
-            buy_lots += order["size_lots"] - order["filled_lots"]
+            buy_lots += order["exposed_lots"] - order["filled_lots"]
             best_bid = max(best_bid, order["aggressive_price_ticks"])
     for i in range(desk["counts"][1]):
         order = desk["live"][1][i]
         if order["order_id"] != step["order_id"]:
-            sell_lots += order["size_lots"] - order["filled_lots"]
+            sell_lots += order["exposed_lots"] - order["filled_lots"]
             best_ask = min(best_ask, order["aggressive_price_ticks"])
+    others_lots = run["position_lots"] + buy_lots if side > 0 else sell_lots - run["position_lots"]
+    if others_lots + step["open_lots"] > run["reach_lots"]:
+        return _POSITION_LIMIT
     open_orders = desk["counts"][0] + desk["counts"][1] - (1 if step["kind"] == AMEND else 0)
     return int(
         gate_reason(
@@ -234,6 +253,7 @@ def hear(run: Record, desk: Record, q: Record, answer: Record) -> None:
             _forget(desk, side, place)
     elif kind in (_ACCEPTED, _AMENDED):
         order["aggressive_price_ticks"] = answer["price_ticks"]
+        order["exposed_lots"] = answer["size_lots"]
         if order["hold"] == BUSY:
             order["hold"] = FREE
     elif kind in (_CANCELLED, _REJECTED):
@@ -253,4 +273,5 @@ def _forget(desk: Record, side: int, place: int) -> None:
         to["size_lots"] = was["size_lots"]
         to["filled_lots"] = was["filled_lots"]
         to["aggressive_price_ticks"] = was["aggressive_price_ticks"]
+        to["exposed_lots"] = was["exposed_lots"]
         to["hold"] = was["hold"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from domain.jit import Array, Record, kernel
+from domain.records import QUOTE_LEVELS_MAX
 
 PERMILLE = 1000
 LIVE_MAX = 64  # orders of a side, those on the way in and out included
@@ -19,14 +20,20 @@ _FAR = 2**62
 LIVE = np.dtype(
     [
         (name, "<i8")
-        for name in ("order_id", "price_ticks", "size_lots", "filled_lots", "aggressive_price_ticks", "hold")
+        for name in (
+            "order_id", "price_ticks", "size_lots", "filled_lots", "aggressive_price_ticks", "hold",
+            "exposed_lots",  # the largest size that it may have at the exchange, the filled part included
+        )
     ]
-)
+)  # fmt: skip
 STEP = np.dtype([(name, "<i8") for name in ("kind", "order_id", "is_buy", "price_ticks", "size_lots", "open_lots")])
 # `live`: orders of bids and asks; `steps`: what comes out; the rest is room to work in.
 DESK = np.dtype(
     [
         ("counts", "<i8", (2,)),  # live orders of bids, asks
+        ("wanted", "<i8", (2,)),  # levels of bids, asks
+        ("wanted_ticks", "<i8", (2, QUOTE_LEVELS_MAX)),
+        ("wanted_lots", "<i8", (2, QUOTE_LEVELS_MAX)),
         ("phases", "<i8", (6,)),  # steps in each phase: cancels, retreats, advances of bids, then of asks
         ("step_count", "<i8"),
         ("held_back", "<i8"),
@@ -44,19 +51,38 @@ DESK = np.dtype(
 
 
 @kernel
-def reconcile(desk: Record, ladder: Record) -> None:
+def reconcile(desk: Record) -> None:
     """Write into `desk["steps"]` the messages that bring the live orders to the ladder wanted."""
     phases = desk["phases"]
     for i in range(6):
         phases[i] = 0
     desk["step_count"] = 0
     desk["held_back"] = 0
-    _side_steps(desk, 0, ladder["bid_count"], ladder["bid_price_ticks"], ladder["bid_size_lots"])
-    _side_steps(desk, 1, ladder["ask_count"], ladder["ask_price_ticks"], ladder["ask_size_lots"])
+    _side_steps(desk, 0, desk["wanted"][0], desk["wanted_ticks"][0], desk["wanted_lots"][0])
+    _side_steps(desk, 1, desk["wanted"][1], desk["wanted_ticks"][1], desk["wanted_lots"][1])
     for phase in (0, 3, 1, 4):
         for k in range(phases[phase]):
             _pass_on(desk, desk["phase"][phase][k])
     _advance(desk)
+
+
+@kernel
+def want(desk: Record, side: int, count: int, prices: Array, sizes: Array, room_lots: int, lots_min: int) -> None:
+    """Take a side of the ladder over, as far as it fits into `room_lots` beside what is on its way out."""
+    live = desk["live"][side]
+    for i in range(desk["counts"][side]):
+        stays_lots = live[i]["filled_lots"] if live[i]["hold"] == LEAVING else live[i]["size_lots"]
+        room_lots -= max(0, live[i]["exposed_lots"] - stays_lots)
+    kept = 0
+    for i in range(count):
+        lots = min(sizes[i], room_lots)
+        if lots < lots_min:
+            break
+        desk["wanted_ticks"][side][i] = prices[i]
+        desk["wanted_lots"][side][i] = lots
+        room_lots -= lots
+        kept += 1
+    desk["wanted"][side] = kept
 
 
 @kernel

@@ -69,6 +69,9 @@ class _Engine:
         units = Units(header.tick_size, header.lot_size, header.contract_multiplier)
         self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base)
         self.run = _run_record(settings, header.tick_size, header.lot_size, self.lot_base)
+        self.run["reach_lots"] = min(
+            self.quoter.record["params"]["position_hard_lots"][0], self.quoter.record["limits"]["position_lots_max"][0]
+        )
         self.venue = new_venue(settings.venue)
         self.desk = _desk(settings.execution)
         centre = centre_of(file.rows)
