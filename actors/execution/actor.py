@@ -15,7 +15,7 @@ from actors.execution.core import ExecutionCore
 from actors.execution.desk import disown_accounts
 from actors.execution.grids import instruments_of_session
 from actors.execution.instruments import chosen_instruments
-from actors.execution.journal_keeper import keep_journal
+from actors.execution.journal_keeper import JournalKeeper
 from actors.execution.ports import Measures, NoBell, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
@@ -30,7 +30,6 @@ from venues.thalex.order_gateway import ThalexOrderGateway
 
 WATCHED = ("market_data", "risk")
 STOP_AT_ONCE_S = 0.8
-JOURNAL_INTERVAL_S = 0.2
 INSTRUMENTS_PAUSE_S = 0.5
 
 
@@ -169,10 +168,14 @@ class ExecutionActor(Actor):
                     instruments_of_session(self._ports.shared.instruments, self.ctx.instrument_names),
                 ),
                 quote_gateway=self._gateway, conditional_gateway=self._gateway,
-                told=self._told, on_recovered=self._on_recovered,
+                told=self._told, epoch=self.ctx.epoch, on_recovered=self._on_recovered,
             )  # fmt: skip
             self._core = core
-            self.ctx.spawn(keep_journal(core.journal, core.quotes.holds, self.ctx.log, JOURNAL_INTERVAL_S), "journal")
+            keeper = JournalKeeper(
+                core.journal, self.ctx.config.execution.journal, core.quotes.holds, self.ctx.clock, self.ctx.log,
+                self._work_soon,
+            )  # fmt: skip
+            self.ctx.spawn(keeper.run(), "journal")
             core.on_ready()
             return
 

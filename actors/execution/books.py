@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from actors.execution.desk import Desk
 from actors.execution.journal import Journal
@@ -74,6 +74,7 @@ class AccountBooks:
 
     Attributes:
         is_known: the account was recovered from the venue and agrees with it.
+        journal: where whoever sends or books something writes it down.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class AccountBooks:
         self._accounts = ports.shared.accounts
         self._bells = ports.shared.bells
         self._measures = ports.measures
-        self._journal = journal
+        self.journal = journal
         self._told = told
         self.manager = manager
         self.ledger = ledger
@@ -141,7 +142,9 @@ class AccountBooks:
             if is_new:
                 news += 1
                 desk = self._move_position(trade.instrument_name)
-                self._journal_fill(trade.key, trade.instrument_name, trade.side, str(trade.price), str(trade.size))
+                self.journal.fill(
+                    trade.key, order, trade.instrument_name, trade.side, trade.price, trade.size, trade.time_ns
+                )
                 self._publish_fill(
                     desk, order, trade.side, trade.price, trade.size, trade.leg_index, trade.liquidity_side,
                     trade.time_ns, trade.venue_order_id, trade.trade_id, now_ns,
@@ -210,7 +213,7 @@ class AccountBooks:
         for fill in report.fills:
             if self.ledger.book_fill(fill, report.instrument_name, report.side):
                 self._move_position(report.instrument_name)
-                self._journal_fill(fill.key, desk.name, report.side, str(fill.price), str(fill.size))
+                self.journal.fill(fill.key, None, desk.name, report.side, fill.price, fill.size, fill.time_ns)
                 self._publish_fill(
                     desk, None, report.side, fill.price, fill.size, fill.leg_index, fill.liquidity_side,
                     fill.time_ns, fill.venue_order_id, fill.trade_id, now_ns,
@@ -223,7 +226,7 @@ class AccountBooks:
         if not self.ledger.book_fill(fill, desk.name, order.side):
             return
         self._move_position(desk.name)
-        self._journal_fill(fill.key, desk.name, order.side, str(fill.price), str(fill.size))
+        self.journal.fill(fill.key, order, desk.name, order.side, fill.price, fill.size, fill.time_ns)
         self._publish_fill(
             desk, order, order.side, fill.price, fill.size, fill.leg_index, fill.liquidity_side, fill.time_ns,
             fill.venue_order_id, fill.trade_id, now_ns,
@@ -249,6 +252,7 @@ class AccountBooks:
 
     def _publish(self, desk: Desk, change: Change, now_ns: int) -> None:
         order = change.order
+        self.journal.answer(change.kind, order, change.venue_code, change.exchange_time_ns)
         values = (
             change.kind, desk.row, order.client_order_id, order.side, order.price_ticks, order.size_lots,
             order.remaining_lots, desk.position_lots, 0, 0, change.venue_code, change.exchange_time_ns, now_ns,
@@ -291,6 +295,3 @@ class AccountBooks:
         writer.scratch["trade_id"][0] = trade_id.encode()[:TEXT_BYTES]
         writer.publish()
         self._measures.counts.add(_COUNTERS[OrderEventKind(values[0])])
-
-    def _journal_fill(self, key: tuple[str, str, int], name: str, side: Side, *price_and_size: Any) -> None:
-        self._journal.note_fill(self._clock.realtime_ns(), key, name, int(side), *price_and_size)

@@ -11,7 +11,7 @@ from actors.execution.desk import Desk
 from actors.execution.ending import Ending
 from actors.execution.grids import Grids
 from actors.execution.hedging import Hedging
-from actors.execution.journal import Journal
+from actors.execution.journal import FILE_NAME, Journal
 from actors.execution.mass_quotes import MassQuotes
 from actors.execution.operations import Operations
 from actors.execution.order_quotes import OrderQuotes
@@ -25,7 +25,7 @@ from actors.execution.session_state import load_session_state
 from actors.execution.truth import Truth
 from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
-from domain.errors import ConnectivityError, VenueError
+from domain.errors import ConnectivityError, UserError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side
 from domain.reports import OrderReport, PositionReport, TradeReport
@@ -46,6 +46,7 @@ ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
 EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
 DENIAL_LOG_INTERVAL_NS = 1000 * NS_PER_MS
 CLIENT_ORDER_IDS_PER_MS = 1000
+UNFINISHED_TOLD_MAX = 20
 
 
 class ExecutionCore:
@@ -56,6 +57,7 @@ class ExecutionCore:
         books: orders, ledger, position.
         quotes: the tick's last mile.
         truth, recovery: agreement with the venue.
+        journal: what is sent and what came of it, on disk.
         operations: what commands ask for.
     """
 
@@ -69,6 +71,7 @@ class ExecutionCore:
         quote_gateway: QuoteGateway | None = None,
         conditional_gateway: ConditionalGateway | None = None,
         told: ToldFills | None = None,
+        epoch: int = 1,
         on_recovered: Any = lambda: None,
     ) -> None:
         self._config = config
@@ -76,7 +79,6 @@ class ExecutionCore:
         self._clock = ports.clock
         self._log = ports.log
         self._gateway = gateway
-        self._next_order_id = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
         self._accounts_due_ns = self._expire_due_ns = 0
         self.label = order_label(config, ports.session)
         rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
@@ -86,7 +88,10 @@ class ExecutionCore:
         for desk in self.desks.values():
             if ports.shared.accounts.load_own(desk.row):
                 desk.quoted_time.resume(ports.shared.accounts.ints)
-        self.journal = Journal(ports.run_dir / "journal.jsonl")
+        self.journal = _opened_journal(ports, config, epoch)
+        # A wall clock that was set back must not bring an id of this run again.
+        by_clock = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
+        self._next_order_id = max(by_clock, self.journal.replayed.last_client_order_id)
         self.watch = Watch(ports.shared.heartbeats, config.suspect_ms * NS_PER_MS)
         quote_label = self.label if config.mode == "mass_quotes" else ""
         manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS, quote_label)
@@ -248,6 +253,7 @@ class ExecutionCore:
         if self.quotes.take_untracked(report, desk, now_ns):
             return self.books.take_report(report, now_ns)
         self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
+        self.journal.message("CANCEL", instrument=desk.name, venue_order_id=report.venue_order_id)
         with suppress(ConnectivityError):  # the connection is closing: recovery cancels it
             self._gateway.cancel_order(report.venue_order_id)
         return False
@@ -305,3 +311,26 @@ class ExecutionCore:
             self.journal.close()
         except OSError as error:
             self._log.error("the end of the journal is lost", reason=str(error))
+
+
+def _opened_journal(ports: Ports, config: ExecutionConfig, epoch: int) -> Journal:
+    """Open the run's journal and say what an earlier life left in it."""
+    path = ports.run_dir / FILE_NAME
+    try:
+        journal = Journal(path, ports.clock, config.journal, epoch=epoch)
+    except OSError as error:
+        raise UserError(
+            f"{path}: the journal cannot be opened ({error.strerror}): nothing is sent without it"
+        ) from None
+    if damage := journal.damage:
+        kept = damage.kept_in or "nowhere: the disk refuses"
+        ports.log.warning(
+            f"the journal was damaged: {damage.size_bytes} bytes from offset {damage.offset} on are not believed",
+            path=str(path), kept_in=str(kept),
+        )  # fmt: skip
+    if unfinished := journal.replayed.unfinished:
+        ports.log.info(
+            "orders that were open or on their way when the life before ended: the venue says what became of them",
+            count=len(unfinished), newest=sorted(unfinished)[-UNFINISHED_TOLD_MAX:],
+        )  # fmt: skip
+    return journal

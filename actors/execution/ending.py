@@ -83,6 +83,7 @@ class Ending:
             try:
                 async with asyncio.timeout(max(deadline_ns - self._clock.monotonic_ns(), 0) / NS_PER_S):
                     if is_first:
+                        self._books.journal.message("CANCEL_ALL")
                         await self._gateway.cancel_session()
                         self._quotes.session_cancelled()
                         is_first = False
@@ -180,6 +181,10 @@ class Ending:
             is_reduce_only=True,
             is_operator=True,
         )
+        price, size = desk.instrument.price(price_ticks), desk.instrument.size(lots)
+        self._books.journal.message(
+            "FLATTEN", client_order_id=order.client_order_id, instrument=desk.name, side=side, price=price, size=size
+        )
         manager.insert_sent(order, now_ns)
         try:
             self._gateway.insert(
@@ -187,8 +192,8 @@ class Ending:
                     client_order_id=order.client_order_id,
                     instrument_name=desk.name,
                     side=side,
-                    price=desk.instrument.price(price_ticks),
-                    size=desk.instrument.size(lots),
+                    price=price,
+                    size=size,
                     time_in_force=time_in_force,
                     post_only=is_passive,
                     reduce_only=True,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from actors.execution.books import AccountBooks
 from actors.execution.desk import Desk
 from actors.execution.hedge_runs import BegunHedges, HedgeRun
-from actors.execution.journal import Journal
+from actors.execution.journal import Journal, JournalFailsError
 from actors.execution.permission import FLATTENING
 from actors.execution.ports import Ports
 from actors.execution.prices import Prices
@@ -218,6 +218,11 @@ class Hedging:
             time_in_force=TimeInForce.GOOD_TILL_CANCELLED if step.is_passive else TimeInForce.IMMEDIATE_OR_CANCEL,
             is_hedge=True,
         )
+        price, size = desk.instrument.price(order.price_ticks), desk.instrument.size(order.size_lots)
+        try:
+            self._journal.order("HEDGE", order.client_order_id, desk.name, order.side, price, size)
+        except JournalFailsError:
+            return
         run.order = order
         run.orders += 1
         run.crossed_time_ns = run.crossed_time_ns if step.is_passive else now_ns
@@ -264,10 +269,6 @@ class Hedging:
             )
         except ConnectivityError:
             manager.doubt(order, now_ns)
-        self._journal.note(
-            self._clock.realtime_ns(), "HEDGE", order.client_order_id, desk.name, order.side is Side.BUY,
-            order.price_ticks, order.size_lots, 0,
-        )  # fmt: skip
 
     def _withdraw(self, run: HedgeRun) -> None:
         order = run.order_out

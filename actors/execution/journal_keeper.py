@@ -1,34 +1,83 @@
-"""Brings the journal to the disk, off the loop."""
+"""Syncs the journal off the loop; while the disk refuses, quotes are pulled until it takes the journal again."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from actors.execution.journal import Journal
 from actors.execution.ports import Log
+from domain.clock import NS_PER_MS, Clock
+from trading.orders.config import JournalConfig
 
 JOURNAL_FAILS = "the journal fails"
+LOOK_S = 0.02
+MEND_INTERVAL_NS = 500 * NS_PER_MS
 
 
-async def keep_journal(journal: Journal, holds: set[str], log: Log, interval_s: float) -> None:
-    """Write the journal from a thread for ever; when the disk refuses, quotes are pulled until it takes again.
+class JournalKeeper:
+    """Looks after one journal; `run` never ends.
 
     Args:
         holds: reasons for which nothing is quoted.
+        work_soon: asks for a duty cycle, which pulls the quotes.
     """
-    while True:
-        await asyncio.sleep(interval_s)
-        entries = journal.take()
-        if not entries:
-            continue
+
+    def __init__(
+        self, journal: Journal, config: JournalConfig, holds: set[str], clock: Clock, log: Log,
+        work_soon: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._journal = journal
+        self._syncs = config.sync == "interval"
+        self._sync_interval_ns = config.sync_interval_ms * NS_PER_MS
+        self._holds = holds
+        self._clock = clock
+        self._log = log
+        self._work_soon = work_soon
+        self._due_ns = 0
+
+    async def run(self) -> None:
+        """Look every LOOK_S."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Pull quotes when there is trouble, mend when it is time to, sync when it is time to."""
+        journal = self._journal
+        now_ns = self._clock.monotonic_ns()
+        if journal.trouble and JOURNAL_FAILS not in self._holds:
+            self._holds.add(JOURNAL_FAILS)
+            self._log.error(
+                "the journal cannot be written: quotes are pulled until it can; free space, or mend the disk",
+                reason=journal.trouble, path=str(journal.path),
+            )  # fmt: skip
+            self._due_ns = now_ns + MEND_INTERVAL_NS
+            self._work_soon()
+        elif now_ns >= self._due_ns:
+            if journal.trouble:
+                await self._mend()
+            elif self._syncs and journal.needs_sync:
+                await self._sync()
+
+    async def _mend(self) -> None:
+        journal = self._journal
+        lost = journal.lost
         try:
-            await asyncio.to_thread(journal.write, entries)
+            await asyncio.to_thread(journal.mend)
         except OSError as error:
-            journal.put_back(entries)
-            if JOURNAL_FAILS not in holds:
-                log.error("the journal cannot be written: quotes are pulled", reason=str(error))
-            holds.add(JOURNAL_FAILS)
-            continue
-        if JOURNAL_FAILS in holds:
-            holds.discard(JOURNAL_FAILS)
-            log.info("the journal is written again")
+            self._log.debug("the journal still cannot be written", reason=str(error))
+            self._due_ns = self._clock.monotonic_ns() + MEND_INTERVAL_NS
+            return
+        journal.resume()
+        self._holds.discard(JOURNAL_FAILS)
+        self._log.info("the journal is written again: quotes resume", entries_lost=lost)
+        self._work_soon()
+
+    async def _sync(self) -> None:
+        try:
+            await asyncio.to_thread(self._journal.sync)
+        except OSError as error:
+            self._journal.fail(error)
+            return
+        self._due_ns = self._clock.monotonic_ns() + self._sync_interval_ns

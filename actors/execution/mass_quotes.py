@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from actors.execution.desk import Desk
+from actors.execution.journal import JournalFailsError
 from actors.execution.mass_quote_plan import Item, QuotePlanner
 from actors.execution.mm_protection import MarketMakerProtection
 from actors.execution.ports import Ports
@@ -130,14 +131,16 @@ class MassQuotes(QuoteSender):
         assert is_free, "the throttle had a token a moment ago"
         quote = self._booked(items, began_ns)
         try:
+            self._journal_quotes(self._sent[quote.quote_id].orders)
             sent_ns = self._venue.mass_quote(quote)
         except ConnectivityError:
-            for order in self._sent.pop(quote.quote_id).orders:
-                self._manager.doubt(order, began_ns)
+            self._doubt(self._sent.pop(quote.quote_id), began_ns)
             return []
+        except JournalFailsError:
+            self._doubt(self._sent.pop(quote.quote_id), began_ns)
+            return self._pull(product, began_ns)
         self._measures.send.record(sent_ns - began_ns)
         self._measures.counts.add("mass_quotes")
-        self._journal_sent(self._sent[quote.quote_id].orders)
         for item in items:
             self._note_sent(item.desk, item.source_time_ns, sent_ns)
         return [item.desk for item in items]
@@ -176,17 +179,17 @@ class MassQuotes(QuoteSender):
         elif source_time_ns:
             self._measures.tick_to_order.record(sent_ns - source_time_ns)
 
-    def _journal_sent(self, orders: list[Order]) -> None:
-        realtime_ns = self._clock.realtime_ns()
+    def _journal_quotes(self, orders: list[Order]) -> None:
+        """Write down what a message is about to do, level by level; JournalFailsError when it places any."""
         for order in orders:
-            name = self.desks[order.instrument].name
+            desk = self.desks[order.instrument]
             if order.state is OrderState.PENDING_NEW:
-                self._journal.note(
-                    realtime_ns, "QUOTE", order.client_order_id, name, order.side is Side.BUY, order.price_ticks,
-                    order.size_lots, order.wish_id,
+                price, size = desk.instrument.price(order.price_ticks), desk.instrument.size(order.size_lots)
+                self._journal.order(
+                    "QUOTE", order.client_order_id, desk.name, order.side, price, size, order.wish_id
                 )  # fmt: skip
             else:
-                self._journal.note(realtime_ns, "CANCEL", order.client_order_id, name)
+                self._journal.message("CANCEL", client_order_id=order.client_order_id, instrument=desk.name)
 
     def _new_quote(self, desk: Desk, side: Side, price_ticks: int, lots: int, wish_id: int = 0) -> Order:
         return Order(
@@ -213,6 +216,7 @@ class MassQuotes(QuoteSender):
             for desk in desks:
                 desk.is_dirty = True
             return []
+        self._journal.message("PULL", instrument=product)
         orders = [order for desk in desks for order in self._cancellable(desk)]
         for order in orders:
             self._manager.cancel_sent(order, now_ns)
@@ -222,7 +226,6 @@ class MassQuotes(QuoteSender):
             for order in orders:
                 self._manager.doubt(order, now_ns)
             return []
-        self._journal.note(self._clock.realtime_ns(), "PULL", 0, product)
         self.groups.reset([product])
         for desk in desks:
             desk.is_dirty = True

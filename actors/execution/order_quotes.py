@@ -6,6 +6,7 @@ A refused amend cancels its order: the wish no longer wants it where it is.
 from __future__ import annotations
 
 from actors.execution.desk import Desk
+from actors.execution.journal import JournalFailsError
 from actors.execution.quotes import QuoteSender
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
@@ -60,7 +61,7 @@ class OrderQuotes(QuoteSender):
                 sent += outcome
             else:
                 desk.throttled_since_ns = 0
-        except ConnectivityError:
+        except (ConnectivityError, JournalFailsError):
             desk.is_dirty = True
         return sent
 
@@ -125,7 +126,9 @@ class OrderQuotes(QuoteSender):
         assert (allowed.price_ticks, allowed.size_lots) == (step.price_ticks, step.open_lots), "not what was approved"
         price, size = instrument.price(step.price_ticks), instrument.size(step.size_lots)
         wish_id = desk.wish.wish_id if desk.wish is not None else 0
+        side = Side(allowed.side)
         if order is not None:
+            self._journal.order("AMEND", order.client_order_id, desk.name, side, price, size, wish_id)
             self._manager.amend_sent(order, (step.price_ticks, step.size_lots), wish_id, now_ns)
             try:
                 sent_ns = self._gateway.amend(order.client_order_id, price, size)
@@ -133,7 +136,6 @@ class OrderQuotes(QuoteSender):
                 self._manager.doubt(order, now_ns)
                 raise
         else:
-            side = Side(allowed.side)
             order = Order(
                 client_order_id=self.next_order_id(),
                 instrument=desk.row,
@@ -152,6 +154,7 @@ class OrderQuotes(QuoteSender):
                 label=self._label,
                 stp=self.stp,
             )
+            self._journal.order("INSERT", order.client_order_id, desk.name, side, price, size, wish_id)
             self._manager.insert_sent(order, now_ns)
             self.breaker.on_sent(now_ns)
             try:
@@ -159,10 +162,6 @@ class OrderQuotes(QuoteSender):
             except ConnectivityError:
                 self._manager.doubt(order, now_ns)
                 raise
-        self._journal.note(
-            self._clock.realtime_ns(), step.kind.name, order.client_order_id, desk.name, step.is_buy,
-            step.price_ticks, step.size_lots, wish_id,
-        )  # fmt: skip
         return sent_ns
 
     def _refused(self, desk: Desk, step: Step, verdict: gate.Refused, now_ns: int) -> int:

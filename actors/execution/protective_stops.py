@@ -167,6 +167,7 @@ class ProtectiveStops:
                     self._former[desk.name] = stop
                     unwanted.append(stop)
         for stop in unwanted:
+            self._books.journal.message("CANCEL_STOP", venue_order_id=stop.order_id)
             await self._venue.cancel_conditional_order(stop.order_id)
         return len(unwanted)
 
@@ -174,7 +175,11 @@ class ProtectiveStops:
         throttle = self._quotes.throttle
         if throttle is None or not throttle.take_order(self._clock.monotonic_ns(), is_urgent=True):
             return
-        report = await self._venue.create_conditional_order(self._new_order(desk, stop))
+        new_order = self._new_order(desk, stop)
+        self._books.journal.message(
+            "STOP", instrument=desk.name, side=stop.side, price=new_order.stop_price, size=new_order.size
+        )
+        report = await self._venue.create_conditional_order(new_order)
         self._former.pop(desk.name, None)
         self._standing.setdefault(desk.name, []).append(_standing(report, desk))
         self._ports.measures.counts.add("stops_placed")

@@ -225,11 +225,11 @@ class QuoteSender(ABC):
         if self.throttle is None or not self.throttle.take_cancel(now_ns):
             desk.is_dirty = True
             return 0
+        self._journal.message("CANCEL", client_order_id=order.client_order_id, instrument=desk.name)
         self._manager.cancel_sent(order, now_ns)
         try:
             self._gateway.cancel(order.client_order_id)
         except ConnectivityError:
             self._manager.doubt(order, now_ns)
             raise
-        self._journal.note(self._clock.realtime_ns(), "CANCEL", order.client_order_id, desk.name)
         return 1

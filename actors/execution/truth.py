@@ -123,7 +123,7 @@ class Truth:
                     "an order of ours that was not tracked is cancelled",
                     venue_order_id=report.venue_order_id, instrument=report.instrument_name,
                 )  # fmt: skip
-                self._gateway.cancel_order(report.venue_order_id)
+                self._cancel(report)
             if is_position_doubtful:
                 await self._compare_positions()
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
@@ -176,7 +176,7 @@ class Truth:
         """Ask for the open orders, cancel ours, and return how many there were."""
         ours = (await self._compare_orders()).all
         for report in ours:
-            self._gateway.cancel_order(report.venue_order_id)
+            self._cancel(report)
         return len(ours)
 
     async def fetch_positions(self) -> None:
@@ -202,11 +202,19 @@ class Truth:
             self._warn_due_ns = now_ns + WARN_INTERVAL_NS
             self._log.warning("not quoting: fills do not add up to the venue's position", **found)
 
+    def _cancel(self, report: OrderReport) -> None:
+        """Cancel an order by the venue's own id: our book may not know it."""
+        self._books.journal.message(
+            "CANCEL", instrument=report.instrument_name, venue_order_id=report.venue_order_id,
+            client_order_id=report.client_order_id or 0,
+        )  # fmt: skip
+        self._gateway.cancel_order(report.venue_order_id)
+
     def _meet_stranger(self, report: OrderReport) -> None:
         """Say once that an order is not ours; cancel it, as often as it shows, if that is configured."""
         must_go = self._config.cancel_strangers and report.instrument_name in self._books.desks
         if must_go:
-            self._gateway.cancel_order(report.venue_order_id)
+            self._cancel(report)
         if report.venue_order_id not in self._strangers:
             self._strangers.add(report.venue_order_id)
             self._ports.measures.counts.add("strangers")

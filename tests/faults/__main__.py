@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
-from tests.faults.rows import kill, stop, supervisor, venue
+from tests.faults.rows import journal, kill, stop, supervisor, venue
 
-ROWS: tuple[Row, ...] = (venue.ROW, kill.ROW, stop.ROW, supervisor.ROW)
+ROWS: tuple[Row, ...] = (venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, journal.ROW)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.execution.journal import FILE_NAME
 from tests.faults.findings import Findings
 from tests.faults.row import Play
 from tests.faults.stage import LEVELS, Stage
@@ -76,7 +77,7 @@ def check_end(play: Play, stage: Stage) -> None:
     play.findings.count("fills", len(stage.log.fills))
     wrong = _end(stage)
     if not wrong:
-        journal = stage.session.run / "journal.jsonl"
+        journal = stage.session.run / FILE_NAME
         wrong = disagreements(stage.log, stage.events, journal, stage.session.summary)
     _break_all(play, stage, wrong)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors.execution.journal_format import Filled
+from actors.execution.read_journal import read_journal
 from domain.codes import OrderEventKind
 from shm.attach import Session
 from tests.faults.order_log import Fill, FillKey, OrderLog
@@ -51,8 +52,7 @@ class OrderEvents:
 
 def journal_fills(path: Path) -> Counter[FillKey]:
     """Return how often the journal tells each fill."""
-    entries = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return Counter((entry[2], entry[3], entry[4]) for entry in entries if entry[1] == "FILL")
+    return Counter(entry.key for entry in read_journal(path) if isinstance(entry, Filled))
 
 
 def disagreements(log: OrderLog, events: OrderEvents, journal: Path, summary: dict[str, Any]) -> list[str]:

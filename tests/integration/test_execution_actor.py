@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from actors.execution.journal import FILE_NAME
+from actors.execution.journal_format import Answered, Filled, Sent
+from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.order import Side, TradingState
@@ -591,7 +594,10 @@ def test_what_was_sent_and_filled_is_in_the_journal(run: Run, tmp_path: Path) ->
         bench.venue.fill(bench.venue.open[0], 2)
         bench.pump()
         bench.core.close()
-        entries = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
-        assert [entry[1] for entry in entries] == ["INSERT"] * 4 + ["FILL"]
+        entries = read_journal(tmp_path / FILE_NAME)
+        told = [entry.message for entry in entries if isinstance(entry, Sent)]
+        assert told[-4:] == ["INSERT"] * 4
+        assert [entry.event for entry in entries if isinstance(entry, Answered)] == ["ACCEPTED"] * 4
+        assert [str(entry.size) for entry in entries if isinstance(entry, Filled)] == ["0.002"]
 
     run(scenario)

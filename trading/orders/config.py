@@ -53,6 +53,18 @@ class ProtectionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 0.01
 
 
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[execution.journal]: every message is written before it is sent; this is when the disk must have it too."""
+
+    sync: Annotated[
+        Literal["interval", "always", "never"],
+        Meta(description="interval: by a thread; always: before each order leaves; never: when the system likes"),
+    ] = "interval"
+    sync_interval_ms: Annotated[
+        int, Meta(ge=20, le=60_000, description="pause between two syncs: what a dead machine may lose")
+    ] = 200
+
+
 class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[execution]: order handling. Defaults suit a venue that takes 10 to 50 messages a second."""
 
@@ -62,6 +74,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = "orders"
     mass_quotes: MassQuoteConfig = MassQuoteConfig()
     protection: ProtectionConfig = ProtectionConfig()
+    journal: JournalConfig = JournalConfig()
     label: Annotated[str, Meta(max_length=64, description="marks our orders at the venue; empty = rm-<session>")] = ""
     post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back")] = True
     amend_threshold_ticks: Annotated[

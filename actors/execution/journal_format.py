@@ -1,0 +1,211 @@
+"""The journal's file format: a header, then frames, each with its length, a checksum and a running number.
+
+    header  24 bytes: magic `RMJOURNL`, u16 version, u16 zero, u64 file id, u32 CRC-32 of the 20 bytes before it
+    frame   u32 length of the payload, u32 CRC-32 of length, number and payload, u64 number (1, 2, 3 ...), payload
+
+All numbers are little-endian. The checksum begins with the file id, so that a block of another journal that a disk
+returns in place of ours is not believed, and the running number keeps a block of our own from being believed twice.
+A payload is a MessagePack array, its first element the name of the entry. `python -m actors.execution.read_journal`
+prints a file as JSON lines.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+MAGIC = b"RMJOURNL"
+VERSION = 1
+PAYLOAD_BYTES_MAX = 65_536
+_HEADER = struct.Struct("<8sHHQ")
+_CHECKSUM = struct.Struct("<I")
+_FRAME = struct.Struct("<IIQ")
+_COVERED = struct.Struct("<IQ")
+HEADER_BYTES = _HEADER.size + _CHECKSUM.size
+FRAME_BYTES = _FRAME.size
+
+FillKey = tuple[str, str, int]
+Message = Literal["INSERT", "AMEND", "CANCEL", "QUOTE", "PULL", "HEDGE", "FLATTEN", "STOP", "CANCEL_STOP", "CANCEL_ALL"]
+SideName = Literal["buy", "sell", ""]
+
+
+class Began(msgspec.Struct, array_like=True, tag="began", frozen=True):
+    """A life of execution opened the journal. `epoch` is 1 for the first life in a session."""
+
+    realtime_ns: int
+    monotonic_ns: int
+    epoch: int
+    pid: int
+
+
+class Sent(msgspec.Struct, array_like=True, tag="sent", frozen=True):
+    """A message that leaves now: written before it does. A crash in between leaves a message that nobody got.
+
+    Attributes:
+        client_order_id: 0 where the message names none; `venue_order_id` then may.
+        instrument: of PULL the product, of CANCEL_ALL empty.
+        price: quote currency; of a STOP the price that triggers it. None where the message has none.
+        size: total of the order in base units, filled part included.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    message: Message
+    client_order_id: int = 0
+    instrument: str = ""
+    side: SideName = ""
+    price: Decimal | None = None
+    size: Decimal | None = None
+    wish_id: int = 0
+    venue_order_id: str = ""
+
+
+class Answered(msgspec.Struct, array_like=True, tag="answered", frozen=True):
+    """What became of an order, as the order book took it from answers, notifications and lists of the venue.
+
+    Attributes:
+        event: ACCEPTED, AMENDED, CANCELLED, REJECTED.
+        is_live: it may still trade; a refused amend, say, leaves its order where it is.
+        price_ticks, remaining_lots: afterwards.
+        venue_code: the venue's error number of a REJECTED.
+        exchange_time_ns: the venue's stamp; 0 where it gives none.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    event: str
+    client_order_id: int
+    is_live: bool
+    venue_order_id: str
+    price_ticks: int
+    remaining_lots: int
+    venue_code: int
+    exchange_time_ns: int
+
+
+class Filled(msgspec.Struct, array_like=True, tag="filled", frozen=True):
+    """A fill, once by (trade_id, venue_order_id, leg_index).
+
+    Attributes:
+        client_order_id: 0 of an order that is not in our book.
+        is_live: the order may still trade.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    trade_id: str
+    venue_order_id: str
+    leg_index: int
+    client_order_id: int
+    is_live: bool
+    instrument: str
+    side: SideName
+    price: Decimal
+    size: Decimal
+    exchange_time_ns: int
+
+    @property
+    def key(self) -> FillKey:
+        return (self.trade_id, self.venue_order_id, self.leg_index)
+
+
+class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
+    """The disk takes the journal again. `entries_lost` did not fit into what waits meanwhile."""
+
+    realtime_ns: int
+    monotonic_ns: int
+    reason: str
+    entries_lost: int
+
+
+Entry = Began | Sent | Answered | Filled | Mended
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+class Contents(NamedTuple):
+    """What a journal holds up to its first damage.
+
+    Attributes:
+        file_id: of the header; None when the header itself is damaged or missing.
+        entries: in order.
+        end: bytes up to which everything is good.
+    """
+
+    file_id: int | None
+    entries: list[Entry]
+    end: int
+
+
+class NewerVersionError(Exception):
+    """A whole header of a version that this program does not know."""
+
+
+def header(file_id: int) -> bytes:
+    """Return the first bytes of a file."""
+    body = _HEADER.pack(MAGIC, VERSION, 0, file_id)
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def frame(file_id: int, number: int, entry: Entry) -> bytes:
+    """Return an entry as it stands in the file."""
+    payload = _encode(entry)
+    length = len(payload)
+    assert length <= PAYLOAD_BYTES_MAX, f"an entry of {length} bytes: {entry}"
+    return _FRAME.pack(length, _checksum(file_id, length, number, payload), number) + payload
+
+
+def read(content: bytes) -> Contents:
+    """Return everything up to the first byte that cannot be believed.
+
+    Raises:
+        NewerVersionError: a later program wrote it.
+    """
+    file_id = _read_header(content)
+    if file_id is None:
+        return Contents(None, [], 0)
+    entries: list[Entry] = []
+    end = HEADER_BYTES
+    for entry, end in _entries(content, file_id):  # noqa: B007 - the last one counts
+        entries.append(entry)
+    return Contents(file_id, entries, end)
+
+
+def _read_header(content: bytes) -> int | None:
+    if len(content) < HEADER_BYTES:
+        return None
+    magic, version, _, file_id = _HEADER.unpack_from(content)
+    (checksum,) = _CHECKSUM.unpack_from(content, _HEADER.size)
+    if magic != MAGIC or checksum != zlib.crc32(content[: _HEADER.size]):
+        return None
+    if version != VERSION:
+        raise NewerVersionError(f"format version {version}, this program reads {VERSION}")
+    return int(file_id)
+
+
+def _entries(content: bytes, file_id: int) -> Iterator[tuple[Entry, int]]:
+    """Yield each entry with the offset of its end, as long as the frames are good."""
+    offset, number = HEADER_BYTES, 1
+    while offset + FRAME_BYTES <= len(content):
+        length, checksum, written_number = _FRAME.unpack_from(content, offset)
+        end = offset + FRAME_BYTES + length
+        if written_number != number or length > PAYLOAD_BYTES_MAX or end > len(content):
+            return
+        payload = content[offset + FRAME_BYTES : end]
+        if checksum != _checksum(file_id, length, number, payload):
+            return
+        try:
+            entry = _decode(payload)
+        except msgspec.DecodeError:
+            return
+        yield entry, end
+        offset, number = end, number + 1
+
+
+def _checksum(file_id: int, length: int, number: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_COVERED.pack(length, number), file_id & 0xFFFF_FFFF))
