@@ -135,9 +135,11 @@ class AccountBooks:
         """Book lines of the trade history; return how many fills were not known before."""
         news = 0
         for trade in trades:
+            unbooked = self.ledger.unbooked
             is_new = self.ledger.book_trade(trade)
             if trade.instrument_name not in self.desks:
                 continue
+            has_fee_news = is_new or self.ledger.unbooked < unbooked
             order = self.manager.apply_trade(trade)
             if is_new:
                 news += 1
@@ -150,6 +152,10 @@ class AccountBooks:
                     trade.time_ns, trade.venue_order_id, trade.trade_id, now_ns,
                 )  # fmt: skip
                 self._touch(trade.instrument_name, now_ns)
+            if has_fee_news:
+                self._journal.note(
+                    self._clock.realtime_ns(), "FEE", *trade.key, str(trade.fee), str(trade.realised_pnl)
+                )
         return news
 
     def take_changes(self, changes: Iterable[Change], now_ns: int) -> None:
@@ -258,7 +264,7 @@ class AccountBooks:
             order.remaining_lots, desk.position_lots, 0, 0, change.venue_code, change.exchange_time_ns, now_ns,
             self._clock.realtime_ns(), order.wish_id,
         )  # fmt: skip
-        self._write(values, order.venue_order_id, "")
+        self._write(values, order.venue_order_id, "", change.reason)
 
     def _publish_fill(
         self,
@@ -286,12 +292,13 @@ class AccountBooks:
         )  # fmt: skip
         self._write(values, venue_order_id, trade_id)
 
-    def _write(self, values: tuple[int, ...], venue_order_id: str, trade_id: str) -> None:
+    def _write(self, values: tuple[int, ...], venue_order_id: str, trade_id: str, reason: str = "") -> None:
         writer = self._events
         ints = writer.ints
         for i, value in enumerate(values):
             ints[_KIND + i] = value
         writer.scratch["venue_order_id"][0] = venue_order_id.encode()[:TEXT_BYTES]
         writer.scratch["trade_id"][0] = trade_id.encode()[:TEXT_BYTES]
+        writer.scratch["reason"][0] = reason.encode()[:TEXT_BYTES]
         writer.publish()
         self._measures.counts.add(_COUNTERS[OrderEventKind(values[0])])

@@ -10,13 +10,18 @@ from trading.orders.order import Order
 
 
 class Change(NamedTuple):
-    """Something that happened to one of our orders, in the order in which it happened."""
+    """Something that happened to one of our orders, in the order in which it happened.
+
+    Attributes:
+        reason: of a cancel: the venue's word for it.
+    """
 
     kind: OrderEventKind
     order: Order
     fill: FillReport | None = None
     venue_code: int = 0
     exchange_time_ns: int = 0
+    reason: str = ""
 
 
 class OpenOrdersResult(NamedTuple):

@@ -239,7 +239,9 @@ class OrderManager:
             # wait for the answer, but not for long.
             order.deadline_ns = min(order.deadline_ns, now_ns + self._answer_timeout_ns // HALF)
         if order.state is OrderState.CANCELLED and not was_closed:
-            changes.append(Change(OrderEventKind.CANCELLED, order, exchange_time_ns=stamp_ns))
+            changes.append(
+                Change(OrderEventKind.CANCELLED, order, exchange_time_ns=stamp_ns, reason=report.delete_reason)
+            )
         return changes
 
     def _settle_terms(self, order: Order, terms: Terms, trigger: OrderTrigger) -> bool:
