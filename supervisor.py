@@ -17,6 +17,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -182,13 +183,14 @@ class Supervisor:
 
     def _placements(self) -> dict[str, affinity.Placement]:
         names = self._topology.actor_names
+        background = [actor.name for actor in self._topology.actors if actor.is_background]
         cores = affinity.available_cores()
         if not self._config.supervisor.pin_cores:
             self._say("cores: not pinned (pin_cores = false)")
             return dict.fromkeys(names, affinity.Placement(frozenset(cores), affinity.SHARED))
-        placements = affinity.plan(names, cores)
+        placements = affinity.plan([name for name in names if name not in background], cores)
         self._say(affinity.describe(placements))
-        return placements
+        return placements | dict.fromkeys(background, affinity.plan_background(cores))
 
     # ---- the loop ----------------------------------------------------------------------------------
 
@@ -232,7 +234,9 @@ class Supervisor:
     def _watch_children(self, now_ns: int) -> None:
         for child in self._children:
             note = child.watch(now_ns)
-            if isinstance(note, GiveUp):
+            if isinstance(note, GiveUp) and child.spec.is_background:
+                self._say(f"{child.spec.name} is given up, the session goes on without it: {note.reason}")
+            elif isinstance(note, GiveUp):
                 self._end_with(note.exit_code, note.reason)
             elif note is not None:
                 self._log.info(note.text, actor=child.spec.name, pid=child.pid)
@@ -367,6 +371,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError(f"--seconds {options.seconds:g}: expected a number above 0")
         load_dotenv(paths.home() / ".env")
         config = load_config(options.config, replay=options.replay)
+        if config.recorder.enabled and find_spec("pyarrow") is None:
+            print("nothing is recorded: [recorder] needs pyarrow: .venv/bin/pip install pyarrow", file=sys.stderr)
+            recorder = msgspec.structs.replace(config.recorder, enabled=False)
+            config = msgspec.structs.replace(config, recorder=recorder)
         return Supervisor(config, seconds=options.seconds).run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

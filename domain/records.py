@@ -418,6 +418,7 @@ ORDER_EVENT = RecordType(
         ),
         Field("venue_order_id", "text", "theirs"),
         Field("trade_id", "text", "of a fill"),
+        Field("reason", "text", "of a cancel: the venue's word for it; empty when it gave none"),
     ],
 )
 
@@ -459,6 +460,23 @@ HEDGE = RecordType(
             ("band", "distance from the target at which one begins"),
             ("last_hedged", "signed size that the last one traded"),
         ),
+    ],
+)
+
+QUOTE_INPUT_WORDS = 2816
+QUOTE_INPUTS = RecordType(
+    "quote_inputs",
+    105,
+    "Everything that the quote of one wish was computed from, for computing it again; only where a recorder runs.",
+    [
+        *_ints(
+            ("instrument", "row of the instruments table"),
+            ("wish_id", "the wish computed from it"),
+            ("explanation_position", "position of its explanation in the explanations ring"),
+            ("computed_realtime_ns", "wall clock, Unix ns"),
+            ("words_used", "of `words`"),
+        ),
+        Field("words", "i8", "roles of a quoter before the quote, see trading/quoting/inputs.py", QUOTE_INPUT_WORDS),
     ],
 )
 
@@ -616,10 +634,27 @@ HISTOGRAM = RecordType(
     ],
 )
 
+RECORDER = RecordType(
+    "recorder",
+    304,
+    "What the recorder is at; one row.",
+    [
+        *_ints(
+            ("updated_time_ns", "monotonic"),
+            ("is_writing", "1 = what comes is written; 0 = the disk does not take it"),
+            ("trouble_since_realtime_ns", "wall clock, Unix ns, since when the disk does not; 0 = it does"),
+            ("rows", "written to recordings since the start of this process"),
+            ("lost", "records of rings overwritten before they were read, since the start of this process"),
+            ("behind", "records published and not read yet, over all rings"),
+        ),
+        Field("trouble", "text", "what the disk says; empty = nothing"),
+    ],
+)
+
 RECORD_TYPES: tuple[RecordType, ...] = (
     INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT, HEDGE,
-    STRATEGY_STATE, ACCOUNT, LIMITS,
-    RISK, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM,
+    STRATEGY_STATE, QUOTE_INPUTS, ACCOUNT, LIMITS,
+    RISK, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM, RECORDER,
 )  # fmt: skip
 RECORDS_BY_NAME: dict[str, RecordType] = {record.name: record for record in RECORD_TYPES}
 assert len({record.type_id for record in RECORD_TYPES}) == len(RECORD_TYPES)

@@ -36,6 +36,12 @@ def plan(processes: Sequence[str], cores: Sequence[int]) -> dict[str, Placement]
     return {name: Placement(frozenset({spare[i % len(spare)]}), SHARED) for i, name in enumerate(processes)}
 
 
+def plan_background(cores: Sequence[int]) -> Placement:
+    """Return where processes go that nobody waits for: the core that `plan` leaves to the supervisor."""
+    ordered = sorted(cores)
+    return Placement(frozenset(ordered if len(ordered) < 4 else ordered[:1]), SHARED)
+
+
 def available_cores() -> list[int]:
     """Return the cores that this process may use."""
     return sorted(os.sched_getaffinity(0))

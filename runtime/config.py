@@ -17,6 +17,7 @@ from msgspec import Meta
 from domain.errors import ConfigError
 from domain.validation import explain
 from runtime.config_checks import check_config
+from runtime.recordings.config import RecorderConfig
 from runtime.topology import Topology
 from trading.hedging.comovement import ComovementConfig
 from trading.hedging.config import HedgeConfig
@@ -122,7 +123,10 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole configuration of a session. `session` and `path` come from the file's name."""
+    """The whole configuration of a session. `session` and `path` come from the file's name.
+
+    `is_market_data_only`: nobody quotes, market data is recorded; `./cli.py record` sets it.
+    """
 
     instruments: dict[str, InstrumentConfig]
     session: str
@@ -136,13 +140,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     execution: ExecutionConfig = ExecutionConfig()
     supervisor: SupervisorConfig = SupervisorConfig()
     exchange: ExchangeConfig = ExchangeConfig()
+    recorder: RecorderConfig = RecorderConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    is_market_data_only: bool = False
 
     @property
     def topology(self) -> Topology:
         """The processes that this configuration asks for, and what they share."""
         strategies = {name: process.instruments for name, process in self.strategies.items()}
-        return Topology(tuple(self.instruments), strategies, tuple(self.hedge))
+        return Topology(
+            tuple(self.instruments),
+            strategies,
+            tuple(self.hedge),
+            is_recorded=self.recorder.enabled,
+            is_market_data_only=self.is_market_data_only,
+        )
 
 
 def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
@@ -161,9 +173,9 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
         raise ConfigError(
             f"{path}: the file name is the session's name: lower-case letters, digits, - and _, at most 24"
         )
-    for reserved in ("session", "path"):
+    for reserved in ("session", "path", "is_market_data_only"):
         if reserved in tree:
-            raise ConfigError(f"{path}: unknown key `{reserved}`; the session is named by the file")
+            raise ConfigError(f"{path}: unknown key `{reserved}`; it is not the file that says it")
     _expand_strategy_files(tree)
     if replay:
         exchange_section = tree.setdefault("exchange", {})

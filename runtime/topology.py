@@ -2,6 +2,7 @@
 
 market_data ══ books, tickers, trades ══> strategy ══ wishes ══> execution
 execution ══ order_events, accounts ══> strategy, risk           risk ══ limits ══> execution, strategy
+recorder reads every ring, and nobody reads the recorder
 
 `ACTORS` are the kinds of actor. Of each there is one in a session, but for strategy: a configuration with
 [strategies.BTC] and [strategies.ETH] runs `strategy.BTC` and `strategy.ETH`, each with its own instruments. A ring
@@ -36,6 +37,7 @@ class ActorSpec(NamedTuple):
         needs_keys: whether it is given the venue's credentials.
         stages: latency stages that it measures.
         counters: events that it counts.
+        is_background: works on a core that nobody waits for, starts again for ever and ends after all others.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ActorSpec(NamedTuple):
     needs_keys: bool
     stages: tuple[str, ...]
     counters: tuple[str, ...]
+    is_background: bool = False
 
 
 class SegmentSpec(NamedTuple):
@@ -74,6 +77,15 @@ ACTORS: tuple[ActorSpec, ...] = (
             "frames", "book_updates", "tickers", "trades", "trades_recovered", "trade_gaps", "resyncs", "reconnects",
             *BAD_FRAMES,
         ),
+    ),
+    ActorSpec(
+        "recorder",
+        "actors.recorder",
+        signal.SIGTERM,  # takes what is left, and ends
+        False,
+        ("record",),
+        ("rows", "lost", "gaps", "files", "audit_rows", "disk_faults"),
+        is_background=True,
     ),
     ActorSpec(
         "risk",
@@ -109,8 +121,10 @@ ACTORS: tuple[ActorSpec, ...] = (
 ACTORS_BY_NAME: dict[str, ActorSpec] = {actor.name: actor for actor in ACTORS}
 
 SUPERVISOR = "supervisor"
+MARKET_DATA = "market_data"
 STRATEGY = "strategy"
 EXECUTION = "execution"
+RECORDER = "recorder"
 _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("instruments", TABLE, records.INSTRUMENT, "market_data", 1, is_per_instrument=True),
     SegmentSpec("feed", TABLE, records.FEED, "market_data", 1),
@@ -126,13 +140,16 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("wishes", TABLE, records.WISH, "strategy", 1, is_per_instrument=True),
     SegmentSpec("strategy_state", TABLE, records.STRATEGY_STATE, "strategy", 2, is_per_instrument=True),
     SegmentSpec("explanations", RING, records.EXPLANATION, "strategy", 16384),
+    SegmentSpec("quote_inputs", RING, records.QUOTE_INPUTS, "strategy", 256),
     SegmentSpec("hedges", TABLE, records.HEDGE, "strategy", 1, is_per_hedge=True),
     SegmentSpec("order_events", RING, records.ORDER_EVENT, "execution", 16384),
     SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 1, is_per_instrument=True),
     SegmentSpec("limits", TABLE, records.LIMITS, "risk", 1, is_per_instrument=True),
     SegmentSpec("risk", TABLE, records.RISK, "risk", 1),
     SegmentSpec("comovement", TABLE, records.COMOVEMENT, "risk", 1, is_per_pair=True),
+    SegmentSpec("recorder", TABLE, records.RECORDER, "recorder", 1),
 )
+_FOR_THE_RECORDER = ("quote_inputs", "recorder")  # nobody else reads them: without a recorder there are none
 
 
 def spec_of(actor: str) -> ActorSpec:
@@ -161,21 +178,36 @@ class Topology:
         instruments: Sequence[str],
         strategies: Mapping[str, Sequence[str]] | None = None,
         hedges: Sequence[str] = (),
+        *,
+        is_recorded: bool = False,
+        is_market_data_only: bool = False,
     ) -> None:
         """Lay out a session.
 
         Args:
             strategies: instruments by the strategy's name in the configuration; none = one `strategy` for all.
+            is_recorded: a recorder runs.
+            is_market_data_only: nobody quotes: market data, and what records it.
         """
         self.instruments = tuple(instruments)
-        self.hedges = tuple(hedges)
-        self.strategies: dict[str, tuple[str, ...]] = {
-            f"{STRATEGY}.{name}": tuple(own) for name, own in (strategies or {}).items()
-        } or {STRATEGY: self.instruments}
-        self.actors = tuple(
-            spec_of(name) for kind in ACTORS for name in (self.strategies if kind.name == STRATEGY else (kind.name,))
+        self.hedges = () if is_market_data_only else tuple(hedges)
+        self.is_recorded = is_recorded
+        self.strategies: dict[str, tuple[str, ...]] = (
+            {}
+            if is_market_data_only
+            else {f"{STRATEGY}.{name}": tuple(own) for name, own in (strategies or {}).items()}
+            or {STRATEGY: self.instruments}
         )
-        self.doorbells: tuple[str, ...] = (*self.strategies, EXECUTION)
+        kinds = [
+            kind
+            for kind in ACTORS
+            if (is_recorded or kind.name != RECORDER)
+            and (not is_market_data_only or kind.name in (MARKET_DATA, RECORDER))
+        ]
+        self.actors = tuple(
+            spec_of(name) for kind in kinds for name in (self.strategies if kind.name == STRATEGY else (kind.name,))
+        )
+        self.doorbells: tuple[str, ...] = () if is_market_data_only else (*self.strategies, EXECUTION)
 
     @property
     def actor_names(self) -> tuple[str, ...]:
@@ -189,6 +221,10 @@ class Topology:
         """Return the ring in which a strategy process explains its quotes."""
         return _own_ring("explanations", strategy)
 
+    def quote_inputs_of(self, strategy: str) -> str:
+        """Return the ring in which a strategy process keeps what its quotes were computed from."""
+        return _own_ring("quote_inputs", strategy)
+
     def candles_of(self, strategy: str) -> str:
         """Return the ring in which a strategy process publishes candles and their signals."""
         return _own_ring("candles", strategy)
@@ -197,7 +233,10 @@ class Topology:
         """Return every segment of the session, but for the directory."""
         specs: list[SegmentSpec] = []
         count = len(self.instruments)
+        kinds = {kind_of(actor.name) for actor in self.actors}
         for spec in _DATA_SEGMENTS:
+            if spec.writer not in kinds or (spec.name in _FOR_THE_RECORDER and not self.is_recorded):
+                continue
             if spec.is_per_instrument:
                 specs.append(spec._replace(capacity=count * spec.capacity))
             elif spec.is_per_pair:

@@ -491,7 +491,7 @@ _Static_assert(sizeof(struct rm_explanation) == 512, "rm_explanation");
 
 /* What happened to one of our orders, written by execution: answers, fills, cancels. */
 #define RM_ORDER_EVENT_TYPE_ID 102
-#define RM_ORDER_EVENT_LAYOUT_HASH INT64_C(0x6107e7ddd897ae9e)
+#define RM_ORDER_EVENT_LAYOUT_HASH INT64_C(0x63484dd99b2cb75f)
 struct rm_order_event {
     int64_t sequence;          /* owned by the ring or table; see the layout page */
     int64_t kind;              /* an OrderEventKind */
@@ -511,7 +511,8 @@ struct rm_order_event {
     int64_t wish_id;           /* the wish that led to it; 0 when none did */
     char venue_order_id[40];   /* theirs */
     char trade_id[40];         /* of a fill */
-    char _reserved[48];
+    char reason[40];           /* of a cancel: the venue's word for it; empty when it gave none */
+    char _reserved[8];
 };
 _Static_assert(offsetof(struct rm_order_event, sequence) == 0, "rm_order_event.sequence");
 _Static_assert(offsetof(struct rm_order_event, kind) == 8, "rm_order_event.kind");
@@ -531,6 +532,7 @@ _Static_assert(offsetof(struct rm_order_event, local_realtime_ns) == 112, "rm_or
 _Static_assert(offsetof(struct rm_order_event, wish_id) == 120, "rm_order_event.wish_id");
 _Static_assert(offsetof(struct rm_order_event, venue_order_id) == 128, "rm_order_event.venue_order_id");
 _Static_assert(offsetof(struct rm_order_event, trade_id) == 168, "rm_order_event.trade_id");
+_Static_assert(offsetof(struct rm_order_event, reason) == 208, "rm_order_event.reason");
 _Static_assert(sizeof(struct rm_order_event) == 256, "rm_order_event");
 
 /* The hedge of one underlying, a row for each section [hedge.UNDERLYING]; written by the strategy that decides it. */
@@ -588,6 +590,28 @@ _Static_assert(offsetof(struct rm_strategy_state, layout_hash) == 56, "rm_strate
 _Static_assert(offsetof(struct rm_strategy_state, checksum) == 64, "rm_strategy_state.checksum");
 _Static_assert(offsetof(struct rm_strategy_state, words) == 72, "rm_strategy_state.words");
 _Static_assert(sizeof(struct rm_strategy_state) == 24704, "rm_strategy_state");
+
+/* Everything that the quote of one wish was computed from, for computing it again; only where a recorder runs. */
+#define RM_QUOTE_INPUTS_TYPE_ID 105
+#define RM_QUOTE_INPUTS_LAYOUT_HASH INT64_C(0x31828fb29077c874)
+struct rm_quote_inputs {
+    int64_t sequence;             /* owned by the ring or table; see the layout page */
+    int64_t instrument;           /* row of the instruments table */
+    int64_t wish_id;              /* the wish computed from it */
+    int64_t explanation_position; /* position of its explanation in the explanations ring */
+    int64_t computed_realtime_ns; /* wall clock, Unix ns */
+    int64_t words_used;           /* of `words` */
+    int64_t words[2816];          /* roles of a quoter before the quote, see trading/quoting/inputs.py */
+    char _reserved[16];
+};
+_Static_assert(offsetof(struct rm_quote_inputs, sequence) == 0, "rm_quote_inputs.sequence");
+_Static_assert(offsetof(struct rm_quote_inputs, instrument) == 8, "rm_quote_inputs.instrument");
+_Static_assert(offsetof(struct rm_quote_inputs, wish_id) == 16, "rm_quote_inputs.wish_id");
+_Static_assert(offsetof(struct rm_quote_inputs, explanation_position) == 24, "rm_quote_inputs.explanation_position");
+_Static_assert(offsetof(struct rm_quote_inputs, computed_realtime_ns) == 32, "rm_quote_inputs.computed_realtime_ns");
+_Static_assert(offsetof(struct rm_quote_inputs, words_used) == 40, "rm_quote_inputs.words_used");
+_Static_assert(offsetof(struct rm_quote_inputs, words) == 48, "rm_quote_inputs.words");
+_Static_assert(sizeof(struct rm_quote_inputs) == 22592, "rm_quote_inputs");
 
 /* Our holdings and working orders in one instrument, as the venue confirmed them to execution. */
 #define RM_ACCOUNT_TYPE_ID 200
@@ -823,6 +847,30 @@ _Static_assert(offsetof(struct rm_histogram, sum_ns) == 56, "rm_histogram.sum_ns
 _Static_assert(offsetof(struct rm_histogram, max_ns) == 64, "rm_histogram.max_ns");
 _Static_assert(offsetof(struct rm_histogram, bucket) == 72, "rm_histogram.bucket");
 _Static_assert(sizeof(struct rm_histogram) == 5248, "rm_histogram");
+
+/* What the recorder is at; one row. */
+#define RM_RECORDER_TYPE_ID 304
+#define RM_RECORDER_LAYOUT_HASH INT64_C(0x2b38ecbaf9f01a33)
+struct rm_recorder {
+    int64_t sequence;                  /* owned by the ring or table; see the layout page */
+    int64_t updated_time_ns;           /* monotonic */
+    int64_t is_writing;                /* 1 = what comes is written; 0 = the disk does not take it */
+    int64_t trouble_since_realtime_ns; /* wall clock, Unix ns, since when the disk does not; 0 = it does */
+    int64_t rows;                      /* written to recordings since the start of this process */
+    int64_t lost;                      /* records of rings overwritten before they were read, since the start of this process */
+    int64_t behind;                    /* records published and not read yet, over all rings */
+    char trouble[40];                  /* what the disk says; empty = nothing */
+    char _reserved[32];
+};
+_Static_assert(offsetof(struct rm_recorder, sequence) == 0, "rm_recorder.sequence");
+_Static_assert(offsetof(struct rm_recorder, updated_time_ns) == 8, "rm_recorder.updated_time_ns");
+_Static_assert(offsetof(struct rm_recorder, is_writing) == 16, "rm_recorder.is_writing");
+_Static_assert(offsetof(struct rm_recorder, trouble_since_realtime_ns) == 24, "rm_recorder.trouble_since_realtime_ns");
+_Static_assert(offsetof(struct rm_recorder, rows) == 32, "rm_recorder.rows");
+_Static_assert(offsetof(struct rm_recorder, lost) == 40, "rm_recorder.lost");
+_Static_assert(offsetof(struct rm_recorder, behind) == 48, "rm_recorder.behind");
+_Static_assert(offsetof(struct rm_recorder, trouble) == 56, "rm_recorder.trouble");
+_Static_assert(sizeof(struct rm_recorder) == 128, "rm_recorder");
 
 /* Return 1 when the mapped segment of `mapped_bytes` bytes is one of ours, of this layout and of this record. */
 static inline int rm_check(const struct rm_header *header, size_t mapped_bytes, int64_t kind, int64_t layout_hash) {

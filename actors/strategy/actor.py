@@ -16,9 +16,10 @@ from actors.strategy.portfolio import Portfolio, load_if_changed
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
-from domain.records import BOOK, FEED, ORDER_EVENT
+from domain.records import BOOK, FEED, ORDER_EVENT, QUOTE_INPUT_WORDS, QUOTE_INPUTS
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
 from runtime.actor import Actor, ActorContext, Handler
+from shm.ring import RingWriter
 from trading.quoting.set_values import SetValues, parse_value, split_name
 
 if TYPE_CHECKING:  # importing them compiles kernels or not, which on_start times
@@ -60,6 +61,7 @@ class StrategyActor(Actor):
         """Open segments, warm the kernels, take up the old state, and quote from the newest books."""
         # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
         from trading.quoting import entries
+        from trading.quoting.inputs import QuoteInputs
         from trading.quoting.quoter import Quoter
         from trading.quoting.state_copies import StateCopies
 
@@ -97,6 +99,9 @@ class StrategyActor(Actor):
             quoter.on_candle = partial(self._candles.note, row, name, quoter.record["signals"])
             config = self._set_values.in_force[name]
             desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared)
+            if shared.quote_inputs is not None:
+                inputs_words = shared.quote_inputs.ints[QUOTE_INPUTS.word("words") :]
+                desk.keep_inputs(QuoteInputs(quoter, inputs_words[:QUOTE_INPUT_WORDS]))
             self._by_row[row] = desk
             self._copies.append(copies)
         self.desks = [desk for desk in self._by_row if desk is not None]
@@ -259,7 +264,15 @@ class StrategyActor(Actor):
             market=ctx.table_writer("market"),
             execution=ctx.doorbell("execution"),
             clock=ctx.clock,
+            quote_inputs=self._open_quote_inputs(),
         )
+
+    def _open_quote_inputs(self) -> RingWriter | None:
+        """Return the ring for what quotes are computed from; None where nobody records it."""
+        recorder = self.ctx.config.recorder
+        if not recorder.enabled or "quote_inputs" not in recorder.kinds:
+            return None
+        return self.ctx.ring_writer(self.ctx.topology.quote_inputs_of(self.ctx.name))
 
     def _open_candles(self) -> CandleNotes:
         from actors.strategy.candles import CandleNotes

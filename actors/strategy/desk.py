@@ -5,20 +5,22 @@ The decisions are the Quoter's; a desk only moves data between shared memory and
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from actors.strategy.portfolio import NetDelta, load_if_changed
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import OffReason
 from domain.grid import grid_in, off_in
-from domain.records import BOOK, SHARED_MARKET_DATA, WISH
+from domain.records import BOOK, QUOTE_INPUTS, SHARED_MARKET_DATA, WISH
 from shm.doorbell import Doorbell
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 
-if TYPE_CHECKING:  # importing it compiles kernels or not, which actor.py times
+if TYPE_CHECKING:  # importing them compiles kernels or not, which actor.py times
+    from trading.quoting.inputs import QuoteInputs
     from trading.quoting.quoter import Quoter
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
@@ -31,6 +33,7 @@ _TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
 _STATUS = SHARED_MARKET_DATA.word("status")
 _MID = SHARED_MARKET_DATA.word("mid")
 _VOLATILITY = SHARED_MARKET_DATA.word("volatility")
+_INPUTS_HEAD = slice(QUOTE_INPUTS.word("instrument"), QUOTE_INPUTS.word("words"))
 
 
 class Shared(NamedTuple):
@@ -46,6 +49,7 @@ class Shared(NamedTuple):
     market: TableWriter
     execution: Doorbell
     clock: Clock
+    quote_inputs: RingWriter | None = None  # None: nobody records them
 
 
 class Desk:
@@ -78,6 +82,7 @@ class Desk:
         self._has_new_book = False
         self._wish_payload = shared.wishes.ints[1:]
         self._explanation_payload = shared.explanations.ints[1:]
+        self._inputs: QuoteInputs | None = None
         if shared.wishes.load_own(row):
             quoter.continue_wish(shared.wishes.ints)
 
@@ -96,6 +101,10 @@ class Desk:
         if self._units is not None:
             self.quoter.configure(config, self._units)
         self.has_news = True
+
+    def keep_inputs(self, inputs: QuoteInputs) -> None:
+        """Publish what each wish was computed from, with `inputs` over the scratch of the shared ring."""
+        self._inputs = inputs
 
     def refresh(self, books_position: int) -> bool:
         """Take over what changed in the tables; return True when the instrument became known."""
@@ -144,7 +153,10 @@ class Desk:
         self.has_news = False
         self.new_book_time_ns = 0
         self._decide_due_ns = now_ns + DECIDE_INTERVAL_NS
-        is_written = self.quoter.decide(now_ns, shared.clock.realtime_ns()) and self.is_quoted
+        realtime_ns = shared.clock.realtime_ns()
+        if self._inputs is not None:
+            self._inputs.copy_before()
+        is_written = self.quoter.decide(now_ns, realtime_ns) and self.is_quoted
         if is_written:
             self._explanation_payload[:] = self.quoter.explanation
             position = shared.explanations.publish()
@@ -155,6 +167,8 @@ class Desk:
             shared.wishes.publish(self.row)
             shared.execution.ring()
             self.wishes += 1
+            if self._inputs is not None:
+                self._publish_inputs(self._inputs, position, realtime_ns)
         self._publish_market()
         if self.quoter.solve():
             self.has_news = True
@@ -178,6 +192,15 @@ class Desk:
             self.new_book_time_ns = 0
             self._has_new_book = False  # it may be old: the orders that follow answer no tick
         return True
+
+    def _publish_inputs(self, inputs: QuoteInputs, explanation_position: int, realtime_ns: int) -> None:
+        """Publish what the wish that has just gone out was computed from."""
+        ring = self._shared.quote_inputs
+        assert ring is not None
+        inputs.copy_after()
+        head = (self.row, self.quoter.wish_id, explanation_position, realtime_ns, inputs.words_used)
+        ring.ints[_INPUTS_HEAD] = array("q", head)
+        ring.publish()
 
     def _publish_market(self) -> None:
         """Write the market row after a new book, or when it stops or starts being live."""

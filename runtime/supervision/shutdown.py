@@ -27,6 +27,7 @@ from runtime.supervision.relay import Leg, Relay
 POLL_S = 0.01
 HURRY_S = 1.0
 END_S = 2.0
+BACKGROUND_END_S = 20.0  # a recorder finishes the hour's files; what it does not manage, the next start does
 KILL_S = 8.0
 KILL_START_S = 3.0  # for its imports
 FLATTEN_EXTRA_S = 45.0
@@ -111,17 +112,10 @@ class Shutdown:
         self._log.warning("orders cancelled by the one-shot", outcome=self.outcome)
 
     def _end_actors(self, is_hurried: Callable[[], bool]) -> None:
-        for child in self._children.values():
-            child.terminate()
-        deadline_ns = self._clock.monotonic_ns() + int(END_S * NS_PER_S)
-        while self._clock.monotonic_ns() < deadline_ns and not is_hurried():
-            if all(child.has_ended() for child in self._children.values()):
-                return
-            time.sleep(POLL_S)
-        for child in self._children.values():
-            if child.is_running:
-                self._log.warning("ended by force", actor=child.spec.name)
-            child.finish()
+        """End the actors, and after them those in the background, which have something left to do then."""
+        children = list(self._children.values())
+        end_children([child for child in children if not child.spec.is_background], END_S, is_hurried, self._log)
+        end_children([child for child in children if child.spec.is_background], BACKGROUND_END_S, is_hurried, self._log)
 
     def _last_report(self) -> dict[str, Any]:
         """Return the report that execution wrote last."""
@@ -130,6 +124,21 @@ class Shutdown:
         except (FileNotFoundError, json.JSONDecodeError):
             report = {}
         return report
+
+
+def end_children(children: Sequence[Child], timeout_s: float, is_hurried: Callable[[], bool], log: Logger) -> None:
+    """Have children end, by force when they take too long or the operator is in a hurry."""
+    for child in children:
+        child.terminate()
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s and not is_hurried():
+        if all(child.has_ended() for child in children):
+            return
+        time.sleep(POLL_S)
+    for child in children:
+        if child.is_running:
+            log.warning("ended by force", actor=child.spec.name)
+        child.finish()
 
 
 def run_kill(config: Config, venue: Mapping[str, str], timeout_s: float) -> subprocess.CompletedProcess[str]:

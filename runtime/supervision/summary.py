@@ -11,14 +11,14 @@ import numpy.typing as npt
 from domain.clock import NS_PER_S
 from domain.records import ACCOUNT, HISTOGRAM
 from runtime.session import SessionSegments
-from runtime.topology import EXECUTION, STRATEGY, kind_of
+from runtime.topology import EXECUTION, RECORDER, STRATEGY, kind_of
 from shm.counters import Counters
 from shm.errors import RecordBusyError
 from shm.histogram import Quantiles, quantiles
 from shm.record import TableReader
 
 NS_PER_US = 1000
-STAGE_ORDER = ("market_data", STRATEGY, EXECUTION, "risk")
+STAGE_ORDER = ("market_data", STRATEGY, EXECUTION, "risk", RECORDER)
 
 
 def load_row(table: TableReader, row: int) -> bool:

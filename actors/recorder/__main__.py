@@ -1,0 +1,9 @@
+"""`python -m actors.recorder`: the actor's process, started by the supervisor."""
+
+from __future__ import annotations
+
+from actors.recorder.actor import RecorderActor
+from runtime.process import run_actor
+
+if __name__ == "__main__":
+    run_actor("recorder", RecorderActor, loop="blocking")

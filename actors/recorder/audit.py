@@ -1,0 +1,317 @@
+"""Writes the audit trail: everything that came since the last time in one transaction, with the places read up to.
+
+So each line of a source is there once, whenever the process was killed: either the rows and the place are in the file,
+or neither is, and they are read again. Fills have a key of their own besides: the ring tells them at once, execution's
+journal tells them exactly and also when the ring was overtaken, the history of the venue (through the journal) brings
+what they cost.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from actors.recorder.lines import Follower, Line
+from actors.recorder.tape import Gap
+from domain.clock import Clock
+from domain.codes import OrderEventKind
+from domain.order import LiquiditySide, Side
+from runtime.logs import Logger
+from runtime.recordings.audit import COMMANDS_FOLDER, FILE_NAME, SCHEMA, SCHEMA_VERSION
+from shm.ring import RingReader
+
+ORDER_EVENTS = "order_events"
+JOURNAL = "journal.jsonl"
+DECISIONS = "risk_decisions.jsonl"
+EVENTS_AT_ONCE = 4096
+_UNREADABLE = (ValueError, KeyError, TypeError)
+_SENT = frozenset({"INSERT", "AMEND", "CANCEL", "QUOTE", "HEDGE", "PULL"})
+
+_FILL_SQL = """
+INSERT INTO fills (trade_id, venue_order_id, leg_index, time_ns, instrument, side, price, size,
+                   client_order_id, liquidity, wish_id, position_lots, exchange_time_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    client_order_id = COALESCE(excluded.client_order_id, client_order_id),
+    liquidity = COALESCE(excluded.liquidity, liquidity), wish_id = COALESCE(excluded.wish_id, wish_id),
+    position_lots = COALESCE(excluded.position_lots, position_lots),
+    exchange_time_ns = COALESCE(excluded.exchange_time_ns, exchange_time_ns)
+"""
+_EXACT_FILL_SQL = """
+INSERT INTO fills (trade_id, venue_order_id, leg_index, time_ns, instrument, side, price, size)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET price = excluded.price, size = excluded.size
+"""
+_FEE_SQL = "UPDATE fills SET fee = ?, realised_pnl = ? WHERE trade_id = ? AND venue_order_id = ? AND leg_index = ?"
+
+
+class Step(NamedTuple):
+    """What an instrument's ticks and lots are, for rows that count in them."""
+
+    tick_size: Decimal
+    lot_size: Decimal
+    contract_multiplier: float
+
+
+class Audit:
+    """The open audit trail and its sources.
+
+    Attributes:
+        rows: written by this process.
+        lost: order events that this process found overwritten.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        open_ring: Callable[[int | None], RingReader] | None,
+        instruments: Sequence[str],
+        step_of: Callable[[str], Step | None],
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        """Open or create it, and find the place in each source.
+
+        Args:
+            open_ring: returns a reader of the order events from a position on (None = the oldest); None where nobody
+                trades.
+            step_of: tick and lot of an instrument, as market data confirmed it.
+
+        Raises:
+            sqlite3.Error: when the disk refuses.
+        """
+        self.rows = 0
+        self.lost = 0
+        self._run = run
+        self._instruments = instruments
+        self._step_of = step_of
+        self._clock = clock
+        self._log = log
+        self._connection = sqlite3.connect(run / FILE_NAME, isolation_level=None, check_same_thread=False)
+        try:
+            self._create()
+            self._places = {
+                name: (epoch, position)
+                for name, epoch, position in self._connection.execute("SELECT name, epoch, position FROM sources")
+            }
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+        _, position = self._places.get(ORDER_EVENTS, (0, None))
+        self._events = open_ring(position) if open_ring is not None else None
+        self._events_next = self._events.position if self._events is not None else 0
+        self._followers = {name: self._follower(name) for name in (JOURNAL, DECISIONS)}
+        self._steps_told: set[str] = set()
+
+    def write(self, gaps: Iterable[Gap] = (), pnl: dict[str, Any] | None = None) -> None:
+        """Take what is new in every source, and `gaps` and `pnl`, in one transaction.
+
+        Raises:
+            sqlite3.Error: when the disk refuses; then nothing was taken, and it comes again.
+        """
+        before = self._total()
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            lost = self._take_all(gaps, pnl)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self.lost += lost
+        self.rows += self._total() - before
+        if self._events is not None:
+            self._events_next = self._events.position
+        for name, follower in self._followers.items():
+            self._places[name] = (0, follower.offset)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def behind(self) -> int:
+        """Order events published and not written yet."""
+        return self._events.head - self._events.position if self._events is not None else 0
+
+    # ---- inside --------------------------------------------------------------------------------------
+
+    def _create(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")  # a crash of the machine may take the last seconds
+        self._connection.executescript(SCHEMA)
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _take_all(self, gaps: Iterable[Gap], pnl: dict[str, Any] | None) -> int:
+        lost = self._take_order_events()
+        self._take_commands()
+        for name, take in ((JOURNAL, self._take_journal), (DECISIONS, self._take_decision)):
+            self._follow(name, take)
+        now_ns = self._clock.realtime_ns()
+        self._insert("gaps", [(gap.ring, gap.first_position, gap.records, now_ns) for gap in gaps])
+        if pnl is not None:
+            self._insert("pnl", [tuple(pnl.values())])
+        self._take_steps()
+        return lost
+
+    def _roll_back(self) -> None:
+        """Undo, and put every source back to where the file says it is."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if self._events is not None:
+            self._events.position = self._events_next
+        for name, follower in self._followers.items():
+            follower.offset = self._places.get(name, (0, 0))[1]
+
+    def _take_order_events(self) -> int:
+        if self._events is None:
+            return 0
+        expected, lost = self._events_next, 0
+        while len(rows := self._events.read(EVENTS_AT_ONCE)):
+            first = int(rows["sequence"][0]) - 1
+            if first > expected:
+                lost += first - expected
+                gap = (ORDER_EVENTS, expected, first - expected, self._clock.realtime_ns())
+                self._insert("gaps", [gap])
+            expected = first + len(rows)
+            self._insert("order_events", [self._event(row) for row in rows])
+            fills = [self._fill(row) for row in rows[rows["kind"] == OrderEventKind.FILLED]]
+            self._connection.executemany(_FILL_SQL, fills)
+        if expected != self._events_next:
+            self._keep_place(ORDER_EVENTS, self._events.epoch, expected)
+        return lost
+
+    def _event(self, row: Any) -> tuple[Any, ...]:
+        return (
+            int(row["sequence"]) - 1,
+            int(row["local_realtime_ns"]),
+            OrderEventKind(row["kind"]).name.lower(),
+            self._instruments[row["instrument"]],
+            int(row["client_order_id"]),
+            row["venue_order_id"].decode(),
+            Side(row["side"]).name.lower(),
+            *(int(row[name]) for name in ("price_ticks", "size_lots", "remaining_lots", "position_lots", "wish_id")),
+            row["reason"].decode(),
+            *(int(row[name]) for name in ("venue_code", "exchange_time_ns", "local_time_ns")),
+        )
+
+    def _fill(self, row: Any) -> tuple[Any, ...]:
+        name = self._instruments[row["instrument"]]
+        step = self._step_of(name)
+        price, size = (
+            ("", "")
+            if step is None  # the journal brings them
+            else (str(int(row["price_ticks"]) * step.tick_size), str(int(row["size_lots"]) * step.lot_size))
+        )
+        return (
+            row["trade_id"].decode(),
+            row["venue_order_id"].decode(),
+            int(row["leg_index"]),
+            int(row["local_realtime_ns"]),
+            name,
+            Side(row["side"]).name.lower(),
+            price,
+            size,
+            int(row["client_order_id"]) or None,
+            LiquiditySide(row["liquidity_side"]).name.lower() if row["liquidity_side"] else None,
+            int(row["wish_id"]) or None,
+            int(row["position_lots"]),
+            int(row["exchange_time_ns"]) or None,
+        )
+
+    # ---- files that others write ---------------------------------------------------------------------
+
+    def _follower(self, name: str) -> Follower:
+        return Follower(self._run / name, self._places.get(name, (0, 0))[1])
+
+    def _follow(self, name: str, take: Callable[[Line], None]) -> None:
+        follower = self._followers[name]
+        before = follower.offset
+        while lines := follower.read():
+            for line in lines:
+                try:
+                    take(line)
+                except _UNREADABLE as error:
+                    self._log.warning("line not understood", file=name, offset=line.offset, reason=repr(error))
+        if follower.offset != before:
+            self._keep_place(name, 0, follower.offset)
+
+    def _take_journal(self, line: Line) -> None:
+        """Take an entry of execution's journal: (realtime ns, what, values...)."""
+        time_ns, what, *values = line.content
+        if what == "FILL":
+            trade_id, venue_order_id, leg, name, side, price, size = values[:7]
+            fill = (trade_id, venue_order_id, leg, time_ns, name, Side(side).name.lower(), price, size)
+            self._connection.execute(_EXACT_FILL_SQL, fill)
+        elif what == "FEE":
+            trade_id, venue_order_id, leg, fee, realised = values[:5]
+            self._connection.execute(_FEE_SQL, (fee, realised, trade_id, venue_order_id, leg))
+        elif what in _SENT:
+            client_order_id, name, *terms = values
+            is_buy, price_ticks, size_lots, wish_id = (*terms, None, None, None, None)[:4]
+            side = None if is_buy is None else Side.BUY.name.lower() if is_buy else Side.SELL.name.lower()
+            row = (line.offset, time_ns, what.lower(), client_order_id, name, side, price_ticks, size_lots, wish_id)
+            self._insert("orders_sent", [row])
+
+    def _take_decision(self, line: Line) -> None:
+        """Take a line of what risk decided."""
+        numbers = dict(line.content)
+        time_ns, decision, text = numbers.pop("realtime_ns"), numbers.pop("decision"), numbers.pop("text", "")
+        known = [numbers.pop(name, None) for name in ("scope", "state", "reason")]
+        row = (line.offset, time_ns, decision, *known, text, json.dumps(numbers))
+        self._insert("risk_decisions", [row])
+        if decision == "limit_set":
+            name = f"risk.{numbers.get('name')}"
+            change = ("risk", line.offset, "risk", time_ns, name, _text(numbers.get("old")), _text(numbers.get("new")))
+            self._insert("parameter_changes", [change])
+
+    def _take_commands(self) -> None:
+        """Take what each process noted of the commands that it handled."""
+        for path in sorted((self._run / COMMANDS_FOLDER).glob("*.jsonl")):
+            name = f"{COMMANDS_FOLDER}/{path.name}"
+            if name not in self._followers:
+                self._followers[name] = self._follower(name)
+            self._follow(name, lambda line, process=path.stem: self._take_command(process, line))  # type: ignore[misc]
+
+    def _take_command(self, process: str, line: Line) -> None:
+        told = line.content
+        row = (
+            process, line.offset, told["received_ns"], told["answered_ns"], told["sender"], told["command"],
+            json.dumps(told["content"]), int(told["ok"]), told["answer"], json.dumps(told["data"]),
+        )  # fmt: skip
+        self._insert("commands", [row])
+        if told["command"] != "set_parameter" or not told["ok"] or not process.startswith("strategy"):
+            return
+        name = told["content"]["name"].rpartition(".")[2]
+        changes = [
+            (process, line.offset, scope, told["answered_ns"], name, _text(values["old"]), _text(values["new"]))
+            for scope, values in told["data"].items()
+        ]
+        self._insert("parameter_changes", changes)
+
+    # ---- small ones ----------------------------------------------------------------------------------
+
+    def _take_steps(self) -> None:
+        for name in self._instruments:
+            step = self._step_of(name) if name not in self._steps_told else None
+            if step is not None:
+                row = (name, float(step.tick_size), float(step.lot_size), step.contract_multiplier)
+                self._insert("instruments", [row])
+                self._steps_told.add(name)
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            places = ", ".join("?" * len(rows[0]))
+            self._connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)
+
+    def _keep_place(self, name: str, epoch: int, position: int) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", (name, epoch, position))
+
+    def _total(self) -> int:
+        return self._connection.total_changes
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,153 @@
+"""Parts → one Parquet file for each kind and hour; also those that a killed recorder left, in this run or before it.
+
+The file is written beside its name, synced and renamed; only then do the parts go. It carries their names: a part that
+outlived a kill between the two is deleted at the next start and not taken twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from runtime.recordings.columns import KINDS_BY_NAME, SCHEMA_VERSION, schema_of
+from runtime.recordings.files import (
+    FOLDER,
+    METADATA_KEY,
+    PARQUET_SUFFIX,
+    PartName,
+    batches,
+    metadata_of,
+    parts_of,
+)
+
+GROUP_BYTES = 32 << 20
+GROUP_ROWS = 1 << 17
+LOCK_FILE = ".lock"
+_TEMPORARY_SUFFIX = ".parquet.new"
+
+
+def finish(folder: Path, hour: str) -> Path | None:
+    """Turn the parts of an hour in the folder of a kind into HOUR.parquet, together with what stands there already.
+
+    Returns:
+        the file; None when the parts held nothing and there is none.
+    """
+    target = folder / f"{hour}{PARQUET_SUFFIX}"
+    known = metadata_of(target) if target.exists() else {}
+    taken = set(known.get("parts", []))
+    parts = [path for path in parts_of(folder) if PartName.of(path).hour == hour]
+    fresh = [path for path in parts if path.name not in taken]
+    if fresh:
+        sources = ([target] if target.exists() else []) + fresh
+        names = sorted(taken | {path.name for path in fresh})
+        _merge(folder.name, sources, target, {**known, "parts": names})
+    for path in parts:
+        path.unlink(missing_ok=True)
+    return target if target.exists() else None
+
+
+def finish_all(folder: Path, *, but_hour: str = "") -> int:
+    """Finish every hour in the folder of a kind, but one that is still written; return how many files that gave."""
+    for path in folder.glob(f"*{_TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
+    hours = {PartName.of(path).hour for path in parts_of(folder)} - {but_hour}
+    return sum(finish(folder, hour) is not None for hour in sorted(hours))
+
+
+def unfinished_runs(runs: Path) -> Iterator[Path]:
+    """Yield the recordings folders of runs that have parts and no recorder any more."""
+    for folder in sorted(runs.glob(f"*/{FOLDER}")):
+        if folder.parent.is_symlink() or not any(folder.glob("*/*.part")):
+            continue
+        lock = try_lock(folder)
+        if lock is not None:
+            os.close(lock)
+            yield folder
+
+
+def try_lock(folder: Path) -> int | None:
+    """Take the lock of a recordings folder; returns its descriptor, None when a recorder lives there."""
+    fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str, Any]) -> None:
+    kind = KINDS_BY_NAME[kind_name]
+    temporary = target.with_name(target.name.removesuffix(PARQUET_SUFFIX) + _TEMPORARY_SUFFIX)
+    positions = _Positions()
+    schema = schema_of(kind)
+    try:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for group in _groups(sources):
+                positions.take(group)
+                writer.write_table(group.cast(schema))
+            described = {
+                **metadata,
+                "schema_version": SCHEMA_VERSION,
+                "kind": kind_name,
+                "next_position": positions.next,
+                "lost": positions.lost,
+            }
+            writer.add_key_value_metadata({METADATA_KEY: json.dumps(described)})
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _groups(sources: list[Path]) -> Iterator[Any]:
+    """Yield tables of a good size for a row group."""
+    waiting: list[Any] = []
+    rows = size = 0
+    for path in sources:
+        for batch in batches(path):
+            waiting.append(batch.replace_schema_metadata(None))
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+                yield pa.Table.from_batches(waiting)
+                waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+class _Positions:
+    """Follows the positions of each ring: where the next record would stand, and how many are missing."""
+
+    def __init__(self) -> None:
+        self.next: dict[str, int] = {}
+        self.lost = 0
+
+    def take(self, group: Any) -> None:
+        for actor in pc.unique(group.column("actor")).to_pylist():
+            own = group.filter(pc.equal(group.column("actor"), actor)).column("position").to_numpy()
+            expected = np.concatenate(([self.next.get(actor, own[0])], own[:-1] + 1))
+            self.lost += int((own - expected).clip(min=0).sum())
+            self.next[actor] = int(own[-1]) + 1
+
+
+def next_position(folder: Path, actor: str) -> int | None:
+    """Return the position after the last record of an actor's ring in the folder of a kind; None = it has none."""
+    found: list[int] = []
+    for path in folder.glob(f"*{PARQUET_SUFFIX}"):
+        found += [position for name, position in metadata_of(path).get("next_position", {}).items() if name == actor]
+    for path in parts_of(folder):
+        for batch in batches(path, ["position", "actor"]):
+            if batch.num_rows and batch.column("actor")[0].as_py() == actor:
+                found.append(batch.column("position")[-1].as_py() + 1)
+    return max(found, default=None)

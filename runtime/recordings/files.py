@@ -1,0 +1,133 @@
+"""Files of a recording: RUN/recordings/KIND/HOUR.parquet, and HOUR.LIFE.RING.part while the hour is written.
+
+A part is an Arrow stream: a schema, then batch after batch. It can be read while it grows and after its writer was
+killed: a batch that was not finished is not there. When its hour is over, the parts of the hour become one Parquet
+file, which carries their names, so that a part that was left beside it is not taken twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from domain.clock import NS_PER_S
+from domain.errors import UserError
+
+FOLDER = "recordings"
+INSTRUMENTS_FILE = "instruments.json"
+METADATA_KEY = "ringmaker"
+PARQUET_SUFFIX = ".parquet"
+PART_SUFFIX = ".part"
+HOUR_NS = 3600 * NS_PER_S
+
+
+class RecordingError(UserError):
+    """A recording that cannot be read as asked: which file, and what to do."""
+
+
+def hour_of(realtime_ns: int) -> int:
+    """Return the hour of a Unix time in ns, counted from the epoch."""
+    return realtime_ns // HOUR_NS
+
+
+def hour_name(hour: int) -> str:
+    """Return an hour as files are named: `2026-11-21T11`, UTC."""
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H")
+
+
+class PartName(NamedTuple):
+    """What the name of a part says; `life` counts the recorder's starts."""
+
+    hour: str
+    life: int
+    ring: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.hour}.{self.life}.{self.ring}{PART_SUFFIX}"
+
+    @classmethod
+    def of(cls, path: Path) -> PartName:
+        hour, life, ring = path.name.removesuffix(PART_SUFFIX).split(".", 2)
+        return cls(hour, int(life), ring)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Return the parts in the folder of a kind, oldest first."""
+    return sorted(folder.glob(f"*{PART_SUFFIX}"), key=lambda path: PartName.of(path))
+
+
+def files_of(run: Path, kind: str) -> list[Path]:
+    """Return all files of a kind in a run, finished and unfinished, oldest first, none told twice.
+
+    Raises:
+        RecordingError: when the run has none.
+    """
+    folder = run / FOLDER / kind
+    finished = sorted(folder.glob(f"*{PARQUET_SUFFIX}"))
+    taken = {name for path in finished for name in metadata_of(path).get("parts", [])}
+    found = [*finished, *(path for path in parts_of(folder) if path.name not in taken)]
+    if not found:
+        raise RecordingError(f"{folder}: no recording of {kind} in this run; was [recorder] enabled, with this kind?")
+    return sorted(found, key=lambda path: (path.name.split(".")[0], path.suffix == PART_SUFFIX, path.name))
+
+
+def metadata_of(path: Path) -> dict[str, Any]:
+    """Return what a Parquet file of ours says of itself; empty when it is not ours."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(path).metadata or {}
+    found = metadata.get(METADATA_KEY.encode())
+    return dict(json.loads(found)) if found else {}
+
+
+def batches(path: Path, columns: list[str] | None = None) -> Iterator[Any]:
+    """Yield the Arrow batches of a file, finished or not; what a killed writer left unfinished is left out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix == PARQUET_SUFFIX:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(columns=columns)
+        return
+    with path.open("rb") as file:
+        try:
+            stream = pa.ipc.open_stream(file)
+        except (pa.ArrowInvalid, OSError):
+            return  # killed inside the schema: nothing was written yet
+        while True:
+            try:
+                batch = stream.read_next_batch()
+            except (StopIteration, pa.ArrowInvalid, OSError):
+                return
+            yield batch if columns is None else batch.select(columns)
+
+
+def table(run: Path, kind: str, columns: list[str] | None = None) -> Any:
+    """Return a kind of a run as one Arrow table, the hour that is being written included.
+
+    Raises:
+        RecordingError: when the run has none.
+    """
+    import pyarrow as pa
+
+    found = [batch for path in files_of(run, kind) for batch in batches(path, columns)]
+    if not found:
+        raise RecordingError(f"{run / FOLDER / kind}: no rows recorded yet")
+    return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found])
+
+
+def instruments_of(run: Path) -> dict[str, dict[str, Any]]:
+    """Return tick size, lot size and the rest of each instrument of a run, by name.
+
+    Raises:
+        RecordingError: when the recorder never learned of any.
+    """
+    path = run / FOLDER / INSTRUMENTS_FILE
+    with contextlib.suppress(FileNotFoundError):
+        return dict(json.loads(path.read_bytes()))
+    raise RecordingError(f"{path}: missing: market data told nothing of any instrument in this run")

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from actors.recorder.finishing import finish, finish_all, next_position
+from domain.codes import SegmentKind
+from domain.records import TRADE
+from runtime.recordings.files import RecordingError, batches, files_of, metadata_of, parts_of, table
+from shm.segment import create_segment
+from tests.unit.actors.recorder.rig import TapeRig
+
+HOUR = "2026-11-30T11"
+
+
+@pytest.fixture
+def rig(segment_name: Callable[[], str], tmp_path: Path) -> TapeRig:
+    return TapeRig(create_segment(segment_name(), SegmentKind.RING, TRADE, 8), tmp_path)
+
+
+def prices(rig: TapeRig) -> list[float]:
+    found: list[float] = table(rig.run, "trades").column("price_usd").to_pylist()
+    return found
+
+
+def test_what_passes_through_a_ring_is_readable_at_once_and_as_parquet_when_its_hour_is_over(rig: TapeRig) -> None:
+    tape = rig.tape()
+    rig.publish(1.0, 2.0)
+    assert tape.write() == []
+    assert prices(rig) == [1.0, 2.0]
+
+    rig.publish(3.0)
+    rig.publish(4.0, hour=1)
+    (ended,) = tape.write()
+    assert ended * 3600 == 1_796_036_400
+    path = finish(rig.folder, HOUR)
+    assert path == rig.folder / f"{HOUR}.parquet"
+    assert pl.read_parquet(path)["price_usd"].to_list() == [1.0, 2.0, 3.0]
+    rows = duckdb.sql(f"SELECT sum(price_usd), any_value(instrument) FROM '{path}'").fetchall()
+    assert rows == [(6.0, "BTC-PERPETUAL")]
+    assert metadata_of(path)["next_position"] == {"market_data": 3}
+    assert prices(rig) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_tape_that_is_overtaken_tells_the_gap_and_leaves_it_in_the_positions(rig: TapeRig) -> None:
+    tape = rig.tape()
+    rig.publish(0.0)
+    tape.write()
+    rig.publish(*range(1, 21))
+    tape.write()
+    assert rig.gaps == [("trades", 1, 12)]
+    assert (tape.rows, tape.lost) == (9, 12)
+    tape.close()
+    path = finish(rig.folder, HOUR)
+    assert path is not None
+    assert pl.read_parquet(path)["position"].to_list() == [0, *range(13, 21)]
+    assert metadata_of(path)["lost"] == 12
+
+
+def test_a_killed_recorder_goes_on_at_the_first_record_that_is_not_on_disk(rig: TapeRig) -> None:
+    rig.publish(1.0, 2.0)
+    rig.tape(life=1).write()  # killed here: its part is neither closed nor finished
+    rig.publish(3.0)
+    position = next_position(rig.folder, "market_data")
+    assert position == 2
+    rig.tape(life=2, start=position).write()
+    assert len(parts_of(rig.folder)) == 2
+    assert finish_all(rig.folder) == 1
+    assert prices(rig) == [1.0, 2.0, 3.0]
+    assert next_position(rig.folder, "market_data") == 3
+    assert parts_of(rig.folder) == []
+
+
+def test_a_batch_that_a_kill_left_half_written_is_not_there_and_is_taken_again(rig: TapeRig) -> None:
+    tape = rig.tape()
+    rig.publish(1.0)
+    tape.write()
+    rig.publish(2.0)
+    tape.write()
+    (part,) = parts_of(rig.folder)
+    whole = part.read_bytes()
+    for cut in range(1, len(whole)):
+        part.write_bytes(whole[:-cut])
+        found = [price for batch in batches(part) for price in batch.column("price_usd").to_pylist()]
+        assert found in ([], [1.0]), cut
+        assert next_position(rig.folder, "market_data") in (None, 1)
+
+
+def test_a_part_that_outlived_a_kill_after_its_file_was_named_is_not_taken_twice(rig: TapeRig) -> None:
+    rig.publish(1.0)
+    rig.tape().write()
+    (part,) = parts_of(rig.folder)
+    content = part.read_bytes()
+    finish(rig.folder, HOUR)
+    part.write_bytes(content)  # as a kill between rename and unlink leaves it
+    assert prices(rig) == [1.0]
+    finish_all(rig.folder)
+    assert prices(rig) == [1.0]
+    assert not part.exists()
+
+
+def test_a_second_life_in_the_same_hour_adds_to_the_file_that_is_there(rig: TapeRig) -> None:
+    rig.publish(1.0)
+    rig.tape(life=1).write()
+    finish_all(rig.folder)
+    rig.publish(2.0)
+    rig.tape(life=2, start=1).write()
+    finish_all(rig.folder)
+    assert [path.name for path in files_of(rig.run, "trades")] == [f"{HOUR}.parquet"]
+    assert prices(rig) == [1.0, 2.0]
+
+
+def test_what_a_full_disk_refuses_waits_in_the_ring_and_the_file_stays_whole(
+    rig: TapeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = rig.tape()
+    rig.publish(1.0)
+    tape.write()
+    full = os.open("/dev/full", os.O_WRONLY)
+    (part,) = parts_of(rig.folder)
+    size = part.stat().st_size
+    rig.publish(2.0)
+    writes = os.write
+    with monkeypatch.context() as patch:
+
+        def half_then_full(fd: int, content: bytes) -> int:
+            """Take a few bytes, as a disk does that fills up, then what /dev/full says."""
+            if os.fstat(fd).st_size == size:
+                return writes(fd, content[:100])
+            return writes(full, content)
+
+        patch.setattr(os, "write", half_then_full)
+        with pytest.raises(OSError, match="No space left"):
+            tape.write()
+    os.close(full)
+    assert part.stat().st_size == size
+    assert tape.behind == 1
+    tape.write()
+    assert prices(rig) == [1.0, 2.0]
+    assert rig.gaps == []
+
+
+def test_a_wall_clock_that_is_set_back_does_not_open_an_hour_again(rig: TapeRig) -> None:
+    tape = rig.tape()
+    rig.publish(1.0, hour=1)
+    rig.publish(2.0, hour=0)
+    assert tape.write() == []
+    assert len(parts_of(rig.folder)) == 1
+
+
+def test_a_run_without_a_recording_says_what_to_look_at(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"recordings/books: no recording of books in this run; was \[recorder\]"):
+        files_of(tmp_path, "books")
