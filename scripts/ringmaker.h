@@ -19,7 +19,7 @@
 #define RM_KIND_TABLE 2
 #define RM_TEXT_BYTES 40
 #define RM_BOOK_LEVELS 10
-#define RM_QUOTE_LEVELS_MAX 8
+#define RM_QUOTE_LEVELS_MAX 10
 #define RM_HISTOGRAM_BUCKETS 640
 #define RM_COUNTERS_MAX 56
 
@@ -321,7 +321,7 @@ _Static_assert(sizeof(struct rm_candle) == 192, "rm_candle");
 
 /* The quotes that strategy wants resting now; execution brings the venue to the newest one. */
 #define RM_WISH_TYPE_ID 100
-#define RM_WISH_LAYOUT_HASH INT64_C(0x4312a5f82a60cc44)
+#define RM_WISH_LAYOUT_HASH INT64_C(0x56bbd85634271cfe)
 struct rm_wish {
     int64_t sequence;             /* owned by the ring or table; see the layout page */
     int64_t instrument;           /* row of the instruments table */
@@ -336,10 +336,10 @@ struct rm_wish {
     int64_t ask_off_reason;       /* 0 = quoted, else an OffReason */
     int64_t bid_count;            /* levels of the bid side */
     int64_t ask_count;            /* levels of the ask side */
-    int64_t bid_price_ticks[8];   /* best first */
-    int64_t bid_size_lots[8];     /* unsigned */
-    int64_t ask_price_ticks[8];   /* best first */
-    int64_t ask_size_lots[8];     /* unsigned */
+    int64_t bid_price_ticks[10];  /* best first */
+    int64_t bid_size_lots[10];    /* unsigned */
+    int64_t ask_price_ticks[10];  /* best first */
+    int64_t ask_size_lots[10];    /* unsigned */
     char _reserved[24];
 };
 _Static_assert(offsetof(struct rm_wish, sequence) == 0, "rm_wish.sequence");
@@ -356,10 +356,10 @@ _Static_assert(offsetof(struct rm_wish, ask_off_reason) == 80, "rm_wish.ask_off_
 _Static_assert(offsetof(struct rm_wish, bid_count) == 88, "rm_wish.bid_count");
 _Static_assert(offsetof(struct rm_wish, ask_count) == 96, "rm_wish.ask_count");
 _Static_assert(offsetof(struct rm_wish, bid_price_ticks) == 104, "rm_wish.bid_price_ticks");
-_Static_assert(offsetof(struct rm_wish, bid_size_lots) == 168, "rm_wish.bid_size_lots");
-_Static_assert(offsetof(struct rm_wish, ask_price_ticks) == 232, "rm_wish.ask_price_ticks");
-_Static_assert(offsetof(struct rm_wish, ask_size_lots) == 296, "rm_wish.ask_size_lots");
-_Static_assert(sizeof(struct rm_wish) == 384, "rm_wish");
+_Static_assert(offsetof(struct rm_wish, bid_size_lots) == 184, "rm_wish.bid_size_lots");
+_Static_assert(offsetof(struct rm_wish, ask_price_ticks) == 264, "rm_wish.ask_price_ticks");
+_Static_assert(offsetof(struct rm_wish, ask_size_lots) == 344, "rm_wish.ask_size_lots");
+_Static_assert(sizeof(struct rm_wish) == 448, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */
 #define RM_EXPLANATION_TYPE_ID 101
@@ -615,28 +615,28 @@ _Static_assert(sizeof(struct rm_quote_inputs) == 22592, "rm_quote_inputs");
 
 /* Our holdings and working orders in one instrument, as the venue confirmed them to execution. */
 #define RM_ACCOUNT_TYPE_ID 200
-#define RM_ACCOUNT_LAYOUT_HASH INT64_C(0x2a3dbf62730c0803)
+#define RM_ACCOUNT_LAYOUT_HASH INT64_C(0x2953c7467f510124)
 struct rm_account {
-    int64_t sequence;           /* owned by the ring or table; see the layout page */
-    int64_t instrument;         /* row of the instruments table */
-    int64_t updated_time_ns;    /* monotonic */
-    int64_t is_known;           /* 1 once recovered from the venue; 0 = treat as exposed */
-    int64_t position_lots;      /* signed holdings */
-    int64_t pending_buy_lots;   /* sent, not yet confirmed or refused */
-    int64_t pending_sell_lots;  /* sent, not yet confirmed or refused */
-    int64_t fill_count;         /* distinct fills of this session */
-    int64_t bid_count;          /* levels of the bid side */
-    int64_t ask_count;          /* levels of the ask side */
-    int64_t bid_price_ticks[8]; /* best first */
-    int64_t bid_size_lots[8];   /* unsigned */
-    int64_t ask_price_ticks[8]; /* best first */
-    int64_t ask_size_lots[8];   /* unsigned */
-    int64_t session_time_ns;    /* monotonic, when the first wish for this instrument was seen */
-    int64_t bid_quoted_ns;      /* time with a bid open at the venue */
-    int64_t ask_quoted_ns;      /* time with an ask open at the venue */
-    int64_t bid_allowed_ns;     /* time in which no limit, pause or filter took the bid away */
-    int64_t ask_allowed_ns;     /* time in which no limit, pause or filter took the ask away */
-    int64_t accounted_time_ns;  /* monotonic, up to which the four times above are counted */
+    int64_t sequence;            /* owned by the ring or table; see the layout page */
+    int64_t instrument;          /* row of the instruments table */
+    int64_t updated_time_ns;     /* monotonic */
+    int64_t is_known;            /* 1 once recovered from the venue; 0 = treat as exposed */
+    int64_t position_lots;       /* signed holdings */
+    int64_t pending_buy_lots;    /* sent, not yet confirmed or refused */
+    int64_t pending_sell_lots;   /* sent, not yet confirmed or refused */
+    int64_t fill_count;          /* distinct fills of this session */
+    int64_t bid_count;           /* levels of the bid side */
+    int64_t ask_count;           /* levels of the ask side */
+    int64_t bid_price_ticks[10]; /* best first */
+    int64_t bid_size_lots[10];   /* unsigned */
+    int64_t ask_price_ticks[10]; /* best first */
+    int64_t ask_size_lots[10];   /* unsigned */
+    int64_t session_time_ns;     /* monotonic, when the first wish for this instrument was seen */
+    int64_t bid_quoted_ns;       /* time with a bid open at the venue */
+    int64_t ask_quoted_ns;       /* time with an ask open at the venue */
+    int64_t bid_allowed_ns;      /* time in which no limit, pause or filter took the bid away */
+    int64_t ask_allowed_ns;      /* time in which no limit, pause or filter took the ask away */
+    int64_t accounted_time_ns;   /* monotonic, up to which the four times above are counted */
 };
 _Static_assert(offsetof(struct rm_account, sequence) == 0, "rm_account.sequence");
 _Static_assert(offsetof(struct rm_account, instrument) == 8, "rm_account.instrument");
@@ -649,16 +649,16 @@ _Static_assert(offsetof(struct rm_account, fill_count) == 56, "rm_account.fill_c
 _Static_assert(offsetof(struct rm_account, bid_count) == 64, "rm_account.bid_count");
 _Static_assert(offsetof(struct rm_account, ask_count) == 72, "rm_account.ask_count");
 _Static_assert(offsetof(struct rm_account, bid_price_ticks) == 80, "rm_account.bid_price_ticks");
-_Static_assert(offsetof(struct rm_account, bid_size_lots) == 144, "rm_account.bid_size_lots");
-_Static_assert(offsetof(struct rm_account, ask_price_ticks) == 208, "rm_account.ask_price_ticks");
-_Static_assert(offsetof(struct rm_account, ask_size_lots) == 272, "rm_account.ask_size_lots");
-_Static_assert(offsetof(struct rm_account, session_time_ns) == 336, "rm_account.session_time_ns");
-_Static_assert(offsetof(struct rm_account, bid_quoted_ns) == 344, "rm_account.bid_quoted_ns");
-_Static_assert(offsetof(struct rm_account, ask_quoted_ns) == 352, "rm_account.ask_quoted_ns");
-_Static_assert(offsetof(struct rm_account, bid_allowed_ns) == 360, "rm_account.bid_allowed_ns");
-_Static_assert(offsetof(struct rm_account, ask_allowed_ns) == 368, "rm_account.ask_allowed_ns");
-_Static_assert(offsetof(struct rm_account, accounted_time_ns) == 376, "rm_account.accounted_time_ns");
-_Static_assert(sizeof(struct rm_account) == 384, "rm_account");
+_Static_assert(offsetof(struct rm_account, bid_size_lots) == 160, "rm_account.bid_size_lots");
+_Static_assert(offsetof(struct rm_account, ask_price_ticks) == 240, "rm_account.ask_price_ticks");
+_Static_assert(offsetof(struct rm_account, ask_size_lots) == 320, "rm_account.ask_size_lots");
+_Static_assert(offsetof(struct rm_account, session_time_ns) == 400, "rm_account.session_time_ns");
+_Static_assert(offsetof(struct rm_account, bid_quoted_ns) == 408, "rm_account.bid_quoted_ns");
+_Static_assert(offsetof(struct rm_account, ask_quoted_ns) == 416, "rm_account.ask_quoted_ns");
+_Static_assert(offsetof(struct rm_account, bid_allowed_ns) == 424, "rm_account.bid_allowed_ns");
+_Static_assert(offsetof(struct rm_account, ask_allowed_ns) == 432, "rm_account.ask_allowed_ns");
+_Static_assert(offsetof(struct rm_account, accounted_time_ns) == 440, "rm_account.accounted_time_ns");
+_Static_assert(sizeof(struct rm_account) == 448, "rm_account");
 
 /* The limits now in force for one instrument; only risk writes it; older than 500 ms it closes the gate. */
 #define RM_LIMITS_TYPE_ID 201

@@ -33,7 +33,7 @@ MODELS = {
     "cartea_jaimungal": CARTEA_JAIMUNGAL,
 }
 FAIR_PRICES = {"mid": FAIR_MID, "micro": FAIR_MICRO, "mark": FAIR_MARK, "index": FAIR_INDEX}
-LEVEL_STEPS = {"linear": tuple(range(LEVELS_MAX)), "fibonacci": (0, 1, 2, 3, 5, 8, 13, 21)}
+LEVEL_STEPS = {"linear": tuple(range(LEVELS_MAX)), "fibonacci": (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)}
 GRID_ORDERS_MIN = 2
 _BPS = 1e-4
 _NS_PER_HOUR = 3600 * NS_PER_S

@@ -22,7 +22,7 @@ from trading.quoting.shaping.config import FILLS_MAX, MOVES_MAX, PATH_SLOTS
 from trading.signals.records import SIGNAL_PARAMS, SIGNALS
 from trading.words import WORD_BYTES, Words, floats, ints, role
 
-OWN_LEVELS_MAX = 16  # of a side: working now, just cancelled, and just wished for
+OWN_LEVELS_MAX = 20  # of a side: working now, just cancelled, and just wished for
 
 NODES_MAX = 2 * ORDERS_MAX + 1
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-LEVELS_MAX = 8
+LEVELS_MAX = 10
 PATH_SLOTS = 32  # mids kept over the window of the displacement guard
 MOVES_MAX = 64  # mids kept for the momentum of the asymmetric widening
 FILLS_MAX = 32

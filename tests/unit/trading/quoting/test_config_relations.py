@@ -16,7 +16,7 @@ from trading.quoting.config import QuotingConfig
         ({"half_spread_min_usd": 600.0}, "half_spread_min_usd = 600.0 must not be above half_spread_max_usd = 500.0"),
         ({"sigma_min_usd_per_sqrt_s": 300.0}, "must not be above sigma_max_usd_per_sqrt_s"),
         ({"sigma_gap_ms_max": 100}, "sigma_gap_ms_max = 100 must not be below sigma_grid_ms = 250"),
-        ({"levels": 9}, "levels = 9: expected int <= 8"),
+        ({"levels": 11}, "levels = 11: expected int <= 10"),
         ({"risk_aversion_per_usd": 0.0}, "risk_aversion_per_usd = 0.0: expected float > 0"),
         ({"risk_aversion_per_usd": float("nan")}, "risk_aversion_per_usd = nan"),
         ({"levles": 2}, "unknown key `levles`; did you mean `levels`?"),
