@@ -39,9 +39,14 @@ def settings(step_ms: float = 100.0, latency_ms: int = 5) -> Settings:
 
 def ran(folder: Path, given: Settings, market: Market = MARKET, seconds: float = SECONDS) -> RunResult:
     """Run the strategy over the generated market."""
+    return backtest(written(folder, market, seconds), given)
+
+
+def written(folder: Path, market: Market = MARKET, seconds: float = SECONDS) -> EventFile:
+    """Write the generated market."""
     path = folder / "generated.events"
     write_session(path, market, seconds)
-    return backtest(EventFile(path), given)
+    return EventFile(path)
 
 
 if __name__ == "__main__":

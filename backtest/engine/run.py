@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX, NEVER, play
 from backtest.engine.our_side import REQUESTS_MAX, RUN
 from backtest.engine.reconcile import DESK
 from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST
-from backtest.engine.result import SERIES, RunResult
+from backtest.engine.result import SERIES, Rows, RunResult
 from backtest.engine.venue import VenueSettings, new_venue
 from domain.order import TradingState
 from domain.records import TRADE
@@ -112,8 +113,16 @@ class _Engine:
         return was_full
 
 
-def backtest(file: EventFile, settings: Settings) -> RunResult:
+Watch = Callable[[float, Rows], bool]
+WATCHED_PARTS = 10
+
+
+def backtest(file: EventFile, settings: Settings, watch: Watch | None = None) -> RunResult:
     """Run a strategy over a recording. Memory does not grow with the recording, but for answers and samples.
+
+    Args:
+        watch: told after every tenth of the recording how much of it is played, and the SERIES rows so far; the run
+            ends there when it answers False.
 
     Raises:
         DataError: for a strategy that the engine does not run yet: the user's own file.
@@ -122,12 +131,20 @@ def backtest(file: EventFile, settings: Settings) -> RunResult:
         raise DataError("[strategy] file and [strategy.signals] user are not run by the backtest yet: leave them out")
     engine = _Engine(file, settings)
     rest = np.zeros(0, EVENT)
-    for first in range(0, len(file.rows), ROWS_AT_ONCE):
-        rows = np.concatenate([rest, file.rows[first : first + ROWS_AT_ONCE]])
+    count = len(file.rows)
+    at_once = min(ROWS_AT_ONCE, count // WATCHED_PARTS + 1) if watch else ROWS_AT_ONCE
+    parts_told = 0
+    for first in range(0, count, at_once):
+        rows = np.concatenate([rest, file.rows[first : first + at_once]])
         engine.run["next_exchange"], engine.run["next_local"] = len(rest), 0
-        engine.run["is_last_block"] = first + ROWS_AT_ONCE >= len(file.rows)
+        engine.run["is_last_block"] = first + at_once >= count
         engine.play(rows)
         rest = rows[int(engine.run["next_local"][0]) :]
+        part = min(1.0, (first + at_once) / count)
+        if watch and int(part * WATCHED_PARTS) > parts_told:
+            parts_told = int(part * WATCHED_PARTS)
+            if not watch(part, np.concatenate(engine.sampled)):
+                break
     engine.told.append(engine.answers[: int(engine.venue["answers"][0])].copy())  # on the way as the data ended
     return RunResult(
         instrument=file.header.instrument,

@@ -13,8 +13,9 @@ import pytest
 
 from backtest.data.findings import DataError
 from backtest.engine.result import RunResult
+from backtest.engine.run import backtest
 from domain.codes import OrderEventKind
-from tests.backtest_run import MARKET, MS, QUOTING, ran, settings
+from tests.backtest_run import MARKET, MS, QUOTING, ran, settings, written
 from tests.conftest import REPOSITORY
 
 
@@ -149,3 +150,20 @@ def test_a_strategy_file_is_refused_and_not_left_out(tmp_path: Path) -> None:
     given = replace(settings(), quoting=QUOTING.with_values({"file": "mine.py"}))
     with pytest.raises(DataError, match="not run by the backtest yet"):
         ran(tmp_path, given, seconds=1.0)
+
+
+def test_a_run_that_is_watched_comes_to_the_same_and_ends_where_the_watcher_says(
+    tmp_path: Path, result: RunResult
+) -> None:
+    told: list[tuple[float, int]] = []
+
+    def watch(part: float, series: np.ndarray) -> bool:
+        told.append((round(part, 1), len(series)))
+        return True
+
+    file = written(tmp_path)
+    assert backtest(file, settings(), watch).fills_hash == result.fills_hash
+    assert [part for part, _ in told] == [round(0.1 * tenth, 1) for tenth in range(1, 11)]
+    assert told[-1][1] == len(result.series)
+    stopped = backtest(file, settings(), lambda part, series: part < 0.5)
+    assert 0.4 * len(result.series) < len(stopped.series) < 0.6 * len(result.series)
