@@ -153,9 +153,7 @@ class AccountBooks:
                 )  # fmt: skip
                 self._touch(trade.instrument_name, now_ns)
             if has_fee_news:
-                self._journal.note(
-                    self._clock.realtime_ns(), "FEE", *trade.key, str(trade.fee), str(trade.realised_pnl)
-                )
+                self.journal.charge(trade)
         return news
 
     def take_changes(self, changes: Iterable[Change], now_ns: int) -> None:

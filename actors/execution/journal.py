@@ -18,6 +18,7 @@ from typing import NamedTuple
 from actors.execution.journal_format import (
     Answered,
     Began,
+    Charged,
     Entry,
     Filled,
     FillKey,
@@ -34,6 +35,7 @@ from domain.clock import Clock
 from domain.codes import OrderEventKind
 from domain.errors import UserError
 from domain.order import Side
+from domain.reports import TradeReport
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
@@ -158,6 +160,11 @@ class Journal:
                 price, size, exchange_time_ns,
             )
         )  # fmt: skip
+
+    def charge(self, trade: TradeReport) -> None:
+        """Write down what a fill cost."""
+        realtime_ns, monotonic_ns = self._now()
+        self._note(Charged(realtime_ns, monotonic_ns, *trade.key, trade.fee, trade.realised_pnl))
 
     # ---- the disk --------------------------------------------------------------------------------------
 

@@ -114,6 +114,23 @@ class Filled(msgspec.Struct, array_like=True, tag="filled", frozen=True):
         return (self.trade_id, self.venue_order_id, self.leg_index)
 
 
+class Charged(msgspec.Struct, array_like=True, tag="charged", frozen=True):
+    """What a fill cost, as the venue's history says; a restart, which reads the history anew, tells it again.
+
+    Attributes:
+        fee: paid is positive.
+        realised_pnl: booked by the venue with the fill, before the fee.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    trade_id: str
+    venue_order_id: str
+    leg_index: int
+    fee: Decimal
+    realised_pnl: Decimal
+
+
 class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
     """The disk takes the journal again. `entries_lost` did not fit into what waits meanwhile."""
 
@@ -123,7 +140,7 @@ class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
     entries_lost: int
 
 
-Entry = Began | Sent | Answered | Filled | Mended
+Entry = Began | Sent | Answered | Filled | Charged | Mended
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
