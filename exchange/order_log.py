@@ -10,6 +10,7 @@ Lines are buffered and written within a few milliseconds, so that the log does n
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from exchange.core.instrument import Instrument
 from exchange.core.orders import ChangeReason, OrderUpdate
 from exchange.core.scheduler import NS_PER_MS, Scheduler
 
+UNWRITTEN_BYTES_MAX = 64 << 20
+_log = logging.getLogger(__name__)
 FLUSH_DELAY_NS = 2 * NS_PER_MS
 
 
@@ -31,6 +34,7 @@ class OrderLog:
         self._file = path.open("ab", buffering=0) if path else None
         self._scheduler = scheduler
         self._lines: list[bytes] = []
+        self._unwritten = b""
 
     def on_events(self, events: list[Event]) -> None:
         if self._file is None:
@@ -60,9 +64,17 @@ class OrderLog:
         self._lines.append(msgspec.json.encode({**stamps, **fields}))
 
     def flush(self) -> None:
-        if self._file is not None and self._lines:
-            self._file.write(b"\n".join(self._lines) + b"\n")
-            self._lines.clear()
+        if self._file is None or not (self._lines or self._unwritten):
+            return
+        self._unwritten += b"".join(line + b"\n" for line in self._lines)
+        self._lines.clear()
+        try:
+            while self._unwritten:
+                self._unwritten = self._unwritten[self._file.write(self._unwritten) or 0 :]
+        except OSError as error:  # a full disk must not end the exchange: it is tried again with the next line
+            if len(self._unwritten) > UNWRITTEN_BYTES_MAX:
+                raise
+            _log.warning("the order log cannot be written: %s", error.strerror)
 
     def close(self) -> None:
         self.flush()

@@ -120,15 +120,9 @@ class Vitals(Command, frozen=True, tag="vitals"):
 
 
 class Stop(Command, frozen=True, tag="stop"):
-    """End in order: execution cancels, confirms with the venue and reports; others just end.
-
-    Attributes:
-        flatten: bring positions to zero first.
-        actor: asked of the supervisor: end only this one, and start its next life, which takes over; empty = all.
-    """
+    """End in order: execution cancels, confirms with the venue and reports; others just end."""
 
     flatten: bool = False
-    actor: str = ""
 
 
 AnyCommand = (

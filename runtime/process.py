@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import faulthandler
 import gc
 import os
 import resource
@@ -33,11 +32,9 @@ from runtime.commands import CommandServer, Request
 from runtime.config import Config
 from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
-from runtime.logs import Logger, open_log
+from runtime.logs import Logger, log_lines_lost, open_log, say_to_stderr
 from runtime.profiling import ActorProfiler
-from runtime.standby import park
-from runtime.supervision.deaths import stacks_path
-from runtime.topology import STRATEGY, spec_of
+from runtime.topology import LOG_LINES_LOST, STRATEGY, spec_of
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 
@@ -47,39 +44,16 @@ STOP_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
-def run_actor(
-    kind: str,
-    build: Callable[[ActorContext], Actor],
-    *,
-    loop: Literal["blocking", "async"],
-    prepare: Callable[[Config], None] | None = None,
-) -> None:
-    """Run an actor in this process until it is told to end, then exit with its code. Does not return.
-
-    Args:
-        prepare: what a standby does before it is called, beside what importing the actor has done.
-    """
+def run_actor(kind: str, build: Callable[[ActorContext], Actor], *, loop: Literal["blocking", "async"]) -> None:
+    """Run an actor in this process until it is told to end, then exit with its code. Does not return."""
     if kind == STRATEGY:
         os.environ.setdefault("RINGMAKER_JIT", "1")
     told = ActorEnvironment.read(os.environ)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if told.standby_fd >= 0:
-        _die_with(told.supervisor_pid, signal.SIGKILL)
-        if prepare is not None:
-            prepare(_read_config(told))
-        gc.collect()
-        told = msgspec.structs.replace(told, epoch=park(told.standby_fd))
     _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
-    stacks = stacks_path(told.artifacts_dir, told.actor).open("a")  # open for as long as the process lives
-    faulthandler.enable(stacks)
-    faulthandler.register(signal.SIGUSR2, stacks)
-    config = _read_config(told)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    config = msgspec.json.decode(told.config_file.read_bytes(), type=Config)
     log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
     sys.exit(_run(told, config, log, build, loop))
-
-
-def _read_config(told: ActorEnvironment) -> Config:
-    return msgspec.json.decode(told.config_file.read_bytes(), type=Config)
 
 
 def _run(
@@ -103,11 +77,11 @@ def _run(
         return ExitCode.CLEAN
     except UserError as error:
         log.error("cannot go on", reason=str(error), exit_code=int(error.exit_code))
-        print(f"{told.actor}: {error}", file=sys.stderr, flush=True)
+        say_to_stderr(f"{told.actor}: {error}")
         return error.exit_code
     except Exception as error:
         log.exception("crashed")
-        print(f"{told.actor}: crashed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        say_to_stderr(f"{told.actor}: crashed: {type(error).__name__}: {error}")
         return ExitCode.CRASH
 
 
@@ -130,14 +104,12 @@ class Host:
         self.profiler = ActorProfiler(ctx.name, ctx.run_dir / "profiles")
         self.heartbeat = heartbeat
         self._beat_due_ns = 0
+        self._lines_lost = 0
 
     def set_live(self) -> None:
         self.heartbeat.set_phase(ActorPhase.LIVE, self.clock.monotonic_ns())
         gc.collect()
         gc.freeze()
-
-    def set_compiling(self) -> None:
-        self.heartbeat.set_phase(ActorPhase.COMPILING, self.clock.monotonic_ns())
 
     def set_stopping(self) -> None:
         self.heartbeat.set_phase(ActorPhase.STOPPING, self.clock.monotonic_ns())
@@ -146,7 +118,13 @@ class Host:
         if now_ns >= self._beat_due_ns:
             self._beat_due_ns = now_ns + HEARTBEAT_NS
             self.heartbeat.beat(now_ns)
+            self._count_lost_lines()
             self.profiler.poll(now_ns)
+
+    def _count_lost_lines(self) -> None:
+        if (lost := log_lines_lost()) > self._lines_lost:
+            self.ctx.counters.add(LOG_LINES_LOST, lost - self._lines_lost)
+            self._lines_lost = lost
 
     @property
     def may_spin(self) -> bool:
@@ -160,7 +138,7 @@ class BlockingLoop:
     def __init__(self, host: Host, build: Callable[[ActorContext], Actor]) -> None:
         self._host = host
         self._is_stopping = False
-        host.ctx.attach_loop(set_live=host.set_live, set_compiling=host.set_compiling, spawn=None)
+        host.ctx.attach_loop(set_live=host.set_live, spawn=None)
         self._actor = build(host.ctx)
 
     def run(self) -> None:
@@ -241,7 +219,7 @@ class AsyncLoop:
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         host = self._host
-        host.ctx.attach_loop(set_live=host.set_live, set_compiling=host.set_compiling, spawn=self._spawn)
+        host.ctx.attach_loop(set_live=host.set_live, spawn=self._spawn)
         actor = self._build(host.ctx)
         self._actor = actor
         loop.add_signal_handler(signal.SIGTERM, self._begin_stop)
@@ -362,7 +340,7 @@ def _handle(ctx: ActorContext, actor: Actor, request: Request) -> Reply | Awaita
     ctx.log.info("command", command=type(command).__name__, content=str(command))
     try:
         return handler(command)
-    except (ValueError, UserError) as error:
+    except (ValueError, UserError, OSError) as error:
         return Reply(ok=False, text=str(error))
 
 

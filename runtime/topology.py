@@ -25,6 +25,7 @@ RING, TABLE = SegmentKind.RING, SegmentKind.TABLE
 
 # Frames of the venue that an actor could not read: all of them, then by what was wrong.
 BAD_FRAMES = ("bad_frames", *(f"bad_frames_{refusal}" for refusal in Refusal))
+LOG_LINES_LOST = "log_lines_lost"  # the disk did not take them; every actor counts it
 
 
 class ActorSpec(NamedTuple):
@@ -66,7 +67,7 @@ class SegmentSpec(NamedTuple):
     is_per_hedge: bool = False
 
 
-ACTORS: tuple[ActorSpec, ...] = (
+_ACTORS: tuple[ActorSpec, ...] = (
     ActorSpec(
         "market_data",
         "actors.market_data",
@@ -118,6 +119,7 @@ ACTORS: tuple[ActorSpec, ...] = (
         ("ticks", "trades", "quotes", "wishes", "hedges", "pauses", "cold_starts"),
     ),
 )  # fmt: skip
+ACTORS = tuple(actor._replace(counters=(*actor.counters, LOG_LINES_LOST)) for actor in _ACTORS)
 ACTORS_BY_NAME: dict[str, ActorSpec] = {actor.name: actor for actor in ACTORS}
 
 SUPERVISOR = "supervisor"

@@ -19,8 +19,8 @@ from actors.execution.protective_stops import ProtectiveStops
 from actors.execution.quotes import QuoteSender
 from actors.execution.recovery import Recovery
 from actors.execution.report import build_report
-from actors.execution.session_state import replace_file
 from actors.execution.truth import Truth
+from runtime.paths import write_atomically
 
 STOPPING, CANCELLING = "stopping", "cancelling"
 SETTLE_TIMEOUT_S = 3.0
@@ -134,5 +134,9 @@ class Operations:
     def _final_report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:
         self._books.publish_accounts(self._clock.monotonic_ns())
         report = self.report(open_orders, is_consistent)
-        replace_file(self._ports.run_dir / "execution.json", msgspec.json.format(msgspec.json.encode(report), indent=1))
+        content = msgspec.json.format(msgspec.json.encode(report), indent=1)
+        try:
+            write_atomically(self._ports.run_dir / "execution.json", content)
+        except OSError as error:  # who asked for it gets it in any case
+            self._ports.log.error("the final report cannot be written", reason=str(error))
         return report

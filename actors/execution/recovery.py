@@ -99,6 +99,10 @@ class Recovery:
                     return  # the next session begins with a recovery of its own
             except VenueError as error:
                 self._log.warning("recovery is delayed by the venue", reason=str(error))
+            except OSError as error:
+                self._log.warning(
+                    "recovery is delayed by the disk: the start of the session is not written yet", reason=str(error)
+                )
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
         if session != self._truth.session:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+
+from runtime.paths import write_atomically
 
 FILE_NAME = "execution_state.json"
 
@@ -44,17 +45,5 @@ def load_session_state(run_dir: Path) -> SessionState | None:
 
 
 def save_session_state(run_dir: Path, state: SessionState) -> None:
-    """Write the state so that it is there whole or not at all."""
-    replace_file(run_dir / FILE_NAME, msgspec.json.encode(state))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step; it survives a crash of this process and of the machine."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    temporary.replace(path)
+    """Write the state so that it is there whole or not at all. OSError when the disk refuses."""
+    write_atomically(run_dir / FILE_NAME, msgspec.json.encode(state))

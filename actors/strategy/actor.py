@@ -67,8 +67,6 @@ class StrategyActor(Actor):
 
         ctx = self.ctx
         before_ns = ctx.clock.monotonic_ns()
-        if jit.is_enabled() and jit.is_cold():
-            ctx.set_compiling()
         self._codes = self._load_codes()
         now_ns = ctx.clock.monotonic_ns()
         ctx.log.info(
@@ -127,7 +125,7 @@ class StrategyActor(Actor):
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
-        self._candles.write(now_ns)
+        self._candles.write()
         if self._hedger is not None:
             self._hedger.do_work(now_ns, may_begin=not self._is_paused)
         if now_ns >= self._reasons_due_ns:

@@ -1,26 +1,23 @@
 """Closed candles and their signals: a ring for every reader, and a file for the evaluation.
 
-A candle is noted when it closes and dealt with after the quotes are out. The file is appended to through a buffer and
-never synced: what a crash of the machine takes are candles, not money.
+A candle is noted when it closes and dealt with after the quotes are out. The file is never synced, and a disk that
+refuses it costs candles: what is lost are candles, not money.
 """
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import IO
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from domain.clock import NS_PER_S, Clock
+from domain.clock import Clock
+from runtime.line_file import LineFile
 from shm.ring import RingWriter
 from trading.signals.candle_log import CandleLine, CandleLog, candle_line, mid_after_previous
 from trading.signals.candles import candle_index
-
-FLUSH_INTERVAL_NS = NS_PER_S
-_BUFFER_BYTES = 1 << 16
 
 
 class CandleNotes:
@@ -32,15 +29,14 @@ class CandleNotes:
         self._clock = clock
         self._noted: list[tuple[int, str, npt.NDArray[np.void]]] = []
         self._logs: dict[str, CandleLog] = {}
-        self._file: IO[bytes] | None = None
-        self._flush_due_ns = 0
+        self._file: LineFile | None = None
 
     def note(self, row: int, instrument: str, signals: npt.NDArray[np.void]) -> None:
         """Keep a copy of the signals, a SIGNALS record of shape (1,), as a candle has left them."""
         self._noted.append((row, instrument, signals.copy()))
 
-    def write(self, now_ns: int) -> None:
-        """Publish and log what was noted; flush the file from time to time."""
+    def write(self) -> None:
+        """Publish and log what was noted."""
         if self._noted:
             to_realtime_ns = self._clock.realtime_ns() - self._clock.monotonic_ns()
             for row, instrument, signals in self._noted:
@@ -49,9 +45,6 @@ class CandleNotes:
                 self._publish(row, closed_ns, line)
                 self._append(self._logs.setdefault(instrument, CandleLog()).take(line, mid_after_previous(signals)))
             self._noted.clear()
-        if self._file is not None and now_ns >= self._flush_due_ns:
-            self._flush_due_ns = now_ns + FLUSH_INTERVAL_NS
-            self._file.flush()
 
     def close(self) -> None:
         """Write the lines still waiting for later mids, as they are, and close the file."""
@@ -72,11 +65,11 @@ class CandleNotes:
         self._ring.publish()
 
     def _append(self, lines: list[CandleLine]) -> None:
-        if lines and self._file is None:
-            self._file = self._path.open("ab", buffering=_BUFFER_BYTES)
-        for line in lines:
-            assert self._file is not None
-            self._file.write(msgspec.json.encode(line) + b"\n")
+        if not lines:
+            return
+        if self._file is None:
+            self._file = LineFile(self._path)
+        self._file.append(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
 
 _SHARED = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.strategy.candles import FLUSH_INTERVAL_NS, CandleNotes
+from actors.strategy.candles import CandleNotes
 from domain.clock import NS_PER_S
 from domain.codes import SegmentKind
 from domain.records import CANDLE
@@ -45,7 +45,7 @@ def test_every_candle_goes_to_the_ring_as_it_was_when_it_closed(notes: tuple[Can
     closed_ns = signals.time_ns
     signals.candle(200.0, 100.0, delta=-0.5)
     # If they are written
-    taking.write(0)
+    taking.write()
     # I expect both, each with its own signals and times
     first, second = ring.read()
     assert (first["instrument"], first["candle"], first["is_fresh"], first["is_warm"]) == (3, 1, 1, 0)
@@ -71,7 +71,7 @@ def test_a_line_is_in_the_file_when_its_tenth_successor_has_closed(notes: tuple[
         signals.book(100.0 + i)
         signals.candle(100.0, 101.0)
         taking.note(0, "BTC-PERPETUAL", signals.record)
-        taking.write(i * FLUSH_INTERVAL_NS)
+        taking.write()
     lines = read_candle_lines(path)
     assert [(line.candle, line.mid, line.mid_0, line.mid_10) for line in lines] == [
         (1, 100.0, 101.0, 111.0),
@@ -82,6 +82,6 @@ def test_a_line_is_in_the_file_when_its_tenth_successor_has_closed(notes: tuple[
 
 def test_without_candles_there_is_no_file(notes: tuple[CandleNotes, RingReader, Path]) -> None:
     taking, _, path = notes
-    taking.write(0)
+    taking.write()
     taking.close()
     assert not path.exists()

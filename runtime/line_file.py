@@ -1,0 +1,105 @@
+"""A file of lines that a process leaves behind. A disk that refuses them costs lines, never the process.
+
+Nothing is raised and nothing is torn: a line that was written in part is finished first when the disk takes it again,
+and one that a killed process left unfinished is cut off by the next.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+_TAIL_BYTES = 1 << 20
+
+
+class LineFile:
+    """Appends whole lines, from any thread; private to this user.
+
+    Attributes:
+        trouble: why the last lines were not taken; empty = they were.
+        lost: lines that were never written.
+    """
+
+    def __init__(self, path: Path, notice: Callable[[int, str], bytes] | None = None) -> None:
+        """Open or create it; when that fails, the first line tries again.
+
+        Args:
+            notice: makes the lines that are written first when the disk takes lines again, from the number of lines
+                lost since and the reason.
+        """
+        self._path = path
+        self._notice = notice
+        self._lock = threading.Lock()
+        self._fd = -1
+        self._rest = b""
+        self._lost_since = 0
+        self.trouble = ""
+        self.lost = 0
+        try:
+            self._open()
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+
+    def append(self, lines: bytes) -> bool:
+        """Write lines, each with its newline; return whether the disk took all of them. Nothing waits for it."""
+        with self._lock:
+            try:
+                self._open()
+                self._finish_line()
+                if self.trouble and self._notice is not None:
+                    self._put(self._notice(self._lost_since, self.trouble))
+                self._put(lines)
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+                return False
+            self.trouble = ""
+            self._lost_since = 0
+            return True
+
+    def close(self) -> None:
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._fd >= 0:
+            return
+        fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _cut_torn_line(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd = fd
+
+    def _finish_line(self) -> None:
+        while self._rest:
+            self._rest = self._rest[os.write(self._fd, self._rest) :]
+
+    def _put(self, lines: bytes) -> None:
+        left = lines
+        try:
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError:
+            is_torn = len(left) < len(lines) and not lines[: len(lines) - len(left)].endswith(b"\n")
+            self._rest = left[: left.find(b"\n") + 1] if is_torn else b""
+            lost = left.count(b"\n") - is_torn
+            self.lost += lost
+            self._lost_since += lost
+            raise
+
+
+def _cut_torn_line(fd: int) -> None:
+    """Cut off what follows the last newline."""
+    size = os.fstat(fd).st_size
+    start = max(size - _TAIL_BYTES, 0)
+    tail = os.pread(fd, size - start, start)
+    end = tail.rfind(b"\n") + 1
+    if end < len(tail) and (end or not start):
+        os.ftruncate(fd, start + end)
