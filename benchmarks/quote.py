@@ -58,6 +58,7 @@ ALL_ON = RAW.with_values(
         "shaping.market_stress": True,
         "shaping.flow_widening_max": 0.5,
         "shaping.market_impact": True,
+        "shaping.measure_impact": True,
         "shaping.inventory_cost": True,
         "shaping.displacement_guard": True,
         "shaping.asymmetric_widening": True,

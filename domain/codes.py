@@ -54,6 +54,7 @@ class ClampFlag(IntFlag):
     BID_FILLED_OFTEN = 524288  # widened after many fills of one side
     ASK_FILLED_OFTEN = 1048576
     SIGNALS_USED = 2097152  # the signals changed γ, σ, κ, a size or the reservation price
+    IMPACT_BOUNDED = 4194304  # the measured market impact was held by its bounds
 
 
 class OrderEventKind(IntEnum):

@@ -363,7 +363,7 @@ _Static_assert(sizeof(struct rm_wish) == 448, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */
 #define RM_EXPLANATION_TYPE_ID 101
-#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x60fb95d063191628)
+#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x7f816d4f455ebcae)
 struct rm_explanation {
     int64_t sequence;              /* owned by the ring or table; see the layout page */
     int64_t instrument;            /* row of the instruments table */
@@ -379,6 +379,7 @@ struct rm_explanation {
     int64_t ask_off_reason;        /* 0 = quoted, else an OffReason */
     int64_t sigma_is_measured;     /* 1 = estimated, 0 = prior */
     int64_t arrivals_are_measured; /* 1 = A and κ were fitted to trades, 2 = κ to the book, 0 = priors */
+    int64_t impact_is_measured;    /* 1 = estimated from public trades, 0 = as configured */
     int64_t position_lots;         /* signed holdings */
     int64_t best_bid_ticks;        /* touch without our own size */
     int64_t best_ask_ticks;        /* touch without our own size */
@@ -412,7 +413,9 @@ struct rm_explanation {
     double gamma_signal_factor;    /* what the signals made of risk aversion */
     double sigma_signal_factor;    /* what the signals made of volatility */
     double decay_signal_factor;    /* what the signals made of the arrival decay */
-    double market_impact;          /* quote currency added to the half-spread */
+    double impact_per_base;        /* quote currency that the mid moves for a base unit traded, measured or configured */
+    double impact_error;           /* its standard error */
+    double market_impact;          /* quote currency added to the half-spread for it; 0 when switched off */
     double flow_factor;            /* of the half-spread, for one-sided flow */
     double signal_shift;           /* quote currency, of the reservation price */
     double inventory_cost;         /* quote currency, shift for the time that the position was held */
@@ -425,7 +428,7 @@ struct rm_explanation {
     double ask_size_factor;        /* what the signals made of the asks' sizes */
     double bid_price;              /* quote currency, before it is rounded and kept off the book */
     double ask_price;              /* quote currency, before it is rounded and kept off the book */
-    char _reserved[32];
+    char _reserved[8];
 };
 _Static_assert(offsetof(struct rm_explanation, sequence) == 0, "rm_explanation.sequence");
 _Static_assert(offsetof(struct rm_explanation, instrument) == 8, "rm_explanation.instrument");
@@ -441,52 +444,55 @@ _Static_assert(offsetof(struct rm_explanation, bid_off_reason) == 80, "rm_explan
 _Static_assert(offsetof(struct rm_explanation, ask_off_reason) == 88, "rm_explanation.ask_off_reason");
 _Static_assert(offsetof(struct rm_explanation, sigma_is_measured) == 96, "rm_explanation.sigma_is_measured");
 _Static_assert(offsetof(struct rm_explanation, arrivals_are_measured) == 104, "rm_explanation.arrivals_are_measured");
-_Static_assert(offsetof(struct rm_explanation, position_lots) == 112, "rm_explanation.position_lots");
-_Static_assert(offsetof(struct rm_explanation, best_bid_ticks) == 120, "rm_explanation.best_bid_ticks");
-_Static_assert(offsetof(struct rm_explanation, best_ask_ticks) == 128, "rm_explanation.best_ask_ticks");
-_Static_assert(offsetof(struct rm_explanation, quote_bid_ticks) == 136, "rm_explanation.quote_bid_ticks");
-_Static_assert(offsetof(struct rm_explanation, quote_ask_ticks) == 144, "rm_explanation.quote_ask_ticks");
-_Static_assert(offsetof(struct rm_explanation, mid_price) == 152, "rm_explanation.mid_price");
-_Static_assert(offsetof(struct rm_explanation, micro_price) == 160, "rm_explanation.micro_price");
-_Static_assert(offsetof(struct rm_explanation, fair_price) == 168, "rm_explanation.fair_price");
-_Static_assert(offsetof(struct rm_explanation, reservation_price) == 176, "rm_explanation.reservation_price");
-_Static_assert(offsetof(struct rm_explanation, position) == 184, "rm_explanation.position");
-_Static_assert(offsetof(struct rm_explanation, net_delta) == 192, "rm_explanation.net_delta");
-_Static_assert(offsetof(struct rm_explanation, inventory) == 200, "rm_explanation.inventory");
-_Static_assert(offsetof(struct rm_explanation, sigma) == 208, "rm_explanation.sigma");
-_Static_assert(offsetof(struct rm_explanation, arrival_rate) == 216, "rm_explanation.arrival_rate");
-_Static_assert(offsetof(struct rm_explanation, arrival_decay) == 224, "rm_explanation.arrival_decay");
-_Static_assert(offsetof(struct rm_explanation, risk_aversion) == 232, "rm_explanation.risk_aversion");
-_Static_assert(offsetof(struct rm_explanation, half_spread_model) == 240, "rm_explanation.half_spread_model");
-_Static_assert(offsetof(struct rm_explanation, half_spread_fee_floor) == 248, "rm_explanation.half_spread_fee_floor");
-_Static_assert(offsetof(struct rm_explanation, half_spread) == 256, "rm_explanation.half_spread");
-_Static_assert(offsetof(struct rm_explanation, skew_per_unit) == 264, "rm_explanation.skew_per_unit");
-_Static_assert(offsetof(struct rm_explanation, skew) == 272, "rm_explanation.skew");
-_Static_assert(offsetof(struct rm_explanation, mark_price) == 280, "rm_explanation.mark_price");
-_Static_assert(offsetof(struct rm_explanation, index_price) == 288, "rm_explanation.index_price");
-_Static_assert(offsetof(struct rm_explanation, basis) == 296, "rm_explanation.basis");
-_Static_assert(offsetof(struct rm_explanation, funding) == 304, "rm_explanation.funding");
-_Static_assert(offsetof(struct rm_explanation, horizon_s) == 312, "rm_explanation.horizon_s");
-_Static_assert(offsetof(struct rm_explanation, drift) == 320, "rm_explanation.drift");
-_Static_assert(offsetof(struct rm_explanation, drift_shift) == 328, "rm_explanation.drift_shift");
-_Static_assert(offsetof(struct rm_explanation, gamma_factor) == 336, "rm_explanation.gamma_factor");
-_Static_assert(offsetof(struct rm_explanation, market_stress) == 344, "rm_explanation.market_stress");
-_Static_assert(offsetof(struct rm_explanation, gamma_signal_factor) == 352, "rm_explanation.gamma_signal_factor");
-_Static_assert(offsetof(struct rm_explanation, sigma_signal_factor) == 360, "rm_explanation.sigma_signal_factor");
-_Static_assert(offsetof(struct rm_explanation, decay_signal_factor) == 368, "rm_explanation.decay_signal_factor");
-_Static_assert(offsetof(struct rm_explanation, market_impact) == 376, "rm_explanation.market_impact");
-_Static_assert(offsetof(struct rm_explanation, flow_factor) == 384, "rm_explanation.flow_factor");
-_Static_assert(offsetof(struct rm_explanation, signal_shift) == 392, "rm_explanation.signal_shift");
-_Static_assert(offsetof(struct rm_explanation, inventory_cost) == 400, "rm_explanation.inventory_cost");
-_Static_assert(offsetof(struct rm_explanation, displacement_factor) == 408, "rm_explanation.displacement_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_asymmetry_factor) == 416, "rm_explanation.bid_asymmetry_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_asymmetry_factor) == 424, "rm_explanation.ask_asymmetry_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_fill_factor) == 432, "rm_explanation.bid_fill_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_fill_factor) == 440, "rm_explanation.ask_fill_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_size_factor) == 448, "rm_explanation.bid_size_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_size_factor) == 456, "rm_explanation.ask_size_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_price) == 464, "rm_explanation.bid_price");
-_Static_assert(offsetof(struct rm_explanation, ask_price) == 472, "rm_explanation.ask_price");
+_Static_assert(offsetof(struct rm_explanation, impact_is_measured) == 112, "rm_explanation.impact_is_measured");
+_Static_assert(offsetof(struct rm_explanation, position_lots) == 120, "rm_explanation.position_lots");
+_Static_assert(offsetof(struct rm_explanation, best_bid_ticks) == 128, "rm_explanation.best_bid_ticks");
+_Static_assert(offsetof(struct rm_explanation, best_ask_ticks) == 136, "rm_explanation.best_ask_ticks");
+_Static_assert(offsetof(struct rm_explanation, quote_bid_ticks) == 144, "rm_explanation.quote_bid_ticks");
+_Static_assert(offsetof(struct rm_explanation, quote_ask_ticks) == 152, "rm_explanation.quote_ask_ticks");
+_Static_assert(offsetof(struct rm_explanation, mid_price) == 160, "rm_explanation.mid_price");
+_Static_assert(offsetof(struct rm_explanation, micro_price) == 168, "rm_explanation.micro_price");
+_Static_assert(offsetof(struct rm_explanation, fair_price) == 176, "rm_explanation.fair_price");
+_Static_assert(offsetof(struct rm_explanation, reservation_price) == 184, "rm_explanation.reservation_price");
+_Static_assert(offsetof(struct rm_explanation, position) == 192, "rm_explanation.position");
+_Static_assert(offsetof(struct rm_explanation, net_delta) == 200, "rm_explanation.net_delta");
+_Static_assert(offsetof(struct rm_explanation, inventory) == 208, "rm_explanation.inventory");
+_Static_assert(offsetof(struct rm_explanation, sigma) == 216, "rm_explanation.sigma");
+_Static_assert(offsetof(struct rm_explanation, arrival_rate) == 224, "rm_explanation.arrival_rate");
+_Static_assert(offsetof(struct rm_explanation, arrival_decay) == 232, "rm_explanation.arrival_decay");
+_Static_assert(offsetof(struct rm_explanation, risk_aversion) == 240, "rm_explanation.risk_aversion");
+_Static_assert(offsetof(struct rm_explanation, half_spread_model) == 248, "rm_explanation.half_spread_model");
+_Static_assert(offsetof(struct rm_explanation, half_spread_fee_floor) == 256, "rm_explanation.half_spread_fee_floor");
+_Static_assert(offsetof(struct rm_explanation, half_spread) == 264, "rm_explanation.half_spread");
+_Static_assert(offsetof(struct rm_explanation, skew_per_unit) == 272, "rm_explanation.skew_per_unit");
+_Static_assert(offsetof(struct rm_explanation, skew) == 280, "rm_explanation.skew");
+_Static_assert(offsetof(struct rm_explanation, mark_price) == 288, "rm_explanation.mark_price");
+_Static_assert(offsetof(struct rm_explanation, index_price) == 296, "rm_explanation.index_price");
+_Static_assert(offsetof(struct rm_explanation, basis) == 304, "rm_explanation.basis");
+_Static_assert(offsetof(struct rm_explanation, funding) == 312, "rm_explanation.funding");
+_Static_assert(offsetof(struct rm_explanation, horizon_s) == 320, "rm_explanation.horizon_s");
+_Static_assert(offsetof(struct rm_explanation, drift) == 328, "rm_explanation.drift");
+_Static_assert(offsetof(struct rm_explanation, drift_shift) == 336, "rm_explanation.drift_shift");
+_Static_assert(offsetof(struct rm_explanation, gamma_factor) == 344, "rm_explanation.gamma_factor");
+_Static_assert(offsetof(struct rm_explanation, market_stress) == 352, "rm_explanation.market_stress");
+_Static_assert(offsetof(struct rm_explanation, gamma_signal_factor) == 360, "rm_explanation.gamma_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, sigma_signal_factor) == 368, "rm_explanation.sigma_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, decay_signal_factor) == 376, "rm_explanation.decay_signal_factor");
+_Static_assert(offsetof(struct rm_explanation, impact_per_base) == 384, "rm_explanation.impact_per_base");
+_Static_assert(offsetof(struct rm_explanation, impact_error) == 392, "rm_explanation.impact_error");
+_Static_assert(offsetof(struct rm_explanation, market_impact) == 400, "rm_explanation.market_impact");
+_Static_assert(offsetof(struct rm_explanation, flow_factor) == 408, "rm_explanation.flow_factor");
+_Static_assert(offsetof(struct rm_explanation, signal_shift) == 416, "rm_explanation.signal_shift");
+_Static_assert(offsetof(struct rm_explanation, inventory_cost) == 424, "rm_explanation.inventory_cost");
+_Static_assert(offsetof(struct rm_explanation, displacement_factor) == 432, "rm_explanation.displacement_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_asymmetry_factor) == 440, "rm_explanation.bid_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_asymmetry_factor) == 448, "rm_explanation.ask_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_fill_factor) == 456, "rm_explanation.bid_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_fill_factor) == 464, "rm_explanation.ask_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_size_factor) == 472, "rm_explanation.bid_size_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_size_factor) == 480, "rm_explanation.ask_size_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_price) == 488, "rm_explanation.bid_price");
+_Static_assert(offsetof(struct rm_explanation, ask_price) == 496, "rm_explanation.ask_price");
 _Static_assert(sizeof(struct rm_explanation) == 512, "rm_explanation");
 
 /* What happened to one of our orders, written by execution: answers, fills, cancels. */

@@ -68,6 +68,22 @@ def trading(config: QuotingConfig) -> View:
     return case.quote()
 
 
+def flowing(config: QuotingConfig) -> View:
+    """Takers buy and sell, and each unit moves the mid by some $300 a second, of which the next takes back a third."""
+    case = Case(config, FINE)
+    rng = np.random.default_rng(7)
+    mid = before = 0.0
+    for _ in range(40):
+        flow = float(rng.normal(0.0, 0.1))
+        case.trade(100_000.0, 1 if flow > 0 else -1, 400 * NS_PER_MS, size=abs(flow))
+        mid += 300.0 * flow - 100.0 * before + rng.normal(0.0, 10.0)
+        before = flow
+        case.set_book(100_000.0 + mid, 100_001.0 + mid)
+        case.tick(500 * NS_PER_MS)
+        case.tick(100 * NS_PER_MS)
+    return case.quote()
+
+
 def silent(config: QuotingConfig) -> View:
     case = Case(config)
     case.tick()

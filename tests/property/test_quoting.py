@@ -27,8 +27,8 @@ any_float = st.floats(allow_nan=True, allow_infinity=True)
 
 
 SWITCHES = (
-    "tick_filter", "dynamic_gamma", "market_stress", "market_impact", "inventory_cost", "displacement_guard",
-    "asymmetric_widening", "fill_imbalance", "post_fill_pause",
+    "tick_filter", "dynamic_gamma", "market_stress", "market_impact", "measure_impact", "inventory_cost",
+    "displacement_guard", "asymmetric_widening", "fill_imbalance", "post_fill_pause",
 )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def test_solved_half_spreads_grow_with_sigma_gamma_and_scarcity_of_trades(
 _COMPILED = "import json; from tests.property.test_quoting import walk; print(json.dumps(walk()))"
 COMPARED = (
     "bids", "bid_lots", "asks", "ask_lots", "bid_off_reason", "ask_off_reason", "clamp_flags", "wish_id",
-    "arrivals_are_measured",
+    "arrivals_are_measured", "impact_is_measured",
 )  # fmt: skip
 
 
@@ -241,7 +241,8 @@ def walk() -> list[Any]:
               "drift_momentum_usd_per_s": 0.5, "shaping.gamma_sigma_base_usd_per_sqrt_s": 2.0,
               "shaping.stress_fast_s": 1.0, "shaping.asymmetry_ticks": 5, "shaping.asymmetry_move_bps_min": 1.0,
               "shaping.fill_imbalance_share_min": 0.6, "shaping.regime_adx_max": 45.0,
-              "shaping.tick_filter_average_s": 1.0, "horizon": "session_end", "session_end_utc": "00:18"}  # fmt: skip
+              "shaping.tick_filter_average_s": 1.0, "shaping.impact_error_usd_per_base": 100.0,
+              "horizon": "session_end", "session_end_utc": "00:18"}  # fmt: skip
     config |= {f"shaping.{name}": True for name in SWITCHES}
     case = Case(BARE.with_values(config), Units(0.5, 0.001))
     models = ("glft", "avellaneda_stoikov", "avellaneda_stoikov_exact", "cartea_jaimungal")
@@ -282,6 +283,7 @@ def test_compiled_and_interpreted_kernels_give_the_same_quotes(compiled_walk: li
     # and the walk has seen what it should: both sides, refusals, fits
     assert {entry[4] for entry in interpreted} >= {OffReason.QUOTED, OffReason.NO_BOOK, OffReason.POSITION_LIMIT}
     assert any(entry[8] for entry in interpreted)
+    assert any(entry[9] for entry in interpreted)
     flags = 0
     for entry in interpreted:
         flags |= entry[6]

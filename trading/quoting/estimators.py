@@ -29,6 +29,7 @@ def forget_times(state: Record) -> None:
     state["sigma_anchor_time_ns"] = 0
     state["fit_start_time_ns"] = 0
     state["average_time_ns"] = 0
+    state["impact_start_time_ns"] = 0
 
 
 @kernel

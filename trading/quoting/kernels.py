@@ -15,6 +15,7 @@ from trading.quoting.averages import elapsed_since_book
 from trading.quoting.depth_proxy import update_depth_proxy
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, sigma_used, update_sigma
 from trading.quoting.fair_price import update_basis
+from trading.quoting.impact import impact_on_book, impact_on_trade
 from trading.quoting.ladder import best_ticks, clear, fill_side, hold
 from trading.quoting.prices import explain_prices
 from trading.quoting.records import FAIR_INDEX
@@ -66,6 +67,10 @@ def on_book(
     update_sigma(params, state, time_ns)
     if params["fit_arrivals"] == 1:
         roll_intervals(params, state, time_ns)
+    if params["measure_impact"] == 1:
+        impact_on_book(params, state, time_ns)
+    else:
+        state["impact_start_time_ns"] = 0
     _update_averages(params, state, book, ticker, account, time_ns, elapsed_s)
     signals_on_book(signal_params, signals, time_ns, state["mid"])
 
@@ -95,9 +100,13 @@ def on_trade(params: Record, state: Record, signal_params: Record, signals: Reco
     signals_on_trade(
         signal_params, signals, trade["receive_time_ns"], trade["price"], trade["size"], trade["aggressor_side"]
     )
-    if params["fit_arrivals"] == 1 and state["is_book_usable"] == 1:
+    if state["is_book_usable"] != 1:
+        return
+    if params["fit_arrivals"] == 1:
         roll_intervals(params, state, trade["receive_time_ns"])
         note_trade(state, trade["price"], trade["aggressor_side"])
+    if params["measure_impact"] == 1:
+        impact_on_trade(params, state, trade["receive_time_ns"], trade["size"], trade["aggressor_side"])
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""σ, A and κ as a quote uses them: measured or prior, within their bounds, with what the signals make of them."""
+"""σ, A, κ and market impact as a quote uses them: measured or prior, in bounds, with what the signals make of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from domain.codes import ClampFlag
 from domain.jit import Record, kernel
 from trading.quoting.estimators import sigma_used
+from trading.quoting.impact import known_impact
 
 FITTED = 1
 BOOK_SHAPE = 2
@@ -14,6 +15,7 @@ BOOK_SHAPE = 2
 _SIGMA_MIN = int(ClampFlag.SIGMA_MIN)
 _SIGMA_MAX = int(ClampFlag.SIGMA_MAX)
 _ARRIVALS_BOUNDED = int(ClampFlag.ARRIVALS_BOUNDED)
+_IMPACT_BOUNDED = int(ClampFlag.IMPACT_BOUNDED)
 
 
 @kernel
@@ -56,3 +58,21 @@ def used_arrivals(params: Record, state: Record, terms: Record) -> tuple[float, 
     terms["arrival_rate"] = rate
     terms["arrival_decay"] = decay
     return rate, decay
+
+
+@kernel
+def used_impact_per_fill(params: Record, state: Record, terms: Record) -> float:
+    """Return ζ, by how many $ the mid moves against us when one order of ours is filled; 0 when switched off.
+
+    The impact itself is explained whether or not quotes pay for it.
+    """
+    impact, error, is_measured = known_impact(params, state)
+    if is_measured:
+        measured = impact
+        impact = min(max(measured, params["impact_min"]), params["impact_max"])
+        if impact != measured:
+            terms["clamp_flags"] |= _IMPACT_BOUNDED
+    terms["impact_per_base"] = impact
+    terms["impact_error"] = error
+    terms["impact_is_measured"] = 1 if is_measured else 0
+    return float(impact * params["order_size"]) if params["market_impact"] == 1 else 0.0

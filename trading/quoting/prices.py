@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from domain.jit import Record, kernel
 from trading.quoting.fair_price import fair_price
-from trading.quoting.market import used_arrivals, used_sigma
+from trading.quoting.market import used_arrivals, used_impact_per_fill, used_sigma
 from trading.quoting.models.horizon import horizon_s
 from trading.quoting.models.selection import model_quote
 from trading.quoting.shaping.asymmetry import explain_asymmetry
 from trading.quoting.shaping.displacement import displacement_factor
 from trading.quoting.shaping.dynamic_gamma import used_gamma
 from trading.quoting.shaping.fill_imbalance import explain_fill_imbalance
-from trading.quoting.shaping.half_spread import floored_and_bounded, impact_per_fill, rate_under_impact
+from trading.quoting.shaping.half_spread import floored_and_bounded, rate_under_impact
 from trading.quoting.shaping.inventory_cost import inventory_cost
 from trading.quoting.shaping.signal_use import explain_signals, flow_factor, signal_shift
 
@@ -52,7 +52,7 @@ def _model_half_spread(
     terms["risk_aversion"] = used_gamma(params, state, terms, sigma)
     terms["horizon_s"] = horizon_s(params, moment["realtime_ns"])
     terms["drift"] = params["drift"] + params["drift_momentum"] * signals["momentum"]
-    impact = impact_per_fill(params)
+    impact = used_impact_per_fill(params, state, terms)
     terms["market_impact"] = 0.5 * impact
     model_quote(params, table, terms, sigma, rate_under_impact(rate, decay, impact), decay)
     return float(terms["half_spread_model"] + terms["market_impact"])

@@ -18,6 +18,7 @@ import numpy as np
 
 from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, TICKER, WISH
 from trading.quoting.config import FIT_DEPTHS_MAX, GRID_STEPS_MAX, ORDERS_MAX
+from trading.quoting.impact import IMPACT_SUMS
 from trading.quoting.shaping.config import FILLS_MAX, MOVES_MAX, PATH_SLOTS
 from trading.signals.records import SIGNAL_PARAMS, SIGNALS
 from trading.words import WORD_BYTES, Words, floats, ints, role
@@ -80,6 +81,9 @@ PARAMS = role(
             "dynamic_gamma",
             "market_stress",
             "market_impact",
+            "measure_impact",
+            "impact_interval_ns",
+            "impact_samples_min",
             "inventory_cost",
             "displacement_guard",
             "displacement_slot_ns",
@@ -141,7 +145,11 @@ PARAMS = role(
             "stress_fast_s",
             "stress_slow_s",
             "flow_widening_max",
-            "impact",  # $ per base unit
+            "impact",  # $ per base unit, as configured
+            "impact_prior_error",  # its standard error
+            "impact_halflife_s",
+            "impact_min",  # $ per base unit
+            "impact_max",
             "inventory_cost_per_base_sqrt_s",
             "inventory_cost_half_spreads_max",
             "displacement_move_min",  # part of the price
@@ -190,6 +198,10 @@ STATE = role(
             "basis_is_known",
             "held_since_ns",  # when the position got its sign
             "held_sign",
+            "impact_start_time_ns",  # start of the open interval; 0 = none
+            "impact_intervals",  # closed since the grid began
+            "impact_samples",  # of all, those with trades in them or in the one before
+            "impact_is_known",
         ),
         *floats(
             "best_bid_size",
@@ -219,7 +231,16 @@ STATE = role(
             "depth_fast",  # averages of the size on all levels, without ours, size units
             "depth_slow",
             "sigma_slow",  # average of σ, $/√s
+            "impact_start_mid",
+            "impact_last_mid",
+            "impact_flow",  # bought − sold by takers in the open interval, size units
+            "impact_flow_before",  # the same of the interval before it, base units
+            "impact_now",  # $ per base unit, within an interval
+            "impact_later",  # what the next one adds
+            "impact_error",  # standard error of their sum
+            "impact_r2",
         ),
+        Words("impact_sums", "f8", IMPACT_SUMS),  # weighted; see impact.py
         Words("sigma_grid_mid", "f8", GRID_STEPS_MAX + 1),  # the mid at the last points of the grid
         Words("path_mid", "f8", PATH_SLOTS),
         Words("move_mid", "f8", MOVES_MAX),

@@ -43,7 +43,7 @@ def quote(q: Record) -> None:
 
 @kernel
 def prices(q: Record) -> None:
-    """Work out σ, A, κ, fair and reservation price, half-spread and first prices ($) into `q["explanation"]`."""
+    """Work out σ, A, κ, impact, fair and reservation price, half-spread, first prices ($) into `q["explanation"]`."""
     kernels.explain(
         q["params"], q["state"], q["signals"], q["table"], q["moment"], q["ticker"], q["account"], q["explanation"]
     )

@@ -67,8 +67,35 @@ class ShapingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     ] = 0.0
     market_impact: Annotated[bool, _switch("let quotes pay for the move that a fill of ours brings")] = False
     impact_usd_per_base: Annotated[
-        float, msgspec.Meta(ge=0, le=1e9, description="move of the mid against us for each base unit filled, $")
-    ] = 10.0
+        float,
+        msgspec.Meta(
+            ge=0, le=1e9,
+            description="move of the mid against us for each base unit filled, $; the prior where it is measured",
+        ),
+    ] = 10.0  # fmt: skip
+    measure_impact: Annotated[bool, _switch("measure that move from public trades and mids")] = False
+    impact_error_usd_per_base: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, le=1e9,
+            description="standard error of impact_usd_per_base, $: the measured one outweighs it when its own is less",
+        ),
+    ] = 10.0  # fmt: skip
+    impact_interval_ms: Annotated[
+        int,
+        msgspec.Meta(ge=10, le=600_000, description="what moves the mid by the end of the next interval is impact, ms"),
+    ] = 1000
+    impact_halflife_s: Annotated[float, _seconds("time in which an interval's weight halves, s")] = 600.0
+    impact_samples_min: Annotated[
+        int,
+        msgspec.Meta(ge=10, le=1_000_000, description="intervals with trades before the measured impact counts"),
+    ] = 60
+    impact_usd_per_base_min: Annotated[
+        float, msgspec.Meta(ge=0, le=1e9, description="least impact that a measurement may give, $ per base unit")
+    ] = 0.0
+    impact_usd_per_base_max: Annotated[
+        float, msgspec.Meta(ge=0, le=1e9, description="largest impact that a measurement may give, $ per base unit")
+    ] = 1000.0
 
     # -- inventory
     inventory_cost: Annotated[bool, _switch("shift against a position the more the longer it is held")] = False
@@ -132,6 +159,11 @@ class ShapingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     ] = ()
 
     def __post_init__(self) -> None:
+        if self.impact_usd_per_base_min > self.impact_usd_per_base_max:
+            raise ValueError(
+                f"impact_usd_per_base_min = {self.impact_usd_per_base_min} must not be above impact_usd_per_base_max = "
+                f"{self.impact_usd_per_base_max}: change one of the two"
+            )
         if self.stress_fast_s >= self.stress_slow_s:
             raise ValueError(
                 f"stress_fast_s = {self.stress_fast_s} must be below stress_slow_s = {self.stress_slow_s}: "

@@ -13,12 +13,6 @@ _HALF_SPREAD_MAX = int(ClampFlag.HALF_SPREAD_MAX)
 
 
 @kernel
-def impact_per_fill(params: Record) -> float:
-    """Return ζ, by how many $ the mid moves against us when one order of ours is filled; 0 when switched off."""
-    return float(params["impact"] * params["order_size"]) if params["market_impact"] == 1 else 0.0
-
-
-@kernel
 def rate_under_impact(rate: float, decay: float, impact: float) -> float:
     """Return A·exp(−κζ/2): what the models see of the arrivals when each fill moves the mid by ζ.
 

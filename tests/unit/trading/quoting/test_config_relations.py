@@ -17,6 +17,10 @@ from trading.quoting.config import QuotingConfig
         ({"sigma_min_usd_per_sqrt_s": 300.0}, "must not be above sigma_max_usd_per_sqrt_s"),
         ({"sigma_gap_ms_max": 100}, "sigma_gap_ms_max = 100 must not be below sigma_grid_ms = 250"),
         ({"levels": 11}, "levels = 11: expected int <= 10"),
+        (
+            {"shaping.impact_usd_per_base_min": 2000.0},
+            "impact_usd_per_base_min = 2000.0 must not be above impact_usd_per_base_max = 1000.0",
+        ),
         ({"risk_aversion_per_usd": 0.0}, "risk_aversion_per_usd = 0.0: expected float > 0"),
         ({"risk_aversion_per_usd": float("nan")}, "risk_aversion_per_usd = nan"),
         ({"levles": 2}, "unknown key `levles`; did you mean `levels`?"),

@@ -21,6 +21,7 @@ from tests.quoting_scenarios import (
     filled_six_times,
     fine,
     flat,
+    flowing,
     hedged,
     held,
     jumped,
@@ -138,6 +139,9 @@ FILTER = shaped(tick_filter=True)
 GAMMA = shaped(dynamic_gamma=True, gamma_sigma_base_usd_per_sqrt_s=1.0)
 STRESS = shaped(market_stress=True)
 IMPACT = shaped(market_impact=True)
+MEASURED_IMPACT = shaped(
+    market_impact=True, measure_impact=True, impact_samples_min=10, impact_error_usd_per_base=1000.0
+)
 COST = shaped(inventory_cost=True)
 GUARD = shaped(displacement_guard=True)
 ASYMMETRIC = shaped(asymmetric_widening=True)
@@ -160,6 +164,13 @@ SHAPING_CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "flow_widening_max": (SIGNALS, 0.0, 0.5, signalled),
     "market_impact": (BARE, False, True, fine),
     "impact_usd_per_base": (IMPACT, 10.0, 100.0, fine),
+    "measure_impact": (MEASURED_IMPACT, False, True, flowing),
+    "impact_error_usd_per_base": (MEASURED_IMPACT, 1000.0, 10.0, flowing),
+    "impact_interval_ms": (MEASURED_IMPACT, 1000, 2000, flowing),
+    "impact_halflife_s": (MEASURED_IMPACT, 600.0, 5.0, flowing),
+    "impact_samples_min": (MEASURED_IMPACT, 10, 100, flowing),
+    "impact_usd_per_base_min": (MEASURED_IMPACT, 0.0, 500.0, flowing),
+    "impact_usd_per_base_max": (MEASURED_IMPACT, 1000.0, 50.0, flowing),
     "inventory_cost": (BARE, False, True, held),
     "inventory_cost_per_base_sqrt_s": (COST, 0.01, 0.0001, held),
     "inventory_cost_half_spreads_max": (COST, 1.0, 2.0, held),
@@ -237,6 +248,8 @@ def test_a_measured_number_is_told_from_a_prior() -> None:
     assert moving(BARE.with_values({"sigma_samples_min": 1}))["sigma_is_measured"] == 1
     fitted = trading(FIT)
     assert fitted["arrivals_are_measured"] == 1
+    assert flowing(MEASURED_IMPACT)["impact_is_measured"] == 1
+    assert flowing(IMPACT)["impact_is_measured"] == 0
     assert fitted["arrival_rate"] != FIT.arrival_rate_prior_per_s
     bounded = trading(FIT.with_values({"fit_decay_per_usd_min": 50.0}))
     assert bounded["clamp_flags"] & ClampFlag.ARRIVALS_BOUNDED
