@@ -155,7 +155,7 @@ def kill(
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
-    """Fit σ, A and κ to recorded data, suggest γ, write a block for a configuration; see `calibrate --help`."""
+    """Fit σ, A, κ and impact to recorded data, suggest γ, write a block for a configuration; see `calibrate --help`."""
     # A process of its own: kernels are compiled only where the switch is set before they are imported.
     command = [sys.executable, "-m", "backtest.calibration", *context.args]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}

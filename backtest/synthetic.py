@@ -1,8 +1,9 @@
-"""A generated market with known σ, A and κ, as an event file: for tests of estimators, and where no recording is.
+"""A generated market with known σ, A, κ and impact, as an event file: for tests of estimators, where no recording is.
 
 The mid is a Brownian motion (σ $/√s), sampled every `step_ms`; the book is a ladder of levels around it that moves with
 it. Buyers and sellers come as Poisson processes; each takes up to a depth δ from the mid in force that is exponential,
-so that depth δ is reached at the rate A·exp(−κδ) on either side. Same seed, same file. Blocks of time are drawn one
+so that depth δ is reached at the rate A·exp(−κδ) on either side. What they take moves the mid of the next step, for
+good, by `impact` $ for each base unit. Same seed, same file. Blocks of time are drawn one
 after the other, so that a week takes no more memory than a minute.
 
     python -m backtest.synthetic --seconds 3600 --output generated.events
@@ -55,6 +56,7 @@ class Market:
         sigma: $/√s.
         rate: A, 1/s, for either side.
         decay: κ, 1/$.
+        impact: $ per base unit.
         spread_ticks: between best bid and ask.
         levels: of each side.
         latency_ns: from the exchange to us.
@@ -63,6 +65,7 @@ class Market:
     sigma: float = 3.0
     rate: float = 0.5
     decay: float = 0.3
+    impact: float = 0.0
     mid: float = 60_000.0
     tick_size: float = 0.1
     lot_size: float = 0.001
@@ -151,9 +154,15 @@ def _block(
 ) -> tuple[npt.NDArray[np.float64], Events]:
     """Return (mids after every step, events) of the steps after `begin_ns`."""
     step_s = market.step_ms / 1e3
-    mids = mid + np.cumsum(generator.normal(0.0, market.sigma * step_s**0.5, steps))
+    noise = generator.normal(0.0, market.sigma * step_s**0.5, steps)
+    trades, depths = _trades(generator, market, begin_ns, steps)
+    steps_of = (trades["exchange_time_ns"] - begin_ns) // (market.step_ms * 1_000_000)
+    signs = np.where(trades["flags"] & BID != 0, 1.0, -1.0)
+    flow = np.bincount(steps_of, signs * trades["size_lots"] * market.lot_size, steps)
+    mids = mid + np.cumsum(noise + market.impact * flow)
     bids = _bid_ticks(mids, market)
-    trades = _trades(generator, market, np.concatenate([[mid], mids[:-1]]), begin_ns)
+    in_force = np.concatenate([[mid], mids[:-1]])[steps_of]
+    trades["price_ticks"] = np.rint((in_force + signs * depths) / market.tick_size)
     moved = int(np.abs(np.diff(bids, prepend=best_bid)).sum())
     rows = np.zeros(4 * moved + 2 * steps + len(trades), EVENT)
     sizes = _lots(generator, market.level_lots_mean, len(rows))
@@ -162,26 +171,25 @@ def _block(
     return mids, _stamp(rows[:count], market)
 
 
-def _trades(generator: np.random.Generator, market: Market, mids: npt.NDArray[np.float64], begin_ns: int) -> Events:
-    """Return the trades of a block by time; `mids`: in force during each step."""
-    step_ns = market.step_ms * 1_000_000
-    span_ns = len(mids) * step_ns
+def _trades(
+    generator: np.random.Generator, market: Market, begin_ns: int, steps: int
+) -> tuple[Events, npt.NDArray[np.float64]]:
+    """Return the trades of a block by time, without prices, and how far each goes from the mid, $."""
+    span_ns = steps * market.step_ms * 1_000_000
     parts = []
-    for flag, sign in ((BID, 1.0), (ASK, -1.0)):
+    reaches = []
+    for flag in (BID, ASK):
         count = int(generator.poisson(market.rate * span_ns / NS_PER_S))
         rows = np.zeros(count, EVENT)
-        offsets = np.sort(generator.integers(0, span_ns, count))
-        depths = np.maximum(
-            generator.exponential(1.0 / market.decay, count), 0.5 * market.spread_ticks * market.tick_size
-        )
-        prices = mids[offsets // step_ns] + sign * depths
-        rows["exchange_time_ns"] = begin_ns + offsets
+        rows["exchange_time_ns"] = begin_ns + np.sort(generator.integers(0, span_ns, count))
         rows["flags"] = TRADE | FINAL | flag
-        rows["price_ticks"] = np.rint(prices / market.tick_size)
+        depths = generator.exponential(1.0 / market.decay, count)
         rows["size_lots"] = _lots(generator, market.trade_lots_mean, count)
         parts.append(rows)
+        reaches.append(np.maximum(depths, 0.5 * market.spread_ticks * market.tick_size))
     rows = np.concatenate(parts)
-    return rows[np.argsort(rows["exchange_time_ns"], kind="stable")]
+    order = np.argsort(rows["exchange_time_ns"], kind="stable")
+    return rows[order], np.concatenate(reaches)[order]
 
 
 @kernel
@@ -246,11 +254,14 @@ def main(arguments: list[str] | None = None) -> int:
     usual = Market()
     for name, help_text in (
         ("sigma", "σ, $/√s"), ("rate", "A of either side, 1/s"), ("decay", "κ, 1/$"), ("mid", "first mid, $"),
+        ("impact", "move of the mid for each base unit traded, $"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=float, default=getattr(usual, name), help=help_text)
     parser.add_argument("--seed", type=int, default=usual.seed)
     given = parser.parse_args(arguments)
-    market = Market(sigma=given.sigma, rate=given.rate, decay=given.decay, mid=given.mid, seed=given.seed)
+    market = Market(
+        sigma=given.sigma, rate=given.rate, decay=given.decay, impact=given.impact, mid=given.mid, seed=given.seed
+    )
     try:
         write_session(given.output, market, given.seconds)
     except UserError as error:

@@ -1,1 +1,1 @@
-"""σ, A and κ of recorded market data, with confidence, and the quotes that they imply."""
+"""σ, A, κ and market impact of recorded market data, with confidence, and the quotes that they imply."""

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     repairs = "repairs: " + "; ".join(f"{name}: {what}" for name, what in REPAIRS.items())
     parser = argparse.ArgumentParser(
         prog="./cli.py calibrate",
-        description="Fit σ, A and κ to recorded market data and suggest γ.",
+        description="Fit σ, A, κ and market impact to recorded market data and suggest γ.",
         epilog=repairs,
     )
     parser.add_argument("data", nargs="+", type=Path, help="parts of one recording, of any supported format")

@@ -16,6 +16,7 @@ from backtest.calibration.fit import (
     arrivals_of,
     sigma_of,
 )
+from backtest.calibration.impact import Impact, impact_of
 from backtest.calibration.observe import Observation, observe
 from backtest.calibration.suggest import Suggestion, suggest
 from backtest.data.container import EventFile
@@ -53,6 +54,8 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     decay: float
     r2: float
     fits: int
+    impact: float
+    impact_error: float
 
 
 class WindowFit(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +67,13 @@ class WindowFit(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     decay: float
     r2: float
+    impact: float
+    impact_r2: float
     live: Live
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was fitted. σ in $/√s, A in 1/s, κ in 1/$."""
+    """All that was fitted. σ in $/√s, A in 1/s, κ in 1/$, market impact in $ per base unit."""
 
     instrument: str
     sources: list[str]
@@ -85,6 +90,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     arrivals_ask: Arrivals | None
     interval_s: float
     depth_step_ticks: int
+    impact: Impact | None
+    impact_interval_s: float
     live: Live
     windows: list[WindowFit]
     suggestion: Suggestion | None
@@ -140,6 +147,8 @@ def calibrate_file(file: EventFile, notes: list[str], settings: Settings) -> Cal
         arrivals_ask=arrivals_of(seen, interval_s, "ask"),
         interval_s=interval_s,
         depth_step_ticks=step,
+        impact=impact_of(seen),
+        impact_interval_s=quoting.shaping.impact_interval_ms / 1e3,
         live=_live(seen.windows[-1]),
         windows=_window_fits(seen, grid_s, interval_s),
         suggestion=_suggestion(sigma, arrivals, quoting, seen.mid, bound),
@@ -182,6 +191,8 @@ def _live(window: np.void) -> Live:
         decay=float(window["live_decay"]) if has_fit else float("nan"),
         r2=float(window["live_r2"]),
         fits=int(window["live_fits"]),
+        impact=float(window["live_impact"]),
+        impact_error=float(window["live_impact_error"]),
     )
 
 
@@ -189,8 +200,10 @@ def _window_fits(seen: Observation, grid_s: float, interval_s: float) -> list[Wi
     fits = []
     begin_ns = int(seen.windows["begin_ns"][0])
     for i, window in enumerate(seen.windows):
-        part = seen._replace(windows=seen.windows[i : i + 1])
+        of_window = seen.impact_intervals[seen.impact_intervals["window"] == i]
+        part = seen._replace(windows=seen.windows[i : i + 1], impact_intervals=of_window)
         arrivals = arrivals_of(part, interval_s)
+        impact = impact_of(part)
         fits.append(
             WindowFit(
                 begin_s=(int(window["begin_ns"]) - begin_ns) / 1e9,
@@ -199,6 +212,8 @@ def _window_fits(seen: Observation, grid_s: float, interval_s: float) -> list[Wi
                 rate=arrivals.rate.value if arrivals else float("nan"),
                 decay=arrivals.decay.value if arrivals else float("nan"),
                 r2=arrivals.r2 if arrivals else float("nan"),
+                impact=impact.permanent.value if impact else float("nan"),
+                impact_r2=impact.r2 if impact else float("nan"),
                 live=_live(window),
             )
         )

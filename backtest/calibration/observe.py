@@ -1,4 +1,6 @@
-"""One pass over events: what σ, A and κ are fitted from, counted by windows of time; compiled, constant memory.
+"""One pass over events: what σ, A, κ and market impact are fitted from; compiled.
+
+Kept are counts by windows of time, and the intervals of the impact's grid (32 bytes for each).
 
 Beside the counts the estimators of a live quoter run on the same books and trades, so that both can be compared.
 Mids are of the touch with best prices (BEST rows) let in, as a quoter sees it. Times are ours (local).
@@ -6,6 +8,7 @@ Mids are of the touch with best prices (BEST rows) let in, as a quoter sees it. 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +20,7 @@ from backtest.data.events import AT_LOCAL, BID, FINAL, KIND_MASK, TRADE
 from domain.jit import Array, Record, kernel
 from trading.quoting.config import FIT_DEPTHS_MAX, QuotingConfig
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, update_sigma
+from trading.quoting.impact import impact_on_book, impact_on_trade, known_impact
 from trading.quoting.params import Units, write_params
 from trading.quoting.records import PARAMS, STATE
 
@@ -34,11 +38,15 @@ WINDOW = np.dtype(
         ("begin_ns", "<i8"), ("returns", "<i8"), ("pairs", "<i8"), ("trades", "<i8"), ("books", "<i8"),
         ("sum_r2", "<f8"), ("sum_r4", "<f8"), ("sum_rr", "<f8"),
         ("live_variance", "<f8"), ("live_rate", "<f8"), ("live_decay", "<f8"), ("live_r2", "<f8"),
-        ("live_samples", "<i8"), ("live_fits", "<i8"),
+        ("live_samples", "<i8"), ("live_fits", "<i8"), ("live_impact", "<f8"), ("live_impact_error", "<f8"),
         ("reached", "<i8", (2 * CELLS,)),
     ]
 )  # fmt: skip
 WINDOWS = npt.NDArray[np.void]  # of WINDOW
+
+# An interval of the clock grid of market impact: change of the mid ($), and signed volume of takers in it and in the
+# interval before it (base units).
+IMPACT_INTERVAL = np.dtype([("window", "<i8"), ("move", "<f8"), ("flow", "<f8"), ("flow_before", "<f8")])
 
 OBSERVER = np.dtype(
     [
@@ -47,6 +55,8 @@ OBSERVER = np.dtype(
         ("time_ns", "<i8"), ("mid", "<f8"),
         ("anchor_ns", "<i8"), ("anchor_mid", "<f8"), ("last_return", "<f8"), ("has_return", "<i8"),
         ("start_ns", "<i8"), ("start_mid", "<f8"), ("reach_bid", "<f8"), ("reach_ask", "<f8"),
+        ("impact_ns", "<i8"), ("impact_start_ns", "<i8"), ("impact_start_mid", "<f8"), ("size_base", "<f8"),
+        ("flow", "<f8"), ("flow_before", "<f8"), ("has_flow_before", "<i8"), ("impact_intervals", "<i8"),
         ("gaps", "<i8"), ("mid_sum", "<f8"), ("mid_count", "<i8"),
     ]
 )  # fmt: skip
@@ -58,6 +68,7 @@ class Observation(NamedTuple):
     Attributes:
         windows: counts by window, WINDOW rows.
         reaches: quotes by the ticks that their farthest trade reached (both sides); the last cell: more.
+        impact_intervals: IMPACT_INTERVAL rows, by time.
         mid: average mid, $.
         gaps: outages that were skipped.
         step: depth between two cells of `reached`, $.
@@ -65,6 +76,7 @@ class Observation(NamedTuple):
 
     windows: WINDOWS
     reaches: npt.NDArray[np.int64]
+    impact_intervals: npt.NDArray[np.void]
     mid: float
     gaps: int
     depths: int
@@ -76,7 +88,7 @@ def observe(file: EventFile, config: QuotingConfig, window_s: float) -> Observat
     header = file.header
     params, state = np.zeros(1, PARAMS), np.zeros(1, STATE)
     write_params(params, config, Units(header.tick_size, header.lot_size, header.contract_multiplier))
-    params["fit_arrivals"] = 1
+    params["fit_arrivals"] = params["measure_impact"] = 1
     observer = np.zeros(1, OBSERVER)
     step = config.fit_depth_step_ticks * header.tick_size
     for name, value in {
@@ -88,24 +100,39 @@ def observe(file: EventFile, config: QuotingConfig, window_s: float) -> Observat
         "depths": config.fit_depths,
         "step": step,
         "tick_size": header.tick_size,
+        "impact_ns": config.shaping.impact_interval_ms * NS_PER_MS,
+        "size_base": header.lot_size * header.contract_multiplier,
     }.items():
         observer[name] = value
     count = max(1, -(-(header.end_ns - header.begin_ns) // int(observer["window_ns"][0])))
     windows = np.zeros(count, WINDOW)
     windows["begin_ns"] = header.begin_ns + np.arange(count) * observer["window_ns"][0]
     reaches = np.zeros(REACH_TICKS_MAX + 1, np.int64)
+    impact_intervals = np.zeros(1 + (header.end_ns - header.begin_ns) // int(observer["impact_ns"][0]), IMPACT_INTERVAL)
     book = new_book(centre_of(file.rows))
     for first in range(0, len(file.rows), _ROWS_AT_ONCE):
         rows = np.array(file.rows[first : first + _ROWS_AT_ONCE])  # of the same type in memory as from a map
-        follow(book.state[0], book.bids, book.asks, observer[0], windows, reaches, rows, params[0], state[0])
+        follow(
+            book.state[0],
+            book.bids,
+            book.asks,
+            observer[0],
+            windows,
+            reaches,
+            impact_intervals,
+            rows,
+            params[0],
+            state[0],
+        )
     mid = float(observer["mid_sum"][0] / max(observer["mid_count"][0], 1))
-    return Observation(windows, reaches, mid, int(observer["gaps"][0]), config.fit_depths, step)
+    impact_intervals = impact_intervals[: int(observer["impact_intervals"][0])]
+    return Observation(windows, reaches, impact_intervals, mid, int(observer["gaps"][0]), config.fit_depths, step)
 
 
 @kernel
 def follow(
-    book: Record, bids: Array, asks: Array, observer: Record, windows: Array, reaches: Array, rows: Array,
-    params: Record, state: Record,
+    book: Record, bids: Array, asks: Array, observer: Record, windows: Array, reaches: Array, impact_intervals: Array,
+    rows: Array, params: Record, state: Record,
 ) -> None:  # fmt: skip
     """Take `rows` into the book, the counts and the live estimators."""
     for i in range(rows.shape[0]):
@@ -116,9 +143,13 @@ def follow(
         time_ns = row["local_time_ns"]
         if flags & KIND_MASK == TRADE:
             if observer["time_ns"] != 0:
+                side = 1 if flags & BID != 0 else -1
+                _close_impact_intervals(observer, windows, impact_intervals, time_ns)
+                observer["flow"] += side * row["size_lots"] * observer["size_base"]
                 _trade(observer, windows, reaches, row, flags, time_ns)
                 roll_intervals(params, state, time_ns)
-                note_trade(state, row["price_ticks"] * observer["tick_size"], 1 if flags & BID != 0 else -1)
+                note_trade(state, row["price_ticks"] * observer["tick_size"], side)
+                impact_on_trade(params, state, time_ns, row["size_lots"] * params["lot_size"], side)
             continue
         apply_row(book, bids, asks, row, True)
         if flags & FINAL == 0:
@@ -129,6 +160,7 @@ def follow(
             forget_times(state)
             continue
         mid = 0.5 * (book["best_bid_ticks"] + book["best_ask_ticks"]) * observer["tick_size"]
+        _close_impact_intervals(observer, windows, impact_intervals, time_ns)
         _book(observer, windows, reaches, mid, time_ns)
         if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
             forget_times(state)
@@ -136,7 +168,8 @@ def follow(
         state["mid"] = mid
         update_sigma(params, state, time_ns)
         roll_intervals(params, state, time_ns)
-        _note_live(windows[_window(observer, windows, time_ns)], state)
+        impact_on_book(params, state, time_ns)
+        _note_live(windows[_window(observer, windows, time_ns)], params, state)
 
 
 @kernel
@@ -146,7 +179,7 @@ def _window(observer: Record, windows: Array, time_ns: int) -> int:
 
 
 @kernel
-def _note_live(window: Record, state: Record) -> None:
+def _note_live(window: Record, params: Record, state: Record) -> None:
     """Keep what the live estimators say; the last note of a window stays."""
     window["live_variance"] = state["sigma_variance"]
     window["live_samples"] = state["sigma_samples"]
@@ -154,6 +187,9 @@ def _note_live(window: Record, state: Record) -> None:
     window["live_decay"] = state["arrival_decay"]
     window["live_r2"] = state["fit_r2"]
     window["live_fits"] = state["fits"]
+    impact, error, is_measured = known_impact(params, state)
+    window["live_impact"] = impact if is_measured else math.nan
+    window["live_impact_error"] = error
 
 
 @kernel
@@ -177,6 +213,10 @@ def _book(observer: Record, windows: Array, reaches: Array, mid: float, time_ns:
         observer["start_mid"] = mid
         observer["reach_bid"] = -1.0
         observer["reach_ask"] = -1.0
+        observer["impact_start_ns"] = time_ns
+        observer["impact_start_mid"] = mid
+        observer["flow"] = 0.0
+        observer["has_flow_before"] = 0
     else:
         _advance(observer, windows, reaches, time_ns)
     observer["time_ns"] = time_ns
@@ -241,3 +281,27 @@ def _count(observer: Record, reached: Array, reaches: Array, first: int, reach: 
     reached[first + min(cell, observer["depths"])] += 1
     ticks = int((reach + slack) / observer["tick_size"])
     reaches[min(ticks, REACH_TICKS_MAX)] += 1
+
+
+@kernel
+def _close_impact_intervals(observer: Record, windows: Array, impact_intervals: Array, time_ns: int) -> None:
+    """Write the intervals of market impact that ended by now, with the mid that was in force; before the news is taken.
+
+    The first one after a beginning or an outage has no interval before it and is not written.
+    """
+    last_ns = observer["time_ns"]
+    if last_ns == 0 or time_ns - last_ns > observer["gap_ns"]:
+        return
+    while observer["impact_start_ns"] + observer["impact_ns"] <= time_ns:
+        if observer["has_flow_before"] == 1:
+            row = impact_intervals[observer["impact_intervals"]]
+            row["window"] = _window(observer, windows, observer["impact_start_ns"])
+            row["move"] = observer["mid"] - observer["impact_start_mid"]
+            row["flow"] = observer["flow"]
+            row["flow_before"] = observer["flow_before"]
+            observer["impact_intervals"] += 1
+        observer["flow_before"] = observer["flow"]
+        observer["has_flow_before"] = 1
+        observer["flow"] = 0.0
+        observer["impact_start_mid"] = observer["mid"]
+        observer["impact_start_ns"] += observer["impact_ns"]

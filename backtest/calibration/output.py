@@ -27,7 +27,7 @@ def text_lines(found: Calibration) -> list[str]:
     ]
     if found.arrivals is None:
         lines.append("  A, κ: no fit: trades reached fewer than three depths, or no maximum was found")
-        return lines
+        return lines + _impact_lines(found)
     fit = found.arrivals
     lines += [
         _row("A, 1/s", fit.rate, found.live.rate),
@@ -35,9 +35,22 @@ def text_lines(found: Calibration) -> list[str]:
         f"  A, κ: R² {fit.r2:.3f}, {fit.quotes:,} quotes of {found.interval_s:g} s, {fit.reached:,} reached, "
         f"depths to {fit.depth_usd:g} $ in steps of {found.depth_step_ticks} ticks",
         _sides(found.arrivals_bid, found.arrivals_ask),
+        *_impact_lines(found),
         "",
     ]
     return lines + _suggestion_lines(found)
+
+
+def _impact_lines(found: Calibration) -> list[str]:
+    if found.impact is None:
+        return [f"  impact: no fit: too few intervals of {found.impact_interval_s:g} s have trades"]
+    fit, live = found.impact, found.live
+    at_end = "no estimate" if math.isnan(live.impact) else f"{live.impact:.4g} ± {live.impact_error:.2g}"
+    return [
+        f"{_row('impact, $ per base unit', fit.permanent, None)}  {at_end}",
+        f"  impact: R² {fit.r2:.3f}, {fit.intervals:,} intervals of {found.impact_interval_s:g} s with trades; "
+        f"{fit.now.value:.4g} within an interval, {fit.permanent.value:.4g} left after the next",
+    ]
 
 
 def _suggestion_lines(found: Calibration) -> list[str]:
@@ -100,6 +113,15 @@ def toml_text(found: Calibration) -> str:
             f"position_soft_base = {_number(SOFT_PART * bound)}",
             f"position_hard_base = {_number(bound)}",
         ]
+    if found.impact is not None:
+        fit_of_impact = found.impact.permanent
+        lines += [
+            "",
+            "[strategy.shaping]",
+            f"impact_usd_per_base = {_number(max(fit_of_impact.value, 0.0))}  # {_interval(fit_of_impact)}, "
+            f"R² {found.impact.r2:.3f}; market_impact switches it on",
+            f"impact_error_usd_per_base = {_number(fit_of_impact.standard_error)}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -115,18 +137,23 @@ def _interval(estimate: Estimate) -> str:
 def window_table(found: Calibration) -> list[str]:
     """Return the fits by window of time as a Markdown table, with their spread."""
     lines = [
-        "| from, s | trades | σ, $/√s | A, 1/s | κ, 1/$ | R² | live σ | live A | live κ | live R² |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| from, s | trades | σ, $/√s | A, 1/s | κ, 1/$ | R² | impact, $ | R² | live σ | live A | live κ | live R² "
+        "| live impact |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for fit in found.windows:
-        numbers = (fit.sigma, fit.rate, fit.decay, fit.r2, fit.live.sigma, fit.live.rate, fit.live.decay, fit.live.r2)
+        live = fit.live
+        numbers = (
+            fit.sigma, fit.rate, fit.decay, fit.r2, fit.impact, fit.impact_r2,
+            live.sigma, live.rate, live.decay, live.r2, live.impact,
+        )  # fmt: skip
         cells = " | ".join("–" if math.isnan(number) else f"{number:.3g}" for number in numbers)
         lines.append(f"| {fit.begin_s:.0f} | {fit.trades:,} | {cells} |")
-    for name in ("sigma", "rate", "decay"):
+    for name in ("sigma", "rate", "decay", "impact"):
         values = np.array([getattr(fit, name) for fit in found.windows])
         values = values[np.isfinite(values)]
         if len(values) > 1:
-            words = {"sigma": "σ", "rate": "A", "decay": "κ"}
+            words = {"sigma": "σ", "rate": "A", "decay": "κ", "impact": "impact"}
             spread = values.std(ddof=1) / values.mean()
             lines.append("") if name == "sigma" else None
             lines.append(

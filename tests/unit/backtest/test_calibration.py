@@ -12,31 +12,44 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from backtest.calibration.calibrate import Calibration, Settings, calibrate
 from backtest.calibration.fit import arrivals_of, sigma_of, student_t
-from backtest.calibration.observe import CELLS, WINDOW, Observation
+from backtest.calibration.impact import impact_of
+from backtest.calibration.observe import CELLS, IMPACT_INTERVAL, WINDOW, Observation
 from backtest.calibration.output import text_lines, toml_text, window_table
 from backtest.calibration.suggest import fills_per_hour, gamma_for_bound
 from backtest.data.convert import Options
 from backtest.data.findings import DataError
 from runtime.config import load_config
 from tests.backtest_samples import small_market
-from tests.calibrate_seeds import DECAY, RATE, SIGMA
+from tests.calibrate_seeds import DECAY, IMPACT, RATE, SIGMA
 from tests.conftest import REPOSITORY
 from trading.quoting.config import QuotingConfig
 from trading.quoting.models.glft import glft
 
 SEEDS = 20
+NO_INTERVALS = np.zeros(0, IMPACT_INTERVAL)
+
+
+def calibrated(impact: float) -> list[Calibration]:
+    command = [sys.executable, "-m", "tests.calibrate_seeds", str(SEEDS), str(impact)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    return msgspec.msgpack.decode(result.stdout, type=list[Calibration])
 
 
 @pytest.fixture(scope="module")
 def calibrations() -> list[Calibration]:
     """Calibrations of the known market, one for each seed."""
-    command = [sys.executable, "-m", "tests.calibrate_seeds", str(SEEDS)]
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
-    return msgspec.msgpack.decode(result.stdout, type=list[Calibration])
+    return calibrated(impact=0.0)
+
+
+@pytest.fixture(scope="module")
+def calibrations_under_impact() -> list[Calibration]:
+    """The same of a market that trades move."""
+    return calibrated(impact=IMPACT)
 
 
 @pytest.mark.parametrize(("name", "truth"), [("sigma", SIGMA), ("rate", RATE), ("decay", DECAY)])
@@ -59,6 +72,27 @@ def test_the_live_estimators_find_the_known_numbers(calibrations: list[Calibrati
         assert found.live.r2 > 0.98
 
 
+def test_a_known_impact_lies_in_the_stated_intervals(
+    calibrations: list[Calibration], calibrations_under_impact: list[Calibration]
+) -> None:
+    for truth, batch in ((0.0, calibrations), (IMPACT, calibrations_under_impact)):
+        fits = [found.impact for found in batch if found.impact is not None]
+        covered = sum(fit.permanent.low <= truth <= fit.permanent.high for fit in fits)
+        print(f"impact {truth}: {covered} of {len(fits)} intervals hold it")
+        assert len(fits) == SEEDS
+        assert covered >= 16  # of twenty, at 95 % each; fifteen would happen once in 3,000 batches
+        for fit in fits:
+            assert abs(fit.permanent.value - truth) < 4 * fit.permanent.standard_error
+            assert fit.permanent.standard_error < 0.2 * IMPACT
+            assert fit.r2 == pytest.approx(0.25 if truth else 0.0, abs=0.06)
+
+
+def test_the_live_estimator_finds_the_known_impact(calibrations_under_impact: list[Calibration]) -> None:
+    for found in calibrations_under_impact:
+        assert abs(found.live.impact - IMPACT) < 4 * found.live.impact_error
+        assert found.live.impact_error < 0.25 * IMPACT
+
+
 def test_the_fit_of_exact_counts_returns_what_made_them() -> None:
     rate, decay, interval_s, step, lives = 0.7, 0.25, 1.0, 0.5, 4_000_000
     depths = step * np.arange(1, 21)
@@ -66,7 +100,7 @@ def test_the_fit_of_exact_counts_returns_what_made_them() -> None:
     counts = np.rint(lives * np.diff(np.concatenate([[0.0], below, [1.0]]))).astype(np.int64)
     windows = np.zeros(1, WINDOW)
     windows["reached"][0, :21] = counts
-    seen = Observation(windows, np.zeros(1, np.int64), 100.0, 0, 20, step)
+    seen = observation(windows, step)
     fit = arrivals_of(seen, interval_s)
     assert fit is not None
     assert fit.rate.value == pytest.approx(rate, rel=1e-4)
@@ -77,13 +111,47 @@ def test_the_fit_of_exact_counts_returns_what_made_them() -> None:
     assert arrivals_of(seen._replace(windows=np.zeros(1, WINDOW)), interval_s) is None
 
 
+def observation(
+    windows: npt.NDArray[np.void], step: float = 1.0, impact_intervals: npt.NDArray[np.void] = NO_INTERVALS
+) -> Observation:
+    return Observation(windows, np.zeros(1, np.int64), impact_intervals, 100.0, 0, 20, step)
+
+
+def intervals_of(moves: npt.NDArray[np.float64], flows: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
+    """Intervals of one window, each with the flow of the one before it."""
+    rows = np.zeros(len(moves) - 1, IMPACT_INTERVAL)
+    rows["move"], rows["flow"], rows["flow_before"] = moves[1:], flows[1:], flows[:-1]
+    return rows
+
+
+def test_impact_tells_what_stays_from_what_leaves_again_in_flow_that_goes_on() -> None:
+    # Given buying and selling that last, which move the mid by $3 a unit at once, $1 of it for one interval only
+    rng = np.random.default_rng(5)
+    flows = np.repeat(rng.normal(0.0, 1.0, 500), 4)
+    moves = 3.0 * flows
+    moves[1:] -= 1.0 * flows[:-1]
+    fit = impact_of(observation(np.zeros(1, WINDOW), impact_intervals=intervals_of(moves, flows)))
+    assert fit is not None
+    assert fit.now.value == pytest.approx(3.0)
+    assert fit.permanent.value == pytest.approx(2.0)
+    assert fit.r2 == pytest.approx(1.0)
+
+
+def test_flow_that_never_changes_or_hardly_ever_comes_is_no_fit() -> None:
+    moves = np.random.default_rng(6).normal(size=200)
+    seldom = np.zeros(200)
+    seldom[:10] = 1.0
+    for flows in (np.ones(200), seldom, np.zeros(200)):
+        assert impact_of(observation(np.zeros(1, WINDOW), impact_intervals=intervals_of(moves, flows))) is None
+
+
 def test_clustered_activity_widens_the_intervals() -> None:
     def seen(variances: list[float]) -> Observation:
         windows = np.zeros(len(variances), WINDOW)
         windows["returns"] = windows["pairs"] = 1000
         windows["sum_r2"] = 1000 * np.array(variances)
         windows["sum_r4"] = 3000 * np.array(variances) ** 2
-        return Observation(windows, np.zeros(1, np.int64), 100.0, 0, 20, 1.0)
+        return observation(windows)
 
     even = sigma_of(seen([1.0] * 8), 1.0)
     uneven = sigma_of(seen([0.2, 1.8] * 4), 1.0)
@@ -96,7 +164,7 @@ def test_bounce_between_two_prices_is_taken_out() -> None:
     # returns of a mid with variance 1 a step, seen with noise of variance 0.5: r² = 2, r·r₋₁ = −0.5
     windows["returns"] = windows["pairs"] = 10_000
     windows["sum_r2"], windows["sum_rr"], windows["sum_r4"] = 20_000.0, -5_000.0, 120_000.0
-    seen = Observation(windows, np.zeros(1, np.int64), 100.0, 0, 20, 1.0)
+    seen = observation(windows)
     assert sigma_of(seen, 1.0).value == pytest.approx(math.sqrt(2.0))
     assert sigma_of(seen, 1.0, robust=True).value == pytest.approx(1.0)
 
@@ -134,12 +202,15 @@ def test_the_block_is_taken_by_a_configuration(tmp_path: Path, calibrations: lis
     assert strategy.arrival_decay_prior_per_usd == pytest.approx(found.arrivals.decay.value, rel=1e-5)
     assert strategy.risk_aversion_per_usd == pytest.approx(found.suggestion.risk_aversion_per_usd, rel=1e-5)
     assert strategy.position_hard_base == found.settings_bound_base
+    assert found.impact is not None
+    assert strategy.shaping.impact_usd_per_base == pytest.approx(max(found.impact.permanent.value, 0.0), rel=1e-5)
+    assert strategy.shaping.impact_error_usd_per_base == pytest.approx(found.impact.permanent.standard_error, rel=1e-5)
     assert set(tomllib.loads(text)) == {"strategy"}
 
 
 def test_the_text_has_units_and_the_table_a_row_for_each_window(calibrations: list[Calibration]) -> None:
     text = "\n".join(text_lines(calibrations[0]))
-    for words in ("σ, $/√s", "A, 1/s", "κ, 1/$", "95 % confidence", "fills/h", "γ ="):
+    for words in ("σ, $/√s", "A, 1/s", "κ, 1/$", "impact, $ per base unit", "95 % confidence", "fills/h", "γ ="):
         assert words in text
     rows = [line for line in window_table(calibrations[0]) if line.startswith("| ")]
     assert len(rows) == 1 + 20  # 1,200 s in windows of 60 s
@@ -178,10 +249,16 @@ def test_bad_arguments_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("year", "sigma", "decay"), [("2024", (1.0, 6.0), (0.05, 0.6)), ("2023", (0.3, 3.0), (0.2, 2.0))]
+    ("year", "sigma", "decay", "impact"),
+    [("2024", (1.0, 6.0), (0.05, 0.6), (0.1, 0.6)), ("2023", (0.3, 3.0), (0.2, 2.0), (0.05, 0.3))],
 )
 def test_both_recordings_give_finite_stable_fits(
-    recordings: Path, tmp_path: Path, year: str, sigma: tuple[float, float], decay: tuple[float, float]
+    recordings: Path,
+    tmp_path: Path,
+    year: str,
+    sigma: tuple[float, float],
+    decay: tuple[float, float],
+    impact: tuple[float, float],
 ) -> None:
     output = tmp_path / "found.toml"
     parts = sorted(str(path) for path in recordings.glob(f"*_{year}*"))
@@ -195,6 +272,16 @@ def test_both_recordings_give_finite_stable_fits(
     fitted = [window["decay"] for window in found["windows"] if window["decay"] is not None]
     assert len(fitted) >= len(found["windows"]) - 1
     assert max(fitted) < 6 * min(fitted)
+    # of the impact every window has a fit, and the live estimate stays near the whole recording's once it is warm
+    permanent = found["impact"]["permanent"]
+    assert impact[0] < permanent["value"] < impact[1]
+    assert 0.1 < found["impact"]["r2"] < 0.9
+    assert all(window["impact"] is not None for window in found["windows"])
+    by_window = [window["impact"] for window in found["windows"]]
+    assert min(by_window) > 0.0
+    assert max(by_window) < 10 * min(by_window)
+    live = [window["live"]["impact"] for window in found["windows"][1:]]
+    assert all(0.5 * permanent["value"] < value < 2.0 * permanent["value"] for value in live)
     assert msgspec.convert(tomllib.loads(output.read_text())["strategy"], QuotingConfig).risk_aversion_per_usd > 0
 
 

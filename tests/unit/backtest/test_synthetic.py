@@ -10,7 +10,7 @@ import pytest
 from backtest import synthetic
 from backtest.data.container import EventFile
 from backtest.data.convert import inspect
-from backtest.data.events import BID, FINAL, KIND_MASK, TRADE
+from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.synthetic import Market, blocks, main, write_session
 
 MARKET = Market(sigma=1.0, rate=3.0, decay=0.5, seed=4)
@@ -53,6 +53,17 @@ def test_buyers_reach_above_the_mid_and_depths_are_exponential() -> None:
     assert np.all(depths >= 0.0)
     assert depths.mean() == pytest.approx(1 / market.decay, rel=0.05)
     assert np.mean(depths > 3.0) == pytest.approx(np.exp(-1.5), rel=0.1)
+
+
+def test_what_takers_bought_moves_the_mid_for_good() -> None:
+    # Given a market that moves by nothing else, $2 for each unit
+    market = Market(sigma=1e-9, rate=5.0, decay=0.5, impact=2.0, tick_size=0.01, seed=8)
+    rows = np.concatenate(list(blocks(market, 600.0)))
+    trades = rows[rows["flags"] & KIND_MASK == TRADE]
+    bought = np.where(trades["flags"] & BID != 0, 1, -1) * trades["size_lots"] * market.lot_size
+    newest_bid = rows[rows["flags"] & (KIND_MASK | BID | FINAL) == LEVEL | BID]["price_ticks"][-1] * market.tick_size
+    assert abs(bought.sum()) > 0.5
+    assert newest_bid - market.mid == pytest.approx(2.0 * bought.sum(), abs=0.02)
 
 
 def test_a_session_is_made_by_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
