@@ -11,7 +11,7 @@ ACTOR ?= strategy
 SESSION ?= $(basename $(notdir $(CONFIG)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-testnet test test-all lint bench faults profile clean
+.PHONY: help run run-testnet test test-all lint bench faults backtest profile clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -44,6 +44,9 @@ faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS
 	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROW),--row $(ROW)) \
 		$(if $(FULL),--full)
 
+backtest: $(VENV)/.ready-backtest $(VENV)/.kernels  ## a short example over recorded data, ends with the report's path [DATA="file file"] [CONFIG=...]
+	@$(PY) -m backtest.example $(if $(DATA),--data $(DATA)) --config $(CONFIG)
+
 profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=strategy] [SECONDS=10] [SESSION=local]
 	@$(PY) cli.py profile $(ACTOR) $(or $(SECONDS),10) --session $(SESSION)
 
@@ -71,6 +74,11 @@ $(VENV)/.kernels: $(VENV)/.ready $(KERNEL_SOURCES)
 $(VENV)/.ready-dev: pyproject.toml | $(VENV)/.ready
 	@echo "installing the tools for tests (once) ..."
 	@$(PIP_INSTALL) --editable ".[dev]" $(QUIETLY)
+	@touch $@
+
+$(VENV)/.ready-backtest: pyproject.toml | $(VENV)/.ready
+	@echo "installing what searches and reports need (once) ..."
+	@$(PIP_INSTALL) --editable ".[backtest]" $(QUIETLY)
 	@touch $@
 
 $(VENV)/.ready-bench: pyproject.toml | $(VENV)/.ready

@@ -2,7 +2,7 @@
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
-              | calibrate DATA
+              | calibrate DATA | backtest DATA
 """
 
 from __future__ import annotations
@@ -153,26 +153,53 @@ def kill(
     raise typer.Exit(result.returncode)
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
     """Fit σ, A, κ and impact to recorded data, suggest γ, write a block for a configuration; see `calibrate --help`."""
-    # A process of its own: kernels are compiled only where the switch is set before they are imported.
-    command = [sys.executable, "-m", "backtest.calibration", *context.args]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
-    result = subprocess.run(command, env=environment, check=False)
-    raise typer.Exit(result.returncode)
+    raise typer.Exit(_run_module("backtest.calibration", context.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def backtest(context: typer.Context) -> None:
+    """Run a strategy over a recording, and write its statistics and a report; see `backtest --help`."""
+    raise typer.Exit(_run_module("backtest", context.args))
+
+
+def _run_module(module: str, arguments: list[str]) -> int:
+    """Run a module in a process of its own: kernels are compiled only where the switch is set before the imports."""
+    return subprocess.run([sys.executable, "-m", module, *arguments], env=_environment(), check=False).returncode
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
 
 
 @app.command()
 def report(
-    run: Annotated[Path | None, typer.Argument(help="folder of a run; default: the newest")] = None,
+    run: Annotated[Path | None, typer.Argument(help="folder of a run or of a backtest; default: the newest")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the signals of a run foretold: hit rate, move and correlation 1, 3, 5 and 10 candles later."""
+    """Show a run in statistics and write its report, report.html; and what its signals foretold, where it had them."""
     from trading.signals import report as signals  # NumPy: no other verb needs it
 
-    lines = signals.read_run(run or paths.home() / "runs" / "latest")
-    print(json.dumps(signals.report(lines), indent=2) if as_json else "\n".join(signals.report_lines(lines)))
+    folder = run or paths.home() / "runs" / "latest"
+    command = [sys.executable, "-m", "backtest.report", str(folder), *(["--json"] if as_json else [])]
+    page = subprocess.run(command, env=_environment(), check=False, text=True, capture_output=True)
+    try:
+        lines = signals.read_run(folder)
+    except UserError as error:
+        if page.returncode:
+            raise UserError(page.stderr.strip().removeprefix("error: ") or str(error)) from None
+        print(page.stdout, end="")
+        return
+    if as_json:
+        print(json.dumps({**signals.report(lines), "run": json.loads(page.stdout or "null")}, indent=2))
+        return
+    print("\n".join(signals.report_lines(lines)))
+    print(f"\n{page.stdout}" if page.returncode == 0 else f"\nno report: {page.stderr.strip()}")
 
 
 def main() -> None:

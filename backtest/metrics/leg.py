@@ -17,16 +17,17 @@ from backtest.engine.result import FILLS, SERIES, RunResult
 from backtest.metrics.market import TOUCH, span_ns, touch_at
 from domain.clock import NS_PER_S
 
-MARKOUTS_S = (1, 5, 30)
+CURVE_S = (1, 2, 5, 10, 30, 60)  # after each fill, where the market went
+MARKOUTS_S = (1, 5, 30)  # those of the statistics
 UNKNOWN_MID = -(2**62)
 FEE_UNIT = Decimal("1e-8")
 
-# A fill, and twice the mid (bid + ask, in ticks: whole) as it happened and 1, 5, 30 s later.
+# A fill, and twice the mid (bid + ask, in ticks: whole) as it happened and some seconds later.
 FILL_LINE = np.dtype(
     [
         *((name, "<i8") for name in FILLS.names or () if not name.startswith("market_")),
         ("mid2_ticks", "<i8"),
-        *((f"mid2_ticks_{after}s", "<i8") for after in MARKOUTS_S),
+        *((f"mid2_ticks_{after}s", "<i8") for after in CURVE_S),
     ]
 )
 
@@ -124,7 +125,7 @@ def with_markouts(file: EventFile, fills: npt.NDArray[np.void]) -> tuple[npt.NDA
     """Return (FILL_LINE rows of FILLS rows, the bounds of the market), by one pass over the recording."""
     begin_ns, end_ns = span_ns(file)
     grid_ns = np.append(np.arange(begin_ns, end_ns, NS_PER_S), end_ns)
-    wanted = [fills["time_ns"] + after * NS_PER_S for after in (0, *MARKOUTS_S)]
+    wanted = [fills["time_ns"] + after * NS_PER_S for after in (0, *CURVE_S)]
     moments = np.unique(np.concatenate([grid_ns, *wanted]))
     touch = touch_at(file, moments)
     mid2 = mid2_ticks(touch)
@@ -132,7 +133,7 @@ def with_markouts(file: EventFile, fills: npt.NDArray[np.void]) -> tuple[npt.NDA
     for name in FILL_LINE.names or ():
         if name in (FILLS.names or ()):
             lines[name] = fills[name]
-    for name, asked in zip(("mid2_ticks", *(f"mid2_ticks_{after}s" for after in MARKOUTS_S)), wanted, strict=True):
+    for name, asked in zip(("mid2_ticks", *(f"mid2_ticks_{after}s" for after in CURVE_S)), wanted, strict=True):
         lines[name] = mid2[np.searchsorted(moments, asked)]
     known = np.flatnonzero((mid2 != UNKNOWN_MID) & (moments <= end_ns))
     if len(known) == 0:

@@ -1,6 +1,6 @@
 """Tables of a run as Parquet, one file a table, with what ticks and lots are worth in the file's metadata.
 
-fills.parquet    one row a fill: time, order, side, price, size, position after, rule, mids then and 1, 5, 30 s later
+fills.parquet    one row a fill: time, order, side, price, size, position after, rule, mids then and 1 to 60 s later
 orders.parquet   one row an order: when it began and ended, prices, size, filled, why it ended
 series.parquet   one row a second: the market's and our best prices, position, cash, fees, funding, equity
 equity.parquet   one row a second: equity over all instruments

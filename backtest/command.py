@@ -1,0 +1,82 @@
+"""cli.py backtest DATA… [--config FILE.toml]: run a strategy over a recording and write its report.
+
+DATA… are the parts of one recording, of any format of docs/data.md. Ends with the path of the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from backtest.engine.arguments import add_arguments, options_of, recorded, settings_of
+from backtest.engine.result import Rows
+from backtest.metrics.facts import Facts, write_run
+from backtest.metrics.tables import pyarrow
+from backtest.play import facts_of_backtest, play
+from backtest.report.page import write_report
+from backtest.report.screen import statistics_lines
+from domain.errors import ExitCode, UserError
+from runtime import paths
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, write, print; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        facts, report = _run(given)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if given.json:
+        print(msgspec.json.encode(facts).decode())
+    else:
+        print("\n".join(statistics_lines(facts)), f"\nreport: {report}", sep="\n")
+    return int(ExitCode.CLEAN)
+
+
+def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
+    pyarrow()  # refused at once where it is missing, not after the run
+    settings = settings_of(given)
+    progress = _Progress(is_shown=not given.json)
+    progress.say("reading " + ", ".join(path.name for path in given.data))
+    with recorded(given.data, options_of(given)) as file:
+        result, leg = play(file, settings, progress.watch)
+        facts = facts_of_backtest(file, result, leg, data=given.data, config=given.config)
+    progress.say("")
+    folder = given.output or paths.new_run("backtest")
+    write_run(folder, [leg], facts)
+    report = write_report(folder)
+    if not given.output:
+        paths.point_latest(folder)
+    return facts, report
+
+
+class _Progress:
+    """One line on a terminal that is written over; nothing elsewhere."""
+
+    def __init__(self, is_shown: bool) -> None:
+        self._is_shown = is_shown and sys.stderr.isatty()
+        self._begun_s = time.monotonic()
+
+    def watch(self, part: float, series: Rows) -> bool:
+        fills = int(series["fills"][-1]) if len(series) else 0
+        self.say(f"played {part:4.0%}  {fills:,} fills  {time.monotonic() - self._begun_s:.1f} s")
+        return True
+
+    def say(self, text: str) -> None:
+        if self._is_shown:
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cli.py backtest", description=(__doc__ or "").split(": ", 1)[1])
+    parser.add_argument("data", nargs="+", type=Path, help="an event file, or the parts of one recording")
+    add_arguments(parser)
+    parser.add_argument("--output", "-o", type=Path, help="folder of the run; default: a new one in runs/")
+    parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")
+    return parser

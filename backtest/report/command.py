@@ -1,0 +1,37 @@
+"""cli.py report RUN: write the report of a backtest or of a live session anew, print its statistics."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from backtest.data.findings import DataError
+from backtest.metrics.facts import read_facts
+from backtest.report.page import write_report
+from backtest.report.screen import statistics_lines
+from domain.errors import ExitCode, UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write and print; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="cli.py report", description=(__doc__ or "").split(": ", 1)[1])
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        if not given.run.is_dir():
+            raise DataError(f"{given.run}: no such run; runs/latest is the newest one")
+        report = write_report(given.run)
+        facts = read_facts(given.run)
+        assert facts is not None
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if given.json:
+        print(msgspec.json.encode({"report": str(report), **msgspec.to_builtins(facts)}).decode())
+    else:
+        print("\n".join(statistics_lines(facts)), f"\nreport: {report}", sep="\n")
+    return int(ExitCode.CLEAN)

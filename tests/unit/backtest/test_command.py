@@ -1,0 +1,145 @@
+"""The commands: a backtest from data to report, its report again, and one clear line where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from backtest.command import main
+from backtest.metrics.definitions import DEFINITIONS
+from backtest.report.command import main as report
+from tests.backtest_run import written
+
+pytest.importorskip("pyarrow")
+
+
+CONFIG = """
+[instruments."BTC-PERPETUAL"]
+[strategy]  # near the touch, two levels: fills of every kind in a short time
+fee_floor = false
+half_spread_min_usd = 0.0
+sigma_prior_usd_per_sqrt_s = 1.0
+arrival_rate_prior_per_s = 2.0
+arrival_decay_prior_per_usd = 4.0
+risk_aversion_per_usd = 0.5
+levels = 2
+"""
+
+
+class Page(HTMLParser):
+    """What a browser would fetch or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.places: set[str] = set()
+        self.figures = ""
+        self._in_figures = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.fetched += [given[name] or "" for name in ("src", "href") if name in given]
+        if tag == "div" and given.get("id"):
+            self.places.add(given["id"] or "")
+        self._in_figures = given.get("id") == "figures"
+
+    def handle_data(self, data: str) -> None:
+        if self._in_figures:
+            self.figures += data
+            self._in_figures = False
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backtest of a generated market, by the command."""
+    folder = tmp_path_factory.mktemp("command")
+    data = written(folder).path
+    (folder / "near.toml").write_text(CONFIG)
+    options = ["--step-ms", "100", "--config", str(folder / "near.toml"), "-o", str(folder / "run")]
+    assert main([str(data), *options]) == 0
+    return folder / "run"
+
+
+def read(page: Path) -> Page:
+    parsed = Page()
+    parsed.feed(page.read_text(encoding="utf-8"))
+    return parsed
+
+
+def test_a_backtest_leaves_tables_summary_and_report(run: Path) -> None:
+    assert {path.name for path in run.iterdir()} == {
+        "fills.parquet", "orders.parquet", "series.parquet", "equity.parquet", "summary.json", "report.html",
+    }  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    assert list(summary["statistics"]["values"]) == list(DEFINITIONS)
+    assert summary["statistics"]["values"]["fills"] > 0
+    assert summary["counts"]["inserts"] > 0
+    assert summary["parameters"]["step_ms"] == 100.0
+    assert len(summary["fills_hash"]) == 16
+
+
+def test_the_page_stands_alone_and_every_plot_has_its_place(run: Path) -> None:
+    page = read(run / "report.html")
+    assert page.fetched == []
+    figures = json.loads(page.figures)
+    assert set(figures) == page.places
+    assert {"equity", "quotes0", "spread0", "markouts", "split", "latency"} <= page.places
+    assert (run / "report.html").stat().st_size < 2_000_000
+
+
+def test_the_figures_are_such_as_the_library_knows(run: Path) -> None:
+    graphs = pytest.importorskip("plotly.graph_objects")
+    for name, figure in json.loads(read(run / "report.html").figures).items():
+        assert graphs.Figure(figure).data, name  # refuses unknown properties
+
+
+def test_a_run_without_a_fill_has_a_report_too(tmp_path: Path) -> None:
+    data = written(tmp_path, seconds=3.0).path
+    assert main([str(data), "-o", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["statistics"]["values"]["fills"] == 0
+    assert "NaN" not in read(tmp_path / "run" / "report.html").figures
+
+
+def test_a_report_can_be_written_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    assert report([str(run)]) == 0
+    assert (run / "report.html").read_bytes() == before
+    assert capsys.readouterr().out.rstrip().endswith(f"report: {run / 'report.html'}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.events"], "nowhere.events"),
+        (["{data}", "--config", "none.toml"], "none.toml: no such configuration file"),
+        (["{data}", "--entry-ms", "-1"], "--entry-ms -1: expected ms from 0 to 60,000"),
+        (["{data}", "-o", "/dev/null/run"], "/dev/null/run: cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    data = str(written(tmp_path, seconds=2.0).path)
+    assert main([argument.replace("{data}", data) for argument in arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert told in lines[0]
+
+
+def test_the_report_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report([str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_the_operators_command_passes_arguments_on_and_gives_the_exit_code_back(tmp_path: Path) -> None:
+    command = [sys.executable, "cli.py", "backtest", "nowhere.events", "-o", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "nowhere.events" in ended.stderr
