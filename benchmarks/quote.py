@@ -30,7 +30,7 @@ from benchmarks.report import Line, environment, exit_code, figure, show
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.jit import Array, kernel
 from domain.order import TradingState
-from domain.records import ACCOUNT, BOOK, LIMITS, TICKER
+from domain.records import ACCOUNT, BOOK, LIMITS, QUOTE_LEVELS_MAX, TICKER
 from trading.quoting import entries
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
@@ -95,6 +95,8 @@ def stand(config: QuotingConfig) -> tuple[Quoter, npt.NDArray[np.void]]:
     limits["written_time_ns"] = 2**62
     limits["order_lots_max"] = limits["position_lots_max"] = 10**6
     limits["order_notional_max"] = limits["gross_notional_room"] = limits["collar_high"] = 1e12
+    limits["net_long_room"] = limits["net_short_room"] = 1e12
+    limits["levels_max"] = QUOTE_LEVELS_MAX
     limits["mark_price"] = 100_000.0
     ticker = np.zeros(1, TICKER.dtype)
     ticker["receive_time_ns"] = 2**62

@@ -112,6 +112,9 @@ class RiskReason(IntEnum):
     LIQUIDATION_NEAR = 30
     VALUE_AT_RISK = 31
     NET_NOTIONAL = 32
+    DUPLICATE = 33  # gate: the same order was sent a moment ago, or is not answered yet
+    STALE_PRICE = 34  # gate: the mark is unknown, or too old
+    EXPECTED_SHORTFALL = 35
 
 
 class SegmentKind(IntEnum):

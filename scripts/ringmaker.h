@@ -668,24 +668,30 @@ _Static_assert(sizeof(struct rm_account) == 448, "rm_account");
 
 /* The limits now in force for one instrument; only risk writes it; older than 500 ms it closes the gate. */
 #define RM_LIMITS_TYPE_ID 201
-#define RM_LIMITS_LAYOUT_HASH INT64_C(0x67299ba8f04175ed)
+#define RM_LIMITS_LAYOUT_HASH INT64_C(0x4f2d02b6356865c4)
 struct rm_limits {
-    int64_t sequence;           /* owned by the ring or table; see the layout page */
-    int64_t instrument;         /* row of the instruments table */
-    int64_t written_time_ns;    /* monotonic */
-    int64_t state;              /* a TradingState */
-    int64_t reason;             /* a RiskReason: why the state is not active */
-    int64_t is_position_known;  /* 1 when the venue has told risk the position */
-    int64_t position_lots;      /* signed, as risk knows it from the venue */
-    int64_t order_lots_max;     /* largest single order */
-    int64_t position_lots_max;  /* largest |position| incl. working orders */
-    int64_t open_orders_max;    /* in this instrument */
-    int64_t order_rate_max;     /* inserts and amends in any one second, all instruments */
-    double order_notional_max;  /* quote currency */
-    double gross_notional_room; /* quote currency that new exposure may still add over all instruments */
-    double mark_price;          /* quote currency; NaN when unknown */
-    double collar_low;          /* lowest price of any order */
-    double collar_high;         /* highest price of any order */
+    int64_t sequence;            /* owned by the ring or table; see the layout page */
+    int64_t instrument;          /* row of the instruments table */
+    int64_t written_time_ns;     /* monotonic */
+    int64_t state;               /* a TradingState */
+    int64_t reason;              /* a RiskReason: why the state is not active */
+    int64_t is_position_known;   /* 1 when the venue has told risk the position */
+    int64_t position_lots;       /* signed, as risk knows it from the venue */
+    int64_t order_lots_max;      /* largest single order */
+    int64_t position_lots_max;   /* largest |position| incl. working orders */
+    int64_t open_orders_max;     /* in this instrument */
+    int64_t order_rate_max;      /* inserts and amends in any one second, all instruments */
+    int64_t levels_max;          /* levels of each side that may be quoted */
+    int64_t duplicate_window_ns; /* the same order again is refused for so long, and until the first is answered */
+    int64_t room_reason;         /* a RiskReason: which limit makes gross_notional_room what it is */
+    double order_notional_max;   /* quote currency */
+    double gross_notional_room;  /* quote currency that new exposure may still add over all instruments */
+    double net_long_room;        /* quote currency that buying may still add to the signed notional of all instruments */
+    double net_short_room;       /* quote currency that selling may still take from it */
+    double mark_price;           /* quote currency; NaN when unknown */
+    double collar_low;           /* lowest price of any order */
+    double collar_high;          /* highest price of any order */
+    char _reserved[24];
 };
 _Static_assert(offsetof(struct rm_limits, sequence) == 0, "rm_limits.sequence");
 _Static_assert(offsetof(struct rm_limits, instrument) == 8, "rm_limits.instrument");
@@ -698,12 +704,17 @@ _Static_assert(offsetof(struct rm_limits, order_lots_max) == 56, "rm_limits.orde
 _Static_assert(offsetof(struct rm_limits, position_lots_max) == 64, "rm_limits.position_lots_max");
 _Static_assert(offsetof(struct rm_limits, open_orders_max) == 72, "rm_limits.open_orders_max");
 _Static_assert(offsetof(struct rm_limits, order_rate_max) == 80, "rm_limits.order_rate_max");
-_Static_assert(offsetof(struct rm_limits, order_notional_max) == 88, "rm_limits.order_notional_max");
-_Static_assert(offsetof(struct rm_limits, gross_notional_room) == 96, "rm_limits.gross_notional_room");
-_Static_assert(offsetof(struct rm_limits, mark_price) == 104, "rm_limits.mark_price");
-_Static_assert(offsetof(struct rm_limits, collar_low) == 112, "rm_limits.collar_low");
-_Static_assert(offsetof(struct rm_limits, collar_high) == 120, "rm_limits.collar_high");
-_Static_assert(sizeof(struct rm_limits) == 128, "rm_limits");
+_Static_assert(offsetof(struct rm_limits, levels_max) == 88, "rm_limits.levels_max");
+_Static_assert(offsetof(struct rm_limits, duplicate_window_ns) == 96, "rm_limits.duplicate_window_ns");
+_Static_assert(offsetof(struct rm_limits, room_reason) == 104, "rm_limits.room_reason");
+_Static_assert(offsetof(struct rm_limits, order_notional_max) == 112, "rm_limits.order_notional_max");
+_Static_assert(offsetof(struct rm_limits, gross_notional_room) == 120, "rm_limits.gross_notional_room");
+_Static_assert(offsetof(struct rm_limits, net_long_room) == 128, "rm_limits.net_long_room");
+_Static_assert(offsetof(struct rm_limits, net_short_room) == 136, "rm_limits.net_short_room");
+_Static_assert(offsetof(struct rm_limits, mark_price) == 144, "rm_limits.mark_price");
+_Static_assert(offsetof(struct rm_limits, collar_low) == 152, "rm_limits.collar_low");
+_Static_assert(offsetof(struct rm_limits, collar_high) == 160, "rm_limits.collar_high");
+_Static_assert(sizeof(struct rm_limits) == 192, "rm_limits");
 
 /* What risk knows of the whole account. Money for display; the exact ledger is in the summary. */
 #define RM_RISK_TYPE_ID 202

@@ -342,7 +342,8 @@ class Bench:
             scratch["state"], scratch["is_position_known"] = TradingState.ACTIVE, 1
             scratch["order_lots_max"], scratch["position_lots_max"], scratch["open_orders_max"] = 100, 100, 50
             scratch["order_rate_max"], scratch["order_notional_max"] = 50, 1e9
-            scratch["gross_notional_room"], scratch["mark_price"] = 1e9, 100.0
+            scratch["gross_notional_room"] = scratch["net_long_room"] = scratch["net_short_room"] = 1e9
+            scratch["levels_max"], scratch["mark_price"] = records.QUOTE_LEVELS_MAX, 100.0
             scratch["collar_low"], scratch["collar_high"] = 1.0, 1e6
         for name, value in changed.items():
             scratch[name] = value

@@ -8,7 +8,7 @@ import numpy as np
 
 from domain.clock import NS_PER_S
 from domain.order import TradingState
-from domain.records import ACCOUNT, BOOK, LIMITS, TICKER, TRADE
+from domain.records import ACCOUNT, BOOK, LIMITS, QUOTE_LEVELS_MAX, TICKER, TRADE
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
@@ -48,6 +48,9 @@ class Case:
             "position_lots_max": 10**6,
             "order_notional_max": 1e12,
             "gross_notional_room": 1e12,
+            "net_long_room": 1e12,
+            "net_short_room": 1e12,
+            "levels_max": QUOTE_LEVELS_MAX,
             "mark_price": 100_000.0,
             "collar_low": 1.0,
             "collar_high": 1e9,

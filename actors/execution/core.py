@@ -82,8 +82,11 @@ class ExecutionCore:
         self._accounts_due_ns = self._expire_due_ns = 0
         self.label = order_label(config, ports.session)
         rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
+        quote_label = self.label if config.mode == "mass_quotes" else ""
+        manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS, quote_label)
         self.desks = {
-            name: Desk(row, name, instrument, ports.strategies[row]) for name, (row, instrument) in rows.items()
+            name: Desk(row, name, instrument, ports.strategies[row], manager.get)
+            for name, (row, instrument) in rows.items()
         }
         for desk in self.desks.values():
             if ports.shared.accounts.load_own(desk.row):
@@ -93,8 +96,6 @@ class ExecutionCore:
         by_clock = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
         self._next_order_id = max(by_clock, self.journal.replayed.last_client_order_id)
         self.watch = Watch(ports.shared.heartbeats, config.suspect_ms * NS_PER_MS)
-        quote_label = self.label if config.mode == "mass_quotes" else ""
-        manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS, quote_label)
         ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
         self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
         permission = Permission(ports.shared.limits, self.watch, config.wish_age_max_ms * NS_PER_MS)
@@ -183,14 +184,10 @@ class ExecutionCore:
         if len(self.desks) == 1:
             return
         desk.view(self.books.manager.live(desk.row))
-        exposure = desk.exposure
-        if not (exposure.buy_lots or exposure.sell_lots or exposure.position_lots):
-            desk.added_notional = 0.0
-            return
         limits = self._ports.shared.limits
         try:
             if limits.load(desk.row):
-                desk.added_notional = gate.notional_added(limits, exposure)
+                desk.added = gate.notional_added(limits, desk.exposure)
         except RecordBusyError:
             return  # counted anew within ACCOUNTS_INTERVAL_NS
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from actors.execution.quoted_time import QuotedTime
+from actors.execution.recent_orders import RecentOrders
 from domain.codes import OffReason, RiskReason
 from domain.instrument import Instrument
 from domain.order import Side, TradingState
@@ -16,7 +17,8 @@ from shm.record import TableReader, TableWriter
 from trading.orders.order import Order
 from trading.orders.reconcile import Hold, Level, LiveOrder
 from trading.orders.states import OrderState
-from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, Exposure
+from trading.risk.gate import UNKNOWN_ADDED, Exposure
+from trading.risk.gate_kernel import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS
 
 _WISH_ID = WISH.word("wish_id")
 _WISH_POSITION = WISH.word("position_lots")
@@ -33,6 +35,7 @@ _STATE = LIMITS.word("state")
 _LIMITS_POSITION = LIMITS.word("position_lots")
 _POSITION_MAX = LIMITS.word("position_lots_max")
 _ORDER_MAX = LIMITS.word("order_lots_max")
+_LEVELS_MAX = LIMITS.word("levels_max")
 _ACCOUNT_ROW = ACCOUNT.word("instrument")
 _ACCOUNT_UPDATED = ACCOUNT.word("updated_time_ns")
 _ACCOUNT_IS_KNOWN = ACCOUNT.word("is_known")
@@ -102,10 +105,19 @@ class Desk:
         crossing: price in ticks at which the venue refused a post-only order for crossing, and when (monotonic).
         bounds_seen: the limits that the resting orders obey.
         hedging: side on which a hedge trades this instrument; no quote of ours may stand in its way.
+        added: what our orders in it may add to the exposure that risk knows; the gate of the others asks for it.
+        recent: what was sent a moment ago.
         refusals: what the gate refused lately, so that a repeated refusal is told once.
     """
 
-    def __init__(self, row: int, name: str, instrument: Instrument, strategy: str = STRATEGY) -> None:
+    def __init__(
+        self,
+        row: int,
+        name: str,
+        instrument: Instrument,
+        strategy: str = STRATEGY,
+        order_of: Callable[[int], Order | None] = lambda _: None,
+    ) -> None:
         self.row = row
         self.name = name
         self.strategy = strategy
@@ -133,7 +145,8 @@ class Desk:
             tick_size=float(instrument.tick_size),
             base_per_lot=float(instrument.lot_size * instrument.contract_multiplier),
         )
-        self.added_notional = 0.0
+        self.added = UNKNOWN_ADDED
+        self.recent = RecentOrders(order_of)
 
     # ---- the wish --------------------------------------------------------------------------------------
 
@@ -184,13 +197,14 @@ class Desk:
         sell_room = reach_lots + low_lots
         self.room_lots = (buy_room, sell_room)
         lots_min, lots_max = self.instrument.order_lots_min, ints[_ORDER_MAX]
+        levels_max = max(ints[_LEVELS_MAX], 0)
         self.is_allowed = (
-            wish.is_quoted[0] and buy_room >= lots_min,
-            wish.is_quoted[1] and sell_room >= lots_min,
+            wish.is_quoted[0] and buy_room >= lots_min and levels_max > 0,
+            wish.is_quoted[1] and sell_room >= lots_min and levels_max > 0,
         )
         bids, asks = self.unspent(wish)
-        bids = trimmed(bids, buy_room - view.leaving_bid_lots, lots_min, lots_max)
-        asks = trimmed(asks, sell_room - view.leaving_ask_lots, lots_min, lots_max)
+        bids = trimmed(bids[:levels_max], buy_room - view.leaving_bid_lots, lots_min, lots_max)
+        asks = trimmed(asks[:levels_max], sell_room - view.leaving_ask_lots, lots_min, lots_max)
         if self.hedging is not None:
             self.is_allowed = (
                 self.is_allowed[0] and self.hedging is _BUY,

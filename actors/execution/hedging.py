@@ -245,6 +245,7 @@ class Hedging:
         desk.view(self._books.manager.live(desk.row))
         self._quotes.ready_gate(desk, throttle, now_ns)
         wanted = gate.Order(run.plan.side, step.price_ticks, step.size_lots)
+        desk.exposure.duplicate_age_ns = desk.recent.age_ns(run.plan.side, step.price_ticks, step.size_lots, (), now_ns)
         verdict = gate.check(limits, wanted, desk.exposure, now_ns)
         if isinstance(verdict, gate.Refused):
             run.refused_by = verdict.text
@@ -254,6 +255,7 @@ class Hedging:
     def _send(self, order: Order, desk: Desk, *, post_only: bool, now_ns: int) -> None:
         manager = self._books.manager
         manager.insert_sent(order, now_ns)
+        desk.recent.note(order.side, order.price_ticks, order.size_lots, order.client_order_id, now_ns)
         try:
             self._gateway.insert(
                 NewOrder(

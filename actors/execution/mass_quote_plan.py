@@ -16,7 +16,8 @@ from trading.orders.reconcile import Level, LiveOrder, Step, StepKind, Tolerance
 from trading.risk import gate
 
 _ORDER_MAX = LIMITS.word("order_lots_max")
-_WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.SELF_CROSS})  # they pass by themselves
+# They pass by themselves.
+_WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.SELF_CROSS, RiskReason.DUPLICATE})
 
 
 class Item(NamedTuple):
@@ -82,7 +83,8 @@ class QuotePlanner:
             return None  # our own other side must be out of the way first; its report brings us back here
         lots_min, lots_max = desk.instrument.order_lots_min, self._limits.ints[_ORDER_MAX]
         exposure.open_orders -= len(quotes)
-        approved = self._approved(desk, side, trimmed(quote.levels, room_lots, lots_min, lots_max), now_ns)
+        replaced = {order.client_order_id for order in quotes}
+        approved = self._approved(desk, side, trimmed(quote.levels, room_lots, lots_min, lots_max), replaced, now_ns)
         if approved is None:
             return None
         quote = against_live(approved, quotes)
@@ -93,11 +95,14 @@ class QuotePlanner:
         known = self._manager.get(order.client_order_id)
         return known is not None and known.is_quote
 
-    def _approved(self, desk: Desk, side: Side, levels: list[Level], now_ns: int) -> list[Level] | None:
+    def _approved(
+        self, desk: Desk, side: Side, levels: list[Level], replaced: set[int], now_ns: int
+    ) -> list[Level] | None:
         """Return the levels that the gate lets pass, on top of all that rests; None when it says to wait."""
         exposure = desk.exposure
         approved = []
         for price_ticks, lots in levels:
+            exposure.duplicate_age_ns = desk.recent.age_ns(side, price_ticks, lots, replaced, now_ns)
             verdict = gate.check(self._limits, gate.Order(side, price_ticks, lots), exposure, now_ns)
             if isinstance(verdict, gate.Refused):
                 step = Step(StepKind.INSERT, 0, side is Side.BUY, price_ticks, lots, lots)

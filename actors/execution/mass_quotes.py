@@ -92,7 +92,7 @@ class MassQuotes(QuoteSender):
             if quote is not None:
                 sides.append((side, quote))
         if len(self.desks) > 1 and sides and not desk.blocked_by:
-            desk.added_notional = gate.notional_added(self._shared.limits, desk.exposure)
+            desk.added = gate.notional_added(self._shared.limits, desk.exposure)
         if not sides:
             desk.throttled_since_ns = 0
             return 0
@@ -163,6 +163,7 @@ class MassQuotes(QuoteSender):
                 for price_ticks, lots in quote.fresh:
                     order = self._new_quote(desk, side, price_ticks, lots, wish_id)
                     self._manager.insert_sent(order, now_ns)
+                    desk.recent.note(side, price_ticks, lots, order.client_order_id, now_ns)
                     orders.append(order)
                     self.breaker.on_sent(now_ns)
         quote_id = self.next_order_id()

@@ -18,7 +18,9 @@ from trading.risk import gate
 from venues.gateway import NewOrder
 
 # They pass by themselves: the order stays where it is meanwhile.
-_WAITING_REASONS = frozenset({RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS})
+_WAITING_REASONS = frozenset(
+    {RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS, RiskReason.DUPLICATE}
+)
 # Bound once: Python 3.11 takes ten times as long to find a member in its enum class as a name in its module.
 _CANCEL, _AMEND = StepKind.CANCEL, StepKind.AMEND
 _BUY, _SELL = Side.BUY, Side.SELL
@@ -101,7 +103,10 @@ class OrderQuotes(QuoteSender):
         else:
             exposure.sell_lots -= own_lots
         exposure.open_orders -= order is not None
-        wanted = gate.Order(_BUY if step.is_buy else _SELL, step.price_ticks, step.open_lots)
+        side = _BUY if step.is_buy else _SELL
+        replaced = () if order is None else (order.client_order_id,)
+        exposure.duplicate_age_ns = desk.recent.age_ns(side, step.price_ticks, step.open_lots, replaced, now_ns)
+        wanted = gate.Order(side, step.price_ticks, step.open_lots)
         verdict = gate.check(self._shared.limits, wanted, exposure, now_ns)
         if isinstance(verdict, gate.Refused):
             counted_lots = own_lots
@@ -162,6 +167,7 @@ class OrderQuotes(QuoteSender):
             except ConnectivityError:
                 self._manager.doubt(order, now_ns)
                 raise
+        desk.recent.note(order.side, step.price_ticks, step.open_lots, order.client_order_id, now_ns)
         return sent_ns
 
     def _refused(self, desk: Desk, step: Step, verdict: gate.Refused, now_ns: int) -> int:

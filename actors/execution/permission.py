@@ -19,7 +19,9 @@ LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
 _HALTED_STATE = int(TradingState.HALTED)
 _WRITTEN = LIMITS.word("written_time_ns")
 _STATE = LIMITS.word("state")
-_BOUNDS = tuple(LIMITS.word(name) for name in ("state", "position_lots", "position_lots_max", "order_lots_max"))
+_BOUNDS = tuple(
+    LIMITS.word(name) for name in ("state", "position_lots", "position_lots_max", "order_lots_max", "levels_max")
+)
 
 
 class Permission:

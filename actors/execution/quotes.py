@@ -199,7 +199,8 @@ class QuoteSender(ABC):
         exposure.is_position_known = "recovering" not in self.holds
         exposure.messages_last_s = throttle.messages_last_s(now_ns)
         throttle.order_rate_max = min(throttle.allowance, self._shared.limits.ints[_RATE_MAX])
-        exposure.other_notional = sum(other.added_notional for other in self.desks if other is not desk)
+        if len(self.desks) > 1:
+            exposure.others = gate.total_added([other.added for other in self.desks if other is not desk])
 
     def _wait(self, desk: Desk, now_ns: int) -> None:
         """No token: nothing is queued. When one is free again, the newest wish is priced."""

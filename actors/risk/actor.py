@@ -27,7 +27,8 @@ from trading.ledger import Pnl
 from trading.risk.account import NO_PNL
 from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, clear_kill_mark, take_kill_mark
-from trading.risk.limits import changed_limit, recovery_of, with_limits
+from trading.risk.limit_changes import changed_limit, with_limits
+from trading.risk.limits import recovery_of
 from trading.risk.monitor import RiskMonitor, SignsOfLife
 from trading.risk.states import Cause, RiskStates
 from venues.config import venue_url

@@ -9,14 +9,16 @@ from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase, OrderEventKind
 from domain.grid import grid_in, off_in
 from domain.order import TradingState
-from domain.records import ACCOUNT, FEED, RISK, SHARED_MARKET_DATA, TICKER
+from domain.records import ACCOUNT, FEED, QUOTE_LEVELS_MAX, RISK, SHARED_MARKET_DATA, TICKER
 from runtime.actor import ActorContext
 from runtime.heartbeats import read_heartbeat
 from shm.errors import RecordBusyError
 from shm.record import TableReader
 from trading.ledger import Pnl
+from trading.quoting.config import QuotingConfig
 from trading.risk.limits import fill_limits
 from trading.risk.monitor import ExecutionView, RiskMonitor
+from trading.risk.rooms import rooms_of
 from trading.risk.states import RULES, Release
 
 EVENTS_PER_READ = 4096
@@ -53,6 +55,7 @@ class RiskTables:
     def __init__(self, ctx: ActorContext) -> None:
         self._clock = ctx.clock
         self._rows = range(len(ctx.instrument_names))
+        self._levels = [_levels(ctx.config.instruments[name].strategy) for name in ctx.instrument_names]
         self.mids = [math.nan] * len(ctx.instrument_names)
         self._instruments = ctx.table_reader("instruments")
         self._tickers = ctx.table_reader("ticker_table")
@@ -123,11 +126,7 @@ class RiskTables:
 
     def publish_limits(self, monitor: RiskMonitor, now_ns: int) -> None:
         """Write the limits of every instrument."""
-        config, account = monitor.config, monitor.account
-        margin_room = account.margin.room(config.margin_use_max, config.margin_rate)
-        gross_room = config.gross_notional_max_usd - account.gross_notional
-        # Compared so that an unknown margin (NaN) is the smaller one: then nothing may be added.
-        gross_room = gross_room if gross_room <= margin_room else margin_room
+        rooms = rooms_of(monitor.account, monitor.config)
         for row in self._rows:
             fill_limits(
                 self._limits.ints,
@@ -135,7 +134,8 @@ class RiskTables:
                 config=monitor.config,
                 holding=monitor.account.holding(row),
                 verdict=monitor.verdict(now_ns, row),
-                gross_room=gross_room,
+                rooms=rooms,
+                levels=self._levels[row],
                 now_ns=now_ns,
             )
             self._limits.publish(row)
@@ -168,6 +168,11 @@ class RiskTables:
         for name, value in floats.items():
             self._risk.floats[RISK.word(name)] = value
         self._risk.publish(0)
+
+
+def _levels(strategy: QuotingConfig) -> int:
+    """Return how many levels of each side a strategy quotes; a user's own may quote as many as there is room for."""
+    return QUOTE_LEVELS_MAX if strategy.file else strategy.levels
 
 
 def _load(table: TableReader, row: int) -> bool:

@@ -1,7 +1,7 @@
 """Our side of the wire: what we know of our orders, what we hear, what we send.
 
 The quotes come from the same functions as live (trading/quoting/standard.py), messages from the same rules
-(reconcile.py) and through the same gate (trading/risk/gate.py). What was sent is on its way: an order that is
+(reconcile.py) and through the same gate (trading/risk/gate_kernel.py). What was sent is on its way: an order that is
 unanswered counts at every price at which it may rest, and is left alone until it is answered.
 """
 
@@ -25,7 +25,7 @@ from backtest.engine.reconcile import (
 from domain.codes import OrderEventKind, RiskReason
 from domain.jit import Array, Record, kernel
 from trading.quoting.standard import on_book, on_fill, quote, solve
-from trading.risk.gate import NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
+from trading.risk.gate_kernel import NO_DUPLICATE_NS, NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
 
 REQUESTS_MAX = 1 << 12  # on the way at one time
 NS_PER_S = 1_000_000_000
@@ -216,7 +216,7 @@ def _gate(
         gate_reason(
             limits_ints, limits_floats, now_ns, False, False, side, step["price_ticks"], step["open_lots"],
             run["tick_size"], run["lot_base"], True, run["position_lots"], buy_lots, sell_lots, open_orders,
-            run["sent_this_second"], best_bid, best_ask, 0.0,
+            run["sent_this_second"], best_bid, best_ask, NO_DUPLICATE_NS, 0.0, 0.0, 0.0,
         )
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, POST_ONLY, REQUES
 from backtest.engine.result import SERIES, Rows, RunResult
 from backtest.engine.venue import VenueSettings, new_venue
 from domain.order import TradingState
-from domain.records import TRADE
+from domain.records import QUOTE_LEVELS_MAX, TRADE
 from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
@@ -175,6 +175,9 @@ def _quoter(config: QuotingConfig, units: Units, position_lots_max: float) -> Qu
         "order_rate_max": _NO_LIMIT,
         "order_notional_max": 1e18,
         "gross_notional_room": 1e18,
+        "net_long_room": 1e18,
+        "net_short_room": 1e18,
+        "levels_max": QUOTE_LEVELS_MAX,
         "collar_low": -1e18,
         "collar_high": 1e18,
     }.items():

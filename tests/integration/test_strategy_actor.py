@@ -98,6 +98,7 @@ class Stage:
         self.write("feed", is_connected=1, alive_time_ns=now_ns)
         self.write("limits", written_time_ns=now_ns, state=TradingState.ACTIVE, is_position_known=1,
                    order_lots_max=1000, position_lots_max=1000, order_notional_max=1e9, gross_notional_room=1e9,
+                   net_long_room=1e9, net_short_room=1e9, levels_max=8,
                    mark_price=1e5, collar_low=1.0, collar_high=1e9)  # fmt: skip
 
     def tick(self, bid: float, ask: float) -> int:

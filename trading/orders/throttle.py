@@ -116,7 +116,9 @@ class Throttle:
         """Return how long until a quote may be sent; 0 = now."""
         blocked_ns = max(self._blocked_until_ns - now_ns, 0)
         window_ns = 0
-        if 0 < self.order_rate_max <= self.messages_last_s(now_ns):
+        if self.order_rate_max <= 0:
+            window_ns = NS_PER_S
+        elif self.order_rate_max <= self.messages_last_s(now_ns):
             window_ns = self._sent_ns[-self.order_rate_max] + NS_PER_S - now_ns
         return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve))
 

@@ -121,6 +121,12 @@ def room_of_risk(params: Record, limits: Record, held: int, direction: int) -> i
         notional_lots = 0.0
     if notional_lots < room:
         room = min(room, int(notional_lots) + abs(int(limits["position_lots"])) - worst_held)
+    net_room = limits["net_long_room"] if direction < 0 else limits["net_short_room"]
+    net_lots = net_room / mark_per_lot
+    if not net_lots >= 0.0:
+        net_lots = 0.0  # beyond its limit this side adds nothing; NaN: no limit is known
+    if net_lots < room:
+        room = min(room, int(net_lots) - direction * int(limits["position_lots"]) - worst_held)
     return room
 
 
@@ -144,14 +150,15 @@ def fill_side(
     """
     hard_room = int(params["position_hard_lots"]) - held
     risk_room = room_of_risk(params, limits, held, direction)
-    if risk_room <= 0:
+    levels = min(int(params["levels"]), int(limits["levels_max"]))
+    if risk_room <= 0 or levels <= 0:
         return 0, _RISK
     if hard_room <= 0:
         return 0, _POSITION_LIMIT
     room = min(hard_room, risk_room)
     first_lots = inventory_lots(params, ladder, held)
     order_lots_min = int(params["order_lots_min"])
-    for level in range(params["levels"]):
+    for level in range(levels):
         price_ticks = best_ticks + direction * int(params["level_offset_ticks"][level])
         allowed = largest_order_lots(params, limits, price_ticks)
         wanted = _wanted_lots(first_lots * params["level_size"][level], size_factor, order_lots_min)
@@ -163,7 +170,7 @@ def fill_side(
         prices[level] = price_ticks
         sizes[level] = lots
         room -= lots
-    return int(params["levels"]), _QUOTED
+    return levels, _QUOTED
 
 
 @kernel

@@ -13,7 +13,7 @@ from decimal import Decimal
 from domain.grid import IN_FORCE, Grid, Off, off_of
 from domain.instrument import Instrument
 from domain.reports import PositionReport
-from trading.risk.limits import Holding
+from trading.risk.holding import Holding
 from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
 
 ZERO = Decimal(0)

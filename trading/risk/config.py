@@ -51,6 +51,10 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     last_collar_bps: Annotated[
         float, Meta(gt=0, le=5000, description="orders further than this from the last public trade are denied")
     ] = 500.0
+    duplicate_window_ms: Annotated[
+        float,
+        Meta(ge=0, le=1000, description="the same order again is denied for so long, and while unanswered; 0 = off"),
+    ] = 5.0
     loss_from_peak_max_usd: Annotated[
         float, Meta(gt=0, le=1e9, description="fall of the equity from its peak of the session that halts for good")
     ] = 250.0
@@ -79,8 +83,12 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float,
         Meta(ge=0, le=1e9, description="value at risk above which only reducing orders pass; 0 = off"),
     ] = 0.0
-    value_at_risk_horizon_s: Annotated[float, Meta(gt=0, le=864_000, description="horizon of value at risk")] = 3600.0
-    value_at_risk_confidence: Annotated[float, Meta(gt=0.5, lt=1, description="its confidence")] = 0.99
+    expected_shortfall_max_usd: Annotated[
+        float,
+        Meta(ge=0, le=1e9, description="mean loss beyond value at risk above which only reducing passes; 0 = off"),
+    ] = 0.0
+    value_at_risk_horizon_s: Annotated[float, Meta(gt=0, le=864_000, description="horizon of both")] = 3600.0
+    value_at_risk_confidence: Annotated[float, Meta(gt=0.5, lt=1, description="their confidence")] = 0.99
     margin_use_max: Annotated[
         float, Meta(gt=0, le=1, description="required ÷ available margin above which only reducing orders pass")
     ] = 0.8
@@ -94,6 +102,14 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float,
         Meta(ge=0, lt=1, description="part of the way from liquidation to entry below which only reducing passes"),
     ] = 0.2
+    liquidation_move_min: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="adverse move of all that is held that maintenance margin must survive",
+        ),
+    ] = 0.05
     market_data_stale_ms: Annotated[
         int, Meta(ge=100, le=60_000, description="silence of the whole feed after which quotes are pulled")
     ] = 2000
@@ -111,7 +127,8 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 3
     recovery_step_s: Annotated[float, Meta(ge=0, le=86_400, description="length of a step")] = 60.0
     recovery_fraction: Annotated[
-        float, Meta(gt=0, le=1, description="part of the limits that the last step allows; the steps before it less")
+        float,
+        Meta(gt=0, le=1, description="part of limits and levels that the last step allows; the steps before it less"),
     ] = 0.8
     interval_ms: Annotated[
         int,

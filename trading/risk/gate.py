@@ -1,163 +1,57 @@
 """The pre-trade gate: every order passes it or is denied; a cancel never asks.
 
-`gate_reason` is a pure function of numbers and the LIMITS record, so execution interprets it and the
-backtest compiles it. It fails closed: a silent risk, an unknown position or a NaN refuse. All checks use the
-worst case: that everything on the order's side which is working or sent fills.
-
-`check` wraps it in types: only an `Approved` may be sent, and only this module makes one.
+`check` wraps the decision (gate_kernel.py) in types: only an `Approved` may be sent, and only this module makes one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from domain.codes import RiskReason
-from domain.jit import kernel
-from domain.order import LIMITS_AGE_NS_MAX, Side, TradingState
+from domain.order import LIMITS_AGE_NS_MAX, Side
 from domain.records import LIMITS
+from trading.risk.gate_kernel import NO_DUPLICATE_NS, NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
 
-NO_OWN_BID_TICKS = -(2**62)  # below every price, rolls' negative ones too
-NO_OWN_ASK_TICKS = 2**62
-
-# Plain integers: numba freezes them as constants, and the interpreter compares them faster than enum members.
 _NONE = int(RiskReason.NONE)
-_POSITION_UNKNOWN = int(RiskReason.POSITION_UNKNOWN)
-_POSITION_LIMIT = int(RiskReason.POSITION_LIMIT)
-_NOTIONAL_LIMIT = int(RiskReason.NOTIONAL_LIMIT)
-_ORDER_RATE = int(RiskReason.ORDER_RATE)
-_LIMITS_STALE = int(RiskReason.LIMITS_STALE)
-_ORDER_SIZE = int(RiskReason.ORDER_SIZE)
-_ORDER_NOTIONAL = int(RiskReason.ORDER_NOTIONAL)
-_PRICE_COLLAR = int(RiskReason.PRICE_COLLAR)
-_OPEN_ORDERS = int(RiskReason.OPEN_ORDERS)
-_REDUCE_ONLY = int(RiskReason.REDUCE_ONLY)
-_NOT_FINITE = int(RiskReason.NOT_FINITE)
-_SELF_CROSS = int(RiskReason.SELF_CROSS)
-_HALTED = int(RiskReason.HALTED)
-
-_STATE_ACTIVE = int(TradingState.ACTIVE)
-_STATE_REDUCING = int(TradingState.REDUCING)
-_STATE_RECOVERING = int(TradingState.RECOVERING)
-
 _WRITTEN_TIME_NS = LIMITS.word("written_time_ns")
 _STATE = LIMITS.word("state")
-_IS_POSITION_KNOWN = LIMITS.word("is_position_known")
 _LIMITS_POSITION_LOTS = LIMITS.word("position_lots")
 _ORDER_LOTS_MAX = LIMITS.word("order_lots_max")
 _POSITION_LOTS_MAX = LIMITS.word("position_lots_max")
 _OPEN_ORDERS_MAX = LIMITS.word("open_orders_max")
 _ORDER_RATE_MAX = LIMITS.word("order_rate_max")
+_DUPLICATE_WINDOW_NS = LIMITS.word("duplicate_window_ns")
 _ORDER_NOTIONAL_MAX = LIMITS.word("order_notional_max")
 _GROSS_NOTIONAL_ROOM = LIMITS.word("gross_notional_room")
+_NET_LONG_ROOM = LIMITS.word("net_long_room")
+_NET_SHORT_ROOM = LIMITS.word("net_short_room")
 _MARK_PRICE = LIMITS.word("mark_price")
 _COLLAR_LOW = LIMITS.word("collar_low")
 _COLLAR_HIGH = LIMITS.word("collar_high")
 
 
-@kernel
-def worst_case_lots(position_lots: int, buy_lots: int, sell_lots: int) -> int:
-    """Return the largest |position| that can come about if any of the working orders fill."""
-    long_lots = position_lots + buy_lots
-    short_lots = sell_lots - position_lots
-    return long_lots if long_lots > short_lots else short_lots
+class Added(NamedTuple):
+    """What the orders of an instrument may add to what risk knows, at worst, in quote currency; 0 or more.
 
+    NaN while it is not known, which closes the gate for every other instrument.
 
-@kernel
-def gate_reason(
-    limits_ints: Any,
-    limits_floats: Any,
-    now_ns: int,
-    is_operator: bool,
-    is_reduce_only: bool,
-    side: int,
-    price_ticks: int,
-    size_lots: int,
-    tick_size: float,
-    base_per_lot: float,
-    is_position_known: bool,
-    position_lots: int,
-    buy_lots: int,
-    sell_lots: int,
-    open_orders: int,
-    messages_last_s: int,
-    own_best_bid_ticks: int,
-    own_best_ask_ticks: int,
-    other_notional: float,
-) -> int:
-    """Return a RiskReason as int: 0 lets the order pass, anything else denies it.
-
-    The limits record comes as its words, once as int64 and once as float64 (memoryviews or arrays). The rest is
-    `Order` and `Exposure`, field by field; see there for meaning and units.
+    Attributes:
+        gross: to the sum of |position| × mark.
+        long: to the sum of position × mark, should only the buy orders fill.
+        short: taken from that sum, should only the sell orders fill.
     """
-    price = price_ticks * tick_size
-    if not (math.isfinite(price) and math.isfinite(base_per_lot)) or base_per_lot <= 0.0:
-        return _NOT_FINITE
-    if size_lots <= 0 or (side != 1 and side != -1):
-        return _ORDER_SIZE
 
-    # The operator's way out stays open when risk is silent or has halted: it must reduce, nothing else.
-    if is_operator and is_reduce_only:
-        if not is_position_known:
-            return _POSITION_UNKNOWN
-        same_side_lots = buy_lots if side == 1 else sell_lots
-        return _NONE if same_side_lots + size_lots <= -side * position_lots else _REDUCE_ONLY
+    gross: float
+    long: float
+    short: float
 
-    age_ns = now_ns - limits_ints[_WRITTEN_TIME_NS]
-    if age_ns > LIMITS_AGE_NS_MAX or age_ns < -LIMITS_AGE_NS_MAX:
-        return _LIMITS_STALE
-    state = limits_ints[_STATE]
-    if state != _STATE_ACTIVE and state != _STATE_REDUCING and state != _STATE_RECOVERING:
-        return _HALTED
-    if not is_position_known or limits_ints[_IS_POSITION_KNOWN] != 1:
-        return _POSITION_UNKNOWN
 
-    # Execution hears of its fills first, risk has the venue's word: the worse of the two counts.
-    risk_position_lots = limits_ints[_LIMITS_POSITION_LOTS]
-    position_high = position_lots if position_lots > risk_position_lots else risk_position_lots
-    position_low = position_lots if position_lots < risk_position_lots else risk_position_lots
-    if side == 1:
-        exposed_lots = position_high + buy_lots + size_lots
-        if price_ticks >= own_best_ask_ticks:
-            return _SELF_CROSS
-    else:
-        exposed_lots = sell_lots + size_lots - position_low
-        if price_ticks <= own_best_bid_ticks:
-            return _SELF_CROSS
-    if (is_reduce_only or state == _STATE_REDUCING) and exposed_lots > 0:
-        return _REDUCE_ONLY  # filled with all that works on its side, it would open or flip the position
-    if exposed_lots > limits_ints[_POSITION_LOTS_MAX]:
-        return _POSITION_LIMIT
-    if size_lots > limits_ints[_ORDER_LOTS_MAX]:
-        return _ORDER_SIZE
-
-    # Comparisons are written so that a NaN on either side denies.
-    notional_per_lot = abs(price) * base_per_lot
-    mark_per_lot = limits_floats[_MARK_PRICE] * base_per_lot
-    if not math.isfinite(mark_per_lot) or not math.isfinite(other_notional):
-        return _NOT_FINITE
-    if not size_lots * notional_per_lot <= limits_floats[_ORDER_NOTIONAL_MAX]:
-        return _ORDER_NOTIONAL
-    if not limits_floats[_COLLAR_LOW] <= price <= limits_floats[_COLLAR_HIGH]:
-        return _PRICE_COLLAR
-    before_lots = worst_case_lots(position_high, buy_lots, sell_lots)
-    short_lots = sell_lots - position_low
-    if short_lots > before_lots:
-        before_lots = short_lots
-    if exposed_lots > before_lots:
-        held_lots = risk_position_lots if risk_position_lots >= 0 else -risk_position_lots
-        added_notional = (exposed_lots - held_lots) * mark_per_lot + other_notional
-        if not added_notional <= limits_floats[_GROSS_NOTIONAL_ROOM]:
-            return _NOTIONAL_LIMIT
-
-    if open_orders >= limits_ints[_OPEN_ORDERS_MAX]:
-        return _OPEN_ORDERS
-    if messages_last_s >= limits_ints[_ORDER_RATE_MAX]:
-        return _ORDER_RATE
-    return _NONE
+NOTHING_ADDED = Added(0.0, 0.0, 0.0)
+UNKNOWN_ADDED = Added(math.nan, math.nan, math.nan)
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -193,8 +87,10 @@ class Exposure(msgspec.Struct, gc=False):
         messages_last_s: inserts and amends sent in the last second, all instruments.
         own_best_bid_ticks: highest price of those buy orders; NO_OWN_BID_TICKS when there are none.
         own_best_ask_ticks: lowest price of those sell orders; NO_OWN_ASK_TICKS when there are none.
-        other_notional: quote currency that the orders of all other instruments may add; the sum of
-            `notional_added` over them, 0 with a single instrument.
+        duplicate_age_ns: time since an order of the same side, price and size was sent; 0 while one is unanswered,
+            NO_DUPLICATE_NS when there is none.
+        others: what the orders of all other instruments may add: the sum of `notional_added` over them; nothing with
+            a single instrument.
     """
 
     tick_size: float
@@ -207,7 +103,8 @@ class Exposure(msgspec.Struct, gc=False):
     messages_last_s: int = 0
     own_best_bid_ticks: int = NO_OWN_BID_TICKS
     own_best_ask_ticks: int = NO_OWN_ASK_TICKS
-    other_notional: float = 0.0
+    duplicate_age_ns: int = NO_DUPLICATE_NS
+    others: Added = NOTHING_ADDED
 
 
 class LimitsRow(Protocol):
@@ -235,6 +132,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
 
 def check(limits: LimitsRow, order: Order, exposure: Exposure, now_ns: int) -> Approved | Refused:
     """Return `Approved`, or `Refused` with the reason. `now_ns` is monotonic."""
+    gross, long, short = exposure.others
     reason = gate_reason(
         limits.ints,
         limits.floats,
@@ -254,46 +152,72 @@ def check(limits: LimitsRow, order: Order, exposure: Exposure, now_ns: int) -> A
         exposure.messages_last_s,
         exposure.own_best_bid_ticks,
         exposure.own_best_ask_ticks,
-        exposure.other_notional,
+        exposure.duplicate_age_ns,
+        gross,
+        long,
+        short,
     )
     if reason == _NONE:
         return Approved(order, now_ns)
-    return Refused(RiskReason(reason), _explain(reason, limits, order, exposure, now_ns))
+    return Refused(RiskReason(reason), _explain(RiskReason(reason), limits, order, exposure, now_ns))
 
 
-def notional_added(limits: LimitsRow, exposure: Exposure) -> float:
-    """Return what the orders of one instrument may add to the gross exposure that risk knows, in quote currency.
-
-    NaN when the mark is unknown, which closes the gate for every instrument.
-    """
+def notional_added(limits: LimitsRow, exposure: Exposure) -> Added:
+    """Return what the orders of one instrument may add to the exposure that risk knows."""
+    risk_lots, own_lots = limits.ints[_LIMITS_POSITION_LOTS], exposure.position_lots
+    high_lots, low_lots = max(own_lots, risk_lots), min(own_lots, risk_lots)
+    long_lots = high_lots + exposure.buy_lots - risk_lots
+    short_lots = risk_lots + exposure.sell_lots - low_lots
+    if not long_lots and not short_lots:
+        return NOTHING_ADDED  # whatever its mark is
     mark_per_lot = limits.floats[_MARK_PRICE] * exposure.base_per_lot
-    worst = worst_case_lots(exposure.position_lots, exposure.buy_lots, exposure.sell_lots)
-    added_lots = worst - abs(limits.ints[_LIMITS_POSITION_LOTS])
-    return added_lots * mark_per_lot if added_lots > 0 else 0.0 * mark_per_lot
+    gross_lots = max(high_lots + exposure.buy_lots, exposure.sell_lots - low_lots) - abs(risk_lots)
+    return Added(max(gross_lots, 0) * mark_per_lot, long_lots * mark_per_lot, short_lots * mark_per_lot)
 
 
-def _explain(reason: int, limits: LimitsRow, order: Order, exposure: Exposure, now_ns: int) -> str:
+def total_added(added: Iterable[Added]) -> Added:
+    """Return what several instruments may add together."""
+    gross = long = short = 0.0
+    for one in added:
+        gross += one.gross
+        long += one.long
+        short += one.short
+    return Added(gross, long, short)
+
+
+def _explain(reason: RiskReason, limits: LimitsRow, order: Order, exposure: Exposure, now_ns: int) -> str:
     """Return one line with the offending values; only built for denied orders."""
     ints, floats = limits.ints, limits.floats
     price = order.price_ticks * exposure.tick_size
     side_lots = exposure.buy_lots if order.side == Side.BUY else exposure.sell_lots
     exposed = f"position {exposure.position_lots} (risk: {ints[_LIMITS_POSITION_LOTS]}), {side_lots} lots out"
     notional = order.size_lots * abs(price) * exposure.base_per_lot
+    others = exposure.others
+    left, taken = floats[_GROSS_NOTIONAL_ROOM], others.gross
+    room = f"room for {left:.2f} in quote currency, others may take {taken:.2f}; {exposed}"
+    net_room = f"room to buy {floats[_NET_LONG_ROOM]:.2f} and to sell {floats[_NET_SHORT_ROOM]:.2f} in quote currency"
     age_ms, age_ms_max = (now_ns - ints[_WRITTEN_TIME_NS]) / 1e6, LIMITS_AGE_NS_MAX / 1e6
+    sent_ms, window_ms = exposure.duplicate_age_ns / 1e6, ints[_DUPLICATE_WINDOW_NS] / 1e6
+    why = RiskReason
     details = {
-        _LIMITS_STALE: f"limits are {age_ms:.0f} ms old, {age_ms_max:.0f} allowed",
-        _HALTED: f"state {ints[_STATE]} lets no order pass",
-        _POSITION_UNKNOWN: "the venue has not told the position yet",
-        _NOT_FINITE: f"price {price}, mark {floats[_MARK_PRICE]}, notional of others {exposure.other_notional}",
-        _REDUCE_ONLY: f"only reducing orders pass: {exposed}",
-        _POSITION_LIMIT: f"{exposed}, limit {ints[_POSITION_LOTS_MAX]} lots",
-        _ORDER_SIZE: f"limit {ints[_ORDER_LOTS_MAX]} lots",
-        _ORDER_NOTIONAL: f"notional {notional:.2f}, limit {floats[_ORDER_NOTIONAL_MAX]:.2f} in quote currency",
-        _NOTIONAL_LIMIT: f"room for {floats[_GROSS_NOTIONAL_ROOM]:.2f} in quote currency; {exposed}",
-        _PRICE_COLLAR: f"collar {floats[_COLLAR_LOW]:.10g} to {floats[_COLLAR_HIGH]:.10g}",
-        _OPEN_ORDERS: f"{exposure.open_orders} orders out, limit {ints[_OPEN_ORDERS_MAX]}",
-        _ORDER_RATE: f"{exposure.messages_last_s} messages in the last second, limit {ints[_ORDER_RATE_MAX]}",
-        _SELF_CROSS: f"would meet our own {exposure.own_best_bid_ticks} / {exposure.own_best_ask_ticks} ticks",
+        why.LIMITS_STALE: f"limits are {age_ms:.0f} ms old, {age_ms_max:.0f} allowed",
+        why.HALTED: f"state {ints[_STATE]} lets no order pass",
+        why.POSITION_UNKNOWN: "the venue has not told the position yet",
+        why.NOT_FINITE: f"price {price}, lot {exposure.base_per_lot}, other instruments may add {others.gross}",
+        why.STALE_PRICE: f"mark {floats[_MARK_PRICE]}: the venue has not told it, or not lately",
+        why.REDUCE_ONLY: f"only reducing orders pass: {exposed}",
+        why.POSITION_LIMIT: f"{exposed}, limit {ints[_POSITION_LOTS_MAX]} lots",
+        why.ORDER_SIZE: f"limit {ints[_ORDER_LOTS_MAX]} lots",
+        why.ORDER_NOTIONAL: f"notional {notional:.2f}, limit {floats[_ORDER_NOTIONAL_MAX]:.2f} in quote currency",
+        why.NOTIONAL_LIMIT: f"gross notional: {room}",
+        why.MARGIN_USE: f"margin: {room}",
+        why.LIQUIDATION_NEAR: f"way to liquidation: {room}",
+        why.NET_NOTIONAL: f"{net_room}, others may take {others.long:.2f} and {others.short:.2f}; {exposed}",
+        why.PRICE_COLLAR: f"collar {floats[_COLLAR_LOW]:.10g} to {floats[_COLLAR_HIGH]:.10g}",
+        why.DUPLICATE: f"the same was sent {sent_ms:.3f} ms ago (0 = it is unanswered), window {window_ms:g} ms",
+        why.OPEN_ORDERS: f"{exposure.open_orders} orders out, limit {ints[_OPEN_ORDERS_MAX]}",
+        why.ORDER_RATE: f"{exposure.messages_last_s} messages in the last second, limit {ints[_ORDER_RATE_MAX]}",
+        why.SELF_CROSS: f"would meet our own {exposure.own_best_bid_ticks} / {exposure.own_best_ask_ticks} ticks",
     }
     side = "buy" if order.side == Side.BUY else "sell"
-    return f"{RiskReason(reason).name}: {side} {order.size_lots} lots at {price:.10g}: {details[reason]}"
+    return f"{reason.name}: {side} {order.size_lots} lots at {price:.10g}: {details[reason]}"

@@ -35,6 +35,17 @@ class AccountMargin(NamedTuple):
         """
         return (self.margin * use_max - self.required_margin) / rate
 
+    def room_to_liquidation(
+        self, gross_notional: float, move_min: float, maintenance_fraction: float, rate: float
+    ) -> float:
+        """Return the notional that may be added so that everything held may still move against us by `move_min`.
+
+        With equity E, maintenance M = maintenance_fraction · required and gross notional G, an addition of a leaves
+        (E - M - maintenance_fraction·rate·a) / (G + a) of a move. NaN when something is unknown.
+        """
+        spare = self.margin - maintenance_fraction * self.required_margin - move_min * gross_notional
+        return spare / (move_min + maintenance_fraction * rate)
+
 
 UNKNOWN_MARGIN = AccountMargin(math.nan, math.nan)
 

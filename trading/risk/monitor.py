@@ -19,7 +19,7 @@ from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
 from trading.risk.exposure import tell_of_exposure
-from trading.risk.limits import position_lots
+from trading.risk.holding import position_lots
 from trading.risk.position_rules import PositionRules
 from trading.risk.round_trips import RoundTrip
 from trading.risk.states import ACCOUNT, Cause, RiskStates, Tell, Verdict

@@ -74,7 +74,7 @@ def check_side(
     opposite_ticks: int,
     direction: int,
 ) -> tuple[int, int]:
-    """Return (levels, OffReason) of one side: as it is, or (0, why it is refused).
+    """Return (levels, OffReason) of one side: as many as risk allows, or (0, why it is refused).
 
     `held` is the position in lots as the side sees it (positive: the side adds to it), `opposite_ticks` the best price
     of the book's other side, `direction` -1 for bids, +1 for asks: where worse prices lie.
@@ -83,6 +83,8 @@ def check_side(
         return 0, int(off_reason) if off_reason != _QUOTED else _NOT_WANTED
     if count < 0 or count > QUOTE_LEVELS_MAX:
         return 0, _NOT_FINITE
+    if limits["levels_max"] <= 0:
+        return 0, _RISK
     better_ticks = int(opposite_ticks)
     total = 0
     for i in range(count):
@@ -106,7 +108,7 @@ def check_side(
         return 0, _RISK
     if total > params["position_hard_lots"] - held:
         return 0, _POSITION_LIMIT
-    return int(count), _QUOTED
+    return min(int(count), int(limits["levels_max"])), _QUOTED
 
 
 @kernel

@@ -40,6 +40,13 @@ def test_a_lower_limit_of_risk_holds() -> None:
     assert pace.take_order(NS_PER_S + 1)
 
 
+def test_nothing_leaves_while_risk_allows_no_message() -> None:
+    pace = throttle()
+    pace.order_rate_max = 0
+    assert not pace.take_order(1)
+    assert pace.wait_ns(1) > 0
+
+
 def test_the_reserve_is_for_flattening() -> None:
     pace = throttle(burst=10, reserve=2)
     assert sum(pace.take_order(0) for _ in range(20)) == 8

@@ -11,14 +11,18 @@ import pytest
 from domain.codes import RiskReason
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import TradingState
-from domain.records import LIMITS
+from domain.records import LIMITS, QUOTE_LEVELS_MAX
 from trading.risk.config import RiskConfig
 from trading.risk.gate import Exposure, Order, Refused, check
-from trading.risk.limits import LOOSER, Holding, changed_limit, fill_limits, position_lots, with_limits
+from trading.risk.holding import Holding, position_lots
+from trading.risk.limit_changes import LOOSER, changed_limit, with_limits
+from trading.risk.limits import fill_limits
+from trading.risk.rooms import Rooms
 from trading.risk.states import ALL_CLEAR, Verdict
 
 ETH = Instrument("ETH-PERPETUAL", InstrumentKind.PERPETUAL, "ETHUSD", Decimal("0.1"), Decimal("0.01"), Decimal("0.01"))
 CONFIG = RiskConfig(position_max_base=2.0, order_size_max_base=0.5, gross_notional_max_usd=20_000.0)
+WIDE = Rooms(gross=20_000.0, net_long=20_000.0, net_short=20_000.0, margin=1e6, liquidation=1e6)
 
 
 class Row:
@@ -27,9 +31,9 @@ class Row:
         data = self.record.view(np.uint8).data
         self.ints, self.floats = data.cast("q"), data.cast("d")
 
-    def fill(self, holding: Holding, verdict: Verdict = ALL_CLEAR, gross_room: float = 20_000.0) -> Row:
+    def fill(self, holding: Holding, verdict: Verdict = ALL_CLEAR, rooms: Rooms = WIDE, levels: int = 3) -> Row:
         fill_limits(self.ints, self.floats, config=CONFIG, holding=holding, verdict=verdict,
-                    gross_room=gross_room, now_ns=7)  # fmt: skip
+                    rooms=rooms, levels=levels, now_ns=7)  # fmt: skip
         return self
 
     def __getitem__(self, name: str) -> float:
@@ -44,6 +48,8 @@ def test_limits_are_told_in_lots_and_quote_currency() -> None:
         "instrument": 3, "written_time_ns": 7, "state": TradingState.ACTIVE, "reason": 0, "is_position_known": 1,
         "position_lots": -30, "order_lots_max": 50, "position_lots_max": 200, "open_orders_max": 32,
         "order_rate_max": 100, "order_notional_max": 10_000.0, "gross_notional_room": 20_000.0, "mark_price": 4_000.0,
+        "net_long_room": 20_000.0, "net_short_room": 20_000.0, "room_reason": RiskReason.NOTIONAL_LIMIT,
+        "levels_max": QUOTE_LEVELS_MAX, "duplicate_window_ns": 5_000_000,
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert (row["collar_low"], row["collar_high"]) == (pytest.approx(3920.0), pytest.approx(4080.0))
@@ -69,11 +75,42 @@ def test_what_is_unknown_closes_the_gate(holding: Holding) -> None:
 def test_recovering_gives_size_and_exposure_back_step_by_step(step: int, scale: float) -> None:
     # Given three steps up to four fifths
     verdict = Verdict(TradingState.RECOVERING, RiskReason.NONE, "", step)
-    row = Row().fill(Holding(0, ETH, Decimal(0), 4_000.0), verdict, gross_room=15_000.0)
+    row = Row().fill(Holding(0, ETH, Decimal(0), 4_000.0), verdict, WIDE._replace(gross=15_000.0))
     # If limits are written in one of them, I expect that part of size, position and notional
     assert row["position_lots_max"] == int(CONFIG.position_max_base * scale / 0.01 + 1e-6)
     assert row["order_lots_max"] == int(CONFIG.order_size_max_base * scale / 0.01 + 1e-6)
     assert row["gross_notional_room"] == pytest.approx(15_000.0 - CONFIG.gross_notional_max_usd * (1 - scale))
+    assert row["net_long_room"] == pytest.approx(20_000.0 - CONFIG.net_notional_max_usd * (1 - scale))
+    assert row["net_short_room"] == row["net_long_room"]
+
+
+@pytest.mark.parametrize(("levels", "by_step"), [(1, [1, 1, 1]), (3, [1, 2, 2]), (8, [2, 4, 6])])
+def test_recovering_gives_levels_back_step_by_step(levels: int, by_step: list[int]) -> None:
+    # Given a strategy of so many levels, and three steps up to four fifths
+    flat = Holding(0, ETH, Decimal(0), 4_000.0)
+    verdicts = [Verdict(TradingState.RECOVERING, RiskReason.NONE, "", step) for step in (1, 2, 3)]
+    # If limits are written in each step, I expect more levels from step to step, one at least, and then no limit
+    assert [Row().fill(flat, verdict, levels=levels)["levels_max"] for verdict in verdicts] == by_step
+    assert Row().fill(flat, levels=levels)["levels_max"] == QUOTE_LEVELS_MAX
+
+
+@pytest.mark.parametrize(
+    ("changed", "room", "reason"),
+    [
+        ({}, 20_000.0, RiskReason.NOTIONAL_LIMIT),
+        ({"margin": 5.0}, 5.0, RiskReason.MARGIN_USE),
+        ({"margin": 5.0, "liquidation": 4.0}, 4.0, RiskReason.LIQUIDATION_NEAR),
+        ({"margin": math.nan, "liquidation": 4.0}, math.nan, RiskReason.MARGIN_USE),
+        ({"liquidation": math.nan}, math.nan, RiskReason.LIQUIDATION_NEAR),
+        ({"gross": math.nan}, math.nan, RiskReason.NOTIONAL_LIMIT),
+    ],
+)
+def test_the_tightest_of_notional_margin_and_liquidation_is_told(
+    changed: dict[str, float], room: float, reason: RiskReason
+) -> None:
+    found, why = WIDE._replace(**changed).tightest
+    assert found == pytest.approx(room, nan_ok=True)
+    assert why is reason
 
 
 def test_the_collar_follows_mark_and_last_trade() -> None:

@@ -40,3 +40,15 @@ def test_margin_leaves_room_for_so_much_notional() -> None:
     assert AccountMargin(1000.0, 250.0).room(0.8, 0.2) == pytest.approx(2_750.0)
     assert AccountMargin(1000.0, 900.0).room(0.8, 0.2) == pytest.approx(-500.0)
     assert math.isnan(UNKNOWN_MARGIN.room(0.8, 0.2))
+
+
+def test_what_may_be_added_leaves_the_way_to_liquidation() -> None:
+    # Given 1,000 $ behind 4,000 $ of notional, with 300 $ required, half of it for maintenance
+    margin = AccountMargin(1000.0, 300.0)
+    # If so much is added that everything may still move by 10 %
+    room = margin.room_to_liquidation(4_000.0, 0.1, 0.5, 0.2)
+    # I expect that move to leave exactly the maintenance margin of all of it
+    lost = 0.1 * (4_000.0 + room)
+    assert 1000.0 - lost == pytest.approx(0.5 * (300.0 + 0.2 * room))
+    assert AccountMargin(1000.0, 300.0).room_to_liquidation(9_000.0, 0.1, 0.5, 0.2) < 0.0
+    assert math.isnan(UNKNOWN_MARGIN.room_to_liquidation(0.0, 0.1, 0.5, 0.2))
