@@ -38,6 +38,7 @@ from runtime.environment import ActorEnvironment
 from runtime.logs import log_lines_lost, open_log
 from runtime.restart_policy import FINAL_EXIT_CODES, GiveUp
 from runtime.roles import resolve, roles_in, with_names
+from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
 from runtime.supervision.local_exchange import LocalExchange
@@ -386,6 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.seconds is not None and not options.seconds > 0:
             raise UserError(f"--seconds {options.seconds:g}: expected a number above 0")
+        keep_private(holds_keys=True)
         load_dotenv(paths.home() / ".env")
         config = load_config(options.config, replay=options.replay)
         if config.recorder.enabled and find_spec("pyarrow") is None:

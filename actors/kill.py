@@ -29,6 +29,7 @@ from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.heartbeats import Heartbeat, read_heartbeat
 from runtime.logs import open_log
+from runtime.secrecy import keep_private
 from runtime.session import open_session_segment
 from shm.errors import SegmentError
 from shm.record import TableReader
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do it; return the exit code: 0 confirmed, 2 usage, 3 keys, 6 venue unreachable or not confirmed."""
     options = _parse(arguments)
     try:
+        keep_private(holds_keys=True)
         load_dotenv(paths.home() / ".env")
         config = load_config(options.config)
         session = options.session or config.session

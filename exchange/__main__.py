@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import sys
 
 import uvloop
@@ -14,6 +15,7 @@ from exchange.service import run
 
 def main() -> int:
     config = parse_arguments(sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it makes keys
     logging.basicConfig(level=logging.WARNING, format="exchange: %(message)s", stream=sys.stderr)
     logging.getLogger("exchange").setLevel(logging.INFO)
     try:

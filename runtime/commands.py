@@ -6,6 +6,7 @@ Each process binds one ROUTER socket in the session's run directory (0700, so on
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class CommandServer:
         self._socket.setsockopt(zmq.LINGER, 200)
         address = socket_address(session, process)
         self._socket.bind(address)  # a socket file left by a killed predecessor is replaced
+        os.chmod(address.removeprefix("ipc://"), 0o600)
         self.fd = int(self._socket.getsockopt(zmq.FD))
 
     def drain(self) -> list[Request]:

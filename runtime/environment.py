@@ -12,14 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.topology import ActorSpec
+from runtime.topology import MARKET_DATA, ActorSpec
+from venues.credentials import KEY_FILE_VARIABLE, KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE
+from venues.proxy import PROXY_VARIABLE
 
 _PREFIX = "RINGMAKER_"
-_SECRET_VARIABLES = (
-    "THALEX_TEST_API_KEY_ID",
-    "THALEX_TEST_PRIVATE_KEY",
-    "RINGMAKER_VENUE_KEY_FILE",
-)
+_SECRET_VARIABLES = frozenset({KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE, KEY_FILE_VARIABLE})
+_SECRET_ENDINGS = ("_API_KEY", "_API_KEY_ID", "_PRIVATE_KEY", "_SECRET", "_PASSWORD")  # other keys that .env may hold
 # Number crunching in the actors is a few kernels: no thread pools beside them.
 _SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -68,11 +67,18 @@ class ActorEnvironment(msgspec.Struct, frozen=True, kw_only=True):
 
 def actor_variables(spec: ActorSpec, told: ActorEnvironment, venue: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of an actor: ours, what it is told, and `venue` (URL, and keys if it may)."""
-    inherited = dict(os.environ) if spec.needs_keys else scrubbed(os.environ)
-    told_of_venue = dict(venue) if spec.needs_keys else scrubbed(venue)
-    return {**inherited, **_SINGLE_THREADED, **told_of_venue, **told.variables()}
+    known = {**os.environ, **venue}
+    if not spec.needs_keys:
+        known = scrubbed(known, keeps_proxy=spec.name == MARKET_DATA)
+    return {**known, **_SINGLE_THREADED, **told.variables()}
 
 
-def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` without anything secret."""
-    return {name: value for name, value in environ.items() if name not in _SECRET_VARIABLES}
+def scrubbed(environ: Mapping[str, str], *, keeps_proxy: bool = False) -> dict[str, str]:
+    """Return `environ` without anything secret; a proxy's address may hold a password."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _SECRET_VARIABLES
+        and not name.endswith(_SECRET_ENDINGS)
+        and (keeps_proxy or name != PROXY_VARIABLE)
+    }

@@ -77,14 +77,14 @@ def new_run(session: str) -> Path:
     """Create runs/<id>/ with logs/. The id is UTC time and session."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     runs = home() / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
+    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     run = runs / f"{stamp}-{session}"
     suffix = 1
     while run.exists():
         suffix += 1
         run = runs / f"{stamp}-{session}-{suffix}"
     run.mkdir(mode=0o700)
-    (run / "logs").mkdir()
+    (run / "logs").mkdir(mode=0o700)
     return run
 
 

@@ -11,7 +11,6 @@ import asyncio
 import ctypes
 import gc
 import os
-import resource
 import select
 import signal
 import sys
@@ -34,6 +33,7 @@ from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, log_lines_lost, open_log, say_to_stderr
 from runtime.profiling import ActorProfiler
+from runtime.secrecy import keep_private
 from runtime.topology import LOG_LINES_LOST, STRATEGY, spec_of
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
@@ -50,7 +50,7 @@ def run_actor(kind: str, build: Callable[[ActorContext], Actor], *, loop: Litera
         os.environ.setdefault("RINGMAKER_JIT", "1")
     told = ActorEnvironment.read(os.environ)
     _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_private(holds_keys=spec_of(told.actor).needs_keys)
     config = msgspec.json.decode(told.config_file.read_bytes(), type=Config)
     log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
     sys.exit(_run(told, config, log, build, loop))

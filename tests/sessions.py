@@ -67,6 +67,8 @@ class RunningSession:
             "RINGMAKER_HOME": str(self.home),
             "RINGMAKER_RUN_ROOT": str(self._run_root),
             "PYTHONPATH": str(REPOSITORY),
+            # Who is not root could not look into the processes to find what stays.
+            "RINGMAKER_DUMPABLE": "" if os.getuid() == 0 else "1",
             **(environ or {}),
         }
         self._arguments = arguments

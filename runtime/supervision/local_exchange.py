@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import msgspec
 
 from domain.errors import ExitCode, UserError
 from runtime.config import ExchangeConfig
+from runtime.environment import scrubbed
 
 READY_TIMEOUT_S = 20.0
 
@@ -52,7 +54,12 @@ class LocalExchange:
         self._ready_file.unlink(missing_ok=True)
         with self._stderr_path.open("wb") as stderr:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr, start_new_session=True
+                self._command(),
+                env=scrubbed(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
