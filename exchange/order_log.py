@@ -3,8 +3,8 @@
 Each line has `event` (connect, login, cancel_on_disconnect, disconnect, insert, amend, cancel, fill, reject, request),
 `wall_ns`, `monotonic_ns` and `session`. A connect adds the client's address as `peer`. A request is a cancel of
 everything, a question for the account, or the operator's hand; it stands before what it causes. Order lines add
-order_id, client_order_id, instrument, side, price, amount, filled, remaining, status, delete_reason; fill lines also
-trade_id, fill_price, fill_amount, liquidity.
+order_id, client_order_id, instrument, side, price, amount, filled, remaining, status, delete_reason, persistent and
+reduce_only; fill lines also trade_id, fill_price, fill_amount, liquidity.
 Lines are buffered and written within a few milliseconds, so that the log does not slow the matching down.
 """
 
@@ -115,4 +115,5 @@ def _order_fields(update: OrderUpdate) -> dict[str, Any]:
         "status": update.status.value,
         "delete_reason": update.delete_reason.value if update.delete_reason else None,
         "persistent": order.persistent,
+        "reduce_only": order.reduce_only,
     }

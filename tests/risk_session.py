@@ -68,14 +68,29 @@ class Market(NamedTuple):
         time.sleep(LOG_DELAY_S)
 
     def trade_by_hand(self, side: str, size: float) -> int:
-        """Trade on the session's own account, with somebody who offers between our quotes; return when, monotonic."""
-        quoted = self.session.status()["instruments"][PERPETUAL]
-        price = float(round((quoted["bids"][0][0] + quoted["asks"][0][0]) / 2))
-        self.trade("sell" if side == "buy" else "buy", price, size, time_in_force="good_till_cancelled")
-        self.trade(side, price, size, OWN_KEY)
-        fills = [line for line in self.lines() if line["event"] == "fill" and line["order_id"] == self.strangers[-1]]
-        assert fills, f"nobody traded {side} {size} at {price}"
-        return int(fills[-1]["monotonic_ns"])
+        """Trade on the session's own account with somebody who offers a tick inside the book; return when, monotonic.
+
+        There no other order is in the way, of our own neither. Quotes move meanwhile: it may take several tries.
+        """
+        found: list[int] = []
+
+        def is_done() -> bool:
+            top = self.operator.call("public/ticker", {"instrument_name": PERPETUAL})
+            price = top["best_bid_price"] + 1.0 if side == "buy" else top["best_ask_price"] - 1.0
+            if top["best_bid_price"] < price < top["best_ask_price"]:
+                offer = "sell" if side == "buy" else "buy"
+                self.trade(offer, price, size, time_in_force="good_till_cancelled")
+                self.trade(side, price, size, OWN_KEY)
+                order_id = self.strangers[-1]
+                found[:] = [
+                    line["monotonic_ns"] for line in self.lines()
+                    if line["event"] == "fill" and line["order_id"] == order_id
+                ]  # fmt: skip
+                self.exchange.ask("private/cancel_all", {}, SECOND_KEY)
+            return bool(found)
+
+        wait_until(is_done, 20.0, f"{side} {size} by hand")
+        return found[-1]
 
     def do(self, method: str, **params: Any) -> int:
         """Have the operator of the exchange do something; return when the exchange began with it, monotonic ns."""
@@ -149,17 +164,23 @@ class Market(NamedTuple):
         asked = [line for line in self.lines() if line.get("method") == method]
         return next((int(line["monotonic_ns"]) for line in asked if line["monotonic_ns"] > since_ns), since_ns)
 
-    def gone_ns(self, since_ns: int, side: str | None = None) -> int | None:
-        """Return when the last order of ours (of a side) that was open at `since_ns` was closed or filled; None = one
-        is open still; `since_ns` when there was none."""
-        before = open_orders(self.log(), since_ns)
-        left = {order_id for order_id, line in before.items() if side is None or line["side"] == side}
+    def gone_ns(self, since_ns: int, until_ns: int, side: str | None = None) -> int | None:
+        """Return when, between two times, the last order of ours that may add to a position (of a side) was closed.
+
+        None = one was still open at `until_ns`; `since_ns` = none was open in between.
+        """
+        live: set[str] = set()
         last_ns = since_ns
         for line in self.log():
-            if line["monotonic_ns"] > since_ns and line["order_id"] in left and not _is_open(line):
-                left.discard(line["order_id"])
+            if line["monotonic_ns"] > until_ns:
+                break
+            if line["reduce_only"] or side not in (None, line["side"]):
+                continue
+            was_open = line["order_id"] in live
+            (live.add if _is_open(line) else live.discard)(line["order_id"])
+            if was_open and not live and line["monotonic_ns"] > since_ns:
                 last_ns = line["monotonic_ns"]
-        return None if left else last_ns
+        return None if live else last_ns
 
     def open_sides(self) -> set[str]:
         return {line["side"] for line in open_orders(self.log()).values()}
@@ -188,7 +209,7 @@ class Market(NamedTuple):
             found[:] = [line for line in self.decisions()[begun:] if is_meant(line)]
             return bool(found)
 
-        wait_until(is_there, 20.0, what)
+        wait_until(is_there, 8.0, what)
         return found[0]
 
     # ---- what the operator of the session does -------------------------------------------------------
@@ -198,19 +219,25 @@ class Market(NamedTuple):
         reply = self.session.send(SetParameter(name=name, value=str(value), force=True), process="risk")
         assert reply.ok, reply.text
 
-    def calm(self, *, both_sides: bool = True) -> None:
+    def calm(self) -> None:
         """Bring everything back: no fault, flat, nothing latched, a fresh book, quotes on both sides."""
         self.operator.call("admin/clear_faults")
+        jumps = [line["params"]["price_change"] for line in self.lines() if line.get("method") == "admin/jump"]
+        if moved := sum(jumps):
+            self.jump(-moved)
         self.session.send(Resume(), 10.0)
-        wait_until(lambda: self.risk()["state"] != "halted", 20.0, f"risk is not halted: {self.risk()}")
-        if self.held_by_venue():
-            reply = self.session.send(Flatten(PERPETUAL), 20.0)
-            assert reply.ok, reply.text
+        wait_until(lambda: self.risk()["state"] != "halted", 20.0, "risk is not halted")
         self.operator.call("admin/start_flow")
         time.sleep(0.2)
         self.operator.call("admin/stop_flow")
-        if both_sides:
-            self.session.wait_for_quotes()
+
+        def is_calm() -> bool:
+            if self.held_by_venue():
+                reply = self.session.send(Flatten(PERPETUAL), 20.0)
+                assert reply.ok, reply.text
+            return self.risk()["state"] == "active" and self.open_sides() == {"buy", "sell"}
+
+        wait_until(is_calm, 20.0, "flat, active, quotes on both sides")
 
     def wait_flat(self, since_ns: int, timeout_s: float = FLAT_S * BOUND_WIDTH) -> float:
         """Wait until the venue shows no position; return how long after `since_ns` its last fill was, in s."""

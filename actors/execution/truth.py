@@ -126,6 +126,8 @@ class Truth:
                 self._cancel(report)
             if is_position_doubtful:
                 await self._compare_positions()
+            else:
+                await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
                 self.history_from_ns = max(self.history_from_ns, self._newest_trade_ns - HISTORY_MARGIN_NS)

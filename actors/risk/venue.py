@@ -21,7 +21,7 @@ from trading.risk.monitor import RiskMonitor
 from venues.gateway import OrderListener, RequestKind
 
 AUDIT_INTERVAL_NS = 5 * NS_PER_S
-MARGIN_INTERVAL_NS = NS_PER_S  # while something is held
+HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, while something is held
 RECOVER_PAUSE_S = 1.0
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: a reconnect asks for the last minute again
 
@@ -73,8 +73,8 @@ class VenueView:
         self._early_trades: list[TradeReport] = []
         self._last_trade_time_ns = 0
         self._is_recovering = False
-        self._audit_due_ns = self._margin_due_ns = 0
-        self._is_asking_margin = False
+        self._orders_asked_ns = self._money_asked_ns = 0
+        self._is_asking_money = False
 
     @property
     def is_started(self) -> bool:
@@ -93,13 +93,15 @@ class VenueView:
         """Look at positions, orders and margin again when it is time: streams may miss something."""
         if not self.is_started:
             return
-        if now_ns >= self._audit_due_ns:
-            self._audit_due_ns = now_ns + AUDIT_INTERVAL_NS
-            self._ctx.spawn(self._audit(), "audit")
-        if now_ns >= self._margin_due_ns and not self._is_asking_margin:
-            self._margin_due_ns = now_ns + (MARGIN_INTERVAL_NS if self._view.notionals else AUDIT_INTERVAL_NS)
-            self._is_asking_margin = True
-            self._ctx.spawn(self._read_margin(), "margin")
+        if now_ns - self._orders_asked_ns >= AUDIT_INTERVAL_NS:
+            self._orders_asked_ns = now_ns
+            self._ctx.spawn(self.guard.look(), "audit")
+        # Counted from the last answer: what has just been bought is looked at soon, however long nothing was held.
+        interval_ns = HELD_INTERVAL_NS if self._view.notionals else AUDIT_INTERVAL_NS
+        if now_ns - self._money_asked_ns >= interval_ns and not self._is_asking_money:
+            self._money_asked_ns = now_ns
+            self._is_asking_money = True
+            self._ctx.spawn(self._read_money(), "money")
 
     # ---- from the gateway (OrderListener) ------------------------------------------------------------
 
@@ -183,21 +185,15 @@ class VenueView:
             unknown=[name for name in names if name not in instruments],
         )
 
-    async def _audit(self) -> None:
+    async def _read_money(self) -> None:
+        """Read positions and margin; the venue pushes neither funding nor margin."""
         try:
             self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
-        except (ConnectivityError, VenueError) as error:
-            self._ctx.log.warning("positions could not be read", reason=str(error))
-            return
-        await self.guard.look()
-
-    async def _read_margin(self) -> None:
-        try:
             self._take_margin(await self.gateway.margin())
         except (ConnectivityError, VenueError) as error:  # what was last known stands; silence has a cause of its own
-            self._ctx.log.warning("margin could not be read", reason=str(error))
+            self._ctx.log.warning("positions and margin could not be read", reason=str(error))
         finally:
-            self._is_asking_margin = False
+            self._is_asking_money = False
 
     def _take_margin(self, report: MarginReport) -> None:
         self._view.margin = AccountMargin(float(report.margin), float(report.required_margin))

@@ -54,6 +54,13 @@ class ExchangeConnection(ServerConnection):
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._take(event)
 
+    def send_data(self) -> None:
+        """Write what the protocol has to say. A black hole swallows that, too: the library answers pings by itself."""
+        if self.session is None or self.session.link.takes():
+            super().send_data()
+        else:
+            self.protocol.data_to_send()
+
     def open_session(self, session: Session) -> None:
         self.session = session
         for frame in self._early:
