@@ -74,7 +74,7 @@ class VenueView:
         self._last_trade_time_ns = 0
         self._is_recovering = False
         self._orders_asked_ns = self._money_asked_ns = 0
-        self._is_asking_money = False
+        self._is_asking_money = self._was_held = False
 
     @property
     def is_started(self) -> bool:
@@ -95,11 +95,12 @@ class VenueView:
             return
         if now_ns - self._orders_asked_ns >= AUDIT_INTERVAL_NS:
             self._orders_asked_ns = now_ns
-            self._ctx.spawn(self.guard.look(), "audit")
-        # Counted from the last answer: what has just been bought is looked at soon, however long nothing was held.
-        interval_ns = HELD_INTERVAL_NS if self._view.notionals else AUDIT_INTERVAL_NS
+            self._ctx.spawn(self._audit_orders(), "audit")
+        # What has just been bought is looked at soon, however long nothing was held; and once more when all is sold.
+        is_held = bool(self._view.notionals)
+        interval_ns = HELD_INTERVAL_NS if is_held or self._was_held else AUDIT_INTERVAL_NS
         if now_ns - self._money_asked_ns >= interval_ns and not self._is_asking_money:
-            self._money_asked_ns = now_ns
+            self._money_asked_ns, self._was_held = now_ns, is_held
             self._is_asking_money = True
             self._ctx.spawn(self._read_money(), "money")
 
@@ -184,6 +185,9 @@ class VenueView:
             positions={name: str(self._account.position(name)) for name in names},
             unknown=[name for name in names if name not in instruments],
         )
+
+    async def _audit_orders(self) -> None:
+        await self.guard.look()
 
     async def _read_money(self) -> None:
         """Read positions and margin; the venue pushes neither funding nor margin."""
