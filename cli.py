@@ -127,9 +127,14 @@ def profile(
 def stop(
     session: Session = "local",
     flatten_first: Annotated[bool, typer.Option("--flatten", help="bring positions to zero first")] = False,
+    restart: Annotated[
+        str, typer.Option("--restart", metavar="ACTOR", help="only this actor; its successor takes over at once")
+    ] = "",
 ) -> None:
     """End the session: quotes cancelled and confirmed by the venue, processes ended."""
-    _finish(_send(session, commands.Stop(flatten=flatten_first), LONG_TIMEOUT_S))
+    if restart and flatten_first:
+        raise UserError("--restart goes on quoting, --flatten ends the session: use one of the two")
+    _finish(_send(session, commands.Stop(flatten=flatten_first, actor=restart), LONG_TIMEOUT_S))
 
 
 @app.command()

@@ -35,16 +35,20 @@ from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.environment import ActorEnvironment
+from runtime.lifecycle import ChildState
 from runtime.logs import log_lines_lost, open_log
 from runtime.restart_policy import FINAL_EXIT_CODES, GiveUp
 from runtime.roles import resolve, roles_in, with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
+from runtime.supervision.deaths import Trail
+from runtime.supervision.launch import Launcher
 from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
 from runtime.supervision.relay import Relay, legs_of
 from runtime.supervision.screen import SessionConsole, StatusScreen, status_line, summary_lines
+from runtime.supervision.service_manager import ServiceManager
 from runtime.supervision.shutdown import Shutdown
 from runtime.supervision.status import StatusReader, is_kill_latched
 from runtime.supervision.summary import build_summary
@@ -57,6 +61,7 @@ from venues.credentials import ADVICE, KEY_FILE_VARIABLE, read_credentials
 from venues.thalex.listing import fetch_instruments
 
 POLL_S = 0.02
+AWAY_NS = NS_PER_S // 2  # a turn of the loop that takes longer: this process did not run, and saw nobody
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPERATOR_REASONS = (RiskReason.OPERATOR, RiskReason.KILL)
 
@@ -80,6 +85,9 @@ class Supervisor:
         self._exchange: LocalExchange | None = None
         self._account_lock: AccountLock | None = None  # a local exchange has no account but ours
         self._children: list[Child] = []
+        self._replacing: list[tuple[Request, Child, int]] = []  # whom to answer, who, and which life of it ends
+        self._is_ready = False
+        self._manager = ServiceManager(os.environ, self._clock)
         self._console = SessionConsole(highlight=False)
 
     def run(self) -> ExitCode:
@@ -88,6 +96,7 @@ class Supervisor:
         self._started_ns = self._clock.monotonic_ns()
         self._started_realtime_ns = self._clock.realtime_ns()
         with ExitStack() as stack:
+            stack.callback(self._manager.close)
             self._signal_fd = _catch_signals(stack)
             self._directory = paths.make_private(paths.make_private(paths.run_root()) / config.session)
             lock = SessionLock(self._directory, config.session)
@@ -170,15 +179,15 @@ class Supervisor:
         )
         placements = self._placements()
         for spec in self._topology.actors:
-            child = Child(
+            launcher = Launcher(
                 spec,
-                config.supervisor,
                 placements[spec.name],
-                TableReader(self._segments[f"heartbeats.{spec.name}"]),
                 msgspec.structs.replace(told, actor=spec.name, core=placements[spec.name].core),
                 self._venue,
                 self._account_lock.fd if self._account_lock is not None and spec.needs_keys else None,
             )
+            heartbeats = TableReader(self._segments[f"heartbeats.{spec.name}"])
+            child = Child(spec, config.supervisor, launcher, Trail(self._run, spec.name), heartbeats)
             stack.callback(child.finish)
             child.spawn(self._clock.monotonic_ns())
             self._children.append(child)
@@ -213,19 +222,33 @@ class Supervisor:
             poller.register(self._signal_fd, select.EPOLLIN)
             poller.register(self._commands.fd, select.EPOLLIN)
             screen = stack.enter_context(StatusScreen(self._console, self._config.session))
+            turned_ns = awake_since_ns = self._clock.monotonic_ns()
             while not self._is_stopping:
-                poller.poll(POLL_S)
+                self._poll(poller)
                 now_ns = self._clock.monotonic_ns()
+                if now_ns - turned_ns > AWAY_NS:
+                    awake_since_ns = now_ns
+                turned_ns = now_ns
                 self._take_signals()
-                self._watch_children(now_ns)
+                self._watch_children(now_ns, awake_since_ns)
                 self._watch_exchange()
                 self._watch_logs(now_ns)
                 self._watch_risk()
                 self._serve_commands()
                 self._relay.poll()
+                self._answer_replaced()
+                self._tell_manager(now_ns)
                 if self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S:
                     self._is_stopping = True
                 screen.show_if_due(now_ns, lambda: self._status.read(self._clock.monotonic_ns() - self._started_ns))
+
+    def _poll(self, poller: select.epoll) -> None:
+        """Wait for a signal, a command, the death of a child, or the next look; deaths are heard of at once."""
+        for child in self._children:
+            with suppress(FileExistsError):
+                if child.pid_fd >= 0:
+                    poller.register(child.pid_fd, select.EPOLLIN)
+        poller.poll(POLL_S)
 
     def _take_signals(self) -> None:
         try:
@@ -236,9 +259,9 @@ class Supervisor:
         if self._signals:
             self._is_stopping = True
 
-    def _watch_children(self, now_ns: int) -> None:
+    def _watch_children(self, now_ns: int, awake_since_ns: int) -> None:
         for child in self._children:
-            note = child.watch(now_ns)
+            note = child.watch(now_ns, awake_since_ns)
             if isinstance(note, GiveUp) and child.spec.is_background:
                 self._say(f"{child.spec.name} is given up, the session goes on without it: {note.reason}")
             elif isinstance(note, GiveUp):
@@ -250,6 +273,27 @@ class Supervisor:
         if self._first_quote_ns is None and self._status.has_working_orders():
             self._first_quote_ns = now_ns - self._started_ns
             self._say(f"first quote {self._first_quote_ns / NS_PER_S:.2f} s after start")
+
+    def _answer_replaced(self) -> None:
+        """Answer those who asked for the replacement of an actor, once its next life is live or will never be."""
+        for waiting in list(self._replacing):
+            request, child, life = waiting
+            if child.life > life and child.state is ChildState.LIVE:
+                request.answer(Reply(ok=True, text=f"{child.spec.name} replaced: life {child.life}, pid {child.pid}"))
+            elif child.state is ChildState.ENDED:
+                request.answer(Reply(ok=False, text=f"{child.spec.name} was given up"))
+            else:
+                continue
+            self._replacing.remove(waiting)
+
+    def _tell_manager(self, now_ns: int) -> None:
+        """Tell the service manager that the loop turns, when all actors are live, and how it goes."""
+        self._manager.alive(now_ns)
+        if not self._is_ready and all(child.state is ChildState.LIVE for child in self._children):
+            self._is_ready = True
+            self._manager.ready()
+        if self._manager.wants_status(now_ns):
+            self._manager.status(status_line(self._status.read(now_ns - self._started_ns)))
 
     def _watch_exchange(self) -> None:
         if self._exchange is not None and not self._is_stopping and self._exchange.has_died:
@@ -277,12 +321,24 @@ class Supervisor:
                     request.answer(Reply(ok=True, text=status_line(status), data=status))
                 case commands.Vitals():
                     request.answer(Reply(ok=True, data=read_vitals()))
+                case commands.Stop(actor=name) if name:
+                    self._replace(request, name)
                 case commands.Stop():
                     self._flatten = self._flatten or command.flatten
                     self._stop_requests.append(request)
                     self._is_stopping = True
                 case _:
                     self._pass_on(request)
+
+    def _replace(self, request: Request, name: str) -> None:
+        """Begin to end one actor, so that its next life takes over."""
+        child = next((child for child in self._children if child.spec.name == name), None)
+        if child is None:
+            there_are = ", ".join(self._topology.actor_names)
+            request.answer(Reply(ok=False, text=f"no actor named {name}; there are: {there_are}"))
+            return
+        self._replacing.append((request, child, child.life))
+        child.replace(self._clock.monotonic_ns())
 
     def _pass_on(self, request: Request) -> None:
         """Have the actors that are concerned carry it out; one that names nobody is answered at once."""
@@ -307,6 +363,9 @@ class Supervisor:
 
     def _finish(self) -> None:
         """Cancel, confirm, end the actors, write the summary."""
+        self._manager.stopping("cancelling, and asking the venue until it shows no order")
+        for request, child, _ in self._replacing:
+            request.answer(Reply(ok=False, text=f"the session ends; {child.spec.name} is not replaced"))
         latched, reason = is_kill_latched(self._segments)
         if self._exit_code is ExitCode.CLEAN and latched and reason not in OPERATOR_REASONS:
             self._exit_code = ExitCode.RISK_HALT

@@ -127,3 +127,4 @@ class ActorPhase(IntEnum):
     STARTING = 1
     LIVE = 2
     STOPPING = 3
+    COMPILING = 4  # starting, and for once longer than usual: kernels are compiled

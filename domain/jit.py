@@ -34,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., object])
 Record: TypeAlias = Any
 Array: TypeAlias = Any
 
+_WARM_MARK = "warm"
 _PROJECT_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("domain", "fills", "trading", "backtest")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^#\n]+)|import\s+([\w.]+))", re.MULTILINE)
@@ -102,6 +103,16 @@ def use_cache_dir() -> Path:
     os.utime(cache_dir)
     os.environ["NUMBA_CACHE_DIR"] = str(cache_dir)
     return cache_dir
+
+
+def is_cold() -> bool:
+    """Return whether the standard kernels of these sources still have to be compiled: that takes half a minute."""
+    return not (_cache_root() / cache_key(_PROJECT_DIR) / _WARM_MARK).exists()
+
+
+def mark_warm() -> None:
+    """Note that the standard kernels of these sources are compiled and kept."""
+    (_cache_root() / cache_key(_PROJECT_DIR) / _WARM_MARK).touch()
 
 
 def prune_caches(now_s: float | None = None) -> list[Path]:

@@ -615,7 +615,7 @@ HEARTBEAT = RecordType(
         *_ints(
             ("pid", "process id"),
             ("epoch", "1 for the first start, one more for every restart"),
-            ("phase", "0 none, 1 starting, 2 live, 3 stopping"),
+            ("phase", "0 none, 1 starting, 2 live, 3 stopping, 4 starting and compiling kernels"),
             ("beat_time_ns", "monotonic"),
             ("started_time_ns", "monotonic"),
             ("loops", "duty cycles so far"),

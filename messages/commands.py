@@ -120,9 +120,15 @@ class Vitals(Command, frozen=True, tag="vitals"):
 
 
 class Stop(Command, frozen=True, tag="stop"):
-    """End in order: execution cancels, confirms with the venue and reports; others just end."""
+    """End in order: execution cancels, confirms with the venue and reports; others just end.
+
+    Attributes:
+        flatten: bring positions to zero first.
+        actor: asked of the supervisor: end only this one, and start its next life, which takes over; empty = all.
+    """
 
     flatten: bool = False
+    actor: str = ""
 
 
 AnyCommand = (

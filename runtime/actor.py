@@ -62,6 +62,7 @@ class ActorContext:
         self.counters = Counters(self._own(f"counters.{self.name}"), self._spec.counters)
         self._doorbell_fds = told.doorbell_fds
         self._set_live: Callable[[], None] = lambda: None
+        self._set_compiling: Callable[[], None] = lambda: None
         self._spawn: Spawn | None = None
         self._command_client: CommandClient | None = None
         self._call_context: zmq.Context[zmq.Socket[bytes]] | None = None
@@ -109,6 +110,10 @@ class ActorContext:
         """Say that the start is over: from now on silence is suspect."""
         self._set_live()
 
+    def set_compiling(self) -> None:
+        """Say that the start takes longer for once, because kernels are compiled."""
+        self._set_compiling()
+
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run a task beside the loop; its failure is the actor's failure. Only in actors with an event loop."""
         assert self._spawn is not None, f"{self.name} has no event loop"
@@ -126,9 +131,12 @@ class ActorContext:
             self._command_client = CommandClient(self.session)
         return await self._command_client.send(process, command, timeout_s)
 
-    def attach_loop(self, *, set_live: Callable[[], None], spawn: Spawn | None) -> None:
+    def attach_loop(
+        self, *, set_live: Callable[[], None], set_compiling: Callable[[], None], spawn: Spawn | None
+    ) -> None:
         """Connect the context with the loop that runs the actor; called by the runtime once."""
         self._set_live = set_live
+        self._set_compiling = set_compiling
         self._spawn = spawn
 
     def _own(self, segment: str) -> Any:

@@ -73,7 +73,11 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     restarts_max: Annotated[
         int, Meta(ge=0, le=10_000, description="more deaths of an actor than this within the window end the session")
     ] = 10
-    restart_window_s: Annotated[float, Meta(gt=0, le=86_400, description="window in which deaths are counted")] = 60.0
+    restart_window_s: Annotated[float, Meta(gt=0, le=86_400, description="window in which deaths are counted")] = 300.0
+    standby: Annotated[
+        list[Literal["market_data", "strategy", "risk", "execution"]],
+        Meta(description="actors of which a second process waits, prepared, to take over at once; it holds memory"),
+    ] = []
     stop_deadline_s: Annotated[
         float, Meta(gt=0, le=300, description="time for execution to cancel, confirm and report at the end")
     ] = 15.0

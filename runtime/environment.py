@@ -40,6 +40,7 @@ class ActorEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     supervisor_pid: int
     session_start_realtime_ns: int
     doorbell_fds: dict[str, int]
+    standby_fd: int = -1  # of a standby: where it waits to be called; its epoch comes with the call
 
     def variables(self) -> dict[str, str]:
         """Return it as environment variables."""
@@ -62,6 +63,7 @@ class ActorEnvironment(msgspec.Struct, frozen=True, kw_only=True):
             supervisor_pid=int(text["supervisor_pid"]),
             session_start_realtime_ns=int(text["session_start_realtime_ns"]),
             doorbell_fds={name: int(fd) for name, fd in json.loads(text["doorbell_fds"]).items()},
+            standby_fd=int(text["standby_fd"]),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import gc
 import os
 import select
@@ -34,6 +35,9 @@ from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, log_lines_lost, open_log, say_to_stderr
 from runtime.profiling import ActorProfiler
 from runtime.secrecy import keep_private
+from runtime.standby import park
+from runtime.supervision.deaths import stacks_path
+from runtime.supervision.launch import opened
 from runtime.topology import LOG_LINES_LOST, STRATEGY, spec_of
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
@@ -44,16 +48,39 @@ STOP_TIMEOUT_S = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
-def run_actor(kind: str, build: Callable[[ActorContext], Actor], *, loop: Literal["blocking", "async"]) -> None:
-    """Run an actor in this process until it is told to end, then exit with its code. Does not return."""
+def run_actor(
+    kind: str,
+    build: Callable[[ActorContext], Actor],
+    *,
+    loop: Literal["blocking", "async"],
+    prepare: Callable[[Config], None] | None = None,
+) -> None:
+    """Run an actor in this process until it is told to end, then exit with its code. Does not return.
+
+    Args:
+        prepare: what a standby does before it is called, beside what importing the actor has done.
+    """
     if kind == STRATEGY:
         os.environ.setdefault("RINGMAKER_JIT", "1")
     told = ActorEnvironment.read(os.environ)
-    _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
     keep_private(holds_keys=spec_of(told.actor).needs_keys)
-    config = msgspec.json.decode(told.config_file.read_bytes(), type=Config)
+    if told.standby_fd >= 0:
+        _die_with(told.supervisor_pid, signal.SIGKILL)
+        if prepare is not None:
+            prepare(_read_config(told))
+        gc.collect()
+        told = msgspec.structs.replace(told, epoch=park(told.standby_fd))
+    _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
+    stacks = opened(stacks_path(told.artifacts_dir, told.actor))  # for as long as the process lives
+    faulthandler.enable(stacks)
+    faulthandler.register(signal.SIGUSR2, stacks)
+    config = _read_config(told)
     log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
     sys.exit(_run(told, config, log, build, loop))
+
+
+def _read_config(told: ActorEnvironment) -> Config:
+    return msgspec.json.decode(told.config_file.read_bytes(), type=Config)
 
 
 def _run(
@@ -111,6 +138,9 @@ class Host:
         gc.collect()
         gc.freeze()
 
+    def set_compiling(self) -> None:
+        self.heartbeat.set_phase(ActorPhase.COMPILING, self.clock.monotonic_ns())
+
     def set_stopping(self) -> None:
         self.heartbeat.set_phase(ActorPhase.STOPPING, self.clock.monotonic_ns())
 
@@ -138,7 +168,7 @@ class BlockingLoop:
     def __init__(self, host: Host, build: Callable[[ActorContext], Actor]) -> None:
         self._host = host
         self._is_stopping = False
-        host.ctx.attach_loop(set_live=host.set_live, spawn=None)
+        host.ctx.attach_loop(set_live=host.set_live, set_compiling=host.set_compiling, spawn=None)
         self._actor = build(host.ctx)
 
     def run(self) -> None:
@@ -219,7 +249,7 @@ class AsyncLoop:
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         host = self._host
-        host.ctx.attach_loop(set_live=host.set_live, spawn=self._spawn)
+        host.ctx.attach_loop(set_live=host.set_live, set_compiling=host.set_compiling, spawn=self._spawn)
         actor = self._build(host.ctx)
         self._actor = actor
         loop.add_signal_handler(signal.SIGTERM, self._begin_stop)

@@ -817,7 +817,7 @@ struct rm_heartbeat {
     int64_t sequence;        /* owned by the ring or table; see the layout page */
     int64_t pid;             /* process id */
     int64_t epoch;           /* 1 for the first start, one more for every restart */
-    int64_t phase;           /* 0 none, 1 starting, 2 live, 3 stopping */
+    int64_t phase;           /* 0 none, 1 starting, 2 live, 3 stopping, 4 starting and compiling kernels */
     int64_t beat_time_ns;    /* monotonic */
     int64_t started_time_ns; /* monotonic */
     int64_t loops;           /* duty cycles so far */

@@ -183,17 +183,22 @@ def read(content: bytes) -> Contents:
     Raises:
         NewerVersionError: a later program wrote it.
     """
-    file_id = _read_header(content)
+    file_id = read_header(content)
     if file_id is None:
         return Contents(None, [], 0)
     entries: list[Entry] = []
     end = HEADER_BYTES
-    for entry, end in _entries(content, file_id):  # noqa: B007 - the last one counts
+    for entry, end in read_on(content, file_id, HEADER_BYTES, 1):  # noqa: B007 - the last one counts
         entries.append(entry)
     return Contents(file_id, entries, end)
 
 
-def _read_header(content: bytes) -> int | None:
+def read_header(content: bytes) -> int | None:
+    """Return the file id of a journal's first bytes; None when they are not whole or damaged.
+
+    Raises:
+        NewerVersionError: a later program wrote it.
+    """
     if len(content) < HEADER_BYTES:
         return None
     magic, version, _, file_id = _HEADER.unpack_from(content)
@@ -205,9 +210,13 @@ def _read_header(content: bytes) -> int | None:
     return int(file_id)
 
 
-def _entries(content: bytes, file_id: int) -> Iterator[tuple[Entry, int]]:
-    """Yield each entry with the offset of its end, as long as the frames are good."""
-    offset, number = HEADER_BYTES, 1
+def read_on(content: bytes, file_id: int, offset: int, number: int) -> Iterator[tuple[Entry, int]]:
+    """Yield each entry with the offset of its end, as long as the frames are good.
+
+    Args:
+        offset: where the first of them begins in `content`.
+        number: that it has.
+    """
     while offset + FRAME_BYTES <= len(content):
         length, checksum, written_number = _FRAME.unpack_from(content, offset)
         end = offset + FRAME_BYTES + length

@@ -15,6 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actors.execution.journal import FILE_NAME as JOURNAL
+from actors.execution.journal_format import Charged, Entry, Filled, Sent
+from actors.recorder.followed_journal import FollowedJournal
 from actors.recorder.lines import Follower, Line
 from actors.recorder.tape import Gap
 from domain.clock import Clock
@@ -25,11 +28,9 @@ from runtime.recordings.audit import COMMANDS_FOLDER, FILE_NAME, SCHEMA, SCHEMA_
 from shm.ring import RingReader
 
 ORDER_EVENTS = "order_events"
-JOURNAL = "journal.jsonl"
 DECISIONS = "risk_decisions.jsonl"
 EVENTS_AT_ONCE = 4096
 _UNREADABLE = (ValueError, KeyError, TypeError)
-_SENT = frozenset({"INSERT", "AMEND", "CANCEL", "QUOTE", "HEDGE", "PULL"})
 
 _FILL_SQL = """
 INSERT INTO fills (trade_id, venue_order_id, leg_index, time_ns, instrument, side, price, size,
@@ -42,8 +43,9 @@ ON CONFLICT DO UPDATE SET
     exchange_time_ns = COALESCE(excluded.exchange_time_ns, exchange_time_ns)
 """
 _EXACT_FILL_SQL = """
-INSERT INTO fills (trade_id, venue_order_id, leg_index, time_ns, instrument, side, price, size)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO fills (trade_id, venue_order_id, leg_index, time_ns, instrument, side, price, size,
+                   client_order_id, exchange_time_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET price = excluded.price, size = excluded.size
 """
 _FEE_SQL = "UPDATE fills SET fee = ?, realised_pnl = ? WHERE trade_id = ? AND venue_order_id = ? AND leg_index = ?"
@@ -104,7 +106,8 @@ class Audit:
         _, position = self._places.get(ORDER_EVENTS, (0, None))
         self._events = open_ring(position) if open_ring is not None else None
         self._events_next = self._events.position if self._events is not None else 0
-        self._followers = {name: self._follower(name) for name in (JOURNAL, DECISIONS)}
+        self._journal = FollowedJournal(run / JOURNAL, *self._places.get(JOURNAL, (0, 0)))
+        self._followers = {DECISIONS: self._follower(DECISIONS)}
         self._steps_told: set[str] = set()
 
     def write(self, gaps: Iterable[Gap] = (), pnl: dict[str, Any] | None = None) -> None:
@@ -125,6 +128,7 @@ class Audit:
         self.rows += self._total() - before
         if self._events is not None:
             self._events_next = self._events.position
+        self._places[JOURNAL] = self._journal.place
         for name, follower in self._followers.items():
             self._places[name] = (0, follower.offset)
 
@@ -147,8 +151,8 @@ class Audit:
     def _take_all(self, gaps: Iterable[Gap], pnl: dict[str, Any] | None) -> int:
         lost = self._take_order_events()
         self._take_commands()
-        for name, take in ((JOURNAL, self._take_journal), (DECISIONS, self._take_decision)):
-            self._follow(name, take)
+        self._take_journal()
+        self._follow(DECISIONS, self._take_decision)
         now_ns = self._clock.realtime_ns()
         self._insert("gaps", [(gap.ring, gap.first_position, gap.records, now_ns) for gap in gaps])
         if pnl is not None:
@@ -162,6 +166,7 @@ class Audit:
             self._connection.execute("ROLLBACK")
         if self._events is not None:
             self._events.position = self._events_next
+        self._journal.go_to(*self._places.get(JOURNAL, (0, 0)))
         for name, follower in self._followers.items():
             follower.offset = self._places.get(name, (0, 0))[1]
 
@@ -238,21 +243,30 @@ class Audit:
         if follower.offset != before:
             self._keep_place(name, 0, follower.offset)
 
-    def _take_journal(self, line: Line) -> None:
-        """Take an entry of execution's journal: (realtime ns, what, values...)."""
-        time_ns, what, *values = line.content
-        if what == "FILL":
-            trade_id, venue_order_id, leg, name, side, price, size = values[:7]
-            fill = (trade_id, venue_order_id, leg, time_ns, name, Side(side).name.lower(), price, size)
-            self._connection.execute(_EXACT_FILL_SQL, fill)
-        elif what == "FEE":
-            trade_id, venue_order_id, leg, fee, realised = values[:5]
-            self._connection.execute(_FEE_SQL, (fee, realised, trade_id, venue_order_id, leg))
-        elif what in _SENT:
-            client_order_id, name, *terms = values
-            is_buy, price_ticks, size_lots, wish_id = (*terms, None, None, None, None)[:4]
-            side = None if is_buy is None else Side.BUY.name.lower() if is_buy else Side.SELL.name.lower()
-            row = (line.offset, time_ns, what.lower(), client_order_id, name, side, price_ticks, size_lots, wish_id)
+    def _take_journal(self) -> None:
+        """Take what execution wrote down: what it sent, what was filled, what that cost."""
+        before = self._journal.place
+        while entries := self._journal.read():
+            for place, entry in entries:
+                self._take_entry(place, entry)
+        if self._journal.place != before:
+            self._keep_place(JOURNAL, *self._journal.place)
+
+    def _take_entry(self, place: int, entry: Entry) -> None:
+        if isinstance(entry, Filled):
+            key = (entry.trade_id, entry.venue_order_id, entry.leg_index)
+            terms = (entry.realtime_ns, entry.instrument, entry.side, str(entry.price), str(entry.size))
+            own = (entry.client_order_id or None, entry.exchange_time_ns or None)
+            self._connection.execute(_EXACT_FILL_SQL, (*key, *terms, *own))
+        elif isinstance(entry, Charged):
+            key = (entry.trade_id, entry.venue_order_id, entry.leg_index)
+            self._connection.execute(_FEE_SQL, (str(entry.fee), str(entry.realised_pnl), *key))
+        elif isinstance(entry, Sent):
+            price, size = (None if value is None else str(value) for value in (entry.price, entry.size))
+            row = (
+                place, entry.realtime_ns, entry.monotonic_ns, entry.message.lower(), entry.client_order_id,
+                entry.venue_order_id, entry.instrument, entry.side or None, price, size, entry.wish_id or None,
+            )  # fmt: skip
             self._insert("orders_sent", [row])
 
     def _take_decision(self, line: Line) -> None:

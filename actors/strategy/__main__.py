@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from actors.strategy.actor import StrategyActor
+from runtime.config import Config
 from runtime.process import run_actor
 
+
+def prepare(config: Config) -> None:
+    """Load the kernels of every instrument, the user's own too: most of a start is that."""
+    # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
+    from trading.quoting.warm import warm_kernels, warm_user_files
+
+    warm_kernels()
+    warm_user_files(instrument.strategy for instrument in config.instruments.values())
+
+
 if __name__ == "__main__":
-    run_actor("strategy", StrategyActor, loop="blocking")
+    run_actor("strategy", StrategyActor, loop="blocking", prepare=prepare)

@@ -67,6 +67,8 @@ class StrategyActor(Actor):
 
         ctx = self.ctx
         before_ns = ctx.clock.monotonic_ns()
+        if jit.is_enabled() and jit.is_cold():
+            ctx.set_compiling()
         self._codes = self._load_codes()
         now_ns = ctx.clock.monotonic_ns()
         ctx.log.info(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from backtest.data import formats, parquet
+from backtest.data import formats, parquet, recordings
 from backtest.data.checks import Checks
 from backtest.data.container import EventFile, EventWriter, Header
 from backtest.data.events import Events, RawEvents
@@ -45,6 +45,7 @@ def convert(paths: list[Path], output: Path, options: Options = Options()) -> Da
     Raises:
         DataError: at the first fault that is not to be repaired; no output is left then.
     """
+    paths = recordings.files_of_runs(paths)
     if not paths:
         raise DataError("no files given to convert")
     if output.suffix == parquet.SUFFIX:
@@ -69,7 +70,7 @@ def convert(paths: list[Path], output: Path, options: Options = Options()) -> Da
 
 def inspect(paths: list[Path], options: Options = Options()) -> DataReport:
     """Return the data report of files without keeping a conversion. An event file is read as it stands."""
-    if len(paths) == 1 and formats.format_of(paths[0])[0] == formats.EVENT_FILE:
+    if len(paths) == 1 and paths[0].is_file() and formats.format_of(paths[0])[0] == formats.EVENT_FILE:
         file = EventFile(paths[0])
         findings = Findings(paths, options.repairs)
         checks = Checks(findings)
@@ -104,6 +105,12 @@ def _convert_raw(
     findings: Findings, name: str, kinds: list[str], options: Options, writer: EventWriter, checks: Checks
 ) -> Header:
     raw = merged(formats.raw_streams(findings, name, kinds))
+    multiplier = 1.0
+    if name == formats.RECORDING:
+        told, multiplier = recordings.steps_of(findings)
+        options = replace(
+            options, steps=Steps(*(given or ours for given, ours in zip(options.steps, told, strict=True)))
+        )
     first, steps = _sampled(raw, options.steps)
     has_order = name == formats.HFTBACKTEST
     orderer = OrderKept(findings) if has_order else Orderer(findings, options.horizon_ns)
@@ -124,6 +131,7 @@ def _convert_raw(
         instrument=findings.instrument or findings.paths[0].name.split(".")[0],
         tick_size=steps.tick_size,
         lot_size=steps.lot_size,
+        contract_multiplier=multiplier,
         clock_shift_ns=shift_ns,
         sources=[path.name for path in findings.paths],
         repairs={str(repair): count for repair, count in findings.repaired.items()},

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from backtest.data import binance, bybit, hftbacktest, tardis
+from backtest.data import binance, bybit, hftbacktest, recordings, tardis
 from backtest.data.container import is_event_file
 from backtest.data.events import RawEvents
 from backtest.data.findings import DataError, Findings
 from backtest.data.lines import head
+from runtime.recordings.files import PART_SUFFIX
 
 EVENT_FILE = "events"
 PARQUET = "parquet"
@@ -19,8 +20,9 @@ HFTBACKTEST = "hftbacktest"
 BINANCE = "binance"
 TARDIS = "tardis"
 BYBIT = "bybit"
+RECORDING = "recording"
 # Streams of one recording, in the order in which they are given out at equal times: a trade before its book.
-_KINDS = ("", "trades", "incremental", "snapshots", "book", "quotes")
+_KINDS = ("", "trades", "incremental", "snapshots", "book", "books", "quotes")
 
 
 def format_of(path: Path) -> tuple[str, str]:
@@ -36,8 +38,11 @@ def format_of(path: Path) -> tuple[str, str]:
         raise DataError(f"{path}: {error.strerror or error}; check the path") from None
     if is_event_file(magic):
         return EVENT_FILE, ""
+    if path.suffix == PART_SUFFIX:
+        return RECORDING, recordings.kind_of(path)
     if magic.startswith(b"PAR1"):
-        return PARQUET, ""
+        kind = recordings.kind_of(path)
+        return (RECORDING, kind) if kind else (PARQUET, "")
     if magic.startswith(b"\x93NUMPY") or (magic.startswith(b"PK\x03\x04") and _holds_arrays(path)):
         return HFTBACKTEST, ""
     first_line = head(path).split(b"\n", 1)[0]
@@ -49,7 +54,7 @@ def format_of(path: Path) -> tuple[str, str]:
         return BYBIT, kind
     raise DataError(
         f"{path}:1: unknown format: expected an event file, our Parquet, hftbacktest's npz, a Binance recording, "
-        f"a Tardis CSV or a Bybit archive, found {first_line[:60]!r}"
+        f"a Tardis CSV, a Bybit archive or our recording, found {first_line[:60]!r}"
     )
 
 
@@ -83,6 +88,8 @@ def raw_streams(findings: Findings, name: str, kinds: list[str]) -> list[Iterato
 
     def stream(kind: str) -> Iterator[RawEvents]:
         numbers = [number for number, its_kind in enumerate(kinds) if its_kind == kind]
+        if name == RECORDING:
+            return recordings.read(findings, numbers, kind)
         return chain.from_iterable(read(findings, number, kind) for number in numbers)
 
     return [stream(kind) for kind in _KINDS if kind in kinds]

@@ -35,8 +35,9 @@ CREATE INDEX IF NOT EXISTS order_events_by_venue_order_id ON order_events (venue
 CREATE INDEX IF NOT EXISTS order_events_by_time ON order_events (time_ns);
 
 CREATE TABLE IF NOT EXISTS orders_sent (
-    place INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, action TEXT NOT NULL, client_order_id INTEGER NOT NULL,
-    instrument TEXT NOT NULL, side TEXT, price_ticks INTEGER, size_lots INTEGER, wish_id INTEGER
+    place INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, monotonic_ns INTEGER NOT NULL, action TEXT NOT NULL,
+    client_order_id INTEGER NOT NULL, venue_order_id TEXT NOT NULL, instrument TEXT NOT NULL, side TEXT,
+    price TEXT, size TEXT, wish_id INTEGER
 );
 CREATE INDEX IF NOT EXISTS orders_sent_by_client_order_id ON orders_sent (client_order_id);
 

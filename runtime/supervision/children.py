@@ -1,40 +1,37 @@
-"""One actor's process as the supervisor sees it: spawn, watch, fence, restart.
+"""One actor as the supervisor sees it: all its lives in this session, one after the other.
 
-Two of a kind never run together: a child that is dead or hung is killed with SIGKILL (which works on a stopped
-process too) and reaped before the next one starts.
+Two of a kind never run together: a child that is dead, hung or to be replaced is killed with SIGKILL (which works on
+a stopped process too) and reaped before the next one starts. What a look at it means is decided in
+runtime/lifecycle.py, what follows a death in runtime/restart_policy.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping
-from enum import Enum
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from domain.clock import NS_PER_MS, NS_PER_S
+from domain.clock import NS_PER_S
 from domain.codes import ActorPhase
-from runtime.affinity import Placement
+from domain.errors import ExitCode
 from runtime.config import SupervisorConfig
-from runtime.environment import ActorEnvironment, actor_variables
 from runtime.heartbeats import read_heartbeat
+from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
-from runtime.topology import ActorSpec
+from runtime.supervision.deaths import Death, Trail, describe_exit
+from runtime.supervision.launch import Launcher, Standby
+from runtime.topology import ActorSpec, kind_of
 from shm.record import TableReader
 
-
-class ChildState(Enum):
-    WAITING = "waiting"  # dead, to be started again later
-    STARTING = "starting"
-    LIVE = "live"
-    SUSPECT = "suspect"  # silent for suspect_ms: execution pulls the quotes that depend on it
-    ENDED = "ended"
+COMPILING = "compiling kernels: their sources are new to this machine, so the first quote comes up to a minute later"
+STACKS_SIGNAL = signal.SIGUSR2  # has faulthandler write what the process is doing (runtime/process.py)
+STANDBY_PAUSE_NS = 2 * NS_PER_S  # after a start: the processor belongs to the actor that just came back
+STANDBY_FAILURES_MAX = 3
+PREPARE_NS_MAX = 10 * NS_PER_S  # a replacement on purpose waits so long for its successor to be prepared
+END_NS_MAX = 3 * NS_PER_S  # and for the old one to end in order
 
 
 class Note(NamedTuple):
@@ -48,47 +45,40 @@ class Child:
     """One actor and all its lives in this session.
 
     Attributes:
+        life: number of the present life, or of the last one; 0 before the first.
         restarts: how often it was started again.
-        stderr_path: where its standard error goes; its last line says why it gave up.
     """
 
     def __init__(
-        self,
-        spec: ActorSpec,
-        config: SupervisorConfig,
-        placement: Placement,
-        heartbeats: TableReader,
-        told: ActorEnvironment,
-        venue: Mapping[str, str],
-        account_fd: int | None = None,
+        self, spec: ActorSpec, config: SupervisorConfig, launcher: Launcher, trail: Trail, heartbeats: TableReader
     ) -> None:
-        """Prepare, without starting anything.
-
-        Args:
-            account_fd: the account's lock, which the actor inherits.
-            told: what the actor is told; every life gets it with its own epoch.
-            venue: variables of the venue, keys included; kept from actors that need none.
-        """
+        """Prepare, without starting anything."""
         self.spec = spec
-        self.state = ChildState.WAITING
+        self.state = ChildState.DEAD
+        self.life = 0
         self.restarts = 0
-        self.stderr_path = told.artifacts_dir / "logs" / f"{spec.name}.stderr"
         self._config = config
-        self._placement = placement
+        self._patience = Patience(config.suspect_ms, config.dead_ms, config.start_deadline_s)
+        self._launcher = launcher
+        self._trail = trail
         self._heartbeats = heartbeats
-        self._told = told
-        self._venue = venue
-        self._inherited_fds = (*told.doorbell_fds.values(), *(() if account_fd is None else (account_fd,)))
         self._policy = RestartPolicy(
             backoff_ms_min=config.backoff_ms_min,
             backoff_ms_max=config.backoff_ms_max,
             restarts_max=config.restarts_max,
             window_s=config.restart_window_s,
+            rng=random.Random(),
         )
         self._process: subprocess.Popen[bytes] | None = None
-        self._epoch = 0
+        self._pid_fd = -1
         self._started_ns = 0
         self._start_at_ns = 0
+        self._compiling = False
+        self._keeps_standby = kind_of(spec.name) in config.standby
+        self._standby: Standby | None = None
+        self._standby_due_ns = 0
+        self._standby_failures = 0
+        self._replacing: _Replacing | None = None
 
     @property
     def pid(self) -> int:
@@ -96,32 +86,45 @@ class Child:
         return self._process.pid if self._process is not None else 0
 
     @property
+    def pid_fd(self) -> int:
+        """A descriptor that is readable once the process has ended; -1 when it does not run."""
+        return self._pid_fd
+
+    @property
     def is_running(self) -> bool:
         return self._process is not None
 
-    def spawn(self, now_ns: int) -> None:
-        """Start the next life, in its own process session, on its cores."""
-        assert self._process is None, f"{self.spec.name} is running: never two of a kind"
-        self._epoch += 1
-        if self._epoch > 1:
-            self.restarts += 1
-        with _opened(self.stderr_path) as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self.spec.module],
-                env=actor_variables(self.spec, msgspec.structs.replace(self._told, epoch=self._epoch), self._venue),
-                pass_fds=self._inherited_fds,
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                start_new_session=True,  # the terminal's Ctrl-C reaches only the supervisor
-            )
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(self._process.pid, self._placement.cores)
-        self.state = ChildState.STARTING
-        self._started_ns = now_ns
+    @property
+    def is_compiling(self) -> bool:
+        """Whether its start takes so long because it compiles kernels."""
+        return self._compiling and self.state is ChildState.STARTING
 
-    def watch(self, now_ns: int) -> Note | GiveUp | None:
+    @property
+    def standby(self) -> str:
+        """Return `ready` or `preparing`; empty when none is kept."""
+        if self._standby is None:
+            return ""
+        return "ready" if self._standby.is_ready else "preparing"
+
+    def spawn(self, now_ns: int) -> None:
+        """Start the next life: the standby if there is one that is ready, else a new process."""
+        assert self._process is None, f"{self.spec.name} is running: never two of a kind"
+        self.life += 1
+        if self.life > 1:
+            self.restarts += 1
+        self._trail.begin()
+        self._process = self._called_standby() or self._launcher.start(self.life)
+        with contextlib.suppress(ProcessLookupError):
+            self._pid_fd = os.pidfd_open(self._process.pid)
+        self._move(Event.SPAWNED)
+        self._started_ns = now_ns
+        self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+
+    def watch(self, now_ns: int, awake_since_ns: int = 0) -> Note | GiveUp | None:
         """Take note of an exit or of silence, start what is due.
+
+        Args:
+            awake_since_ns: when the supervisor came back after it had not run for a while.
 
         Returns:
             a note when something happened, `GiveUp` when patience has ended, None otherwise.
@@ -133,54 +136,17 @@ class Child:
         exit_code = self._process.poll()
         if exit_code is not None:
             return self._on_exit(exit_code, now_ns)
-        return self._watch_heartbeat(now_ns)
+        return self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns) or self._look_after_standby(now_ns)
 
-    def _restart_if_due(self, now_ns: int) -> Note | None:
-        if now_ns < self._start_at_ns:
-            return None
-        self.spawn(now_ns)
-        return Note(f"started again (life {self._epoch})")
+    def replace(self, now_ns: int) -> None:
+        """Begin to replace it on purpose: a successor is prepared, it is ended in order, the successor starts.
 
-    def _on_exit(self, exit_code: int, now_ns: int) -> Note | GiveUp:
-        self._process = None
-        decision = self._policy.on_exit(exit_code, now_ns)
-        if isinstance(decision, GiveUp):
-            self.state = ChildState.ENDED
-            said = self.last_words()
-            return decision._replace(reason=said or f"{self.spec.name}: {decision.reason}")
-        assert isinstance(decision, RestartAt)
-        self.state = ChildState.WAITING
-        self._start_at_ns = decision.at_ns
-        pause_s = (decision.at_ns - now_ns) / NS_PER_S
-        said = f": {self.last_words()}" if exit_code > 0 and self.last_words() else ""
-        return Note(f"ended ({describe_exit(exit_code)}){said}; starts again in {pause_s:.2f} s")
-
-    def _watch_heartbeat(self, now_ns: int) -> Note | GiveUp | None:
-        heartbeat = read_heartbeat(self._heartbeats)
-        if heartbeat.pid != self.pid or heartbeat.phase in (ActorPhase.NONE, ActorPhase.STARTING):
-            if now_ns - self._started_ns > self._config.start_deadline_s * NS_PER_S:
-                return self._fence(now_ns, f"not live within {self._config.start_deadline_s:g} s of its start")
-            return None
-        age_ms = heartbeat.age_ns(now_ns) // NS_PER_MS
-        if age_ms > self._config.dead_ms:
-            return self._fence(now_ns, f"silent for {age_ms} ms")
-        if age_ms > self._config.suspect_ms:
-            if self.state is not ChildState.SUSPECT:
-                self.state = ChildState.SUSPECT
-                return Note(f"suspect: silent for {age_ms} ms")
-            return None
-        if self.state is not ChildState.LIVE:
-            was_suspect = self.state is ChildState.SUSPECT
-            self.state = ChildState.LIVE
-            if was_suspect:
-                return Note("speaks again")
-            return Note(f"live after {(now_ns - self._started_ns) / NS_PER_S:.2f} s", is_trouble=False)
-        return None
-
-    def _fence(self, now_ns: int, why: str) -> Note | GiveUp:
-        exit_code = self.kill()
-        outcome = self._on_exit(exit_code, now_ns)
-        return outcome if isinstance(outcome, GiveUp) else Note(f"{why}; {outcome.text}")
+        It is no death, and does not count as one. Nothing happens to one that is dead anyway.
+        """
+        if self._process is not None and self._replacing is None:
+            self._replacing = _Replacing(now_ns + PREPARE_NS_MAX)
+            if self._standby is None:
+                self._standby = self._launcher.park()
 
     def kill(self) -> int:
         """SIGKILL and reap; returns the exit code (0 when it did not run)."""
@@ -191,45 +157,153 @@ class Child:
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM)."""
+        self._drop_standby()
         if self._process is not None:
             self._process.terminate()
 
     def has_ended(self) -> bool:
         """Reap it if it has ended; True when no process is left."""
         if self._process is not None and self._process.poll() is not None:
-            self._process = None
+            self._forget_process()
         if self._process is None:
-            self.state = ChildState.ENDED
+            self._move(Event.GIVEN_UP)
         return self._process is None
 
     def finish(self) -> None:
         """End it for good, by force if it still runs."""
+        self._drop_standby()
         self.kill()
-        self._process = None
-        self.state = ChildState.ENDED
+        self._forget_process()
+        self._move(Event.GIVEN_UP)
 
-    def last_words(self) -> str:
-        """Return the last line that it wrote to standard error; empty when none."""
-        try:
-            lines = self.stderr_path.read_text(errors="replace").strip().splitlines()
-        except FileNotFoundError:
-            return ""
-        return lines[-1] if lines else ""
+    # ---- a life --------------------------------------------------------------------------------------
+
+    def _restart_if_due(self, now_ns: int) -> Note | None:
+        if now_ns < self._start_at_ns:
+            return None
+        self.spawn(now_ns)
+        return Note(f"started again (life {self.life})")
+
+    def _look(self, now_ns: int, awake_since_ns: int) -> Note | GiveUp | None:
+        heartbeat = read_heartbeat(self._heartbeats)
+        verdict = judge(
+            heartbeat,
+            self.pid,
+            started_ns=self._started_ns,
+            awake_since_ns=awake_since_ns,
+            now_ns=now_ns,
+            patience=self._patience,
+        )
+        if verdict.event is Event.LOST:
+            return self._fence(verdict.reason, now_ns)
+        before = self.state
+        if verdict.event is not None:
+            self._move(verdict.event)
+        if self.state is before:
+            return self._look_at_compiling(heartbeat.pid == self.pid and heartbeat.phase is ActorPhase.COMPILING)
+        if self.state is ChildState.SUSPECT:
+            os.kill(self.pid, STACKS_SIGNAL)
+            return Note(f"suspect: {verdict.reason}")
+        if before is ChildState.SUSPECT:
+            return Note("speaks again")
+        return Note(f"live after {(now_ns - self._started_ns) / NS_PER_S:.2f} s", is_trouble=False)
+
+    def _look_at_compiling(self, is_compiling: bool) -> Note | None:
+        was_compiling, self._compiling = self._compiling, is_compiling
+        return Note(COMPILING) if is_compiling and not was_compiling else None
+
+    def _fence(self, why: str, now_ns: int) -> Note | GiveUp:
+        """Kill it so that nothing of it can still send, and go on as after any exit."""
+        outcome = self._on_exit(self.kill(), now_ns, why)
+        return outcome if isinstance(outcome, GiveUp) else Note(f"{why}; {outcome.text}")
+
+    def _on_exit(self, exit_code: int, now_ns: int, why: str = "") -> Note | GiveUp:
+        how = f"{why}; {describe_exit(exit_code)}" if why else describe_exit(exit_code)
+        if self._replacing is not None and self._replacing.is_ending:
+            self._forget_process()
+            self._move(Event.LOST)
+            self._replacing = None
+            self.spawn(now_ns)
+            return Note(f"ended as asked ({how}); replaced (life {self.life})")
+        lived_s = (now_ns - self._started_ns) / NS_PER_S
+        page = self._trail.keep(Death(self.spec.name, self.life, self.pid, how, lived_s, self.state.value))
+        said = self._trail.last_words() if exit_code > 0 else ""
+        self._forget_process()
+        self._replacing = None
+        decision = self._policy.on_exit(exit_code, now_ns)
+        if isinstance(decision, GiveUp):
+            self._move(Event.GIVEN_UP)
+            self._drop_standby()
+            if decision.exit_code is not ExitCode.GAVE_UP:
+                return decision._replace(reason=said or f"{self.spec.name}: {decision.reason}")
+            last = f"{how}: {said.removeprefix(f'{self.spec.name}: ')}" if said else how
+            return decision._replace(reason=f"gave up: {self.spec.name} {decision.reason}, at last {last}; see {page}")
+        assert isinstance(decision, RestartAt)
+        self._move(Event.LOST)
+        self._start_at_ns = decision.at_ns
+        said = f": {said}" if said else ""
+        if decision.at_ns > now_ns:
+            return Note(f"ended ({how}){said}; starts again in {(decision.at_ns - now_ns) / NS_PER_S:.2f} s")
+        self.spawn(now_ns)
+        return Note(f"ended ({how}){said}; started again at once (life {self.life})")
+
+    def _move(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state][event]
+
+    def _forget_process(self) -> None:
+        if self._pid_fd >= 0:
+            os.close(self._pid_fd)
+        self._process, self._pid_fd, self._compiling = None, -1, False
+
+    # ---- the next life -------------------------------------------------------------------------------
+
+    def _called_standby(self) -> subprocess.Popen[bytes] | None:
+        standby, self._standby = self._standby, None
+        if standby is None:
+            return None
+        if standby.is_ready:
+            with contextlib.suppress(OSError):  # it died this moment: a new process is started instead
+                return self._launcher.take_over(standby, self.life)
+        standby.end()
+        return None
+
+    def _look_after_standby(self, now_ns: int) -> Note | None:
+        """Keep a standby prepared while the actor lives; one that keeps dying is done without."""
+        if self._standby is not None and self._standby.has_died:
+            self._drop_standby()
+            self._standby_failures += 1
+            if self._standby_failures >= STANDBY_FAILURES_MAX:
+                self._keeps_standby = False
+                return Note(f"its standby died {self._standby_failures} times: it goes on without one")
+            self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+        is_due = self._standby is None and self.state is ChildState.LIVE and now_ns >= self._standby_due_ns
+        if self._keeps_standby and is_due:
+            self._standby = self._launcher.park()
+            return Note(f"standby {self._standby.pid} prepares itself", is_trouble=False)
+        return None
+
+    def _drop_standby(self) -> None:
+        if self._standby is not None:
+            self._standby.end()
+            self._standby = None
+
+    def _go_on_replacing(self, now_ns: int) -> Note | GiveUp | None:
+        replacing = self._replacing
+        if replacing is None or self._process is None:
+            return None
+        if not replacing.is_ending:
+            if self._standby is not None and not self._standby.is_ready and now_ns < replacing.deadline_ns:
+                return None
+            self._replacing = _Replacing(now_ns + END_NS_MAX, is_ending=True)
+            self._process.terminate()
+            return Note("ends, to be replaced", is_trouble=False)
+        if now_ns >= replacing.deadline_ns:
+            return self._fence(f"not ended within {END_NS_MAX / NS_PER_S:g} s", now_ns)
+        return None
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Return a file for last words, or nothing at all when the disk has no room for one."""
-    try:
-        return path.open("ab")
-    except OSError:
-        return open(os.devnull, "ab")
+class _Replacing(NamedTuple):
+    """A replacement on purpose that is under way: first its successor is prepared, then the old one ends."""
 
-
-def describe_exit(exit_code: int) -> str:
-    """Return an exit code of subprocess in words."""
-    if exit_code >= 0:
-        return f"exit {exit_code}"
-    try:
-        return f"killed by {signal.Signals(-exit_code).name}"
-    except ValueError:
-        return f"killed by signal {-exit_code}"
+    deadline_ns: int
+    is_ending: bool = False

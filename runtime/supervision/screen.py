@@ -75,7 +75,12 @@ def status_line(status: dict[str, Any]) -> str:
             parts.append(f"{name} bid {bid} ask {ask} position {found['position']:g} fills {found['fills']}")
         if "instrument_off" in found:
             parts.append(f"{name} off: {found['instrument_off']}")
-    return " · ".join([*parts, quoted_words(status), money_words(status)])
+    return " · ".join([*parts, *doing_words(status), quoted_words(status), money_words(status)])
+
+
+def doing_words(status: Mapping[str, Any]) -> list[str]:
+    """Return what each actor is busy with that keeps it from its work; nothing while all are at it."""
+    return [f"{name} {actor['doing']}" for name, actor in status["actors"].items() if actor["doing"]]
 
 
 def risk_words(status: Mapping[str, Any]) -> str:
@@ -134,6 +139,7 @@ def status_block(status: dict[str, Any]) -> RenderableType:
     quoted = Text(quoted_words(status))
     latency = Text(latency_words(status["latency_us"].get("tick_to_order")), style="dim")
     parts: list[RenderableType] = [head, money, quoted, _quotes(status), _terms(status), _actors(status), latency]
+    parts += [Text(words, style="yellow") for words in doing_words(status)]
     parts += [Text(hedge_words(underlying, hedge), style="dim") for underlying, hedge in status["hedges"].items()]
     for name, found in status["instruments"].items():
         if "instrument_off" in found:
@@ -179,7 +185,9 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             )
     lines += [hedge_words(underlying, hedge) for underlying, hedge in status["hedges"].items()]
     for name, actor in status["actors"].items():
-        lines.append(f"{name}: {actor['state']}, pid {actor['pid']}, restarts {actor['restarts']}")
+        standby = f", standby {actor['standby']}" if actor["standby"] else ""
+        doing = f", {actor['doing']}" if actor["doing"] else ""
+        lines.append(f"{name}: {actor['state']}, pid {actor['pid']}, restarts {actor['restarts']}{standby}{doing}")
     return lines
 
 

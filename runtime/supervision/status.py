@@ -12,7 +12,7 @@ from domain.grid import off_in
 from domain.order import TradingState
 from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
-from runtime.supervision.children import Child
+from runtime.supervision.children import COMPILING, Child
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 from shm.ring import RingReader
@@ -48,7 +48,13 @@ class StatusReader:
             "session": self._session,
             "seconds": round(elapsed_ns / NS_PER_S, 1),
             "actors": {
-                child.spec.name: {"state": child.state.value, "pid": child.pid, "restarts": child.restarts}
+                child.spec.name: {
+                    "state": child.state.value,
+                    "pid": child.pid,
+                    "restarts": child.restarts,
+                    "standby": child.standby,
+                    "doing": COMPILING if child.is_compiling else "",
+                }
                 for child in self._children
             },
             "instruments": {name: self._instrument(row) for row, name in enumerate(self._names)},

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from domain import jit
 from domain.records import TRADE
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
@@ -36,6 +37,8 @@ def warm_kernels(code: StrategyCode = STANDARD, config: QuotingConfig = FITTING)
     ):
         call()
         quoter.pause(False)  # what a user's code makes of a book that is empty is no fault
+    if code is STANDARD and jit.is_enabled():
+        jit.mark_warm()
 
 
 def warm_user_files(configs: Iterable[QuotingConfig]) -> dict[tuple[str, str], StrategyCode]:

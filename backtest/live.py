@@ -1,0 +1,77 @@
+"""A live session as the exchange told it to us, in the rows in which a backtest is told: for comparing the two."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.engine.records import ANSWER
+from domain.codes import OrderEventKind
+from domain.order import LiquiditySide, Side
+from runtime.recordings.audit import open_audit
+
+FEE_UNITS_PER_POINT = 10**8
+_NOT_OURS = 0  # order id of a fill whose order is not in our book
+_KINDS = ("accepted", "amended", "cancelled", "rejected")
+_EVENTS = f"""
+    SELECT exchange_time_ns, time_ns AS local_time_ns, kind, client_order_id, venue_order_id, side, price_ticks,
+           size_lots, remaining_lots, position_lots
+    FROM order_events WHERE instrument = ? AND kind IN ({", ".join(f"'{kind}'" for kind in _KINDS)})
+"""
+_FILLS = """
+    SELECT f.exchange_time_ns, f.time_ns AS local_time_ns, 'filled' AS kind, f.client_order_id, f.venue_order_id,
+           f.side, f.price, f.size, f.fee, f.liquidity, f.position_lots,
+           (SELECT e.remaining_lots FROM order_events e WHERE e.client_order_id = f.client_order_id
+            AND e.kind = 'filled' AND e.time_ns = f.time_ns) AS remaining_lots
+    FROM fills f WHERE f.instrument = ?
+"""
+
+
+def live_answers(run: Path, instrument: str) -> npt.NDArray[np.void]:
+    """Return what became of our orders in one instrument of a recorded session, ANSWER rows by local time.
+
+    Prices in ticks, sizes in lots, fees in points · 1e-8 (a point: one tick on one lot); a fee that the venue had
+    not told yet as the session ended is 0. `market_*` and `reason` are 0: no engine was there.
+
+    Raises:
+        UserError: when the run has no audit trail, or does not know the instrument.
+    """
+    audit = open_audit(run)
+    try:
+        grid = audit.execute("SELECT * FROM instruments WHERE instrument = ?", (instrument,)).fetchone()
+        if grid is None:
+            return np.zeros(0, ANSWER)
+        tick, lot = Decimal(repr(grid["tick_size"])), Decimal(repr(grid["lot_size"]))
+        point = tick * lot * Decimal(repr(grid["contract_multiplier"]))
+        answers = [_answer(dict(row), tick, lot, point) for row in audit.execute(_EVENTS, (instrument,))]
+        answers += [_answer(dict(row), tick, lot, point) for row in audit.execute(_FILLS, (instrument,))]
+    finally:
+        audit.close()
+    rows = np.zeros(len(answers), ANSWER)
+    for i, answer in enumerate(answers):
+        for name, value in answer.items():
+            rows[name][i] = value
+    return rows[np.argsort(rows["local_time_ns"], kind="stable")]
+
+
+def _answer(told: dict[str, Any], tick: Decimal, lot: Decimal, point: Decimal) -> dict[str, int]:
+    if told["kind"] == "filled":
+        told["price_ticks"] = round(Decimal(told["price"]) / tick)
+        told["size_lots"] = round(Decimal(told["size"]) / lot)
+    return {
+        "exchange_time_ns": told["exchange_time_ns"] or told["local_time_ns"],
+        "local_time_ns": told["local_time_ns"],
+        "kind": OrderEventKind[told["kind"].upper()],
+        "order_id": told["client_order_id"] or _NOT_OURS,
+        "side": Side[told["side"].upper()],
+        "price_ticks": told["price_ticks"],
+        "size_lots": told["size_lots"],
+        "remaining_lots": told["remaining_lots"] or 0,
+        "position_lots": told["position_lots"] or 0,
+        "liquidity_side": LiquiditySide[told["liquidity"].upper()] if told.get("liquidity") else 0,
+        "fee": round(Decimal(told.get("fee") or 0) / point * FEE_UNITS_PER_POINT),
+    }

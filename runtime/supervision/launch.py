@@ -1,0 +1,134 @@
+"""Starts processes of one actor: a life that begins at once, or a standby that waits to be called."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from runtime.affinity import Placement
+from runtime.environment import ActorEnvironment, actor_variables
+from runtime.standby import READY
+from runtime.topology import ActorSpec
+
+
+class Standby:
+    """A process of an actor that waits: imported, kernels loaded, nothing of the session open."""
+
+    def __init__(self, process: subprocess.Popen[bytes], call: socket.socket) -> None:
+        self._process = process
+        self._call = call
+        self._is_ready = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has prepared everything that it can; it may be called before."""
+        if not self._is_ready:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                self._is_ready = self._call.recv(len(READY)) == READY
+        return self._is_ready
+
+    @property
+    def has_died(self) -> bool:
+        return self._process.poll() is not None
+
+    def call(self, epoch: int) -> subprocess.Popen[bytes]:
+        """Have it live as life number `epoch`; from now on it is an actor's process like any other.
+
+        Raises:
+            OSError: it is dead.
+        """
+        self._call.sendall(b"%d\n" % epoch)
+        self._call.close()
+        return self._process
+
+    def end(self) -> None:
+        """Kill it, and reap it."""
+        self._call.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Launcher:
+    """Everything that a process of one actor is given."""
+
+    def __init__(
+        self,
+        spec: ActorSpec,
+        placement: Placement,
+        told: ActorEnvironment,
+        venue: Mapping[str, str],
+        account_fd: int | None = None,
+    ) -> None:
+        """Prepare, without starting anything.
+
+        Args:
+            account_fd: the account's lock, which the actor inherits.
+            told: what the actor is told; every life gets it with its own epoch.
+            venue: variables of the venue, keys included; kept from actors that need none.
+        """
+        self.stderr_path: Path = told.artifacts_dir / "logs" / f"{spec.name}.stderr"
+        self._spec = spec
+        self._placement = placement
+        self._told = told
+        self._venue = venue
+        self._inherited_fds = (*told.doorbell_fds.values(), *(() if account_fd is None else (account_fd,)))
+
+    def start(self, epoch: int) -> subprocess.Popen[bytes]:
+        """Start a life, in its own process session, on its cores."""
+        process = self._popen(msgspec.structs.replace(self._told, epoch=epoch))
+        self._pin(process.pid)
+        return process
+
+    def take_over(self, standby: Standby, epoch: int) -> subprocess.Popen[bytes]:
+        """Have a standby live, on the actor's cores.
+
+        Raises:
+            OSError: it is dead; nothing has begun.
+        """
+        self._pin(standby.pid)
+        return standby.call(epoch)
+
+    def park(self) -> Standby:
+        """Start a standby. It prepares itself on any core: the actor's own may be spinning."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            told = msgspec.structs.replace(self._told, standby_fd=theirs.fileno())
+            process = self._popen(told, theirs.fileno())
+        return Standby(process, ours)
+
+    def _popen(self, told: ActorEnvironment, *fds: int) -> subprocess.Popen[bytes]:
+        with opened(self.stderr_path) as stderr:
+            return subprocess.Popen(
+                [sys.executable, "-m", self._spec.module],
+                env=actor_variables(self._spec, told, self._venue),
+                pass_fds=(*self._inherited_fds, *fds),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,  # the terminal's Ctrl-C reaches only the supervisor
+            )
+
+    def _pin(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(pid, self._placement.cores)
+
+
+def opened(path: Path) -> BinaryIO:
+    """Return a file for last words, or nothing at all when the disk has no room for one."""
+    try:
+        return path.open("ab")
+    except OSError:
+        return open(os.devnull, "ab")
