@@ -11,7 +11,7 @@ ACTOR ?= strategy
 SESSION ?= $(basename $(notdir $(CONFIG)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-testnet test test-all lint bench faults backtest profile clean
+.PHONY: help run run-testnet test test-all lint bench faults soak backtest profile clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -46,6 +46,9 @@ faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS
 
 backtest: $(VENV)/.ready-backtest $(VENV)/.kernels  ## a short example over recorded data, ends with the report's path [DATA="file file"] [CONFIG=...]
 	@$(PY) -m backtest.example $(if $(DATA),--data $(DATA)) --config $(CONFIG)
+
+soak: $(VENV)/.ready-dev $(VENV)/.kernels  ## a session left alone at twice the suite's rate [HOURS=1] [SEED=1]
+	@$(PY) -m tests.faults --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))
 
 profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=strategy] [SECONDS=10] [SESSION=local]
 	@$(PY) cli.py profile $(ACTOR) $(or $(SECONDS),10) --session $(SESSION)

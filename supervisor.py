@@ -289,7 +289,8 @@ class Supervisor:
     def _tell_manager(self, now_ns: int) -> None:
         """Tell the service manager that the loop turns, when all actors are live, and how it goes."""
         self._manager.alive(now_ns)
-        if not self._is_ready and all(child.state is ChildState.LIVE for child in self._children):
+        needed = [child for child in self._children if not child.spec.is_background]
+        if not self._is_ready and all(child.state is ChildState.LIVE for child in needed):
             self._is_ready = True
             self._manager.ready()
         if self._manager.wants_status(now_ns):

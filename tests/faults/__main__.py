@@ -1,4 +1,4 @@
-"""The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N]
+"""The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N] [--hours H]
 
 Plays each row against real processes, prints a table of what was measured, and writes runs/<time>-faults/faults.json.
 Exit code 1 when anything did not hold or a bound was missed; each failure names seed and round:
@@ -19,9 +19,11 @@ from pathlib import Path
 
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
-from tests.faults.rows import journal, kill, stop, supervisor, venue
+from tests.faults.rows import crash_loop, journal, kill, poison, soak, stop, supervisor, venue
 
-ROWS: tuple[Row, ...] = (venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, journal.ROW)
+ROWS: tuple[Row, ...] = (
+    venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW, soak.ROW
+)  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -43,7 +45,8 @@ def main() -> int:
     (target / "faults.json").write_text(json.dumps(report, indent=1) + "\n")
     print(f"\n{table(results)}")
     for found in results:
-        print(f"{found.row}: " + ", ".join(f"{n} {what}" for what, n in sorted(found.counts.items())))
+        load = f"load {' → '.join(f'{load:.1f}' for load in found.load)} on {os.cpu_count()} cores"
+        print(f"{found.row}: " + ", ".join([load, *(f"{n} {what}" for what, n in sorted(found.counts.items()))]))
     for line in (line for found in results for line in found.failures()):
         print(f"FAILED {line}")
     print(f"{target / 'faults.json'}: {'ok' if report['ok'] else 'FAILED'} after {report['seconds']} s")
@@ -57,7 +60,9 @@ def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
     print(f"{row.name}: {row.what}, {len(rounds)} rounds", flush=True)
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
         say = _progress if options.verbose else _quiet
+        findings.load.append(os.getloadavg()[0])
         row.play(Play(options.seed, rounds, Path(folder), findings, say, evidence))
+        findings.load.append(os.getloadavg()[0])
         print(table([findings]), flush=True)
     return findings
 
@@ -76,9 +81,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=0, help="rounds of each row; 0 = as the row says")
     parser.add_argument("--full", action="store_true", help="the full counts")
     parser.add_argument("--row", action="append", default=[], choices=[row.name for row in ROWS], help="only this row")
+    parser.add_argument("--hours", type=float, default=0.0, metavar="H", help="play the soak alone, for so long")
     parser.add_argument("--round", type=int, default=0, metavar="N", help="play round N alone")
     parser.add_argument("--verbose", action="store_true", help="say what each round does")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.hours > 0:
+        options.row, options.rounds = [soak.ROW.name], max(round(options.hours * 3600 / soak.LOOK_S), soak.LOOKS_MIN)
+    return options
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from actors.execution.journal import FILE_NAME
 from tests.faults.findings import Findings
 from tests.faults.row import Play
-from tests.faults.stage import LEVELS, Stage
+from tests.faults.stage import INSTRUMENT, LEVELS, Stage
 from tests.faults.told import disagreements, lateness_ns, position_disagreements
 
 NS_PER_MS = 1_000_000
@@ -44,6 +46,41 @@ def check_orders(stage: Stage, findings: Findings, number: int, since_ns: int) -
         findings.break_rule(number, f"{most} orders were open on one side, {LEVELS} are wanted")
     if twice := [client_order_id for client_order_id, times in log.inserts.items() if times > 1]:
         findings.break_rule(number, f"orders {twice} were sent twice")
+
+
+class DeathCheck:
+    """Sees that nobody dies but those that the suite kills; what else dies leaves a page, named in the finding."""
+
+    def __init__(self, play: Play, stage: Stage) -> None:
+        self._play = play
+        self._stage = stage
+        self._seen = len(stage.deaths())
+
+    def check(self, number: int, *, killed: str) -> None:
+        """Take down every death since the last look that was not the suite's own of actor `killed`."""
+        deaths = self._stage.deaths()
+        fresh, self._seen = deaths[self._seen :], len(deaths)
+        own = next((line for line in fresh if line.startswith(f"{killed}, ")), "")
+        others = [line for line in fresh if line != own]
+        for line in others:
+            self._play.findings.break_rule(number, f"died though nobody killed it: {line}")
+        if others:
+            self._play.keep(self._stage.session, number)
+
+
+def check_position(stage: Stage) -> None:
+    """Wait until the session's own position is the one of the exchange's log.
+
+    Raises:
+        RuleBrokenError: it stays another.
+    """
+
+    def agrees() -> bool:
+        found = stage.session.status()["instruments"][INSTRUMENT].get("position")
+        stage.log.poll()
+        return found is not None and Decimal(str(found)) == stage.log.position.get(INSTRUMENT, Decimal(0))
+
+    stage.wait(agrees, TOLD_TIMEOUT_S, "our position is the venue's")
 
 
 class FillCheck:

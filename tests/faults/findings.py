@@ -61,12 +61,16 @@ class Findings:
         row: name of the row.
         seed: what its rounds were drawn from.
         slack: how many times a bound may be exceeded: 1 where bounds are judged, 5 in tests.
+
+    Attributes:
+        load: load average of the machine before and after, one minute each: figures are as good as it is low.
     """
 
     def __init__(self, row: str, seed: int, *, slack: float = 1.0) -> None:
         self.row = row
         self.seed = seed
         self.slack = slack
+        self.load: list[float] = []
         self.broken: list[Broken] = []
         self.counts: dict[str, int] = {}
         self._measures: dict[str, Measure] = {}
@@ -101,6 +105,7 @@ class Findings:
         return {
             "row": self.row,
             "seed": self.seed,
+            "load": self.load,
             "counts": self.counts,
             "measures": [measure.as_json() for measure in self.measures],
             "failures": self.failures(),

@@ -18,6 +18,7 @@ import psutil
 from websockets.sync.client import ClientConnection, connect
 
 import shm
+from runtime.supervision.deaths import read_deaths
 from tests.faults.books import Books
 from tests.faults.order_log import OrderLog
 from tests.faults.told import OrderEvents
@@ -43,11 +44,15 @@ position_hard_base = 100.0
 position_max_base = 100.0
 gross_notional_max_usd = 1e10
 loss_from_peak_max_usd = 1e9
+[recorder]
+enabled = true
 [supervisor]
 restarts_max = 10000
 restart_window_s = 1.0
 """
-EXCHANGE_ARGUMENTS = ("--admin", "--maker-fee-bps", "0.1", "--balance", "100000000", "--speed", "4")
+# Eight times the market of `make run`: about 500 books and tickers a second, to which we send 30 orders a second.
+SPEED = 8
+EXCHANGE_ARGUMENTS = ("--admin", "--maker-fee-bps", "0.1", "--balance", "100000000")
 POLL_S = 0.005
 START_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 60.0
@@ -104,8 +109,9 @@ class Stage:
         events, books: what the session published, as read so far.
     """
 
-    def __init__(self, folder: Path, *, seed: int, config: str = CONFIG) -> None:
-        self.exchange = StandaloneExchange(folder, "--seed", str(seed), *EXCHANGE_ARGUMENTS)
+    def __init__(self, folder: Path, *, seed: int, config: str = CONFIG, speed: float = SPEED) -> None:
+        arguments = ("--seed", str(seed), "--speed", f"{speed:g}", *EXCHANGE_ARGUMENTS)
+        self.exchange = StandaloneExchange(folder, *arguments)
         self._folder = folder
         self._config = config
 
@@ -164,7 +170,9 @@ class Stage:
         def holds_or_never_will() -> bool:
             process = self.session.process
             if process is not None and process.poll() is not None:
-                raise RuleBrokenError(f"the session ended with {process.returncode}: {self.session.said[-600:]}")
+                died = "; ".join(self.deaths()[-3:]) or "no actor died"
+                said = self.session.said[-600:]
+                raise RuleBrokenError(f"the session ended with {process.returncode} ({died}): {said}")
             return condition()
 
         self.wait_without_session(holds_or_never_will, timeout_s, what)
@@ -214,6 +222,10 @@ class Stage:
         """Return state, pid and restarts of each actor, as the supervisor knows them."""
         found: dict[str, dict[str, Any]] = self.session.status()["actors"]
         return found
+
+    def deaths(self) -> list[str]:
+        """Return one line for each death of an actor in this run; the pages lie beside them in runs/<id>/deaths/."""
+        return read_deaths(self.session.run)
 
     def exchange_session(self, pid: int) -> str | None:
         """Return the id of the connection that a process has at the exchange now; None = it has none."""

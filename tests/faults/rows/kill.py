@@ -6,14 +6,23 @@ import os
 import signal
 import time
 
-from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders, session_of
+from tests.faults.checks import (
+    AGAIN_TIMEOUT_S,
+    NS_PER_MS,
+    DeathCheck,
+    FillCheck,
+    check_end,
+    check_orders,
+    check_position,
+    session_of,
+)
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
 from tests.faults.stage import Stage
 
-ACTORS = ("market_data", "strategy", "risk", "execution")
+ACTORS = ("market_data", "strategy", "risk", "execution", "recorder")
 AGAIN_MS_MAX = 3000.0
-UNATTENDED_MS_MAX = {"market_data": 500.0, "strategy": 500.0, "risk": 500.0, "execution": 2000.0}
+UNATTENDED_MS_MAX = {"market_data": 500.0, "strategy": 500.0, "risk": 500.0, "execution": 2000.0}  # recorder: unneeded
 CANCELLED_MS_MAX = 4000.0  # cancel on disconnect after 3 s, and one for the way
 BLACKHOLE_S = 6.0
 CALM_S_MAX = 1.0
@@ -26,6 +35,7 @@ class KillRounds:
         self._play = play
         self._stage = stage
         self._fills = FillCheck(stage, play.findings)
+        self._deaths = DeathCheck(play, stage)
 
     def begin(self) -> None:
         """Nothing is compared later."""
@@ -48,19 +58,31 @@ class KillRounds:
         dead_ns = time.monotonic_ns()
         os.kill(pid, signal.SIGKILL)
         stage.wait(lambda: self._is_replaced(actor, pid), AGAIN_TIMEOUT_S, f"{actor} is replaced and live")
-        live_ns = time.monotonic_ns()
-        unattended_ms = (stage.log.gone_ns(dead_ns, live_ns) - dead_ns) / NS_PER_MS
-        name = f"unattended: {actor}{', dark' * is_dark}"
-        findings.measure(name, unattended_ms, "ms", number, CANCELLED_MS_MAX if is_dark else UNATTENDED_MS_MAX[actor])
-        empty_ns = stage.log.first_empty_ns(dead_ns)
-        again_ns = stage.wait_for_both_sides(live_ns if empty_ns is None else empty_ns, AGAIN_TIMEOUT_S)
-        findings.measure(f"again: {actor}", (again_ns - dead_ns) / NS_PER_MS, "ms", number, AGAIN_MS_MAX)
+        again_ns = self._measure(actor, is_dark, dead_ns, number)
         check_orders(stage, findings, number, again_ns)
         self._fills.check(number)
+        check_position(stage)
+        self._deaths.check(number, killed=actor)
 
     def end(self) -> None:
         """The session's own accounts are those of the exchange."""
         check_end(self._play, self._stage)
+
+    def _measure(self, actor: str, is_dark: bool, dead_ns: int, number: int) -> int:
+        """Measure how long orders were without one that they need, and when both sides were quoted again."""
+        stage, findings = self._stage, self._play.findings
+        live_ns = time.monotonic_ns()
+        name = f"{actor}{', dark' * is_dark}"
+        if actor in UNATTENDED_MS_MAX:
+            unattended_ms = (stage.log.gone_ns(dead_ns, live_ns) - dead_ns) / NS_PER_MS
+            bound_ms = CANCELLED_MS_MAX if is_dark else UNATTENDED_MS_MAX[actor]
+            findings.measure(f"unattended: {name}", unattended_ms, "ms", number, bound_ms)
+        empty_ns = stage.log.first_empty_ns(dead_ns)
+        again_ns = stage.wait_for_both_sides(live_ns if empty_ns is None else empty_ns, AGAIN_TIMEOUT_S)
+        # Nobody waits for a recorder: with it dead quotes stand as before.
+        again_ms = (again_ns - dead_ns) / NS_PER_MS if actor in UNATTENDED_MS_MAX else 0.0
+        findings.measure(f"again: {name}", again_ms, "ms", number, AGAIN_MS_MAX)
+        return again_ns
 
     def _is_replaced(self, name: str, pid: int) -> bool:
         actor = self._stage.actors()[name]
@@ -72,4 +94,4 @@ def play(play: Play) -> None:
     play_on_stages(play, KillRounds)
 
 
-ROW = Row("kill", f"SIGKILL of {', '.join(ACTORS)} in turn", 4, 5 * len(ACTORS), 50 * len(ACTORS), play)
+ROW = Row("kill", f"SIGKILL of {', '.join(ACTORS)} in turn", len(ACTORS), 5 * len(ACTORS), 50 * len(ACTORS), play)

@@ -6,13 +6,23 @@ import os
 import signal
 import time
 
-from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders, session_of
+from tests.faults.checks import (
+    AGAIN_TIMEOUT_S,
+    NS_PER_MS,
+    DeathCheck,
+    FillCheck,
+    check_end,
+    check_orders,
+    check_position,
+    session_of,
+)
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
 from tests.faults.stage import Stage
 from tests.sessions import is_gone
 
-ACTORS = ("execution", "strategy", "market_data", "risk")
+ACTORS = ("execution", "strategy", "market_data", "risk", "recorder")
+NOT_WAITED_FOR = ("recorder",)  # quotes stand without it
 STOPPED_NS = 5_000_000_000
 SUSPECT_MS_MAX = 500.0
 PULLED_MS_MAX = 1000.0  # by execution, or of a stopped execution by risk
@@ -27,6 +37,7 @@ class StopRounds:
         self._play = play
         self._stage = stage
         self._fills = FillCheck(stage, play.findings)
+        self._deaths = DeathCheck(play, stage)
 
     def begin(self) -> None:
         """Nothing is compared later."""
@@ -47,8 +58,10 @@ class StopRounds:
         os.kill(pid, signal.SIGSTOP)
         stage.wait(lambda: self._state(actor, pid) != "live", AGAIN_TIMEOUT_S, f"{actor} is suspected")
         findings.measure("suspect", (time.monotonic_ns() - stopped_ns) / NS_PER_MS, "ms", number, SUSPECT_MS_MAX)
-        pulled_ns = stage.wait_for_empty(stopped_ns, AGAIN_TIMEOUT_S)
-        findings.measure(f"pulled: {actor}", (pulled_ns - stopped_ns) / NS_PER_MS, "ms", number, PULLED_MS_MAX)
+        pulled_ns = stopped_ns
+        if actor not in NOT_WAITED_FOR:
+            pulled_ns = stage.wait_for_empty(stopped_ns, AGAIN_TIMEOUT_S)
+            findings.measure(f"pulled: {actor}", (pulled_ns - stopped_ns) / NS_PER_MS, "ms", number, PULLED_MS_MAX)
         stage.wait(lambda: self._state(actor, pid) == "replaced", AGAIN_TIMEOUT_S, f"{actor} is replaced")
         stage.wait(lambda: time.monotonic_ns() - stopped_ns > STOPPED_NS, AGAIN_TIMEOUT_S, "five seconds pass")
         if not is_gone(pid):
@@ -60,6 +73,8 @@ class StopRounds:
             findings.break_rule(number, f"the stopped execution sent {sent} more messages")
         check_orders(stage, findings, number, again_ns)
         self._fills.check(number)
+        check_position(stage)
+        self._deaths.check(number, killed=actor)
 
     def end(self) -> None:
         """The session's own accounts are those of the exchange."""

@@ -1,0 +1,98 @@
+"""A session left alone at twice the suite's rate: memory does not creep, descriptors stay, logs hold no error."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from tests.faults.checks import DeathCheck, FillCheck, check_end, check_orders, check_position
+from tests.faults.row import Play, Row
+from tests.faults.stage import SPEED, RuleBrokenError, Stage
+from tests.faults.vitals import Baseline, held_by
+
+LOOK_S = 10.0
+LOOKS_MIN = 3
+LOOKS_PER_HOUR = round(3600 / LOOK_S)
+WARM_UP_LOOKS = 18  # three minutes: caches fill, and rings go round once
+SLOPE_LOOKS_MIN = 30  # a slope over less than five minutes says nothing
+SLOPE_MB_PER_H_MAX = 20.0
+KB_PER_MB = 1024
+
+
+def play(play: Play) -> None:
+    """Look every ten seconds, as often as there are rounds."""
+    with Stage(play.folder, seed=play.seed, speed=2 * SPEED) as stage:
+        try:
+            _soak(play, stage)
+            _check_logs(play, stage.session.run)
+            check_end(play, stage)
+        except RuleBrokenError as broken:
+            play.findings.break_rule(0, str(broken))
+            play.keep(stage.session, 0)
+
+
+def _soak(play: Play, stage: Stage) -> None:
+    """Follow the session and compare it with how it was when it was warm."""
+    findings, fills, deaths = play.findings, FillCheck(stage, play.findings), DeathCheck(play, stage)
+    processes = (*stage.actors(), "supervisor")
+    warm_up = min(WARM_UP_LOOKS, len(play.rounds) // 3)
+    memory_kb: dict[str, list[int]] = {process: [] for process in processes}
+    baseline: Baseline | None = None
+    ticks_before = _ticks(stage)
+    for look, number in enumerate(play.rounds):
+        stage.follow(LOOK_S)
+        fills.check(number)
+        deaths.check(number, killed="nobody")
+        ticks = _ticks(stage)
+        findings.measure("ticks a second", (ticks - ticks_before) / LOOK_S, "1/s", number)
+        ticks_before = ticks
+        if look == warm_up:
+            baseline = Baseline(stage.session, processes)
+        if look >= warm_up:
+            for process in processes:
+                memory_kb[process].append(held_by(stage.session, process).private_kb)
+    check_orders(stage, findings, 0, stage.log.touched[-1].monotonic_ns)
+    check_position(stage)
+    assert baseline is not None, "there are more rounds than warm up"
+    for process, lines in baseline.leaks().items():
+        findings.break_rule(0, f"{process} holds {'; '.join(lines)}")
+    is_judged = len(play.rounds) - warm_up >= SLOPE_LOOKS_MIN
+    for process, samples in memory_kb.items():
+        findings.measure(f"memory of {process}", samples[-1] / KB_PER_MB, "MB", 0)
+        bound = SLOPE_MB_PER_H_MAX if is_judged else None
+        findings.measure(f"slope of {process}", _slope_mb_per_h(samples), "MB/h", 0, bound)
+
+
+def _slope_mb_per_h(samples_kb: list[int]) -> float:
+    """Return the slope of the straight line through the samples."""
+    if len(samples_kb) < 2:
+        return 0.0
+    return float(np.polyfit(np.arange(len(samples_kb)), samples_kb, 1)[0]) * LOOKS_PER_HOUR / KB_PER_MB
+
+
+def _check_logs(play: Play, run: Path) -> None:
+    """Nothing was done to this session, so that no error has an explanation; warnings are counted and told."""
+    warnings: Counter[str] = Counter()
+    for log in sorted((run / "logs").glob("*.log")):
+        for text in log.read_text(errors="replace").splitlines():
+            line = json.loads(text)
+            if line["level"] in ("error", "critical"):
+                play.findings.break_rule(0, f"{log.name} holds an error: {text}")
+            elif line["level"] == "warning":
+                warnings[f"{line['process']}: {line['event']}"] += 1
+    for path in sorted((run / "logs").glob("*.stderr")):
+        if said := path.read_text(errors="replace").strip():
+            play.findings.break_rule(0, f"{path.name} holds: {said[-400:]}")
+    for event, n in warnings.items():
+        play.findings.count(f"× warning `{event}`", n)
+
+
+def _ticks(stage: Stage) -> int:
+    counters = stage.session.status()["counters"]["market_data"]
+    return int(counters["book_updates"] + counters["tickers"])
+
+
+ROW = Row("soak", f"a session left alone at {2 * SPEED} times the market of `make run`", LOOKS_MIN, 12, 60, play)
