@@ -42,7 +42,7 @@ class ClampFlag(IntFlag):
     SIZE_TAPERED = 128
     ARRIVALS_BOUNDED = 256
     REFERENCE_UNKNOWN = 512  # mark, index or funding is old or missing: the fair price does without
-    FAIR_BOUNDED = 1024  # mark or index would have moved the fair price further off
+    FAIR_BOUNDED = 1024  # vamp, mark or index would have moved the fair price further off
     GAMMA_BOUNDED = 2048  # σ over its base would have made more of γ
     STRESSED = 4096  # market stress above 1 raised γ
     DRIFT_BOUNDED = 8192

@@ -39,7 +39,7 @@ def configs(draw: st.DrawFn) -> QuotingConfig:
     return BARE.with_values(
         {
             "model": model,
-            "fair_price": draw(st.sampled_from(["mid", "micro", "mark", "index"])),
+            "fair_price": draw(st.sampled_from(["mid", "micro", "vamp", "mark", "index"])),
             "funding_in_fair_price": draw(st.booleans()),
             "risk_aversion_per_usd": draw(positive),
             "xi_per_usd": draw(st.one_of(st.none(), st.just(0.0), positive)),
@@ -185,9 +185,11 @@ def test_the_skew_is_against_the_position_and_grows_with_it(position: int, gamma
 
 
 @settings(max_examples=100, deadline=None)
-@given(configs(), st.integers(1, 40))
-def test_a_symmetric_book_and_no_position_give_symmetric_quotes(config: QuotingConfig, gap: int) -> None:
-    case = Case(config.with_values({"drift_usd_per_s": 0.0, "fair_price": "micro", "funding_in_fair_price": False}))
+@given(configs(), st.sampled_from(["mid", "micro", "vamp"]), st.integers(1, 40))
+def test_a_symmetric_book_and_no_position_give_symmetric_quotes(
+    config: QuotingConfig, fair_price: str, gap: int
+) -> None:
+    case = Case(config.with_values({"drift_usd_per_s": 0.0, "fair_price": fair_price, "funding_in_fair_price": False}))
     case.set_book(100_000.0, 100_000.0 + 2 * gap)
     view = case.quote()
     if view["bids"] and view["asks"]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from domain.errors import ConfigError
+from domain.records import BOOK_LEVELS
 from domain.validation import explain
 from trading.quoting.dotted import nested, overlaid
 from trading.quoting.presets import PRESETS
@@ -100,19 +101,24 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
 
     # -- fair price
     fair_price: Annotated[
-        Literal["micro", "mid", "mark", "index"],
+        Literal["micro", "mid", "vamp", "mark", "index"],
         msgspec.Meta(
-            description="what the model centres on: mid; best prices weighted by the opposite size; that, pulled "
-            "to the mark; index + basis"
+            description="what the model centres on: mid; best prices weighted by the opposite size (micro), the same "
+            "over several levels (vamp); micro, pulled to the mark; index + basis"
         ),
     ] = "micro"
+    vamp_levels: Annotated[
+        int, msgspec.Meta(ge=1, le=BOOK_LEVELS, description="of vamp: levels of each side; 1 is the micro-price")
+    ] = 5
     mark_weight: Annotated[
         float, msgspec.Meta(ge=0, le=1, description="of mark: part of the way from the micro-price to the mark price")
     ] = 0.5
     basis_average_s: Annotated[float, _above_zero("of index: time constant of the basis, mid − index, s")] = 60.0
     fair_offset_bps_max: Annotated[
         float,
-        msgspec.Meta(gt=0, le=1000, description="mark or index move the fair price off the micro-price by at most"),
+        msgspec.Meta(
+            gt=0, le=1000, description="vamp, mark or index move the fair price off the micro-price by at most"
+        ),
     ] = 10.0
     reference_age_ms_max: Annotated[
         int, msgspec.Meta(ge=50, le=600_000, description="an older mark, index or funding rate counts as unknown, ms")

@@ -2,8 +2,9 @@
 
     mid      (bid + ask) / 2                                    micro    best prices weighted by the opposite size
     mark     micro + mark_weight · (mark price − micro)         index    index price + basis
+    vamp     the micro-price of several levels (vamp.py)
 
-where the basis is an average of mid − index, so a leg with its own premium keeps it. Mark and index move the fair
+where the basis is an average of mid − index, so a leg with its own premium keeps it. Vamp, mark and index move the fair
 price off the micro-price by `fair_offset_bps_max` at most; one that is missing or old leaves the micro-price.
 
 Funding: a perpetual held until the interval ends pays rate · price · (time to go / 8 h), as the venue's rate is for
@@ -17,7 +18,7 @@ import math
 from domain.clock import NS_PER_S
 from domain.codes import ClampFlag
 from domain.jit import Record, kernel
-from trading.quoting.records import FAIR_INDEX, FAIR_MARK, FAIR_MID
+from trading.quoting.records import FAIR_INDEX, FAIR_MARK, FAIR_MID, FAIR_VAMP
 
 RATE_PERIOD_NS = 8 * 3600 * NS_PER_S  # the venue's funding rate is for so long
 _REFERENCE_UNKNOWN = int(ClampFlag.REFERENCE_UNKNOWN)
@@ -65,6 +66,8 @@ def fair_price(params: Record, state: Record, moment: Record, ticker: Record, te
     elif kind == FAIR_INDEX:
         basis = state["basis"] if state["basis_is_known"] == 1 else math.nan
         fair = _bounded(params, state, terms, terms["index_price"] + basis)
+    elif kind == FAIR_VAMP:
+        fair = _bounded(params, state, terms, state["vamp"])
     terms["funding"] = 0.0
     if params["funding_in_fair_price"] == 1:
         fair -= _funding(params, state, moment, ticker, terms, known)

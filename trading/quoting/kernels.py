@@ -18,7 +18,7 @@ from trading.quoting.fair_price import update_basis
 from trading.quoting.impact import impact_on_book, impact_on_trade
 from trading.quoting.ladder import best_ticks, clear, fill_side, hold
 from trading.quoting.prices import explain_prices
-from trading.quoting.records import FAIR_INDEX
+from trading.quoting.records import FAIR_INDEX, FAIR_VAMP
 from trading.quoting.shaping.asymmetry import note_move
 from trading.quoting.shaping.displacement import note_path
 from trading.quoting.shaping.fill_imbalance import note_fill, rests_after_fill
@@ -27,6 +27,7 @@ from trading.quoting.shaping.market_stress import update_usual_market
 from trading.quoting.shaping.regime import is_trending
 from trading.quoting.shaping.tick_filter import ANCHORED_ANEW, REFUSED, filter_tick
 from trading.quoting.touch import update_touch
+from trading.quoting.vamp import update_vamp
 from trading.signals.kernels import signals_on_book, signals_on_trade
 
 _QUOTED = int(OffReason.QUOTED)
@@ -52,7 +53,7 @@ def on_book(
     time_ns = book["receive_time_ns"]
     if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
         forget_times(state)
-    update_touch(params, state, book, account, time_ns)
+    _look_at_book(params, state, book, account, time_ns)
     state["book_time_ns"] = time_ns
     if state["is_book_usable"] != 1:
         forget_times(state)
@@ -73,6 +74,14 @@ def on_book(
         state["impact_start_time_ns"] = 0
     _update_averages(params, state, book, ticker, account, time_ns, elapsed_s)
     signals_on_book(signal_params, signals, time_ns, state["mid"])
+
+
+@kernel
+def _look_at_book(params: Record, state: Record, book: Record, account: Record, time_ns: int) -> None:
+    """Set what the book shows at `time_ns` without our own orders."""
+    update_touch(params, state, book, account, time_ns)
+    if params["fair_kind"] == FAIR_VAMP and state["is_book_usable"] == 1:
+        update_vamp(params, state, book, account, time_ns)
 
 
 @kernel
@@ -137,7 +146,7 @@ def quote(
     explanation: Record,
 ) -> None:
     """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
-    update_touch(params, state, book, account, moment["now_ns"])
+    _look_at_book(params, state, book, account, moment["now_ns"])
     ladder["clamp_flags"] = 0
     explain(params, state, signals, table, moment, ticker, account, explanation)
     reason = both_sides_off(params, state, moment, account, limits, explanation["half_spread"])

@@ -20,6 +20,7 @@ from trading.quoting.records import (
     FAIR_MARK,
     FAIR_MICRO,
     FAIR_MID,
+    FAIR_VAMP,
     GLFT,
     PENALTY_OF_GAMMA,
     XI_IS_GAMMA,
@@ -32,7 +33,7 @@ MODELS = {
     "avellaneda_stoikov_exact": AVELLANEDA_STOIKOV_EXACT,
     "cartea_jaimungal": CARTEA_JAIMUNGAL,
 }
-FAIR_PRICES = {"mid": FAIR_MID, "micro": FAIR_MICRO, "mark": FAIR_MARK, "index": FAIR_INDEX}
+FAIR_PRICES = {"mid": FAIR_MID, "micro": FAIR_MICRO, "mark": FAIR_MARK, "index": FAIR_INDEX, "vamp": FAIR_VAMP}
 LEVEL_STEPS = {"linear": tuple(range(LEVELS_MAX)), "fibonacci": (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)}
 GRID_ORDERS_MIN = 2
 _BPS = 1e-4
@@ -122,6 +123,7 @@ def _model_values(config: QuotingConfig) -> Values:
 def _fair_price_values(config: QuotingConfig) -> Values:
     return {
         "fair_kind": FAIR_PRICES[config.fair_price],
+        "vamp_levels": config.vamp_levels,
         "mark_weight": config.mark_weight,
         "basis_average_s": config.basis_average_s,
         "fair_offset_max": config.fair_offset_bps_max * _BPS,

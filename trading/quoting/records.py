@@ -39,6 +39,7 @@ FAIR_MID = 1
 FAIR_MICRO = 2
 FAIR_MARK = 3
 FAIR_INDEX = 4
+FAIR_VAMP = 5
 
 
 PARAMS = role(
@@ -46,6 +47,7 @@ PARAMS = role(
         *ints(
             "model",
             "fair_kind",
+            "vamp_levels",
             "order_lots",
             "order_lots_min",
             "levels",
@@ -208,6 +210,7 @@ STATE = role(
             "best_ask_size",
             "mid",
             "micro",
+            "vamp",  # $; only where it is the fair price
             "sigma_anchor_mid",
             "sigma_last_mid",
             "sigma_variance",  # EWMA of ΔS²/Δt, $²/s

@@ -84,6 +84,36 @@ def remember_ladder(params: Record, state: Record, ladder: Record, time_ns: int)
 
 
 @kernel
+def others_at(
+    params: Record,
+    time_ns: int,
+    price: float,
+    size: float,
+    own_count: int,
+    own_prices: Array,
+    own_sizes: Array,
+    past_prices: Array,
+    past_sizes: Array,
+    past_until_ns: Array,
+) -> tuple[int, float]:
+    """Return (ticks, size without ours) of one level; (0, 0.0) without a usable price or size.
+
+    Less than half a lot is float noise, not somebody's order: then the size is 0.0.
+    """
+    steps = price / params["tick_size"]
+    if not (0.0 < steps < TICKS_MAX and 0.0 <= size < math.inf):  # also refuses NaN
+        return 0, 0.0
+    ticks = int(np.rint(steps))
+    lots = max(
+        own_lots(ticks, own_count, own_prices, own_sizes),
+        remembered_lots(ticks, time_ns, past_prices, past_sizes, past_until_ns),
+    )
+    lot_size = params["lot_size"]
+    others = size - lots * lot_size
+    return ticks, others if others > 0.5 * lot_size else 0.0
+
+
+@kernel
 def clean_side(
     params: Record,
     time_ns: int,
@@ -98,23 +128,15 @@ def clean_side(
     past_until_ns: Array,
 ) -> tuple[int, float]:
     """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none, or when a level
-    before it has no usable price or size.
-
-    Less than half a lot is float noise, not somebody's order.
-    """
-    tick_size = params["tick_size"]
-    lot_size = params["lot_size"]
+    before it has no usable price or size."""
     for i in range(min(count, len(prices))):
-        steps = prices[i] / tick_size
-        if not (0.0 < steps < TICKS_MAX and 0.0 <= sizes[i] < math.inf):  # also refuses NaN
+        ticks, size = others_at(
+            params, time_ns, prices[i], sizes[i], own_count, own_prices, own_sizes, past_prices, past_sizes,
+            past_until_ns,
+        )  # fmt: skip
+        if ticks == 0:
             return 0, 0.0
-        ticks = int(np.rint(steps))
-        lots = max(
-            own_lots(ticks, own_count, own_prices, own_sizes),
-            remembered_lots(ticks, time_ns, past_prices, past_sizes, past_until_ns),
-        )
-        size = sizes[i] - lots * lot_size
-        if size > 0.5 * lot_size:
+        if size > 0.0:
             return ticks, size
     return 0, 0.0
 

@@ -64,6 +64,7 @@ CASES: dict[str, tuple[QuotingConfig, Any, Any, Scenario]] = {
     "xi_per_usd": (BARE, None, 500.0, flat),
     "horizon_s": (AS, 60.0, 6000.0, long),
     "fair_price": (BARE, "mid", "micro", lopsided),
+    "vamp_levels": (BARE.with_values({"fair_price": "vamp"}), 1, 5, lopsided),
     "own_memory_ms": (BARE, 200, 20, just_cancelled),
     "order_size_base": (BARE, 0.01, 0.02, flat),
     "levels": (BARE, 3, 5, flat),

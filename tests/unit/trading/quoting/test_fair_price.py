@@ -33,6 +33,56 @@ def test_each_fair_price_is_what_it_says(kind: str, expected: float) -> None:
     assert not view["clamp_flags"] & (ClampFlag.REFERENCE_UNKNOWN | ClampFlag.FAIR_BOUNDED)
 
 
+def test_vamp_of_one_level_is_the_micro_price() -> None:
+    case = Case(config(fair_price="vamp", vamp_levels=1))
+    book(case)
+    assert case.quote()["fair_price"] == pytest.approx(100_007.5)
+
+
+def test_vamp_weighs_the_levels_average_prices_by_the_opposite_sizes() -> None:
+    # Given bids 3 at 100,000 and 1 at 99,998, asks 1 at 100,010 and 3 at 100,014, and more behind
+    case = Case(config(fair_price="vamp", vamp_levels=2))
+    book(case)
+    case.book["bid_price"][0, 1], case.book["bid_size"][0, 1] = 99_998.0, 1.0
+    case.book["ask_price"][0, 1], case.book["ask_size"][0, 1] = 100_014.0, 3.0
+    # I expect averages of 99,999.5 and 100,013 and, for four on either side, what lies half-way
+    assert case.quote()["fair_price"] == pytest.approx(0.5 * (99_999.5 + 100_013.0))
+    # If the second ask is 1, I expect the average 100,012 to count twice as much as the bids'
+    case.book["ask_size"][0, 1] = 1.0
+    assert case.quote()["fair_price"] == pytest.approx((99_999.5 * 2 + 100_012.0 * 4) / 6)
+
+
+def test_our_own_orders_are_no_part_of_vamp_and_their_levels_do_not_count() -> None:
+    without, with_ours = (Case(config(fair_price="vamp", vamp_levels=2)) for _ in range(2))
+    for case in (without, with_ours):
+        book(case)
+    # If an order of ours makes a level of its own before the best bid, and a half of the second ask is ours
+    prices, sizes = with_ours.book["bid_price"][0], with_ours.book["bid_size"][0]
+    prices[1:], sizes[1:] = prices[:-1].copy(), sizes[:-1].copy()
+    prices[0], sizes[0] = 100_001.0, 0.5
+    with_ours.book["ask_size"][0, 1] += 0.5
+    with_ours.work("bid", (100_001, 500))
+    with_ours.work("ask", (100_011, 500))
+    assert with_ours.quote()["fair_price"] == pytest.approx(without.quote()["fair_price"], rel=1e-12)
+
+
+def test_a_lopsided_book_moves_vamp_off_the_micro_price_by_the_bound_alone() -> None:
+    case = Case(config(fair_price="vamp", vamp_levels=10, fair_offset_bps_max=0.1))
+    book(case)
+    view = case.quote()
+    assert view["fair_price"] == pytest.approx(100_007.5 * (1 + 0.1e-4))
+    assert view["clamp_flags"] & ClampFlag.FAIR_BOUNDED
+    assert Case(config(fair_price="vamp")).quote()["fair_price"] == pytest.approx(100_000.5)
+
+
+def test_a_level_of_nonsense_ends_vamp_before_it() -> None:
+    case = Case(config(fair_price="vamp", vamp_levels=10))
+    book(case)
+    case.book["bid_size"][0, 1] = math.nan
+    case.book["ask_price"][0, 1] = math.inf
+    assert case.quote()["fair_price"] == pytest.approx(100_007.5)
+
+
 def test_index_and_basis_follow_the_index_at_once_and_the_premium_slowly() -> None:
     # Given a leg that trades $50 above its index, for long
     case = Case(config(fair_price="index"))
