@@ -131,28 +131,3 @@ class Comovements:
 
 def _log_return(old: float, new: float) -> float:
     return math.log(new / old) if old > 0.0 and new > 0.0 else math.nan
-
-
-def combined_sigma(exposures: Sequence[float], pairs: Sequence[Pair]) -> float:
-    """Return √(x'Σx): the standard deviation over one second of what is held, in the currency of the exposures.
-
-    Args:
-        exposures: signed notionals by instrument.
-        pairs: in the order of `pair_rows`; at least one, for variances come with pairs.
-
-    Returns:
-        NaN while something that is held has no variance yet.
-    """
-    count = len(exposures)
-    variances = [math.nan] * count
-    total = 0.0
-    for (a, b), pair in zip(pair_rows(count), pairs, strict=True):
-        if pair.samples:
-            variances[a], variances[b] = pair.variance_a, pair.variance_b
-            total += 2.0 * exposures[a] * exposures[b] * pair.covariance
-        elif exposures[a] and exposures[b]:
-            return math.nan
-    for exposure, variance in zip(exposures, variances, strict=True):
-        if exposure:
-            total += exposure * exposure * variance
-    return math.sqrt(total) if total >= 0.0 else (0.0 if total > -1e-12 else math.nan)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
-from trading.hedging.comovement import ComovementConfig, Comovements, Pair, combined_sigma, pair_row, pair_rows
+from trading.hedging.comovement import ComovementConfig, Comovements, pair_row, pair_rows
 
 CONFIG = ComovementConfig(grid_ms=1000, halflife_s=600.0, gap_ms_max=5000, samples_min=120)
 # An EWMA of half-life h samples weighs as much as (1+λ)/(1−λ) ≈ 2.885·h equal ones.
@@ -99,14 +99,3 @@ def test_a_market_that_stands_still_has_no_beta() -> None:
 def test_rows_of_pairs_have_one_order() -> None:
     for count in range(1, 7):
         assert [pair_row(a, b, count) for a, b in pair_rows(count)] == list(range(count * (count - 1) // 2))
-
-
-def test_the_risk_of_two_legs_goes_by_sign_and_correlation() -> None:
-    pair = Pair()
-    pair.samples, pair.variance_a, pair.variance_b, pair.covariance = 1, 4e-10, 9e-10, 0.8 * 6e-10
-    both = combined_sigma([1e5, 1e5], [pair])
-    hedged = combined_sigma([1e5, -1e5], [pair])
-    assert both == pytest.approx(math.sqrt(4 + 9 + 9.6))
-    assert hedged == pytest.approx(math.sqrt(4 + 9 - 9.6))
-    assert combined_sigma([0.0, 0.0], [Pair()]) == 0.0
-    assert math.isnan(combined_sigma([1.0, 0.0], [Pair()])), "held, and nobody knows how it moves"
