@@ -382,6 +382,7 @@ EXPLANATION = RecordType(
             ("impact_error", "its standard error"),
             ("market_impact", "quote currency added to the half-spread for it; 0 when switched off"),
             ("flow_factor", "of the half-spread, for one-sided flow"),
+            ("trade_intensity_per_s", "public trades per second of the signals' flow window; NaN while they are off"),
             ("signal_shift", "quote currency, of the reservation price"),
             ("inventory_cost", "quote currency, shift for the time that the position was held"),
             ("displacement_factor", "of both half-spreads, after a move"),

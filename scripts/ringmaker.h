@@ -363,7 +363,7 @@ _Static_assert(sizeof(struct rm_wish) == 448, "rm_wish");
 
 /* How a wish came about: every term of the quote, each clamp, which limit binds. */
 #define RM_EXPLANATION_TYPE_ID 101
-#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x7f816d4f455ebcae)
+#define RM_EXPLANATION_LAYOUT_HASH INT64_C(0x18094e4669a6696a)
 struct rm_explanation {
     int64_t sequence;              /* owned by the ring or table; see the layout page */
     int64_t instrument;            /* row of the instruments table */
@@ -417,6 +417,7 @@ struct rm_explanation {
     double impact_error;           /* its standard error */
     double market_impact;          /* quote currency added to the half-spread for it; 0 when switched off */
     double flow_factor;            /* of the half-spread, for one-sided flow */
+    double trade_intensity_per_s;  /* public trades per second of the signals' flow window; NaN while they are off */
     double signal_shift;           /* quote currency, of the reservation price */
     double inventory_cost;         /* quote currency, shift for the time that the position was held */
     double displacement_factor;    /* of both half-spreads, after a move */
@@ -428,7 +429,6 @@ struct rm_explanation {
     double ask_size_factor;        /* what the signals made of the asks' sizes */
     double bid_price;              /* quote currency, before it is rounded and kept off the book */
     double ask_price;              /* quote currency, before it is rounded and kept off the book */
-    char _reserved[8];
 };
 _Static_assert(offsetof(struct rm_explanation, sequence) == 0, "rm_explanation.sequence");
 _Static_assert(offsetof(struct rm_explanation, instrument) == 8, "rm_explanation.instrument");
@@ -482,17 +482,18 @@ _Static_assert(offsetof(struct rm_explanation, impact_per_base) == 384, "rm_expl
 _Static_assert(offsetof(struct rm_explanation, impact_error) == 392, "rm_explanation.impact_error");
 _Static_assert(offsetof(struct rm_explanation, market_impact) == 400, "rm_explanation.market_impact");
 _Static_assert(offsetof(struct rm_explanation, flow_factor) == 408, "rm_explanation.flow_factor");
-_Static_assert(offsetof(struct rm_explanation, signal_shift) == 416, "rm_explanation.signal_shift");
-_Static_assert(offsetof(struct rm_explanation, inventory_cost) == 424, "rm_explanation.inventory_cost");
-_Static_assert(offsetof(struct rm_explanation, displacement_factor) == 432, "rm_explanation.displacement_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_asymmetry_factor) == 440, "rm_explanation.bid_asymmetry_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_asymmetry_factor) == 448, "rm_explanation.ask_asymmetry_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_fill_factor) == 456, "rm_explanation.bid_fill_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_fill_factor) == 464, "rm_explanation.ask_fill_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_size_factor) == 472, "rm_explanation.bid_size_factor");
-_Static_assert(offsetof(struct rm_explanation, ask_size_factor) == 480, "rm_explanation.ask_size_factor");
-_Static_assert(offsetof(struct rm_explanation, bid_price) == 488, "rm_explanation.bid_price");
-_Static_assert(offsetof(struct rm_explanation, ask_price) == 496, "rm_explanation.ask_price");
+_Static_assert(offsetof(struct rm_explanation, trade_intensity_per_s) == 416, "rm_explanation.trade_intensity_per_s");
+_Static_assert(offsetof(struct rm_explanation, signal_shift) == 424, "rm_explanation.signal_shift");
+_Static_assert(offsetof(struct rm_explanation, inventory_cost) == 432, "rm_explanation.inventory_cost");
+_Static_assert(offsetof(struct rm_explanation, displacement_factor) == 440, "rm_explanation.displacement_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_asymmetry_factor) == 448, "rm_explanation.bid_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_asymmetry_factor) == 456, "rm_explanation.ask_asymmetry_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_fill_factor) == 464, "rm_explanation.bid_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_fill_factor) == 472, "rm_explanation.ask_fill_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_size_factor) == 480, "rm_explanation.bid_size_factor");
+_Static_assert(offsetof(struct rm_explanation, ask_size_factor) == 488, "rm_explanation.ask_size_factor");
+_Static_assert(offsetof(struct rm_explanation, bid_price) == 496, "rm_explanation.bid_price");
+_Static_assert(offsetof(struct rm_explanation, ask_price) == 504, "rm_explanation.ask_price");
 _Static_assert(sizeof(struct rm_explanation) == 512, "rm_explanation");
 
 /* What happened to one of our orders, written by execution: answers, fills, cancels. */

@@ -124,7 +124,7 @@ def check(case: Case, view: dict[str, Any]) -> None:
     assert (view["ask_off_reason"] == OffReason.QUOTED) == bool(asks)
     # terms: every number is finite as soon as a side is quoted, but for what nobody has said
     if bids or asks:
-        unknown = {"mark_price", "index_price", "net_delta"}
+        unknown = {"mark_price", "index_price", "net_delta", "trade_intensity_per_s"}
         assert all(math.isfinite(value) for name, value in view.items() if type(value) is float and name not in unknown)
         assert view["bid_price"] < view["reservation_price"] < view["ask_price"]
     # the worst case stays within the limits of strategy and risk

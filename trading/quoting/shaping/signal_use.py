@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from domain.codes import ClampFlag
 from domain.jit import Record, kernel
 
@@ -10,12 +12,14 @@ _SIGNALS_USED = int(ClampFlag.SIGNALS_USED)
 
 @kernel
 def explain_signals(signals: Record, terms: Record) -> None:
-    """Write the factors that the signals make; all are 1 when they are off or not warm."""
+    """Write the factors that the signals make, all 1 when they are off or not warm, and how often trades come."""
     terms["gamma_signal_factor"] = 1.0 + signals["gamma_added"]
     terms["sigma_signal_factor"] = 1.0 + signals["sigma_added"]
     terms["decay_signal_factor"] = 1.0 - signals["decay_cut"]
     terms["bid_size_factor"] = 1.0 - signals["bid_size_cut"]
     terms["ask_size_factor"] = 1.0 - signals["ask_size_cut"]
+    is_flow_known = signals["flow_start_ns"] != 0
+    terms["trade_intensity_per_s"] = signals["trade_intensity_per_s"] if is_flow_known else math.nan
     changes = (
         abs(signals["shift_half_spreads"]) + signals["gamma_added"] + signals["sigma_added"] + signals["decay_cut"]
         + signals["bid_size_cut"] + signals["ask_size_cut"]

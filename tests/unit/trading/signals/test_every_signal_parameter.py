@@ -5,6 +5,7 @@ A new parameter without a case here fails the first test.
 
 from __future__ import annotations
 
+import math
 import random
 from functools import cache
 from pathlib import Path
@@ -137,6 +138,16 @@ def test_a_parameter_moves_a_quote_or_a_size(name: str) -> None:
 
 def test_without_a_switch_the_signals_are_measured_and_move_nothing() -> None:
     assert quotes(NONE) == quotes({**NONE, "is_enabled": False})
+
+
+def test_a_quote_says_how_often_trades_come_while_the_signals_are_on() -> None:
+    on, off = (Case(BARE.with_values({"signals.is_enabled": is_enabled}), FINE) for is_enabled in (True, False))
+    for case in (on, off):
+        case.tick()
+        for _ in range(40):
+            case.trade(100_000.0, 1, NS_PER_S // 8, size=0.1)
+    assert on.quote()["trade_intensity_per_s"] == pytest.approx(8.0, rel=0.05)
+    assert math.isnan(off.quote()["trade_intensity_per_s"])
 
 
 def test_signals_move_quotes_within_their_bounds() -> None:
