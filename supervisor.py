@@ -31,6 +31,7 @@ from messages.commands import AnyCommand, Reply
 from runtime import affinity, paths
 from runtime.account_lock import AccountLock
 from runtime.clock import SystemClock
+from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
@@ -114,7 +115,8 @@ class Supervisor:
             self._segments = SessionSegments(config.session, self._topology)
             stack.callback(self._segments.unlink)
             self._segments.create()
-            self._commands = CommandServer(config.session, SUPERVISOR)
+            journal = CommandJournal(self._run / COMMANDS_FOLDER / f"{SUPERVISOR}.jsonl", self._clock)
+            self._commands = CommandServer(config.session, SUPERVISOR, journal)
             stack.callback(self._commands.close)
             self._relay = Relay(config.session, self._note_command)
             stack.callback(self._relay.close)

@@ -1,15 +1,19 @@
 """Commands over ZeroMQ: a server that an actor's loop drains and never waits on, and clients that time out.
 
-Each process binds one ROUTER socket in the session's run directory (0700, so only this user can connect).
+Each process binds one ROUTER socket in the session's run directory (0700, so only this user can connect). Before the
+command goes a frame that names the sender, for the journal of commands.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,11 +21,13 @@ import zmq
 import zmq.asyncio
 
 from domain.errors import ConnectivityError
-from messages.commands import AnyCommand, Command, Reply, decode_command, decode_reply, encode
+from messages.commands import AnyCommand, Command, Reply, Stop, decode_command, decode_reply, encode
+from runtime.command_journal import CommandJournal
 from runtime.paths import socket_address
 
 COMMANDS_PER_CYCLE_MAX = 64
 GIVE_UP_POLL_MS = 20
+ACTOR_VARIABLE = "RINGMAKER_ACTOR"
 
 
 class Request(NamedTuple):
@@ -34,7 +40,8 @@ class Request(NamedTuple):
 class CommandServer:
     """Receives commands for one process. `fd` is what the loop polls; it is edge-triggered, so drain it whole."""
 
-    def __init__(self, session: str, process: str) -> None:
+    def __init__(self, session: str, process: str, journal: CommandJournal | None = None) -> None:
+        self._journal = journal
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 200)
@@ -62,17 +69,39 @@ class CommandServer:
         self._context.term()
 
     def _parsed(self, frames: list[bytes]) -> Request | None:
-        *envelope, body = frames
+        address = frames[: frames.index(b"") + 1] if b"" in frames else frames[:1]
+        *sender, body = frames[len(address) :] or [b""]
 
         def answer(reply: Reply) -> None:
             if not self._socket.closed:
-                self._socket.send_multipart([*envelope, encode(reply)], zmq.NOBLOCK)
+                self._socket.send_multipart([*address, encode(reply)], zmq.NOBLOCK)
 
         try:
-            return Request(decode_command(body), answer)
+            command = decode_command(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             answer(Reply(ok=False, text=f"not a command: {error}"))
             return None
+        journal = self._journal
+        if journal is None:
+            return Request(command, answer)
+        received_ns = journal.now_ns()
+        name = sender[0].decode(errors="replace") if sender else ""
+        if isinstance(command, Stop):  # noted now: whoever reads the journal ends before the answer
+            journal.note(name, command, received_ns, Reply(ok=True, text="ends"))
+            return Request(command, answer)
+
+        def answer_and_note(reply: Reply) -> None:
+            answer(reply)
+            journal.note(name, command, received_ns, reply)
+
+        return Request(command, answer_and_note)
+
+
+@functools.cache
+def sender_name() -> bytes:
+    """Return who sends commands from this process: actor or program, user, process id."""
+    program = os.environ.get(ACTOR_VARIABLE) or Path(sys.argv[0]).name or "python"
+    return f"{program}, uid {os.getuid()}, pid {os.getpid()}".encode()
 
 
 def send_command(
@@ -87,7 +116,7 @@ def send_command(
     with zmq.Context(io_threads=1) as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(socket_address(session, process))
-        socket.send(encode(command))
+        socket.send_multipart([sender_name(), encode(command)])
         while not socket.poll(GIVE_UP_POLL_MS):
             if time.monotonic() > deadline_s or (given_up is not None and given_up.is_set()):
                 raise ConnectivityError(f"{process} of session {session} did not answer within {timeout_s:g} s")
@@ -104,7 +133,7 @@ class CommandCall:
         self._socket = context.socket(zmq.REQ)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.connect(socket_address(session, process))
-        self._socket.send(encode(command), zmq.NOBLOCK)
+        self._socket.send_multipart([sender_name(), encode(command)], zmq.NOBLOCK)
 
     def poll(self) -> Reply | None:
         """Return the answer, once; None while there is none. Never waits."""
@@ -137,7 +166,7 @@ class CommandClient:
         socket.setsockopt(zmq.LINGER, 0)
         try:
             socket.connect(socket_address(self._session, process))
-            await socket.send(encode(command))
+            await socket.send_multipart([sender_name(), encode(command)])
             return decode_reply(await asyncio.wait_for(socket.recv(), timeout_s))
         except TimeoutError:
             raise ConnectivityError(

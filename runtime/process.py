@@ -28,6 +28,7 @@ from messages.commands import Profile, Reply, Stop, Vitals
 from runtime.actor import Actor, ActorContext
 from runtime.affinity import SHARED
 from runtime.clock import SystemClock
+from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config
 from runtime.environment import ActorEnvironment
@@ -127,7 +128,8 @@ class Host:
     def __init__(self, ctx: ActorContext, heartbeat: HeartbeatWriter) -> None:
         self.ctx = ctx
         self.clock: Clock = ctx.clock
-        self.commands = CommandServer(ctx.session, ctx.name)
+        journal = CommandJournal(ctx.run_dir / COMMANDS_FOLDER / f"{ctx.name}.jsonl", ctx.clock)
+        self.commands = CommandServer(ctx.session, ctx.name, journal)
         self.profiler = ActorProfiler(ctx.name, ctx.run_dir / "profiles")
         self.heartbeat = heartbeat
         self._beat_due_ns = 0

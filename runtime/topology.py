@@ -126,7 +126,6 @@ SUPERVISOR = "supervisor"
 MARKET_DATA = "market_data"
 STRATEGY = "strategy"
 EXECUTION = "execution"
-MARKET_DATA = "market_data"
 RECORDER = "recorder"
 _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("instruments", TABLE, records.INSTRUMENT, "market_data", 1, is_per_instrument=True),

@@ -23,8 +23,9 @@ from actors.recorder.tape import Gap
 from domain.clock import Clock
 from domain.codes import OrderEventKind
 from domain.order import LiquiditySide, Side
+from runtime.command_journal import COMMANDS_FOLDER
 from runtime.logs import Logger
-from runtime.recordings.audit import COMMANDS_FOLDER, FILE_NAME, SCHEMA, SCHEMA_VERSION
+from runtime.recordings.audit import FILE_NAME, SCHEMA, SCHEMA_VERSION
 from shm.ring import RingReader
 
 ORDER_EVENTS = "order_events"

@@ -11,7 +11,6 @@ from pathlib import Path
 from domain.errors import UserError
 
 FILE_NAME = "audit.sqlite"
-COMMANDS_FOLDER = "commands"
 SCHEMA_VERSION = 1
 
 SCHEMA = """

@@ -41,6 +41,8 @@ _UNITS = (
         "risk_aversion": "per_usd",
         "skew_per_unit": "usd_per_base",
         "funding_mark": "usd_per_base",
+        "impact_per_base": "usd",
+        "impact_error": "usd_per_base",
         "drift": "usd_per_s",
         "funding_rate": "per_8h",
         "mark_volatility": "per_year",

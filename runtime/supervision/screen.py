@@ -75,7 +75,9 @@ def status_line(status: dict[str, Any]) -> str:
             parts.append(f"{name} bid {bid} ask {ask} position {found['position']:g} fills {found['fills']}")
         if "instrument_off" in found:
             parts.append(f"{name} off: {found['instrument_off']}")
-    return " · ".join([*parts, *doing_words(status), quoted_words(status), money_words(status)])
+    return " · ".join(
+        [*parts, *recorder_words(status), *doing_words(status), quoted_words(status), money_words(status)]
+    )
 
 
 def doing_words(status: Mapping[str, Any]) -> list[str]:
@@ -132,6 +134,16 @@ def hedge_words(underlying: str, hedge: Mapping[str, Any]) -> str:
     )
 
 
+def recorder_words(status: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the recorder; empty = nothing, or nothing is recorded at all."""
+    recorder = status["recorder"]
+    if recorder is None:
+        return []
+    if recorder["trouble"]:
+        return [f"recorder: nothing is recorded: {recorder['trouble']}"]
+    return [f"recorder: {recorder['lost']} records lost"] if recorder["lost"] else []
+
+
 def status_block(status: dict[str, Any]) -> RenderableType:
     """Return the live block for a terminal of 80 columns or more."""
     head = Text(f"{status['session']} · {status['seconds']:.0f} s · {risk_words(status)}", style="bold")
@@ -141,6 +153,7 @@ def status_block(status: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [head, money, quoted, _quotes(status), _terms(status), _actors(status), latency]
     parts += [Text(words, style="yellow") for words in doing_words(status)]
     parts += [Text(hedge_words(underlying, hedge), style="dim") for underlying, hedge in status["hedges"].items()]
+    parts += [Text(words, style="bold red") for words in recorder_words(status)]
     for name, found in status["instruments"].items():
         if "instrument_off" in found:
             parts.insert(1, Text(f"{name} off: {found['instrument_off']}", style="bold red"))
@@ -184,6 +197,7 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
                 f"{found['half_spread']:.2f} $, skew {found['skew']:+.2f} $"
             )
     lines += [hedge_words(underlying, hedge) for underlying, hedge in status["hedges"].items()]
+    lines += recorder_words(status)
     for name, actor in status["actors"].items():
         standby = f", standby {actor['standby']}" if actor["standby"] else ""
         doing = f", {actor['doing']}" if actor["doing"] else ""

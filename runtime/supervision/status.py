@@ -10,7 +10,7 @@ from domain.clock import NS_PER_S
 from domain.codes import HedgeState, OffReason, RiskReason
 from domain.grid import off_in
 from domain.order import TradingState
-from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, RISK, WISH
+from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, RECORDER, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.children import COMPILING, Child
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
@@ -35,6 +35,7 @@ class StatusReader:
         self._names = self._topology.instruments
         self._children = children
         self._tables = {name: TableReader(segments[name]) for name in READ_TABLES}
+        self._recorder = TableReader(segments["recorder"]) if self._topology.is_recorded else None
         self._explanations = [
             RingReader(segments[self._topology.explanations_of(actor)], "oldest") for actor in self._topology.strategies
         ]
@@ -60,6 +61,7 @@ class StatusReader:
             "instruments": {name: self._instrument(row) for row, name in enumerate(self._names)},
             "hedges": {name: self._hedge(row) for row, name in enumerate(self._topology.hedges)},
             "risk": self._risk(),
+            "recorder": self._recorder_state(),
             "quoted_time_ratio": ratio,
             "quoted_time_ratio_raw": ratio_raw,
             "counters": read_counters(self._segments),
@@ -140,6 +142,17 @@ class StatusReader:
             "hedges": ints[HEDGE.word("hedges")],
             "last_hedged": round(floats[HEDGE.word("last_hedged")], 8),
         }
+
+    def _recorder_state(self) -> dict[str, Any] | None:
+        """Return what the recorder is at; None where nothing is recorded."""
+        table = self._recorder
+        if table is None:
+            return None
+        if not load_row(table, 0):
+            return {"trouble": "", "rows": 0, "lost": 0, "behind": 0, "trouble_since_realtime_ns": 0}
+        names = ("rows", "lost", "behind", "trouble_since_realtime_ns")
+        found = {name: table.ints[RECORDER.word(name)] for name in names}
+        return {"trouble": table.latest["trouble"][0].decode(), **found}
 
     def _risk(self) -> dict[str, Any]:
         table = self._tables["risk"]

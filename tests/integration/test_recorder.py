@@ -1,0 +1,146 @@
+"""A session with its recorder: real processes, a real disk, kills in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from messages.commands import Pause, Resume, SetParameter
+from runtime.recordings.audit import open_audit
+from runtime.recordings.files import files_of, metadata_of, table
+from tests.sessions import LOCAL, RunningSession, wait_until
+
+KINDS = ("books", "trades", "tickers", "explanations", "quote_inputs")
+
+
+def venue_fills(session: RunningSession) -> Counter[tuple[str, str, Decimal, Decimal]]:
+    """Return the fills by the exchange's own log: order, side, price, size."""
+    return Counter(
+        (line["order_id"], line["side"], Decimal(str(line["fill_price"])), Decimal(str(line["fill_amount"])))
+        for line in session.order_log()
+        if line["event"] == "fill"
+    )
+
+
+def audited(session: RunningSession, query: str) -> list[dict[str, Any]]:
+    connection = open_audit(session.run)
+    try:
+        return [dict(row) for row in connection.execute(query)]
+    finally:
+        connection.close()
+
+
+def audited_fills(session: RunningSession) -> Counter[tuple[str, str, Decimal, Decimal]]:
+    rows = audited(session, "SELECT * FROM fills")
+    return Counter((row["venue_order_id"], row["side"], Decimal(row["price"]), Decimal(row["size"])) for row in rows)
+
+
+def assert_without_hole(session: RunningSession, kind: str) -> int:
+    """Each record of the ring is in the recording once, in order; return how many."""
+    positions = table(session.run, kind, ["position"]).column("position").to_pylist()
+    assert positions == list(range(len(positions))), kind
+    return len(positions)
+
+
+def test_a_recorder_killed_three_times_leaves_a_trail_that_is_the_venues(tmp_path: Path) -> None:
+    with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "24")) as session:
+        session.wait_for_quotes()
+        for _ in range(3):
+            time.sleep(3.0)
+            pid = session.actor_pid("recorder")
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda pid=pid: session.actor_pid("recorder") not in (0, pid), 10.0, "a new recorder")  # type: ignore[misc]
+        assert session.wait(90) == 0, session.said
+        summary = session.summary
+        assert summary["restarts"]["recorder"] == 3
+        assert {name: count for name, count in summary["restarts"].items() if name != "recorder"} == {
+            "market_data": 0, "risk": 0, "execution": 0, "strategy": 0,
+        }  # fmt: skip
+        assert min(summary["quoted_time_ratio"].values()) > 0.75
+        assert summary["fills"] > 0
+        assert audited_fills(session) == venue_fills(session)
+        fees = sum((Decimal(row["fee"]) for row in audited(session, "SELECT fee FROM fills")), Decimal(0))
+        assert fees == Decimal(summary["fees"])
+        assert audited(session, "SELECT * FROM gaps") == []
+        assert summary["counters"]["recorder"]["lost"] == 0
+        rows = {kind: assert_without_hole(session, kind) for kind in KINDS}
+        print(rows, summary["fills"], summary["latency_us"]["record"])
+        assert (
+            rows["explanations"] == rows["quote_inputs"] >= summary["quotes"]
+        )  # the one that takes all away is no quote
+        for kind in KINDS:
+            assert [path.suffix for path in files_of(session.run, kind)] == [".parquet"] * len(
+                files_of(session.run, kind)
+            )
+        session.assert_nothing_stays()
+
+
+def test_what_an_operator_did_is_in_the_trail_with_who_and_when(tmp_path: Path) -> None:
+    with RunningSession(tmp_path, LOCAL) as session:
+        session.wait_for_quotes()
+        assert session.send(Pause()).ok
+        assert session.send(Resume()).ok
+        assert session.send(SetParameter(name="strategy.levels", value="1")).ok
+        assert not session.send(SetParameter(name="risk.position_max_base", value="9")).ok
+        assert session.send(SetParameter(name="risk.position_max_base", value="0.09")).ok
+        assert session.cli("stop").returncode == 0
+        assert session.wait(30) == 0, session.said
+        told = audited(session, "SELECT process, sender, command, ok FROM commands ORDER BY received_ns")
+        by_supervisor = [(row["command"], row["ok"]) for row in told if row["process"] == "supervisor"]
+        assert by_supervisor == [
+            ("pause", 1), ("resume", 1), ("set_parameter", 1), ("set_parameter", 0), ("set_parameter", 1), ("stop", 1),
+        ]  # fmt: skip
+        senders = {row["process"]: row["sender"] for row in told}
+        assert "cli.py" in senders["supervisor"]
+        assert "supervisor.py" in senders["strategy"]
+        changes = audited(session, "SELECT process, scope, name, old_value, new_value FROM parameter_changes")
+        assert [tuple(row.values()) for row in changes] == [
+            ("risk", "risk", "risk.position_max_base", "0.1", "0.09"),
+            ("strategy", "BTC-PERPETUAL", "levels", "3", "1"),
+        ]  # fmt: skip
+        states = [row["state"] for row in audited(session, "SELECT * FROM state_changes WHERE scope = 'account'")]
+        assert states[:2] == ["HALTED", "ACTIVE"]
+        assert audited(session, "SELECT count(*) AS n FROM pnl")[0]["n"] >= 1
+
+
+def test_a_recorder_that_finds_no_room_says_so_and_the_session_goes_on(tmp_path: Path) -> None:
+    """`free_mb_min` above what any disk has is a full disk to the recorder."""
+    config = LOCAL.replace("[recorder]", "[recorder]\nfree_mb_min = 1_000_000")
+    assert config != LOCAL
+    with RunningSession(tmp_path, config) as session:
+        session.wait_for_quotes()
+        wait_until(
+            lambda: "recorder" in session.status() and session.status()["recorder"]["trouble"] != "", 10, "trouble"
+        )
+        shown = session.cli("status").stdout
+        assert "recorder: nothing is recorded" in shown
+        assert "MB free, free_mb_min = 1000000" in shown
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        assert session.summary["fills"] is not None
+        log = (session.run / "logs" / "recorder.log").read_text()
+        assert log.count("nothing is recorded: the disk does not take it") == 1
+
+
+def test_when_the_supervisor_is_killed_the_recorder_takes_the_last_cancels_and_ends(tmp_path: Path) -> None:
+    with RunningSession(tmp_path, LOCAL) as session:
+        session.wait_for_quotes()
+        pid = session.actor_pid("recorder")
+        session.signal(signal.SIGKILL)
+        assert session.process is not None
+        session.process.wait(10)
+        wait_until(lambda: not psutil.pid_exists(pid), 25.0, "the recorder has ended")
+        run = max((session.home / "runs").glob("*-*"))
+        connection = sqlite3.connect(run / "audit.sqlite")
+        kinds = Counter(kind for (kind,) in connection.execute("SELECT kind FROM order_events"))
+        connection.close()
+        assert kinds["accepted"] > 0
+        assert metadata_of(next(iter((run / "recordings" / "books").glob("*.parquet"))))["lost"] == 0
