@@ -17,6 +17,12 @@ if __name__ == "__main__" and Path(sys.prefix) != _VENV_PYTHON.parent.parent:
         sys.exit("error: not set up yet: run `make run` once first (it creates .venv)")
     os.execv(_VENV_PYTHON, [str(_VENV_PYTHON), *sys.argv])
 
+_CONFIGS = Path(__file__).resolve().parent / "configs"
+if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"} & set(sys.argv):
+    from actors import kill as one_shot  # before everything else: imports are most of the time that it takes
+
+    sys.exit(one_shot.operate(sys.argv[2:], _CONFIGS))
+
 import json  # noqa: E402 - what follows needs the packages of .venv
 import subprocess  # noqa: E402
 from typing import Annotated  # noqa: E402
@@ -146,16 +152,10 @@ def kill(
 
     Needs no other process of ours. Ends when the venue has shown twice that no order is open.
     """
-    path = config or Path("configs") / f"{session}.toml"
-    command = [sys.executable, "-m", "actors.kill", "--config", str(path), "--session", session]
-    result = subprocess.run(command, cwd=Path(__file__).resolve().parent, check=False)
-    if is_supervised(session):
-        try:
-            reply = send_command(session, SUPERVISOR, commands.Kill(), ANSWER_TIMEOUT_S)
-            print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")
-        except ConnectivityError as error:
-            print(f"session not halted: {error}")
-    raise typer.Exit(result.returncode)
+    from actors import kill as one_shot
+
+    path = config or _CONFIGS / f"{session}.toml"
+    raise typer.Exit(one_shot.operate(["--session", session, "--config", str(path)], _CONFIGS))
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}

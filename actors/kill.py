@@ -2,6 +2,9 @@
 
 It reads keys and configuration itself, opens its own connection, and needs no other process, no shared memory
 and no ZeroMQ. While a session still trades it has risk halt it first: a cancel beside a quoting bot is no cancel.
+
+`./cli.py kill` is this module in the same process (`operate`): nothing that it does not need is imported before the
+venue has confirmed; only then is the supervisor told.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from actors.sweep import SweepResult, sweep
-from domain.clock import NS_PER_S
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
@@ -40,6 +43,9 @@ from venues.gateway import RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 TIMEOUT_S = 8.0
+ANSWER_S = 10.0
+LOCAL_TRIES_MAX = 3  # a local exchange that does not listen has ended, and its orders with it
+STARTTIME_FIELD = 19  # of /proc/self/stat, counted after the name, in clock ticks since boot
 KEEP_ALIVE_S = 0.2
 EXECUTION_GONE_S = 2.0
 
@@ -66,7 +72,33 @@ class _Deaf:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do it; return the exit code: 0 confirmed, 2 usage, 3 keys, 6 venue unreachable or not confirmed."""
-    options = _parse(arguments)
+    return _kill(_parse(arguments), SystemClock().monotonic_ns())
+
+
+def operate(arguments: Sequence[str], configs: Path) -> int:
+    """Do it for an operator, then have the supervisor halt the session if it runs; return the exit code.
+
+    Args:
+        configs: the folder of configurations; SESSION.toml there is the default.
+    """
+    options = _parse([*arguments], configs)
+    exit_code = _kill(options, SystemClock().monotonic_ns())
+    session = options.session or options.config.stem
+    from messages.commands import Kill
+    from runtime.commands import send_command
+    from runtime.session import is_supervised
+    from runtime.topology import SUPERVISOR
+
+    try:
+        if is_supervised(session):
+            reply = send_command(session, SUPERVISOR, Kill(), ANSWER_S)
+            print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")
+    except (ConnectivityError, UserError, OSError) as error:
+        print(f"session not halted: {error}")
+    return exit_code
+
+
+def _kill(options: argparse.Namespace, received_ns: int) -> int:
     try:
         keep_private(holds_keys=True)
         load_dotenv(paths.home() / ".env")
@@ -79,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kill: {error}", file=sys.stderr)
         return error.exit_code
     if result.is_confirmed:
-        print("0 open orders, confirmed by the venue", flush=True)
+        print(f"0 open orders, confirmed by the venue ({_timing(result, received_ns)})", flush=True)
         return ExitCode.CLEAN
     shown = "an unknown number of" if result.open_orders < 0 else str(result.open_orders)
     print(
@@ -90,15 +122,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.VENUE_UNREACHABLE
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m actors.kill", description=__doc__.partition("\n")[0])
+def _timing(result: SweepResult, received_ns: int) -> str:
+    """Return when the first cancel was sent: since the command was read, and since this process began."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[STARTTIME_FIELD])
+    began_ns = ticks * NS_PER_S // os.sysconf("SC_CLK_TCK")
+    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began_ns
+    since_cancel_ns = SystemClock().monotonic_ns() - result.first_cancel_ns
+    read_ms = (result.first_cancel_ns - received_ns) // NS_PER_MS
+    start_ms = (age_ns - since_cancel_ns) // NS_PER_MS
+    return f"cancel sent {read_ms} ms after the command was read, {start_ms} ms after this process began"
+
+
+def _parse(arguments: Sequence[str] | None, configs: Path | None = None) -> argparse.Namespace:
+    program = "python -m actors.kill" if configs is None else "cli.py kill"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="PATH", help="configuration of the session")
-    add("--session", default="", metavar="NAME", help="session's name (the configuration's file name)")
+    add("--config", type=Path, required=configs is None, metavar="PATH", help="configuration of the session")
+    name = "" if configs is None else "local"
+    add("--session", "-s", default=name, metavar="NAME", help="session's name (the configuration's file name)")
     add("--timeout-s", type=_seconds, default=TIMEOUT_S, metavar="S", help="give up after this long (%(default)s)")
     add("--latch", action="store_true", help="have risk stay halted until a resume; always done while execution lives")
     add("--kill-execution", action="store_true", help="SIGKILL the session's execution process first")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if configs is not None and options.config is None:
+        options.config = configs / f"{options.session}.toml"
+    return options
 
 
 def _seconds(text: str) -> float:
@@ -193,8 +241,9 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
     clock = SystemClock()
     deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
     url = venue_url(config.venue, os.environ)
-    # Time decides when to give up, not the number of tries.
-    patient = msgspec.structs.replace(config.venue, connect_tries_max=1000, backoff_ms_max=500, backoff_ms_min=100)
+    # At a real venue time decides when to give up, not the number of tries.
+    tries_max = LOCAL_TRIES_MAX if config.venue.kind == "local" else 1000
+    patient = msgspec.structs.replace(config.venue, connect_tries_max=tries_max, backoff_ms_max=500, backoff_ms_min=100)
     gateway = ThalexOrderGateway(
         patient,
         url,
@@ -210,6 +259,11 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
         await gateway.wait_ready(timeout_s)
         left_s = max(0.5, (deadline_ns - clock.monotonic_ns()) / NS_PER_S)
         return await sweep(gateway, clock, timeout_s=left_s)
+    except VenueUnreachableError as error:
+        if config.venue.kind != "local":
+            raise
+        ended = "nobody listens there: the local exchange has ended, and every order with it"
+        raise VenueUnreachableError(f"{url}: {ended} ({error.__cause__})") from None
     except ConnectivityError as error:
         raise VenueUnreachableError(
             f"{url}: {error}: check the network, then run it again, or cancel on the venue's web page"

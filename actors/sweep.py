@@ -35,12 +35,14 @@ class SweepResult(NamedTuple):
         cancelled: orders that the venue says it cancelled for us.
         open_orders: orders that it showed last, conditional ones included; -1 when it never answered.
         last_error: newest trouble on the way, empty when there was none.
+        first_cancel_ns: monotonic, when the first cancel of everything was sent.
     """
 
     is_confirmed: bool
     cancelled: int
     open_orders: int
     last_error: str
+    first_cancel_ns: int = 0
 
 
 async def sweep(
@@ -62,6 +64,7 @@ async def sweep(
     """
     deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
     confirmations, cancelled, shown, last_error = 0, 0, -1, ""
+    first_cancel_ns = clock.monotonic_ns()
     while clock.monotonic_ns() < deadline_ns and not is_obsolete():
         try:
             cancelled += await gateway.cancel_all()
@@ -75,6 +78,6 @@ async def sweep(
         else:
             confirmations = confirmations + 1 if shown == 0 else 0
             if confirmations == CONFIRMATIONS:
-                return SweepResult(True, cancelled, 0, last_error)
+                return SweepResult(True, cancelled, 0, last_error, first_cancel_ns)
         await asyncio.sleep(pause_s)
-    return SweepResult(False, cancelled, shown, last_error)
+    return SweepResult(False, cancelled, shown, last_error, first_cancel_ns)

@@ -58,7 +58,7 @@ def run(venue: FakeVenue, *, timeout_s: float = 5.0, is_obsolete: Callable[[], b
 
 def test_nothing_is_confirmed_before_the_venue_showed_nothing_twice() -> None:
     venue = FakeVenue(SimClock(), orders=3, conditional=1)
-    assert run(venue) == SweepResult(True, 3, 0, "")
+    assert run(venue)[:4] == (True, 3, 0, "")
     assert venue.rounds == 2
 
 
@@ -71,7 +71,7 @@ def test_an_order_that_lands_between_two_looks_starts_the_count_again() -> None:
 
     venue.on_round = land
     # If everything is cancelled, I expect it to be cancelled too
-    assert run(venue) == SweepResult(True, 2, 0, "")
+    assert run(venue)[:4] == (True, 2, 0, "")
 
 
 def test_an_order_that_outlives_a_cancel_is_cancelled_again() -> None:
@@ -116,11 +116,11 @@ def test_a_venue_that_never_answers_is_given_up_in_time() -> None:
 
     venue.on_round = lose
     # If one second is given, I expect an unconfirmed end after it, without claims about what is open
-    assert run(venue, timeout_s=1.0) == SweepResult(False, 0, -1, "socket closed")
+    assert run(venue, timeout_s=1.0)[:4] == (False, 0, -1, "socket closed")
     assert venue.clock.monotonic_ns() >= 1_000 * NS_PER_MS
 
 
 def test_it_ends_when_somebody_better_is_back() -> None:
     venue = FakeVenue(SimClock(), orders=2)
-    assert run(venue, is_obsolete=lambda: True) == SweepResult(False, 0, -1, "")
+    assert run(venue, is_obsolete=lambda: True)[:4] == (False, 0, -1, "")
     assert venue.orders == 2
