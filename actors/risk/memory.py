@@ -1,17 +1,20 @@
-"""Keeps risk's memory on disk: at once when a latch changes, else now and then, never on the work loop."""
+"""Keeps risk's memory on disk: at once when a cause comes or goes, else now and then, never on the work loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 from domain.clock import NS_PER_S
 from runtime.actor import ActorContext
 from runtime.paths import write_atomically
 from trading.risk.latch import FILE_NAME, RiskMemory, load_memory, memory_bytes
+from trading.risk.states import Cause, Latched
 from venues.config import venue_url
 
 SAVE_INTERVAL_NS = 2 * NS_PER_S
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class MemoryKeeper:
@@ -19,6 +22,7 @@ class MemoryKeeper:
 
     Attributes:
         account: which account it is; empty for a local exchange's.
+        boot: which start of the machine this is; empty where the kernel does not say.
         loaded: what an earlier process of this run, or the latch of an earlier run, left.
     """
 
@@ -27,14 +31,15 @@ class MemoryKeeper:
         self._path = ctx.state_dir / FILE_NAME
         venue = ctx.config.venue
         self.account = "" if venue.kind == "local" else f"{venue.kind} {venue_url(venue, os.environ)}"
+        self.boot = _boot()
         self.loaded = load_memory(ctx.state_dir).for_run(ctx.run_dir.name, self.account)
         self._saved = self.loaded
         self._save_due_ns = 0
         self._is_saving = False
 
     def save_when_changed(self, memory: RiskMemory, now_ns: int, *, is_urgent: bool = False) -> None:
-        """Save in the background if anything changed and it is time; latched causes and `is_urgent` do not wait."""
-        must_hurry = is_urgent or memory.latched != self._saved.latched
+        """Save in the background if anything changed and it is time; causes and `is_urgent` do not wait."""
+        must_hurry = is_urgent or _causes(memory) != _causes(self._saved)
         if self._is_saving or memory == self._saved or (now_ns < self._save_due_ns and not must_hurry):
             return
         self._save_due_ns = now_ns + SAVE_INTERVAL_NS
@@ -54,3 +59,15 @@ class MemoryKeeper:
             await asyncio.to_thread(self.save, memory)
         finally:
             self._is_saving = False
+
+
+def _causes(memory: RiskMemory) -> tuple[list[Latched], list[tuple[Cause, str, bool]]]:
+    """Return which causes a memory holds, and which of them have their end."""
+    return memory.latched, [(one.cause, one.instrument, one.ends_ns > 0) for one in memory.waiting]
+
+
+def _boot() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

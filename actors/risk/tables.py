@@ -16,6 +16,7 @@ from shm.errors import RecordBusyError
 from shm.record import TableReader
 from trading.ledger import Pnl
 from trading.quoting.config import QuotingConfig
+from trading.risk.config import RiskConfig
 from trading.risk.limits import fill_limits
 from trading.risk.monitor import ExecutionView, RiskMonitor
 from trading.risk.rooms import rooms_of
@@ -112,6 +113,10 @@ class RiskTables:
     def execution_pid(self) -> int:
         """Return the process id in execution's newest sign of life; 0 = it never lived."""
         return read_heartbeat(self._heartbeat).pid
+
+    def is_execution_silent(self, config: RiskConfig) -> bool:
+        """Return whether execution has given no sign of life for longer than it may."""
+        return self._clock.monotonic_ns() - self.execution().beat_time_ns > config.execution_silent_ms * NS_PER_MS
 
     def execution_views(self) -> list[ExecutionView]:
         """Return what execution says of each instrument."""

@@ -15,7 +15,7 @@ from runtime.actor import ActorContext
 from trading.ledger import Pnl
 from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
-from trading.risk.latch import Opening
+from trading.risk.latch import RiskMemory
 from trading.risk.margin import AccountMargin
 from trading.risk.monitor import RiskMonitor
 from venues.gateway import OrderListener, RequestKind
@@ -42,7 +42,7 @@ class VenueView:
     """The listener of risk's gateway, and what it has heard.
 
     Args:
-        openings: holdings when the run began, where an earlier process of this run wrote them down.
+        memory: what an earlier process of this run wrote down: holdings when it began, losses that count no more.
         read_marks: brings the monitor's marks up to date.
 
     Attributes:
@@ -56,7 +56,7 @@ class VenueView:
         self,
         ctx: ActorContext,
         monitor: RiskMonitor,
-        openings: Mapping[str, Opening],
+        memory: RiskMemory,
         open_gateway: Callable[[OrderListener], RiskGateway],
         read_marks: Callable[[RiskMonitor], None],
     ) -> None:
@@ -64,7 +64,8 @@ class VenueView:
         self._monitor = monitor
         self._view = monitor.account
         self._read_marks = read_marks
-        self.openings = dict(openings)
+        self.openings = dict(memory.openings)
+        self._forgiven = memory.forgiven
         self.gateway = open_gateway(self)
         self.guard = OrderGuard(ctx, self.gateway, order_label(ctx.config.execution, ctx.session))
         self.alive_time_ns = 0
@@ -175,7 +176,7 @@ class VenueView:
         names, view = self._ctx.instrument_names, self._view
         self._read_marks(self._monitor)
         self.openings = openings_of(names, self.openings, view.positions, trades, view.marks)
-        self._account = RunAccount(instruments, self.openings)
+        self._account = RunAccount(instruments, self.openings, self._forgiven)
         self._monitor.round_trips = self._account.trips
         early, self._early_trades = self._early_trades, []
         self.on_trades([*trades, *early])

@@ -20,9 +20,9 @@ import msgspec
 import pytest
 import thalex
 
-from domain.codes import ActorPhase, RiskReason
+from domain.codes import ActorPhase, OrderEventKind, RiskReason
 from domain.order import TradingState
-from domain.records import ACCOUNT, FEED, HEARTBEAT, LIMITS, RISK, TICKER
+from domain.records import ACCOUNT, FEED, HEARTBEAT, LIMITS, ORDER_EVENT, RISK, TICKER
 from messages.commands import Command, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status
 from runtime.commands import send_command
 from runtime.config import Config, load_config
@@ -31,6 +31,7 @@ from runtime.paths import make_private, run_directory
 from runtime.session import SessionSegments
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
+from shm.ring import RingWriter
 from trading.risk.latch import FILE_NAME, KILL_FILE_NAME, KillMark, kill_mark_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -380,6 +381,63 @@ def test_a_halt_is_latched_and_survives_a_kill_of_risk(start_risk: Callable[...,
     risk.wait_for_state(TradingState.ACTIVE)
 
 
+def too_many_orders(risk: RiskProcess) -> None:
+    """Let the venue answer four inserts within a second, where one is allowed."""
+    events = RingWriter(risk.segments["order_events"])
+    for _ in range(4):
+        events.ints[ORDER_EVENT.word("kind")] = OrderEventKind.ACCEPTED
+        events.ints[ORDER_EVENT.word("local_time_ns")] = time.monotonic_ns()
+        events.publish()
+
+
+def test_a_cool_down_and_a_recovery_survive_a_kill_of_risk(start_risk: Callable[..., RiskProcess]) -> None:
+    # Given a cool-down of two minutes that has begun
+    risk = start_risk("order_rate_max_per_s = 1\nrecovery_steps = 2")
+    risk.wait_for_state(TradingState.ACTIVE)
+    assert risk.command(SetParameter("cooldown_s", "120")).ok
+    too_many_orders(risk)
+    risk.wait_for_state(TradingState.HALTED, RiskReason.ORDER_RATE)
+
+    def kept() -> list[dict[str, Any]]:
+        waiting: list[dict[str, Any]] = json.loads((risk.folder / FILE_NAME).read_text())["waiting"]
+        return waiting
+
+    risk.wait_for(lambda: any(one.get("ends_ns") for one in kept()), "the end of the cool-down on disk")
+    before = kept()
+    # If risk is killed and started again
+    risk.end(signal.SIGKILL)
+    risk.start()
+    risk.wait_for(lambda: risk.log().count("account read") == 2, "the second start")
+    # I expect it to be halted still, to the same end
+    risk.wait_for_state(TradingState.HALTED, RiskReason.ORDER_RATE)
+    time.sleep(0.3)
+    assert risk.state() == (TradingState.HALTED, RiskReason.ORDER_RATE)
+    assert kept() == before
+
+
+def test_recovering_survives_a_kill_of_risk(start_risk: Callable[..., RiskProcess]) -> None:
+    # Given the first of two steps of 100 s, after a cool-down of half a second
+    risk = start_risk("order_rate_max_per_s = 1\nrecovery_steps = 2")
+    risk.wait_for_state(TradingState.ACTIVE)
+    assert risk.command(SetParameter("recovery_step_s", "100")).ok
+    too_many_orders(risk)
+    risk.wait_for_state(TradingState.RECOVERING)
+
+    def bounds() -> list[int]:
+        risk.wait_for(lambda: load(risk.limits), "the limits")
+        return [int(risk.limits.ints[LIMITS.word(name)]) for name in ("levels_max", "order_lots_max")]
+
+    before = bounds()
+    assert before == [1, 8]  # two fifths of three levels, and of 0.02
+    risk.wait_for(lambda: '"recovering"' in (risk.folder / FILE_NAME).read_text(), "the recovery on disk")
+    # If risk is killed and started again, I expect the same step with the same limits
+    risk.end(signal.SIGKILL)
+    risk.start()
+    risk.wait_for(lambda: risk.log().count("account read") == 2, "the second start")
+    risk.wait_for_state(TradingState.RECOVERING)
+    assert bounds() == before
+
+
 def test_the_mark_of_a_kill_halts_a_running_session(start_risk: Callable[..., RiskProcess]) -> None:
     # Given an active session
     risk = start_risk()
@@ -480,6 +538,14 @@ def test_limits_tighten_at_once_and_loosen_only_by_force(start_risk: Callable[..
     assert lots_max() == 10
     assert risk.command(SetParameter("risk.position_max_base", "0.05", force=True)).ok
     assert lots_max() == 50
+    # and every change written down, with what it was
+    lines = [json.loads(line) for line in (risk.folder / "risk_decisions.jsonl").read_text().splitlines()]
+    changes = [(one["name"], one["old"], one["new"], one["text"]) for one in lines if one["decision"] == "limit_set"]
+    assert changes == [
+        ("order_size_max_base", 0.02, 0.01, "tighter or equal"),
+        ("position_max_base", 0.02, 0.01, "tighter or equal"),
+        ("position_max_base", 0.01, 0.05, "looser"),
+    ]
     # and clear words for nonsense
     assert "no limit `positions`" in risk.command(SetParameter("positions", "1")).text
     assert "0.05" in risk.command(SetParameter("order_size_max_base", "7", force=True)).text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 from domain.instrument import Instrument
 from domain.reports import PositionReport, TradeReport
@@ -48,11 +49,19 @@ def openings_of(
 class RunAccount:
     """The ledger of the run, valued at marks.
 
+    Args:
+        forgiven: up to which time of the venue losing streaks have had their consequence, by instrument.
+
     Attributes:
         trips: holdings of each instrument since it was flat.
     """
 
-    def __init__(self, instruments: Mapping[str, Instrument], openings: Mapping[str, Opening]) -> None:
+    def __init__(
+        self,
+        instruments: Mapping[str, Instrument],
+        openings: Mapping[str, Opening],
+        forgiven: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         multipliers = {
             name: instruments[name].contract_multiplier if name in instruments else Decimal(1) for name in openings
         }
@@ -60,7 +69,7 @@ class RunAccount:
         self.trips: dict[str, RoundTrip] = {}
         for name, opening in openings.items():
             self._ledger.lines[name].begin(opening.position, opening.price, opening.unrealised_funding)
-            self.trips[name] = RoundTrip(multipliers[name], opening.position, opening.price)
+            self.trips[name] = RoundTrip(multipliers[name], opening.position, opening.price, forgiven.get(name, 0))
 
     def on_trades(self, trades: Iterable[TradeReport]) -> list[TradeReport]:
         """Book lines of the trade history, each once; return those that were new."""

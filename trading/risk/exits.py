@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import msgspec
+
 from trading.risk.config import RiskConfig
 from trading.risk.states import Cause
 
@@ -49,12 +51,25 @@ class Exit(NamedTuple):
     text: str
 
 
+class Trail(msgspec.Struct, frozen=True):
+    """The best result so far of an open position, as it is kept on disk."""
+
+    is_long: bool
+    best_bps: float
+
+
 class ExitWatch:
     """The exits of one instrument; remembers the best result of the open position for the trailing stop."""
 
-    def __init__(self) -> None:
-        self._best_bps = -math.inf
-        self._is_long = False
+    def __init__(self, trail: Trail | None = None) -> None:
+        """Go on from what a predecessor kept of the position, if it is still that one."""
+        self._best_bps = trail.best_bps if trail else -math.inf
+        self._is_long = trail.is_long if trail else False
+
+    @property
+    def trail(self) -> Trail | None:
+        """What must survive a restart while the position is open; None when there is nothing yet."""
+        return Trail(self._is_long, self._best_bps) if math.isfinite(self._best_bps) else None
 
     def look(self, held: OpenPosition, config: RiskConfig) -> Exit | None:
         """Return the exit that is due now, or None; what is not finite decides nothing (other causes do)."""

@@ -1,6 +1,6 @@
-"""What risk must not forget: latched causes, the day's first equity, the peak, limits set by hand. One JSON file.
+"""What risk must not forget: causes, the day's first equity, the peak, limits set by hand. One JSON file.
 
-Latched causes outlive the session. So does what an account made since midnight UTC.
+Latched causes outlive the session. So does, of the same account, what cools down and what it made since midnight UTC.
 Everything else belongs to one run (peak, baseline, limits set while it ran) and is not taken over by another.
 """
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from domain.errors import UserError
+from trading.risk.exits import Trail
 from trading.risk.states import Cause, Latched
+from trading.risk.waiting import Waiting
 
 FILE_NAME = "risk.json"
 KILL_FILE_NAME = "kill.json"
@@ -40,6 +42,10 @@ class RiskMemory(msgspec.Struct, kw_only=True):
         openings: holdings when the run began, by instrument.
         limits: values set while running, by name.
         latched: causes that only an operator ends.
+        waiting: cool-downs and recoveries that have begun.
+        boot: which start of the machine their monotonic times are of.
+        trails: best results of open positions, for trailing stops, by instrument.
+        forgiven: venue's time of the last trade that a losing streak was counted from, by instrument.
     """
 
     run: str = ""
@@ -51,15 +57,20 @@ class RiskMemory(msgspec.Struct, kw_only=True):
     openings: dict[str, Opening] = {}
     limits: dict[str, float] = {}
     latched: list[Latched] = []
+    waiting: list[Waiting] = []
+    boot: str = ""
+    trails: dict[str, Trail] = {}
+    forgiven: dict[str, int] = {}
 
     def for_run(self, run: str, account: str) -> RiskMemory:
         """Return what a run of this id may take over: all of it, or of another run's what is latched, and, if it was
-        the same account, what the day has made so far."""
+        the same account, what the day has made so far and what cools down or recovers."""
         if self.run == run:
             return self
         mine = RiskMemory(run=run, account=account, latched=self.latched)
         if account and account == self.account:
             mine.day, mine.day_start_equity = self.day, self.day_start_equity - self.equity
+            mine.waiting, mine.boot = self.waiting, self.boot
         return mine
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.clock import NS_PER_MS, NS_PER_S
@@ -18,6 +19,7 @@ from domain.order import TradingState
 from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
+from trading.risk.exits import Trail
 from trading.risk.exposure import tell_of_exposure
 from trading.risk.holding import position_lots
 from trading.risk.position_rules import PositionRules
@@ -56,13 +58,19 @@ class RiskMonitor:
     """
 
     def __init__(
-        self, config: RiskConfig, instrument_names: Sequence[str], states: RiskStates, drawdown: Drawdown
+        self,
+        config: RiskConfig,
+        instrument_names: Sequence[str],
+        states: RiskStates,
+        drawdown: Drawdown,
+        trails: Mapping[str, Trail] = MappingProxyType({}),
     ) -> None:
         self.config = config
         self.states = states
         self.drawdown = drawdown
         self.account = AccountView(instrument_names)
-        self.positions = PositionRules(self.account)
+        self.positions = PositionRules(self.account, trails)
+        self.positions.take_up(states)
         self.round_trips: dict[str, RoundTrip] = {}
         self._differs_since_ns: dict[int, int] = {}
         self._order_times_ns: deque[int] = deque()
@@ -78,6 +86,11 @@ class RiskMonitor:
             return verdict
         off = self.account.instrument_off(row)
         return verdict if off == IN_FORCE else Verdict(TradingState.HALTED, RiskReason.INSTRUMENT_OFF, off.text)
+
+    @property
+    def forgiven(self) -> dict[str, int]:
+        """Up to which time of the venue losing streaks have had their consequence, by instrument, for a successor."""
+        return {name: trip.forgiven_ns for name, trip in self.round_trips.items() if trip.forgiven_ns}
 
     @property
     def interval_ns(self) -> int:
@@ -142,7 +155,7 @@ class RiskMonitor:
         tell(Cause.LOSING_STREAK, is_streak, f"{streak} round trips in a row lost, limit {config.losing_streak_max}")
         if is_streak:
             for trip in self.round_trips.values():
-                trip.losses = 0  # the cool-down counts from here
+                trip.forgive()  # the cool-down counts from here
 
     def _tell_of_differences(self, tell: Tell, execution: Sequence[ExecutionView], now_ns: int) -> None:
         for row, name in enumerate(self.account.names):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
-from trading.risk.exits import Exit, ExitWatch, OpenPosition
+from trading.risk.exits import Exit, ExitWatch, OpenPosition, Trail
 from trading.risk.margin import distance_left, liquidation_price
 from trading.risk.round_trips import RoundTrip
-from trading.risk.states import Cause, Tell
+from trading.risk.states import ACCOUNT, FOREVER, Cause, RiskStates, Tell
 
 _TOLERANCE = 1e-9
 _EXIT_CAUSES = (Cause.STOP_LOSS, Cause.TAKE_PROFIT, Cause.TRAILING_STOP)
@@ -27,10 +28,22 @@ class PositionRules:
         exits: positions that are to be closed now, by row.
     """
 
-    def __init__(self, account: AccountView) -> None:
+    def __init__(self, account: AccountView, trails: Mapping[str, Trail] = MappingProxyType({})) -> None:
         self._account = account
-        self._watches = [ExitWatch() for _ in account.names]
+        self._watches = [ExitWatch(trails.get(name)) for name in account.names]
         self.exits: dict[int, Exit] = {}
+
+    def take_up(self, states: RiskStates) -> None:
+        """Go on closing what a predecessor began to close: its causes still hold."""
+        for cause, scope, text, _, until_ns in states.ending_by_time:
+            if cause in _EXIT_CAUSES and scope != ACCOUNT and until_ns == FOREVER:
+                self.exits[scope] = Exit(cause, text.removeprefix(f"{self._account.names[scope]}: "))
+
+    @property
+    def trails(self) -> dict[str, Trail]:
+        """Best results of open positions, for a successor."""
+        pairs = zip(self._account.names, self._watches, strict=True)
+        return {name: watch.trail for name, watch in pairs if watch.trail is not None}
 
     def tell(self, tell: Tell, config: RiskConfig, trips: Mapping[str, RoundTrip]) -> None:
         """Bring the causes of every position up to date."""
@@ -59,8 +72,9 @@ class PositionRules:
         )
 
     def _tell_of_exit(self, tell: Tell, row: int, held: OpenPosition, config: RiskConfig) -> None:
-        due = self._watches[row].look(held, config)
-        if not held.position and self._account.are_positions_known:
+        is_known = self._account.are_positions_known
+        due = self._watches[row].look(held, config) if is_known else None
+        if not held.position and is_known:
             self.exits.pop(row, None)
         elif due is not None:
             self.exits.setdefault(row, due)

@@ -19,9 +19,14 @@ class RoundTrip:
         position: base units, signed, as the trades add up.
         open_costs: fees paid (rebates negative) less funding received, quote currency, for what is still open.
         losses: round trips in a row that ended below zero, costs included.
+        forgiven_ns: losses up to this time of the venue count no more.
     """
 
-    def __init__(self, multiplier: Decimal = Decimal(1), position: Decimal = ZERO, price: Decimal = ZERO) -> None:
+    def __init__(
+        self, multiplier: Decimal = Decimal(1), position: Decimal = ZERO, price: Decimal = ZERO, forgiven_ns: int = 0
+    ) -> None:
+        self.forgiven_ns = forgiven_ns
+        self._last_trade_ns = forgiven_ns
         self._multiplier = multiplier
         self.position = position
         self.open_costs = ZERO
@@ -33,6 +38,7 @@ class RoundTrip:
 
         A trade that turns the position round ends one trip and begins the next; its costs are shared by size.
         """
+        self._last_trade_ns = max(self._last_trade_ns, trade.time_ns)
         signed = trade.side * trade.size
         costs = trade.fee - trade.funding_pnl
         if self.position * signed >= 0:
@@ -47,10 +53,14 @@ class RoundTrip:
         if self.position:
             return None
         result, self._cash, self.open_costs = self._cash, ZERO, ZERO
-        self.losses = self.losses + 1 if result < 0 else 0
+        self.losses = self.losses + 1 if result < 0 and trade.time_ns > self.forgiven_ns else 0
         if signed != closing:
             self._add(signed - closing, trade.price, costs - closing_costs)
         return result
+
+    def forgive(self) -> None:
+        """Begin to count losses anew: the streak has had its consequence."""
+        self.losses, self.forgiven_ns = 0, self._last_trade_ns
 
     def _add(self, signed: Decimal, price: Decimal, costs: Decimal) -> None:
         self.position += signed

@@ -133,13 +133,13 @@ class Verdict(NamedTuple):
 ALL_CLEAR = Verdict(TradingState.ACTIVE, RiskReason.NONE, "")
 
 
+FOREVER = 2**63 - 1  # end of a cause that is present
+
+
 class _Held(NamedTuple):
     text: str
     since_realtime_ns: int
-    until_ns: int  # monotonic; a cause that is present stays at _FOREVER
-
-
-_FOREVER = 2**63 - 1
+    until_ns: int  # monotonic
 
 
 class Recovery(NamedTuple):
@@ -148,6 +148,10 @@ class Recovery(NamedTuple):
     cooldown_ns: int
     steps: int
     step_ns: int
+
+    def length_ns(self, cause: Cause) -> int:
+        """Return how long a cause lasts from when its end is known."""
+        return self.steps * self.step_ns if cause is Cause.RECOVERING else self.cooldown_ns
 
 
 class RiskStates:
@@ -160,7 +164,7 @@ class RiskStates:
     def __init__(self, recovery: Recovery, latched: Iterable[Latched] = ()) -> None:
         self.recovery = recovery
         self._held: dict[tuple[Cause, int], _Held] = {
-            (one.cause, ACCOUNT): _Held(one.text, one.since_realtime_ns, _FOREVER) for one in latched
+            (one.cause, ACCOUNT): _Held(one.text, one.since_realtime_ns, FOREVER) for one in latched
         }
 
     def tell(
@@ -177,10 +181,10 @@ class RiskStates:
         key = (cause, scope)
         held = self._held.get(key)
         if is_present:
-            if held is None or held.until_ns != _FOREVER:
-                self._held[key] = _Held(text, realtime_ns, _FOREVER)
+            if held is None or held.until_ns != FOREVER:
+                self._held[key] = _Held(text, realtime_ns, FOREVER)
             return
-        if held is None or held.until_ns != _FOREVER or RULES[cause].release is Release.OPERATOR:
+        if held is None or held.until_ns != FOREVER or RULES[cause].release is Release.OPERATOR:
             return
         if RULES[cause].release is Release.COOLDOWN:
             self._held[key] = held._replace(until_ns=now_ns + self.recovery.cooldown_ns)
@@ -207,6 +211,19 @@ class RiskStates:
         step = self._recovery_step(held, now_ns)
         return Verdict(rule.state, rule.reason, f"{held.text}: step {step} of {self.recovery.steps}", step)
 
+    def hold(self, cause: Cause, scope: int, text: str, since_realtime_ns: int, until_ns: int) -> None:
+        """Let a cause hold as it did before a restart."""
+        self._held[(cause, scope)] = _Held(text, since_realtime_ns, until_ns)
+
+    @property
+    def ending_by_time(self) -> list[tuple[Cause, int, str, int, int]]:
+        """Cause, scope, text, begin (wall clock) and end (monotonic, or FOREVER) of what a cool-down or time ends."""
+        return [
+            (cause, scope, *held)
+            for (cause, scope), held in self._held.items()
+            if RULES[cause].release is Release.COOLDOWN
+        ]
+
     def is_account_halted(self, now_ns: int) -> bool:
         """Return whether a cause of the whole account halts it; halts of single instruments do not count."""
         self._expire(now_ns)
@@ -230,7 +247,7 @@ class RiskStates:
 
     def _end(self, key: tuple[Cause, int], now_ns: int) -> None:
         del self._held[key]
-        length_ns = self.recovery.steps * self.recovery.step_ns
+        length_ns = self.recovery.length_ns(Cause.RECOVERING)
         if RULES[key[0]].recovers and length_ns:
             self._held[(Cause.RECOVERING, key[1])] = _Held(f"after {key[0].value}", 0, now_ns + length_ns)
 

@@ -9,11 +9,11 @@ from domain.reports import TradeReport
 from trading.risk.round_trips import RoundTrip
 
 
-def trade(side: Side, size: str, price: str, fee: str = "0", funding: str = "0") -> TradeReport:
+def trade(side: Side, size: str, price: str, fee: str = "0", funding: str = "0", time_ns: int = 1) -> TradeReport:
     zero = Decimal(0)
     return TradeReport(
         "T", "O", 0, "X", side, Decimal(price), Decimal(size), Decimal(fee), zero, zero, Decimal(funding),
-        LiquiditySide.MAKER, "", 1,
+        LiquiditySide.MAKER, "", time_ns,
     )  # fmt: skip
 
 
@@ -60,3 +60,20 @@ def test_a_position_that_the_run_began_with_belongs_to_the_first_trip() -> None:
     trip = RoundTrip(Decimal(10), Decimal(-2), Decimal(50))
     # If it is bought back at 51, I expect the loss since then
     assert trip.on_trade(trade(BUY, "2", "51")) == Decimal(-20)
+
+
+def test_a_streak_that_had_its_consequence_counts_no_more_also_for_a_successor() -> None:
+    # Given two trips lost, and forgiven
+    lost = [trade(side, "1", price, time_ns=ns) for side, price, ns in
+            ((BUY, "100", 5), (SELL, "99", 6), (BUY, "100", 7), (SELL, "99", 8))]  # fmt: skip
+    trip = RoundTrip()
+    for one in lost:
+        trip.on_trade(one)
+    assert trip.losses == 2
+    trip.forgive()
+    assert (trip.losses, trip.forgiven_ns) == (0, 8)
+    # If a successor reads the same trades again, I expect none of them to count, and the next loss to
+    successor = RoundTrip(forgiven_ns=trip.forgiven_ns)
+    for one in [*lost, trade(BUY, "1", "100", time_ns=9), trade(SELL, "1", "99", time_ns=10)]:
+        successor.on_trade(one)
+    assert successor.losses == 1
