@@ -33,7 +33,6 @@ _ERROR_MAX = 1e15
 
 # Places in `impact_sums`: of the products of q, p and r; E marks those of the squared residual with q and p.
 _QQ, _QP, _PP, _RQ, _RP, _RR, _EQQ, _EQP, _EPP = range(9)
-IMPACT_SUMS = 9
 
 
 @kernel

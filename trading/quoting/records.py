@@ -18,7 +18,6 @@ import numpy as np
 
 from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, TICKER, WISH
 from trading.quoting.config import FIT_DEPTHS_MAX, GRID_STEPS_MAX, ORDERS_MAX
-from trading.quoting.impact import IMPACT_SUMS
 from trading.quoting.shaping.config import FILLS_MAX, MOVES_MAX, PATH_SLOTS
 from trading.signals.records import SIGNAL_PARAMS, SIGNALS
 from trading.words import WORD_BYTES, Words, floats, ints, role
@@ -31,6 +30,8 @@ GLFT = 1
 AVELLANEDA_STOIKOV = 2
 AVELLANEDA_STOIKOV_EXACT = 3
 CARTEA_JAIMUNGAL = 4
+
+IMPACT_SUMS = 9  # sums that impact.py keeps; that module compiles kernels, and this one is imported before it may
 
 XI_IS_GAMMA = -1.0  # in place of ξ
 PENALTY_OF_GAMMA = -1.0  # in place of φ: γσ²/2
