@@ -30,7 +30,7 @@ from messages import commands
 from messages.commands import AnyCommand, Reply
 from runtime import affinity, paths
 from runtime.account_lock import AccountLock
-from runtime.clock import SystemClock
+from runtime.clock import system_clock
 from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
@@ -73,7 +73,7 @@ class Supervisor:
     def __init__(self, config: Config, *, seconds: float | None) -> None:
         self._config = config
         self._topology = config.topology
-        self._clock = SystemClock()
+        self._clock = system_clock(os.environ)
         self._seconds = seconds
         self._exit_code = ExitCode.CLEAN
         self._signals: list[int] = []

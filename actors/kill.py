@@ -23,11 +23,11 @@ from pathlib import Path
 import msgspec
 
 from actors.sweep import SweepResult, sweep
-from domain.clock import NS_PER_MS, NS_PER_S
+from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
-from runtime.clock import SystemClock
+from runtime.clock import system_clock
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.heartbeats import Heartbeat, read_heartbeat
@@ -238,7 +238,7 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
         CredentialsError: keys are missing or refused.
         VenueUnreachableError: no connection within the time.
     """
-    clock = SystemClock()
+    clock = system_clock(os.environ)
     deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
     url = venue_url(config.venue, os.environ)
     # At a real venue time decides when to give up, not the number of tries.
@@ -273,7 +273,7 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
         await gateway.close()
 
 
-async def _keep_alive(gateway: ThalexOrderGateway, clock: SystemClock) -> None:
+async def _keep_alive(gateway: ThalexOrderGateway, clock: Clock) -> None:
     while True:
         gateway.keep_alive(clock.monotonic_ns())
         await asyncio.sleep(KEEP_ALIVE_S)

@@ -27,7 +27,7 @@ from domain.errors import ExitCode, UserError
 from messages.commands import Profile, Reply, Stop, Vitals
 from runtime.actor import Actor, ActorContext
 from runtime.affinity import SHARED
-from runtime.clock import SystemClock
+from runtime.clock import system_clock
 from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config
@@ -91,7 +91,7 @@ def _run(
     build: Callable[[ActorContext], Actor],
     loop: Literal["blocking", "async"],
 ) -> int:
-    clock = SystemClock()
+    clock = system_clock(os.environ)
     try:
         ctx = ActorContext(told, config, clock, log)
         heartbeat = HeartbeatWriter(

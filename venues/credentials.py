@@ -11,10 +11,12 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import jwt
 import msgspec
@@ -28,6 +30,9 @@ from venues.config import VenueConfig
 KEY_ID_VARIABLE = "THALEX_TEST_API_KEY_ID"
 PRIVATE_KEY_VARIABLE = "THALEX_TEST_PRIVATE_KEY"
 KEY_FILE_VARIABLE = "RINGMAKER_VENUE_KEY_FILE"  # the local exchange writes it, the supervisor names it
+WALL_OFF_MS_MAX = 10_000
+_FILE = re.compile(r"(\d{1,16})(?: (\d{1,16}) (\d{1,16}) ([0-9a-f-]{36}))?(?: 0 0)?")
+_FILE_BYTES = 96
 IAT_AHEAD_MS_MAX = 25_000  # the venue refuses tokens more than 30 s away from its clock
 LOCK_WAIT_S_MAX = 3.0  # a stopped process may hold the lock; then logging in comes first
 
@@ -106,52 +111,134 @@ def _pem_text(value: str, where: str) -> str:
     return text
 
 
+class _Issued(NamedTuple):
+    """What the file of a key holds: the last `iat` that was issued, and the last one that the venue took.
+
+    Attributes:
+        boot_id: of the boot whose monotonic clock `accepted_monotonic_ms` is of; empty = none was taken.
+    """
+
+    last_ms: int = 0
+    accepted_ms: int = 0
+    accepted_monotonic_ms: int = 0
+    boot_id: str = ""
+
+    @classmethod
+    def parsed(cls, text: str) -> _Issued:
+        """Return what a file says; a damaged one says nothing."""
+        match _FILE.fullmatch(text.strip()):
+            case None:
+                return cls()
+            case found:
+                return cls(int(found[1]), int(found[2] or 0), int(found[3] or 0), found[4] or "")
+
+    def content(self) -> bytes:
+        text = f"{self.last_ms} {self.accepted_ms} {self.accepted_monotonic_ms} {self.boot_id}".rstrip()
+        return text.ljust(_FILE_BYTES - 1).encode() + b"\n"
+
+
 class TokenSigner:
-    """Signs login tokens whose `iat` only grows, over all processes that share `state_dir`."""
+    """Signs login tokens whose `iat` only grows, over all processes that share `state_dir`.
+
+    The time in a token is this machine's wall clock, as long as that agrees with what the venue took last, counted on
+    by the monotonic clock: a wall clock that was set wrong must not lock us out. A disk that refuses the file leaves
+    each process with what it remembers; the venue refuses a token that is not later, and the next try is.
+    """
 
     def __init__(self, credentials: Credentials, state_dir: Path, clock: Clock) -> None:
         digest = hashlib.sha256(credentials.key_id.encode()).hexdigest()[:16]
         self._path = state_dir / f"token-iat-{digest}"
         self._key_id = credentials.key_id
         self._clock = clock
+        self._boot_id = _boot_id()
+        self._remembered = _Issued()
         key = load_pem_private_key(credentials.private_key.encode(), password=None)
         assert isinstance(key, RSAPrivateKey), "read_credentials lets only RSA keys pass"
         self._key = key
 
     def token(self) -> str:
         """Return a new token. Use `login_token` when other processes may log in at the same moment."""
-        descriptor = self._open()
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._opened() as descriptor:
+            if descriptor is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             return self._next_token(descriptor)
-        finally:
-            os.close(descriptor)
 
     @asynccontextmanager
     async def login_token(self) -> AsyncIterator[str]:
-        """Yield a new token and keep other processes of this key waiting until the block ends.
+        """Yield a new token and keep other processes of this key waiting until the block ends; the venue has taken it
+        when the block ends without an exception.
 
         After LOCK_WAIT_S_MAX the token is made without the lock: a stopped process must not keep us out.
         """
-        descriptor = self._open()
+        with self._opened() as descriptor:
+            if descriptor is not None:
+                await _lock(descriptor)
+            token = self._next_token(descriptor)
+            made_ms, made_monotonic_ms = self._remembered.last_ms, self._monotonic_ms()
+            yield token
+            issued = self._read(descriptor)
+            self._write(descriptor, _Issued(max(issued.last_ms, made_ms), made_ms, made_monotonic_ms, self._boot_id))
+
+    def refused(self) -> None:
+        """The venue has refused a token: the next one goes by the wall clock, whatever was taken before."""
+        with self._opened() as descriptor:
+            self._write(descriptor, _Issued(self._read(descriptor).last_ms))
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _next_token(self, descriptor: int | None) -> str:
+        issued = self._read(descriptor)
+        now_ms = self._now_ms(issued)
+        # A last value from a clock that ran far ahead was never accepted, and would lock us out for ever.
+        last_ms = issued.last_ms
+        iat_ms = now_ms if last_ms > now_ms + IAT_AHEAD_MS_MAX else max(now_ms, last_ms + 1)
+        self._write(descriptor, issued._replace(last_ms=iat_ms))
+        return jwt.encode({"iat": iat_ms / 1000}, self._key, algorithm="RS512", headers={"kid": self._key_id})
+
+    def _now_ms(self, issued: _Issued) -> int:
+        wall_ms = self._clock.realtime_ns() // NS_PER_MS
+        if not issued.boot_id or issued.boot_id != self._boot_id:
+            return wall_ms
+        by_venue_ms = issued.accepted_ms + self._monotonic_ms() - issued.accepted_monotonic_ms
+        return wall_ms if abs(wall_ms - by_venue_ms) <= WALL_OFF_MS_MAX else by_venue_ms
+
+    def _monotonic_ms(self) -> int:
+        return self._clock.monotonic_ns() // NS_PER_MS
+
+    @contextmanager
+    def _opened(self) -> Iterator[int | None]:
+        """Yield the file, None when the disk refuses it."""
         try:
-            await _lock(descriptor)
-            yield self._next_token(descriptor)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            yield None
+            return
+        try:
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def _open(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _read(self, descriptor: int | None) -> _Issued:
+        issued = _Issued()
+        if descriptor is not None:
+            with suppress(OSError):
+                issued = _Issued.parsed(os.pread(descriptor, 2 * _FILE_BYTES, 0).decode(errors="replace"))
+        return issued if issued.last_ms >= self._remembered.last_ms else self._remembered
 
-    def _next_token(self, descriptor: int) -> str:
-        text = os.pread(descriptor, 32, 0).strip()
-        last_ms = int(text) if text.isdigit() else 0
-        now_ms = self._clock.realtime_ns() // NS_PER_MS
-        # A last value from a clock that ran far ahead was never accepted, and would lock us out for ever.
-        iat_ms = now_ms if last_ms > now_ms + IAT_AHEAD_MS_MAX else max(now_ms, last_ms + 1)
-        os.pwrite(descriptor, b"%-20d\n" % iat_ms, 0)
-        return jwt.encode({"iat": iat_ms / 1000}, self._key, algorithm="RS512", headers={"kid": self._key_id})
+    def _write(self, descriptor: int | None, issued: _Issued) -> None:
+        self._remembered = issued
+        if descriptor is not None:
+            with suppress(OSError):
+                os.pwrite(descriptor, issued.content(), 0)
+
+
+def _boot_id() -> str:
+    """Return what names this boot: the monotonic clock counts from it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 async def _lock(descriptor: int) -> bool:

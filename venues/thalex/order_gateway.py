@@ -280,6 +280,7 @@ class ThalexOrderGateway(OrderRequests):
         error: Exception = ConnectivityError(failed.reason)
         if failed.is_login:
             self._login_refusals += 1
+            self._signer.refused()
             if self._login_refusals >= LOGIN_TRIES:
                 error = CredentialsError(
                     f"the venue refused the API key ({failed.reason}): check that the key belongs to this venue, "

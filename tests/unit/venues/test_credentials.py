@@ -137,3 +137,59 @@ def test_a_login_keeps_the_next_one_waiting_until_it_is_answered(pem: str, state
 
     asyncio.run(both())
     assert order == ["first sent", "first answered", "second sent", "second answered"]
+
+
+def _logged_in(signer: TokenSigner, pem: str) -> float:
+    """Log in with a token that the venue takes; return its time, Unix s."""
+
+    async def login() -> str:
+        async with signer.login_token() as token:
+            return token
+
+    return _issued_at(asyncio.run(login()), pem)
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600, -5])
+def test_a_wall_clock_that_is_set_wrong_does_not_lock_us_out(pem: str, state_dir: Path, step_s: int):
+    # given two processes of one key that have logged in
+    clock = SimClock(monotonic_ns=NS_PER_S, realtime_ns=NOW_NS)
+    signers = [TokenSigner(Credentials("K1", pem), state_dir, clock) for _ in range(2)]
+    stamps = [_logged_in(signer, pem) for signer in signers]
+    # if the wall clock is stepped while time goes on, and more start
+    clock.step_realtime(step_s * NS_PER_S)
+    clock.advance(60 * NS_PER_S)
+    signers.append(TokenSigner(Credentials("K1", pem), state_dir, clock))
+    stamps += [_logged_in(signer, pem) for signer in signers]
+    # I expect times that the venue still takes, each later than all before
+    assert stamps == sorted(set(stamps))
+    assert all(abs(stamp - (NOW_NS / NS_PER_S + 60)) <= 10 for stamp in stamps[2:])
+
+
+def test_a_clock_that_is_set_right_after_refusals_is_believed_again(pem: str, state_dir: Path):
+    # given a machine whose monotonic clock stood still for an hour, as in a suspend
+    clock = SimClock(monotonic_ns=NS_PER_S, realtime_ns=NOW_NS)
+    signer = TokenSigner(Credentials("K1", pem), state_dir, clock)
+    _logged_in(signer, pem)
+    clock.step_realtime(3600 * NS_PER_S)
+    assert _issued_at(signer.token(), pem) < NOW_NS / NS_PER_S + 60
+    # if the venue refuses the token
+    signer.refused()
+    # I expect the next one to go by the wall clock
+    assert _issued_at(signer.token(), pem) == NOW_NS / NS_PER_S + 3600
+
+
+def test_a_disk_that_refuses_the_file_keeps_nobody_from_logging_in(pem: str, tmp_path: Path):
+    (tmp_path / "state").write_text("no folder")
+    signer = TokenSigner(Credentials("K1", pem), tmp_path / "state", SimClock(realtime_ns=NOW_NS))
+    first, second = _logged_in(signer, pem), _logged_in(signer, pem)
+    assert first < second
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "\0" * 40, "1795223038000               "])
+def test_a_damaged_or_earlier_file_is_no_obstacle(pem: str, state_dir: Path, content: str):
+    signer = TokenSigner(Credentials("K1", pem), state_dir, SimClock(realtime_ns=NOW_NS))
+    signer.token()
+    (path,) = state_dir.glob("token-iat-*")
+    path.write_text(content)
+    another = TokenSigner(Credentials("K1", pem), state_dir, SimClock(realtime_ns=NOW_NS + NS_PER_S))
+    assert _logged_in(another, pem) >= NOW_NS / NS_PER_S + 1
