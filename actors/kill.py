@@ -72,7 +72,7 @@ class _Deaf:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do it; return the exit code: 0 confirmed, 2 usage, 3 keys, 6 venue unreachable or not confirmed."""
-    return _kill(_parse(arguments), SystemClock().monotonic_ns())
+    return _kill(_parse(arguments), system_clock(os.environ).monotonic_ns())
 
 
 def operate(arguments: Sequence[str], configs: Path) -> int:
@@ -82,7 +82,7 @@ def operate(arguments: Sequence[str], configs: Path) -> int:
         configs: the folder of configurations; SESSION.toml there is the default.
     """
     options = _parse([*arguments], configs)
-    exit_code = _kill(options, SystemClock().monotonic_ns())
+    exit_code = _kill(options, system_clock(os.environ).monotonic_ns())
     session = options.session or options.config.stem
     from messages.commands import Kill
     from runtime.commands import send_command
@@ -127,7 +127,7 @@ def _timing(result: SweepResult, received_ns: int) -> str:
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[STARTTIME_FIELD])
     began_ns = ticks * NS_PER_S // os.sysconf("SC_CLK_TCK")
     age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began_ns
-    since_cancel_ns = SystemClock().monotonic_ns() - result.first_cancel_ns
+    since_cancel_ns = system_clock(os.environ).monotonic_ns() - result.first_cancel_ns
     read_ms = (result.first_cancel_ns - received_ns) // NS_PER_MS
     start_ms = (age_ns - since_cancel_ns) // NS_PER_MS
     return f"cancel sent {read_ms} ms after the command was read, {start_ms} ms after this process began"
