@@ -268,7 +268,7 @@ def test_pause_resume_and_parameters_at_run_time(stage: Stage) -> None:
     assert stage.wait_for(lambda wish: wish["bid_count"] == 5)["bid_size_lots"][0] == before["bid_size_lots"][0]
     assert "parameter set" in stage.log()
     # If it makes no sense, I expect a refusal that says so
-    for name, value, expected in (("levels", "99", "<= 8"), ("levles", "1", "levles"), ("DOGE.levels", "1", "DOGE")):
+    for name, value, expected in (("levels", "99", "<= 10"), ("levles", "1", "levles"), ("DOGE.levels", "1", "DOGE")):
         reply = stage.send(SetParameter(name=name, value=value))
         assert not reply.ok
         assert expected in reply.text
