@@ -100,7 +100,7 @@ def apply_row(state: Record, bids: Array, asks: Array, row: Record, with_best: b
     state["rows"] += 1
     if kind == LEVEL:
         ticks = row["price_ticks"]
-        if with_best and _is_stale(state, row, flags, ticks):
+        if with_best and is_stale(state, row, flags, ticks):
             state["stale_rows"] += 1
             return
         set_level(state, bids, asks, flags & BID != 0, ticks, row["size_lots"])
@@ -205,7 +205,7 @@ def _apply_best(state: Record, bids: Array, asks: Array, row: Record, flags: int
     if ticks == EVERY_PRICE or row["size_lots"] == 0:
         return
     if flags & BID != 0:
-        if _is_older(row, state["bid_news_id"], state["bid_news_time_ns"]):
+        if is_older(row, state["bid_news_id"], state["bid_news_time_ns"]):
             return
         state["bid_news_id"] = row["venue_id"]
         state["bid_news_time_ns"] = row["exchange_time_ns"]
@@ -216,7 +216,7 @@ def _apply_best(state: Record, bids: Array, asks: Array, row: Record, flags: int
         if state["best_ask_ticks"] <= ticks:
             _clear_asks(state, asks, ticks)
     else:
-        if _is_older(row, state["ask_news_id"], state["ask_news_time_ns"]):
+        if is_older(row, state["ask_news_id"], state["ask_news_time_ns"]):
             return
         state["ask_news_id"] = row["venue_id"]
         state["ask_news_time_ns"] = row["exchange_time_ns"]
@@ -229,19 +229,19 @@ def _apply_best(state: Record, bids: Array, asks: Array, row: Record, flags: int
 
 
 @kernel
-def _is_stale(state: Record, row: Record, flags: int, ticks: int) -> bool:
+def is_stale(state: Record, row: Record, flags: int, ticks: int) -> bool:
     """Return whether a LEVEL row at or before the touch is older than the BEST row that set the touch."""
     if flags & BID != 0:
         if state["bid_news_time_ns"] == 0 or ticks < state["bid_news_ticks"]:
             return False
-        return bool(_is_older(row, state["bid_news_id"], state["bid_news_time_ns"]))
+        return bool(is_older(row, state["bid_news_id"], state["bid_news_time_ns"]))
     if state["ask_news_time_ns"] == 0 or ticks > state["ask_news_ticks"]:
         return False
-    return _is_older(row, state["ask_news_id"], state["ask_news_time_ns"])
+    return is_older(row, state["ask_news_id"], state["ask_news_time_ns"])
 
 
 @kernel
-def _is_older(row: Record, news_id: int, news_time_ns: int) -> bool:
+def is_older(row: Record, news_id: int, news_time_ns: int) -> bool:
     # Where both streams carry the venue's update id it decides; times have a resolution of ms.
     if row["venue_id"] != 0 and news_id != 0:
         return bool(row["venue_id"] < news_id)
@@ -249,36 +249,38 @@ def _is_older(row: Record, news_id: int, news_time_ns: int) -> bool:
 
 
 @kernel
-def recentre(state: Record, bids: Array, asks: Array) -> None:
-    """Move the window when the touch has come near to its edge; call between messages. Levels left behind are gone."""
-    window = bids.shape[0]
+def window_after(state: Record, window: int) -> int:
+    """Return the lowest tick of the window that the touch asks for: another one when it has come near to the edge."""
     best_bid = state["best_bid_ticks"]
     best_ask = state["best_ask_ticks"]
     if best_bid == NO_BID or best_ask == NO_ASK:
-        return
+        return int(state["first_ticks"])
     centre = (best_bid + best_ask) // 2
     offset = centre - state["first_ticks"]
     margin = window // _RECENTRE_PART
     if margin <= offset < window - margin:
-        return
-    first = centre - window // 2
-    mask = window - 1
+        return int(state["first_ticks"])
+    return int(centre - window // 2)
+
+
+@kernel
+def recentre(state: Record, bids: Array, asks: Array) -> None:
+    """Move the window when the touch has come near to its edge; call between messages. Levels left behind are gone."""
+    window = bids.shape[0]
+    first = window_after(state, window)
     old_first = state["first_ticks"]
+    if first == old_first:
+        return
     for ticks in range(old_first, old_first + window):
-        if ticks < first or ticks >= first + window:
-            if bids[ticks & mask] > 0:
-                bids[ticks & mask] = 0
-                state["bid_levels"] -= 1
-                state["far_rows"] += 1
-            if asks[ticks & mask] > 0:
-                asks[ticks & mask] = 0
-                state["ask_levels"] -= 1
-                state["far_rows"] += 1
+        if first <= ticks < first + window:
+            continue
+        if bids[ticks & (window - 1)] > 0:
+            set_level(state, bids, asks, True, ticks, 0)
+            state["far_rows"] += 1
+        if asks[ticks & (window - 1)] > 0:
+            set_level(state, bids, asks, False, ticks, 0)
+            state["far_rows"] += 1
     state["first_ticks"] = first
-    if best_bid < first:
-        state["best_bid_ticks"] = NO_BID
-    if best_ask >= first + window:
-        state["best_ask_ticks"] = NO_ASK
 
 
 @kernel

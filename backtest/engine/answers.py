@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backtest.book import NO_ASK, NO_BID
+from backtest.engine.records import NO_ORDER
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
 from domain.order import LiquiditySide
@@ -35,14 +36,14 @@ def answer(
     row["liquidity_side"] = 0
     row["reason"] = reason
     row["fee"] = 0
-    row["market_bid_ticks"] = venue["market_bid_ticks"]
-    row["market_ask_ticks"] = venue["market_ask_ticks"]
+    row["market_bid_ticks"] = venue["whole_bid_ticks"] if venue["whole_bid_ticks"] != EMPTY_BID else 0
+    row["market_ask_ticks"] = venue["whole_ask_ticks"] if venue["whole_ask_ticks"] != EMPTY_ASK else 0
 
 
 @kernel
 def fill_order(
-    venue: Record, orders: Array, index: int, lots: int, price_ticks: int, liquidity: int, rule: int, time_ns: int,
-    answers: Array,
+    venue: Record, orders: Array, bids: Array, asks: Array, index: int, lots: int, price_ticks: int, liquidity: int,
+    rule: int, time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Fill `lots` of an order at `price_ticks`: book them, close the order when it is whole, tell."""
     order = orders[index]
@@ -55,7 +56,7 @@ def fill_order(
     venue["volume_lots"] += lots
     venue["fills"] += 1
     if order["filled_lots"] >= order["size_lots"]:
-        close_order(venue, orders, index, time_ns)
+        close_order(venue, orders, bids, asks, index, time_ns)
     answer(venue, answers, order, _FILLED, rule, OF_FILL, time_ns)
     row = answers[venue["answers"] - 1]
     row["price_ticks"] = price_ticks
@@ -65,37 +66,74 @@ def fill_order(
 
 
 @kernel
-def close_order(venue: Record, orders: Array, index: int, time_ns: int) -> None:
+def close_order(venue: Record, orders: Array, bids: Array, asks: Array, index: int, time_ns: int) -> None:
     """Take an order out of the market."""
-    orders[index]["is_open"] = 0
+    unlink(orders, bids, asks, index)
+    order = orders[index]
+    order["is_open"] = 0
     venue["open_orders"] -= 1
-    find_best(venue, orders, time_ns)
+    if order["price_ticks"] == (venue["best_bid_ticks"] if order["side"] > 0 else venue["best_ask_ticks"]):
+        find_best(venue, orders, order["side"], time_ns)
 
 
 @kernel
-def find_best(venue: Record, orders: Array, time_ns: int) -> None:
-    """Find our own best prices anew, and keep account of the time in which there are any."""
-    best_bid = NO_BID
-    best_ask = NO_ASK
+def link(orders: Array, bids: Array, asks: Array, index: int) -> None:
+    """Let a level know of an order that rests there, behind those of ours that do."""
+    order = orders[index]
+    order["next"] = NO_ORDER
+    side = bids if order["side"] > 0 else asks
+    level = side[order["price_ticks"] & (side.shape[0] - 1)]
+    if level["first"] == NO_ORDER:
+        level["first"] = index
+        return
+    last = level["first"]
+    while orders[last]["next"] != NO_ORDER:
+        last = orders[last]["next"]
+    orders[last]["next"] = index
+
+
+@kernel
+def unlink(orders: Array, bids: Array, asks: Array, index: int) -> None:
+    """Let a level forget an order; it need not know of it."""
+    order = orders[index]
+    side = bids if order["side"] > 0 else asks
+    level = side[order["price_ticks"] & (side.shape[0] - 1)]
+    at = level["first"]
+    if at == index:
+        level["first"] = order["next"]
+        return
+    while at != NO_ORDER:
+        if orders[at]["next"] == index:
+            orders[at]["next"] = order["next"]
+            return
+        at = orders[at]["next"]
+
+
+@kernel
+def find_best(venue: Record, orders: Array, side: int, time_ns: int) -> None:
+    """Find our own best price of a side anew."""
+    best = EMPTY_BID if side > 0 else EMPTY_ASK
     for i in range(venue["slots"]):
         order = orders[i]
-        if order["is_open"] == 1:
-            price = order["price_ticks"]
-            if order["side"] > 0:
-                best_bid = max(best_bid, price)
-            else:
-                best_ask = min(best_ask, price)
-    if (best_bid != NO_BID) != (venue["bid_since_ns"] != 0):
-        if best_bid != NO_BID:
+        if order["is_open"] == 1 and order["side"] == side:
+            best = max(best, order["price_ticks"]) if side > 0 else min(best, order["price_ticks"])
+    set_best(venue, side, best, time_ns)
+
+
+@kernel
+def set_best(venue: Record, side: int, best: int, time_ns: int) -> None:
+    """Keep our own best price of a side, and account of the time in which there is any."""
+    if side > 0:
+        venue["best_bid_ticks"] = best
+        if best != EMPTY_BID and venue["bid_since_ns"] == 0:
             venue["bid_since_ns"] = time_ns
-        else:
+        elif best == EMPTY_BID and venue["bid_since_ns"] != 0:
             venue["bid_quoted_ns"] += time_ns - venue["bid_since_ns"]
             venue["bid_since_ns"] = 0
-    if (best_ask != NO_ASK) != (venue["ask_since_ns"] != 0):
-        if best_ask != NO_ASK:
+    else:
+        venue["best_ask_ticks"] = best
+        if best != EMPTY_ASK and venue["ask_since_ns"] == 0:
             venue["ask_since_ns"] = time_ns
-        else:
+        elif best == EMPTY_ASK and venue["ask_since_ns"] != 0:
             venue["ask_quoted_ns"] += time_ns - venue["ask_since_ns"]
             venue["ask_since_ns"] = 0
-    venue["best_bid_ticks"] = best_bid
-    venue["best_ask_ticks"] = best_ask

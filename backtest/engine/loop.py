@@ -1,147 +1,201 @@
 """The event loop: exchange and our side on one clock, rows, requests and answers in the order of their times.
 
-At equal times: rows before requests at the exchange, rows before answers before decisions on our side, the exchange
-before us. No event heap: five next times are compared.
+At equal times: rows before requests at the exchange, the exchange before us, rows before answers before decisions on
+our side. No event heap: up to the next request, answer, decision or sample neither side can touch the other, so the
+rows up to there are played at a stretch, first the exchange's, then ours.
+
+The strategy is called from this module alone. For one of the user's own it is written anew, with another import in the
+place of the standard one (backtest/engine/code.py).
 """
 
 from __future__ import annotations
 
-from backtest.book import apply_row, fill_trade, is_usable, recentre
-from backtest.data.events import AT_EXCHANGE, AT_LOCAL, FINAL, KIND_MASK, TRADE
-from backtest.engine.fills import note_market, note_row
-from backtest.engine.our_side import REQUESTS_MAX, bring, decide, hear, requote
-from backtest.engine.records import ORDERS_MAX
+from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.engine.desk import REQUESTS_MAX, bring, note_answer
+from backtest.engine.feed import fill_book, is_usable, take_level, take_sample
+from backtest.engine.market import play_market
+from backtest.engine.records import NEVER, ORDERS_MAX
 from backtest.engine.requests import serve
+from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
-from trading.quoting.standard import on_trade
+from trading.quoting.models.selection import solve_if_moved
+from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 
 ANSWERS_OF_A_ROW_MAX = 2 * ORDERS_MAX + 8
-NEVER = 2**62
+_FILLED = int(OrderEventKind.FILLED)
 
 
 @kernel
 def play(
-    run: Record, venue: Record, orders: Array, their_book: Record, their_bids: Array, their_asks: Array,
-    our_book: Record, our_bids: Array, our_asks: Array, rows: Array, requests: Array, answers: Array, desk: Record,
-    q: Record, limits_ints: Array, limits_floats: Array, trade: Record, samples: Array,
-) -> None:  # fmt: skip
-    """Play on until the exchange's rows of this block end, or the answers or samples fill up.
-
-    Of the last block our rows are played to their end too.
-    """
-    count = rows.shape[0]
-    i = run["next_exchange"]
-    k = run["next_local"]
+    run: Record, venue: Record, orders: Array, their_bids: Array, their_asks: Array, their_rows: Array,
+    our_bids: Array, our_asks: Array, our_rows: Array, requests: Array, answers: Array, desk: Record, q: Record,
+    limits_ints: Array, limits_floats: Array, trade: Record, samples: Array,
+) -> bool:  # fmt: skip
+    """Play on until the rows of a side, the answers or the samples need another block; return whether all is over."""
     answers_max = answers.shape[0] - ANSWERS_OF_A_ROW_MAX
     while venue["answers"] < answers_max and run["samples"] < samples.shape[0]:
-        while i < count and rows[i]["flags"] & AT_EXCHANGE == 0:
-            i += 1
-        if i == count and run["is_last_block"] == 0:
-            break
-        while k < count and rows[k]["flags"] & AT_LOCAL == 0:
-            k += 1
-        row_ns = rows[i]["exchange_time_ns"] if i < count else NEVER
         request_ns = NEVER
         if run["first_request"] < run["requests"]:
             request_ns = requests[run["first_request"] & (REQUESTS_MAX - 1)]["arrival_time_ns"]
-        our_row_ns = rows[k]["local_time_ns"] if k < count else NEVER
-        if our_row_ns == NEVER and row_ns == NEVER:
-            break
         answer_ns = answers[run["heard"]]["local_time_ns"] if run["heard"] < venue["answers"] else NEVER
-        ours_ns = min(our_row_ns, answer_ns, run["next_step_ns"])
-        if row_ns <= request_ns and row_ns <= ours_ns:
-            row = rows[i]
-            apply_row(their_book, their_bids, their_asks, row, True)
-            if venue["open_orders"] > 0:
-                note_row(venue, orders, their_book, their_bids, their_asks, row, answers)
-            if row["flags"] & FINAL != 0:
-                recentre(their_book, their_bids, their_asks)
-                note_market(venue, their_book)
-            i += 1
-        elif request_ns <= ours_ns:
+        row_ns = NEVER
+        if (run["step_ns"] == 0 or run["data_time_ns"] == 0) and run["next_local"] < our_rows.shape[0]:
+            row_ns = our_rows[run["next_local"]]["time_ns"]
+        end_ns = min(run["until_ns"], run["end_ns"])
+        ours_ns = min(row_ns, answer_ns, run["next_step_ns"])
+        until_ns = min(request_ns, ours_ns, run["next_sample_ns"], end_ns)
+
+        told = venue["answers"]
+        run["next_exchange"] = play_market(
+            venue, orders, their_bids, their_asks, their_rows, run["next_exchange"], until_ns, answers
+        )
+        if venue["answers"] != told:
+            continue  # one of them may reach us before that
+        if run["next_exchange"] == their_rows.shape[0] and run["is_last_exchange"] == 0:
+            return False
+        if run["next_sample_ns"] <= until_ns:
+            take_sample(run, venue, q["explanation"], samples)
+            continue
+        if request_ns <= until_ns:
             request = requests[run["first_request"] & (REQUESTS_MAX - 1)]
-            serve(venue, orders, their_book, their_bids, their_asks, request, answers)
+            serve(venue, orders, their_bids, their_asks, request, answers)
             run["first_request"] += 1
-        elif our_row_ns <= ours_ns:
-            row = rows[k]
-            k += 1
-            _take_row(run, desk, q, limits_ints, limits_floats, our_book, our_bids, our_asks, row, requests, trade)
-        elif answer_ns <= ours_ns:
-            hear(run, desk, q, answers[run["heard"]])
-            run["heard"] += 1
-            if run["heard"] == venue["answers"] or answers[run["heard"]]["local_time_ns"] > answer_ns:
-                if run["is_ladder_old"] == 1:
-                    requote(run, desk, q, limits_ints, limits_floats, answer_ns, requests)
-                else:
-                    bring(run, desk, q, limits_ints, limits_floats, answer_ns, requests)
-        else:
+            continue
+
+        is_message = _play_feed(run, q, our_bids, our_asks, our_rows, until_ns, trade)
+        if is_message:
+            if run["step_ns"] == 0:
+                decide(run, desk, q, limits_ints, limits_floats, our_bids, our_asks, run["data_time_ns"], requests)
+            continue
+        if run["next_local"] == our_rows.shape[0] and run["is_last_local"] == 0:
+            return False
+        if answer_ns <= until_ns:
+            hear(run, desk, q, limits_ints, limits_floats, answers, venue["answers"], requests)
+        elif run["next_step_ns"] <= until_ns:
             now_ns = run["next_step_ns"]
             run["next_step_ns"] += run["step_ns"]
-            decide(
-                run, desk, q, limits_ints, limits_floats, our_book, our_bids, our_asks, rows[max(k - 1, 0)], now_ns,
-                requests,
-            )  # fmt: skip
-        if run["data_time_ns"] >= run["next_sample_ns"]:
-            _sample(run, venue, their_book, q["explanation"], samples)
-    run["next_exchange"] = i
-    run["next_local"] = k
+            decide(run, desk, q, limits_ints, limits_floats, our_bids, our_asks, now_ns, requests)
+        elif until_ns == end_ns:
+            return True
+    return False
 
 
 @kernel
-def _take_row(
-    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, book: Record, bids: Array,
-    asks: Array, row: Record, requests: Array, trade: Record,
+def _play_feed(run: Record, q: Record, bids: Array, asks: Array, rows: Array, until_ns: int, trade: Record) -> bool:
+    """Take our rows up to and with `until_ns`; stops behind a whole message that asks for a decision.
+
+    Returns whether it did. Messages ask where no clock says when to decide; the first one starts the clock.
+    """
+    i = run["next_local"]
+    mask = bids.shape[0] - 1
+    while i < rows.shape[0]:
+        row = rows[i]
+        if row["time_ns"] > until_ns:
+            break
+        i += 1
+        flags = row["flags"]
+        kind = flags & KIND_MASK
+        if kind == LEVEL:
+            if flags & BID != 0:
+                run["bid_levels"] += take_level(bids, row["ticks"] & mask, row["lots"])
+            else:
+                run["ask_levels"] += take_level(asks, row["ticks"] & mask, row["lots"])
+        elif kind == TRADE:
+            run["data_time_ns"] = row["time_ns"]
+            _take_trade(run, q, row, trade)
+            continue
+        if flags & FINAL != 0:
+            is_first = run["data_time_ns"] == 0
+            run["data_time_ns"] = row["time_ns"]
+            run["market_bid_ticks"] = row["best_bid"]
+            run["market_ask_ticks"] = row["best_ask"]
+            run["is_book_new"] = 1
+            if is_first:
+                _start_clocks(run)
+            if run["step_ns"] == 0 or is_first:
+                run["next_local"] = i
+                return True
+    run["next_local"] = i
+    return False
+
+
+@kernel
+def _start_clocks(run: Record) -> None:
+    now_ns = run["data_time_ns"]
+    run["next_sample_ns"] = now_ns
+    if run["step_ns"] > 0:
+        run["next_step_ns"] = now_ns - now_ns % run["step_ns"] + run["step_ns"]
+
+
+@kernel
+def _take_trade(run: Record, q: Record, row: Record, trade: Record) -> None:
+    trade["exchange_time_ns"] = row["time_ns"]
+    trade["receive_time_ns"] = row["time_ns"]
+    trade["receive_realtime_ns"] = row["time_ns"]
+    trade["price"] = row["ticks"] * run["tick_size"]
+    trade["size"] = row["lots"] * run["lot_size"]
+    trade["aggressor_side"] = 1 if row["flags"] & BID != 0 else -1
+    candles = q["signals"]["candles"]
+    on_trade(q, trade)
+    if q["signals"]["candles"] != candles:
+        on_candle(q)
+
+
+@kernel
+def decide(
+    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, bids: Array, asks: Array,
+    now_ns: int, requests: Array,
 ) -> None:  # fmt: skip
-    """Take a row that reaches us: a trade into the strategy, a level into our book, a whole message to a decision."""
-    now_ns = row["local_time_ns"]
-    if run["data_time_ns"] == 0:
-        run["next_sample_ns"] = now_ns
-        if run["step_ns"] > 0:
-            run["next_step_ns"] = now_ns - now_ns % run["step_ns"] + run["step_ns"]
-    run["data_time_ns"] = now_ns
-    flags = row["flags"]
-    if flags & KIND_MASK == TRADE:
-        fill_trade(row, run["tick_size"], run["lot_size"], trade)
-        on_trade(q, trade)
-        return
-    apply_row(book, bids, asks, row, True)
-    if flags & FINAL == 0:
-        return
-    recentre(book, bids, asks)
-    if run["step_ns"] == 0:
-        decide(run, desk, q, limits_ints, limits_floats, book, bids, asks, row, now_ns, requests)
+    """Show the strategy a book that is new, quote, and send what brings our orders to it."""
+    run["decisions"] += 1
+    if run["is_book_new"] == 1:
+        run["is_book_new"] = 0
+        run["books"] += 1
+        fill_book(run, bids, asks, q["book"])
+        if is_usable(run):
+            q["limits"]["mark_price"] = 0.5 * (run["market_bid_ticks"] + run["market_ask_ticks"]) * run["tick_size"]
+        candles = q["signals"]["candles"]
+        on_book(q)
+        if q["signals"]["candles"] != candles:
+            on_candle(q)
+    requote(run, desk, q, limits_ints, limits_floats, now_ns, requests)
 
 
 @kernel
-def _sample(run: Record, venue: Record, book: Record, explanation: Record, samples: Array) -> None:
-    if is_usable(book):
-        row = samples[run["samples"]]
-        run["samples"] += 1
-        now_ns = run["data_time_ns"]
-        row["time_ns"] = now_ns
-        row["market_bid_ticks"] = book["best_bid_ticks"]
-        row["market_ask_ticks"] = book["best_ask_ticks"]
-        row["mid"] = 0.5 * (book["best_bid_ticks"] + book["best_ask_ticks"]) * run["tick_size"]
-        row["mark"] = row["mid"]
-        row["own_bid_ticks"] = venue["best_bid_ticks"] if venue["bid_since_ns"] != 0 else 0
-        row["own_ask_ticks"] = venue["best_ask_ticks"] if venue["ask_since_ns"] != 0 else 0
-        row["position_lots"] = venue["position_lots"]
-        row["cash"] = venue["cash"]
-        row["fees"] = venue["fees"]
-        row["funding"] = venue["funding"]
-        row["fills"] = venue["fills"]
-        row["volume_lots"] = venue["volume_lots"]
-        row["bid_quoted_ns"] = quoted_ns(venue["bid_quoted_ns"], venue["bid_since_ns"], now_ns)
-        row["ask_quoted_ns"] = quoted_ns(venue["ask_quoted_ns"], venue["ask_since_ns"], now_ns)
-        row["fair_price"] = explanation["fair_price"]
-        row["reservation_price"] = explanation["reservation_price"]
-        row["half_spread"] = explanation["half_spread"]
-        row["sigma"] = explanation["sigma"]
-    behind = run["data_time_ns"] - run["next_sample_ns"]
-    run["next_sample_ns"] += (behind // run["sample_ns"] + 1) * run["sample_ns"]
+def requote(
+    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, now_ns: int, requests: Array
+) -> None:
+    """Quote on what is known now, and send what brings our orders to it."""
+    q["account"]["position_lots"] = run["position_lots"]
+    q["limits"]["written_time_ns"] = now_ns
+    q["limits"]["position_lots"] = run["position_lots"]
+    moment = q["moment"]
+    moment["now_ns"] = now_ns
+    moment["realtime_ns"] = now_ns
+    moment["alive_time_ns"] = run["data_time_ns"]
+    quote(q)
+    run["is_ladder_old"] = 0
+    bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
+    solve_if_moved(q["params"], q["table"])
 
 
 @kernel
-def quoted_ns(before_ns: int, since_ns: int, now_ns: int) -> int:
-    """Return the time in which a side was quoted: what is past, and what goes on."""
-    return int(before_ns + max(0, now_ns - since_ns)) if since_ns != 0 else int(before_ns)
+def hear(
+    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, answers: Array, told: int,
+    requests: Array,
+) -> None:  # fmt: skip
+    """Take all answers of one moment in. After a fill the ladder wanted is no longer for the position we have."""
+    now_ns = answers[run["heard"]]["local_time_ns"]
+    while run["heard"] < told and answers[run["heard"]]["local_time_ns"] == now_ns:
+        answer = answers[run["heard"]]
+        run["heard"] += 1
+        note_answer(desk, answer)
+        if answer["kind"] == _FILLED:
+            run["position_lots"] += answer["side"] * answer["size_lots"]
+            run["fills_heard"] += 1
+            run["is_ladder_old"] = 1
+            on_fill(q, answer["side"], answer["size_lots"], now_ns)
+    if run["is_ladder_old"] == 1:
+        requote(run, desk, q, limits_ints, limits_floats, now_ns, requests)
+    else:
+        bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)

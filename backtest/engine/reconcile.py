@@ -26,12 +26,22 @@ LIVE = np.dtype(
         )
     ]
 )  # fmt: skip
-STEP = np.dtype([(name, "<i8") for name in ("kind", "order_id", "is_buy", "price_ticks", "size_lots", "open_lots")])
+# `place`: of the live order in its side's list.
+STEP = np.dtype(
+    [(name, "<i8") for name in ("kind", "order_id", "is_buy", "price_ticks", "size_lots", "open_lots", "place")]
+)
 # `live`: orders of bids and asks; `steps`: what comes out; the rest is room to work in.
 DESK = np.dtype(
     [
         ("counts", "<i8", (2,)),  # live orders of bids, asks
-        ("wanted", "<i8", (2,)),  # levels of bids, asks
+        ("open_lots", "<i8", (2,)),  # what they may have open at the most; kept while steps are sent
+        ("best_bid_ticks", "<i8"),
+        ("best_ask_ticks", "<i8"),
+        ("is_settled", "<i8"),  # the ladder wanted last needed no step, and nothing was heard since
+        ("ladder", "<i8", (2,)),  # levels of bids, asks of that ladder
+        ("ladder_ticks", "<i8", (2, QUOTE_LEVELS_MAX)),
+        ("ladder_lots", "<i8", (2, QUOTE_LEVELS_MAX)),
+        ("wanted", "<i8", (2,)),  # levels of it that there is room for
         ("wanted_ticks", "<i8", (2, QUOTE_LEVELS_MAX)),
         ("wanted_lots", "<i8", (2, QUOTE_LEVELS_MAX)),
         ("phases", "<i8", (6,)),  # steps in each phase: cancels, retreats, advances of bids, then of asks
@@ -73,6 +83,10 @@ def want(desk: Record, side: int, count: int, prices: Array, sizes: Array, room_
     for i in range(desk["counts"][side]):
         stays_lots = live[i]["filled_lots"] if live[i]["hold"] == LEAVING else live[i]["size_lots"]
         room_lots -= max(0, live[i]["exposed_lots"] - stays_lots)
+    desk["ladder"][side] = count
+    for i in range(count):
+        desk["ladder_ticks"][side][i] = prices[i]
+        desk["ladder_lots"][side][i] = sizes[i]
     kept = 0
     for i in range(count):
         lots = min(sizes[i], room_lots)
@@ -86,6 +100,24 @@ def want(desk: Record, side: int, count: int, prices: Array, sizes: Array, room_
 
 
 @kernel
+def wants_the_same(desk: Record, ladder: Record) -> bool:
+    """Return whether a ladder is the one that was wanted last."""
+    if ladder["bid_count"] != desk["ladder"][0] or ladder["ask_count"] != desk["ladder"][1]:
+        return False
+    for i in range(ladder["bid_count"]):
+        if ladder["bid_price_ticks"][i] != desk["ladder_ticks"][0][i]:
+            return False
+        if ladder["bid_size_lots"][i] != desk["ladder_lots"][0][i]:
+            return False
+    for i in range(ladder["ask_count"]):
+        if ladder["ask_price_ticks"][i] != desk["ladder_ticks"][1][i]:
+            return False
+        if ladder["ask_size_lots"][i] != desk["ladder_lots"][1][i]:
+            return False
+    return True
+
+
+@kernel
 def _pass_on(desk: Record, step: Record) -> None:
     to = desk["steps"][desk["step_count"]]
     desk["step_count"] += 1
@@ -95,12 +127,14 @@ def _pass_on(desk: Record, step: Record) -> None:
     to["price_ticks"] = step["price_ticks"]
     to["size_lots"] = step["size_lots"]
     to["open_lots"] = step["open_lots"]
+    to["place"] = step["place"]
 
 
 @kernel
 def _add(
-    desk: Record, phase: int, kind: int, order_id: int, is_buy: int, price_ticks: int, size_lots: int, open_lots: int
-) -> None:
+    desk: Record, phase: int, kind: int, order_id: int, is_buy: int, price_ticks: int, size_lots: int, open_lots: int,
+    place: int,
+) -> None:  # fmt: skip
     step = desk["phase"][phase][desk["phases"][phase]]
     desk["phases"][phase] += 1
     step["kind"] = kind
@@ -109,6 +143,7 @@ def _add(
     step["price_ticks"] = price_ticks
     step["size_lots"] = size_lots
     step["open_lots"] = open_lots
+    step["place"] = place
 
 
 @kernel
@@ -120,7 +155,7 @@ def _side_steps(desk: Record, side: int, wanted: int, prices: Array, sizes: Arra
     if wanted == 0:
         for i in range(desk["counts"][side]):
             if live[i]["hold"] <= BUSY:
-                _add(desk, cancels, CANCEL, live[i]["order_id"], is_buy, 0, 0, 0)
+                _add(desk, cancels, CANCEL, live[i]["order_id"], is_buy, 0, 0, 0, i)
         return
     staying = desk["staying"]
     count = _sort_staying(live, desk["counts"][side], staying, sign)
@@ -133,7 +168,7 @@ def _side_steps(desk: Record, side: int, wanted: int, prices: Array, sizes: Arra
     while i < wanted and j < count:
         away = sign * (live[staying[j]]["price_ticks"] - prices[i])
         if -desk["threshold_ticks"] < away < desk["threshold_ticks"]:
-            _resize(desk, side, live[staying[j]], prices[i], sizes[i])
+            _resize(desk, side, staying[j], prices[i], sizes[i])
             i += 1
             j += 1
         elif away < 0:
@@ -210,17 +245,18 @@ def _move_free(
             is_retreat = sign * prices[level] > sign * order["aggressive_price_ticks"]
             _add(
                 desk, 3 * side + (1 if is_retreat else 2), AMEND, order["order_id"], is_buy, prices[level],
-                order["filled_lots"] + sizes[level], sizes[level],
+                order["filled_lots"] + sizes[level], sizes[level], loose[k],
             )  # fmt: skip
         else:
-            _add(desk, 3 * side, CANCEL, order["order_id"], is_buy, 0, 0, 0)
+            _add(desk, 3 * side, CANCEL, order["order_id"], is_buy, 0, 0, 0, loose[k])
     for m in range(used, missing_count):
-        _add(desk, 3 * side + 2, INSERT, 0, is_buy, prices[missing[m]], sizes[missing[m]], sizes[missing[m]])
+        _add(desk, 3 * side + 2, INSERT, 0, is_buy, prices[missing[m]], sizes[missing[m]], sizes[missing[m]], -1)
 
 
 @kernel
-def _resize(desk: Record, side: int, order: Record, price_ticks: int, wanted_lots: int) -> None:
+def _resize(desk: Record, side: int, place: int, price_ticks: int, wanted_lots: int) -> None:
     """Change the size of an order that stays, when it is too far off."""
+    order = desk["live"][side][place]
     if order["hold"] != FREE:
         return
     filled = order["filled_lots"]
@@ -229,10 +265,20 @@ def _resize(desk: Record, side: int, order: Record, price_ticks: int, wanted_lot
     if open_lots > wanted_lots:
         _add(
             desk, 3 * side + 1, AMEND, order["order_id"], 1 - side, order["aggressive_price_ticks"],
-            filled + wanted_lots, wanted_lots,
+            filled + wanted_lots, wanted_lots, place,
         )  # fmt: skip
     elif (wanted_lots - open_lots) * PERMILLE > wanted_lots * tolerance:
-        _add(desk, 3 * side + 2, AMEND, order["order_id"], 1 - side, price_ticks, filled + wanted_lots, wanted_lots)
+        _add(
+            desk,
+            3 * side + 2,
+            AMEND,
+            order["order_id"],
+            1 - side,
+            price_ticks,
+            filled + wanted_lots,
+            wanted_lots,
+            place,
+        )
 
 
 @kernel

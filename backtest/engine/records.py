@@ -10,7 +10,12 @@ from enum import IntEnum
 
 import numpy as np
 
+NEVER = 2**62
 ORDERS_MAX = 256  # open at one time
+NO_ORDER = -1
+
+# A price level at the exchange: what the recording shows there, and the first of our orders at this place.
+LEVEL_SLOT = np.dtype([("lots", "<i8"), ("first", "<i8")])
 
 # -- requests
 INSERT, AMEND, CANCEL, CANCEL_ALL = 1, 2, 3, 4
@@ -72,6 +77,7 @@ ORDER = np.dtype(
     [
         *((name, "<i8") for name in (
             "is_open", "order_id", "side", "price_ticks", "size_lots", "filled_lots", "flags", "rank", "seen_lots",
+            "next",  # slot of the order behind it at its place, NO_ORDER = none
         )),
         ("ahead", "<f8"),  # lots before it in the queue
         ("traded", "<f8"),  # lots traded at its price since the level was last recorded
@@ -83,7 +89,7 @@ VENUE = np.dtype(
         *((name, "<i8") for name in (
             "slots",  # order slots used so far: free ones below are used again
             "open_orders",
-            "best_bid_ticks",  # of our own open orders; NO_BID and NO_ASK = none
+            "best_bid_ticks",  # of our own open orders; EMPTY_BID and EMPTY_ASK = none
             "best_ask_ticks",
             "ranks",
             "position_lots",
@@ -98,8 +104,11 @@ VENUE = np.dtype(
             "queue_model",
             "taken_lots",
             "moved_orders",  # post-only prices moved back
-            "market_bid_ticks",  # of the recorded book as the last whole message left it; 0 = none
+            "market_bid_ticks",  # of the recorded book; EMPTY_BID and EMPTY_ASK = none
             "market_ask_ticks",
+            "whole_bid_ticks",  # as the last whole message left them
+            "whole_ask_ticks",
+            "is_used_up",  # we have taken a whole level: the recorded best prices may be gone
             "funding",  # ticks · lots · 1e-8, paid
             "bid_since_ns",  # since when a bid of ours is open; 0 = none is
             "ask_since_ns",
@@ -108,5 +117,38 @@ VENUE = np.dtype(
         )),
         ("queue_power", "<f8"),
         ("answer_ns", "<i8", (REQUEST_KINDS,)),  # latency back to us by kind of request; 0 = of a fill
+    ]
+)  # fmt: skip
+
+# Our side's state.
+RUN = np.dtype(
+    [
+        *((name, "<i8") for name in (
+            "next_exchange", "next_local",  # rows of the blocks
+            "is_last_exchange", "is_last_local",  # no block comes after this one
+            "heard",  # answers of the block
+            "first_request", "requests",  # ring: oldest on the way, all sent so far
+            "last_arrival_ns",
+            "until_ns",  # play no further than this
+            "end_ns",  # the recording's
+            "step_ns",  # between two decisions; 0 = at every message
+            "next_step_ns",
+            "data_time_ns",  # last row that we have seen
+            "market_bid_ticks", "market_ask_ticks",  # as we see them; EMPTY_BID and EMPTY_ASK = none
+            "bid_levels", "ask_levels",  # in our book
+            "is_book_new",  # it has changed since the strategy last looked
+            "books",
+            "position_lots",  # as we know it
+            "reach_lots",  # no order may lead to a larger |position|
+            "order_ids",
+            "flags",  # of every insert
+            "second_ns", "sent_this_second",
+            "decisions", "inserts", "amends", "cancels", "denied", "unsent",
+            "fills_heard",
+            "is_ladder_old",  # it was made before the last fill that we heard of
+            "sample_ns", "next_sample_ns", "samples",
+        )),
+        ("tick_size", "<f8"), ("lot_size", "<f8"), ("lot_base", "<f8"),
+        ("entry_ns", "<i8", (REQUEST_KINDS,)),
     ]
 )  # fmt: skip

@@ -10,18 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import Ladder, apply_row, centre_of, new_book, recentre
 from backtest.data.container import EventFile
-from backtest.data.events import AT_EXCHANGE, FINAL
-from backtest.engine.fills import note_market, note_row
-from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, REQUEST
+from backtest.engine.market import new_levels, play_market
+from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
+from backtest.engine.tape import ROWS_AT_ONCE, tape_of
 from backtest.engine.venue import Latency, VenueSettings, new_venue
 from domain.jit import Array, Record, kernel
 
 ANSWERS_AT_ONCE = 1 << 14
 ANSWERS_OF_A_ROW_MAX = 2 * ORDERS_MAX + 8
-_ROWS_AT_ONCE = 1 << 20
 
 
 class Outcome(NamedTuple):
@@ -57,56 +55,37 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
     assert np.all(np.diff(requests["local_time_ns"]) >= 0), "requests must be in order of time"
     requests = arrivals(requests, settings.latency)
     venue, orders = new_venue(settings), np.zeros(ORDERS_MAX, ORDER)
-    book = new_book(centre_of(file.rows))
-    block = np.zeros(ANSWERS_AT_ONCE, ANSWER)
+    bids, asks = new_levels(), new_levels()
+    answers = np.zeros(ANSWERS_AT_ONCE, ANSWER)
     cursor = np.zeros(2, np.int64)  # next row of the block, next request
+    tape = tape_of(file)
     told = []
-    for first in range(0, len(file.rows), _ROWS_AT_ONCE):
-        rows = np.array(file.rows[first : first + _ROWS_AT_ONCE])
+    for first in range(0, tape.header.rows[0], ROWS_AT_ONCE):
+        rows = tape.block(0, first)
         cursor[0] = 0
         while cursor[0] < len(rows):
-            _play(venue, orders, book, rows, requests, cursor, block)
-            told.append(block[: int(venue["answers"][0])].copy())
+            play(venue[0], orders, bids, asks, rows, requests, cursor, answers)
+            told.append(answers[: int(venue["answers"][0])].copy())
             venue["answers"] = 0
-    answers = np.concatenate(told) if told else np.zeros(0, ANSWER)
-    return Outcome(answers, venue, orders[orders["is_open"] == 1], int(cursor[1]))
-
-
-def _play(
-    venue: npt.NDArray[np.void], orders: npt.NDArray[np.void], book: Ladder, rows: npt.NDArray[np.void],
-    requests: npt.NDArray[np.void], cursor: npt.NDArray[np.int64], answers: npt.NDArray[np.void],
-) -> None:  # fmt: skip
-    play(venue[0], orders, book.state[0], book.bids, book.asks, rows, requests, cursor, answers)
+    found = np.concatenate(told) if told else np.zeros(0, ANSWER)
+    return Outcome(found, venue, orders[orders["is_open"] == 1], int(cursor[1]))
 
 
 @kernel
 def play(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, rows: Array, requests: Array, cursor: Array,
+    venue: Record, orders: Array, bids: Array, asks: Array, rows: Array, requests: Array, cursor: Array,
     answers: Array,
 ) -> None:  # fmt: skip
     """Play rows and requests from `cursor` on, until the rows end or the answers fill up.
 
     A row stands before a request that arrives at the same time.
     """
-    i = cursor[0]
-    k = cursor[1]
     room = answers.shape[0] - ANSWERS_OF_A_ROW_MAX
-    while i < rows.shape[0] and venue["answers"] < room:
-        row = rows[i]
-        flags = row["flags"]
-        if flags & AT_EXCHANGE == 0:
-            i += 1
-            continue
-        if k < requests.shape[0] and requests[k]["arrival_time_ns"] < row["exchange_time_ns"]:
-            serve(venue, orders, book, bids, asks, requests[k], answers)
-            k += 1
-            continue
-        apply_row(book, bids, asks, row, True)
-        if venue["open_orders"] > 0:
-            note_row(venue, orders, book, bids, asks, row, answers)
-        if flags & FINAL != 0:
-            recentre(book, bids, asks)
-            note_market(venue, book)
-        i += 1
-    cursor[0] = i
-    cursor[1] = k
+    count = rows.shape[0]
+    while cursor[0] < count and venue["answers"] < room:
+        until_ns = requests[cursor[1]]["arrival_time_ns"] if cursor[1] < requests.shape[0] else NEVER
+        told = venue["answers"]
+        cursor[0] = play_market(venue, orders, bids, asks, rows, cursor[0], until_ns, answers)
+        if venue["answers"] == told and cursor[0] < count and cursor[1] < requests.shape[0]:
+            serve(venue, orders, bids, asks, requests[cursor[1]], answers)
+            cursor[1] += 1

@@ -8,8 +8,8 @@ next tells a level. A taker that meets an order of our own is cancelled there.
 
 from __future__ import annotations
 
-from backtest.book import NO_ASK, NO_BID, level_lots, set_level
-from backtest.engine.answers import answer, close_order, fill_order, find_best
+from backtest.engine.answers import answer, close_order, fill_order, find_best, link, set_best, unlink
+from backtest.engine.market import market_ask, market_bid, recorded_lots
 from backtest.engine.records import (
     AMEND,
     CANCEL,
@@ -22,6 +22,7 @@ from backtest.engine.records import (
     FillRule,
     Reason,
 )
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
 from domain.order import LiquiditySide
@@ -45,29 +46,27 @@ _TAKER = int(LiquiditySide.TAKER)
 
 
 @kernel
-def serve(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, answers: Array
-) -> None:
+def serve(venue: Record, orders: Array, bids: Array, asks: Array, request: Record, answers: Array) -> None:
     """Carry out one request that has arrived."""
     kind = request["kind"]
     time_ns = request["arrival_time_ns"]
     if kind == INSERT:
-        _insert(venue, orders, book, bids, asks, request, time_ns, answers)
+        _insert(venue, orders, bids, asks, request, time_ns, answers)
         return
     if kind == CANCEL_ALL:
         for i in range(venue["slots"]):
             if orders[i]["is_open"] == 1:
-                close_order(venue, orders, i, time_ns)
+                close_order(venue, orders, bids, asks, i, time_ns)
                 answer(venue, answers, orders[i], _CANCELLED, _CLIENT, CANCEL_ALL, time_ns)
         return
     index = find_order(venue, orders, request["order_id"])
     if index < 0:
         _reject(venue, answers, request, _UNKNOWN_ORDER, 0, time_ns)
     elif kind == CANCEL:
-        close_order(venue, orders, index, time_ns)
+        close_order(venue, orders, bids, asks, index, time_ns)
         answer(venue, answers, orders[index], _CANCELLED, _CLIENT, CANCEL, time_ns)
     else:
-        _amend(venue, orders, book, bids, asks, request, index, time_ns, answers)
+        _amend(venue, orders, bids, asks, request, index, time_ns, answers)
 
 
 @kernel
@@ -98,13 +97,13 @@ def _reject(venue: Record, answers: Array, request: Record, reason: int, left: i
     row["liquidity_side"] = 0
     row["reason"] = reason
     row["fee"] = 0
-    row["market_bid_ticks"] = venue["market_bid_ticks"]
-    row["market_ask_ticks"] = venue["market_ask_ticks"]
+    row["market_bid_ticks"] = venue["whole_bid_ticks"] if venue["whole_bid_ticks"] != EMPTY_BID else 0
+    row["market_ask_ticks"] = venue["whole_ask_ticks"] if venue["whole_ask_ticks"] != EMPTY_ASK else 0
 
 
 @kernel
 def _insert(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, time_ns: int, answers: Array
+    venue: Record, orders: Array, bids: Array, asks: Array, request: Record, time_ns: int, answers: Array
 ) -> None:
     reason = _NONE
     left = 0
@@ -129,7 +128,7 @@ def _insert(
     order["flags"] = request["flags"]
     order["price_ticks"] = request["price_ticks"]
     venue["open_orders"] += 1
-    _place(venue, orders, book, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
+    _place(venue, orders, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
 
 
 @kernel
@@ -143,13 +142,13 @@ def _free_slot(venue: Record, orders: Array) -> int:
 
 @kernel
 def _amend(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, request: Record, index: int, time_ns: int,
+    venue: Record, orders: Array, bids: Array, asks: Array, request: Record, index: int, time_ns: int,
     answers: Array,
 ) -> None:  # fmt: skip
     order = orders[index]
     size = request["size_lots"]
     if size <= order["filled_lots"]:
-        close_order(venue, orders, index, time_ns)
+        close_order(venue, orders, bids, asks, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _CLIENT, AMEND, time_ns)
         return
     keeps_place = request["price_ticks"] == order["price_ticks"] and size <= order["size_lots"]
@@ -157,13 +156,19 @@ def _amend(
     if keeps_place:
         answer(venue, answers, order, _AMENDED, _NONE, AMEND, time_ns)
         return
+    was_best = order["price_ticks"] == (venue["best_bid_ticks"] if order["side"] > 0 else venue["best_ask_ticks"])
+    unlink(orders, bids, asks, index)
     order["price_ticks"] = request["price_ticks"]
-    _place(venue, orders, book, bids, asks, index, AMEND, _AMENDED, time_ns, answers)
+    if was_best:
+        order["is_open"] = 0  # between two places
+        find_best(venue, orders, order["side"], time_ns)
+        order["is_open"] = 1
+    _place(venue, orders, bids, asks, index, AMEND, _AMENDED, time_ns, answers)
 
 
 @kernel
 def _place(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, request_kind: int,
+    venue: Record, orders: Array, bids: Array, asks: Array, index: int, request_kind: int,
     answer_kind: int, time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Bring an order with a new price or size to the market: move it back, let it take, let it rest, as it is."""
@@ -171,47 +176,39 @@ def _place(
     side = order["side"]
     order["rank"] = venue["ranks"]
     venue["ranks"] += 1
-    other = _other_best(venue, orders, book, index)
+    other = _other_best(venue, bids, asks, side)
     is_crossing = order["price_ticks"] >= other if side > 0 else order["price_ticks"] <= other
     if is_crossing and order["flags"] & POST_ONLY != 0:
         if order["flags"] & REJECT_POST_ONLY != 0:
-            close_order(venue, orders, index, time_ns)
+            close_order(venue, orders, bids, asks, index, time_ns)
             answer(venue, answers, order, _CANCELLED, _WOULD_TAKE, request_kind, time_ns)
             return
         order["price_ticks"] = other - side
         venue["moved_orders"] += 1
         is_crossing = False
     answer(venue, answers, order, answer_kind, _NONE, request_kind, time_ns)
-    if is_crossing and _take(venue, orders, book, bids, asks, index, time_ns, answers):
+    if is_crossing and _take(venue, orders, bids, asks, index, time_ns, answers):
         return
     if order["flags"] & IMMEDIATE_OR_CANCEL != 0:
-        close_order(venue, orders, index, time_ns)
+        close_order(venue, orders, bids, asks, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _IOC, request_kind, time_ns)
         return
-    level = level_lots(book, bids if side > 0 else asks, order["price_ticks"])
+    level = recorded_lots(venue, bids if side > 0 else asks, order["price_ticks"])
     order["seen_lots"] = level
     order["ahead"] = float(level)
     order["traded"] = 0.0
-    find_best(venue, orders, time_ns)
+    link(orders, bids, asks, index)
+    best = venue["best_bid_ticks"] if side > 0 else venue["best_ask_ticks"]
+    if side * (order["price_ticks"] - best) > 0:
+        set_best(venue, side, order["price_ticks"], time_ns)
 
 
 @kernel
-def _other_best(venue: Record, orders: Array, book: Record, index: int) -> int:
-    """Return the best price of the other side, the recorded and our own; NO_ASK or NO_BID when there is none."""
-    if orders[index]["side"] > 0:
-        return int(min(book["best_ask_ticks"], _own_best(venue, orders, -1)))
-    return int(max(book["best_bid_ticks"], _own_best(venue, orders, 1)))
-
-
-@kernel
-def _own_best(venue: Record, orders: Array, side: int) -> int:
-    """Return the best price of our open orders of `side`."""
-    best = NO_BID if side > 0 else NO_ASK
-    for i in range(venue["slots"]):
-        order = orders[i]
-        if order["is_open"] == 1 and order["side"] == side:
-            best = max(best, order["price_ticks"]) if side > 0 else min(best, order["price_ticks"])
-    return int(best)
+def _other_best(venue: Record, bids: Array, asks: Array, side: int) -> int:
+    """Return the best price on the other side, the recorded and our own; EMPTY_ASK or EMPTY_BID when there is none."""
+    if side > 0:
+        return int(min(market_ask(venue, asks), venue["best_ask_ticks"]))
+    return int(max(market_bid(venue, bids), venue["best_bid_ticks"]))
 
 
 @kernel
@@ -226,48 +223,52 @@ def _own_ahead(venue: Record, orders: Array, side: int, ticks: int) -> int:
 
 
 @kernel
-def _take(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, time_ns: int, answers: Array
-) -> bool:
+def _take(venue: Record, orders: Array, bids: Array, asks: Array, index: int, time_ns: int, answers: Array) -> bool:
     """Let an order take from the recorded book up to its price; return whether it is done for."""
     order = orders[index]
     side = order["side"]
-    own = _own_best(venue, orders, -side)
-    own_is_met = own != NO_ASK and own != NO_BID and side * (order["price_ticks"] - own) >= 0
+    own = venue["best_ask_ticks"] if side > 0 else venue["best_bid_ticks"]
+    own_is_met = side * (order["price_ticks"] - own) >= 0  # not when there is none
     while order["is_open"] == 1:
-        ticks = book["best_ask_ticks"] if side > 0 else book["best_bid_ticks"]
-        is_met = ticks != NO_ASK and ticks != NO_BID and side * (order["price_ticks"] - ticks) >= 0
+        ticks = market_ask(venue, asks) if side > 0 else market_bid(venue, bids)
+        is_met = side * (order["price_ticks"] - ticks) >= 0  # not when there is none
         if own_is_met and (not is_met or side * (own - ticks) <= 0):
             if is_met and own == ticks:
                 lots = min(_own_ahead(venue, orders, -side, ticks), order["size_lots"] - order["filled_lots"])
-                _take_level(venue, orders, book, bids, asks, index, ticks, lots, time_ns, answers)
+                _take_level(venue, orders, bids, asks, index, ticks, lots, time_ns, answers)
             if order["is_open"] == 1:
-                close_order(venue, orders, index, time_ns)
+                close_order(venue, orders, bids, asks, index, time_ns)
                 answer(venue, answers, order, _CANCELLED, _SELF_TRADE, INSERT, time_ns)
             return True
         if not is_met:
             return False
-        available = level_lots(book, asks if side > 0 else bids, ticks)
+        available = recorded_lots(venue, asks if side > 0 else bids, ticks)
         lots = min(available, order["size_lots"] - order["filled_lots"])
-        _take_level(venue, orders, book, bids, asks, index, ticks, lots, time_ns, answers)
+        if lots <= 0:
+            return False
+        _take_level(venue, orders, bids, asks, index, ticks, lots, time_ns, answers)
     return True
 
 
 @kernel
 def _take_level(
-    venue: Record, orders: Array, book: Record, bids: Array, asks: Array, index: int, ticks: int, lots: int,
+    venue: Record, orders: Array, bids: Array, asks: Array, index: int, ticks: int, lots: int,
     time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Take `lots` of one recorded level: it is used up until the recording next tells it."""
     if lots <= 0:
         return
     side = orders[index]["side"]
-    left = level_lots(book, asks if side > 0 else bids, ticks) - lots
-    set_level(book, bids, asks, side < 0, ticks, left)
+    levels = asks if side > 0 else bids
+    level = levels[ticks & (levels.shape[0] - 1)]
+    left = level["lots"] - lots
+    level["lots"] = left
+    if left == 0:
+        venue["is_used_up"] = 1
     for i in range(venue["slots"]):  # our own orders behind it come forward
         order = orders[i]
         if order["is_open"] == 1 and order["side"] == -side and order["price_ticks"] == ticks:
             order["ahead"] = ahead_after_trade(order["ahead"], lots)
             order["seen_lots"] = left
     venue["taken_lots"] += lots
-    fill_order(venue, orders, index, lots, ticks, _TAKER, _TAKEN, time_ns, answers)
+    fill_order(venue, orders, bids, asks, index, lots, ticks, _TAKER, _TAKEN, time_ns, answers)

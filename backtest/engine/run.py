@@ -11,16 +11,18 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import centre_of, new_book
+from backtest.book import WINDOW
 from backtest.data.container import EventFile
-from backtest.data.events import EVENT
-from backtest.data.findings import DataError
-from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX, NEVER, play
-from backtest.engine.our_side import REQUESTS_MAX, RUN
+from backtest.engine.code import load_loop
+from backtest.engine.desk import REQUESTS_MAX
+from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX
+from backtest.engine.market import new_levels
 from backtest.engine.reconcile import DESK
-from backtest.engine.records import ANSWER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST
+from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST, RUN
 from backtest.engine.result import SERIES, Rows, RunResult
+from backtest.engine.tape import tape_of
 from backtest.engine.venue import VenueSettings, new_venue
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from domain.order import TradingState
 from domain.records import QUOTE_LEVELS_MAX, TRADE
 from trading.orders.config import ExecutionConfig
@@ -28,10 +30,10 @@ from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
 from trading.quoting.records import words_of
+from trading.quoting.user.code import StrategyCode, load_code
 
 ANSWERS_AT_ONCE = 1 << 15
 SAMPLES_AT_ONCE = 1 << 12
-ROWS_AT_ONCE = 1 << 20
 _PERMILLE = 1000
 _NO_LIMIT = 2**40
 
@@ -68,15 +70,19 @@ class _Engine:
         header = file.header
         self.lot_base = header.lot_size * header.contract_multiplier
         units = Units(header.tick_size, header.lot_size, header.contract_multiplier)
-        self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base)
+        self.tape = tape_of(file)
+        code = load_code(settings.quoting)
+        self.play_blocks = load_loop(code)
+        self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base, code)
         self.run = _run_record(settings, header.tick_size, header.lot_size, self.lot_base)
+        self.run["end_ns"] = self.tape.header.end_ns
         self.run["reach_lots"] = min(
             self.quoter.record["params"]["position_hard_lots"][0], self.quoter.record["limits"]["position_lots_max"][0]
         )
         self.venue = new_venue(settings.venue)
         self.desk = _desk(settings.execution)
-        centre = centre_of(file.rows)
-        self.theirs, self.ours = new_book(centre), new_book(centre)
+        self.their_bids, self.their_asks = new_levels(), new_levels()
+        self.our_bids, self.our_asks = np.zeros(WINDOW, np.int64), np.zeros(WINDOW, np.int64)
         self.orders = np.zeros(ORDERS_MAX, ORDER)
         self.requests = np.zeros(REQUESTS_MAX, REQUEST)
         self.answers = np.zeros(ANSWERS_AT_ONCE + ANSWERS_OF_A_ROW_MAX, ANSWER)
@@ -84,33 +90,76 @@ class _Engine:
         self.trade = np.zeros(1, TRADE.dtype)
         self.told: list[npt.NDArray[np.void]] = []
         self.sampled: list[npt.NDArray[np.void]] = []
+        self._firsts = [0, 0]  # of the blocks that are mapped: the exchange's, ours
+        self._blocks = [self._map(0, 0), self._map(1, 0)]
 
-    def play(self, rows: npt.NDArray[np.void]) -> None:
-        """Play a block until the loop has used it up."""
+    def _map(self, side: int, first: int) -> npt.NDArray[np.void]:
+        """Return the block of a side's rows from `first` on, and let the loop know where it stands."""
+        block = self.tape.block(side, first)
+        self._firsts[side] = first
+        self.run[("next_exchange", "next_local")[side]] = 0
+        is_last = first + len(block) >= self.tape.header.rows[side]
+        self.run[("is_last_exchange", "is_last_local")[side]] = is_last
+        return block
+
+    def play(self, until_ns: int = NEVER) -> None:
+        """Play up to and with `until_ns`, or the end of the recording."""
+        self.run["until_ns"] = until_ns
         limits = words_of("limits")
         words = self.quoter.record.view(np.int64)
-        while True:
-            play(
-                self.run[0], self.venue[0], self.orders, self.theirs.state[0], self.theirs.bids, self.theirs.asks,
-                self.ours.state[0], self.ours.bids, self.ours.asks, rows, self.requests, self.answers, self.desk[0],
+        is_over = False
+        while not is_over:
+            is_over = self.play_blocks(
+                self.run[0], self.venue[0], self.orders, self.their_bids, self.their_asks, self._blocks[0],
+                self.our_bids, self.our_asks, self._blocks[1], self.requests, self.answers, self.desk[0],
                 self.quoter.record[0], words[limits], words[limits].view(np.float64), self.trade[0], self.samples,
             )  # fmt: skip
-            was_full = self._drain()
-            if not was_full:
-                return
+            self._drain()
+            self._turn_over()
 
-    def _drain(self) -> bool:
-        """Put away what was heard and sampled; returns whether the loop stopped for want of room."""
+    def _turn_over(self) -> None:
+        """Map the next block of a side whose rows are used up."""
+        for side, name in enumerate(("next_exchange", "next_local")):
+            block = self._blocks[side]
+            first = self._firsts[side] + len(block)
+            if int(self.run[name][0]) == len(block) and first < self.tape.header.rows[side]:
+                self._blocks[side] = self._map(side, first)
+
+    def _drain(self) -> None:
+        """Put away what was heard and sampled."""
         heard, count = int(self.run["heard"][0]), int(self.venue["answers"][0])
         samples = int(self.run["samples"][0])
-        was_full = count >= len(self.answers) - ANSWERS_OF_A_ROW_MAX or samples == len(self.samples)
         assert heard > 0 or count < len(self.answers) - ANSWERS_OF_A_ROW_MAX, "more answers on the way than fit"
-        self.told.append(self.answers[:heard].copy())
-        self.answers[: count - heard] = self.answers[heard:count].copy()
-        self.venue["answers"], self.run["heard"] = count - heard, 0
-        self.sampled.append(self.samples[:samples].copy())
-        self.run["samples"] = 0
-        return was_full
+        if heard:
+            self.told.append(self.answers[:heard].copy())
+            self.answers[: count - heard] = self.answers[heard:count].copy()
+            self.venue["answers"], self.run["heard"] = count - heard, 0
+        if samples:
+            self.sampled.append(self.samples[:samples].copy())
+            self.run["samples"] = 0
+
+    def span(self) -> tuple[int, int]:
+        """Return the times of our first row and of the last row of either side, ns."""
+        ours = self._blocks[1]
+        return int(ours["time_ns"][0]) if len(ours) else 0, self.tape.header.end_ns
+
+    def series(self) -> Rows:
+        """Return the SERIES rows so far."""
+        return np.concatenate([*self.sampled, np.zeros(0, SERIES)])
+
+    def result(self, instrument: str, settings: Settings) -> RunResult:
+        """Return what it came to, with the answers that were on their way as the data ended."""
+        rest = self.answers[: int(self.venue["answers"][0])].copy()
+        return RunResult(
+            instrument=instrument,
+            tick_size=float(self.run["tick_size"][0]),
+            lot_base=self.lot_base,
+            parameters=settings.plain(),
+            answers=np.concatenate([*self.told, rest]),
+            series=self.series(),
+            venue=self.venue,
+            run=self.run,
+        )
 
 
 Watch = Callable[[float, Rows], bool]
@@ -125,42 +174,27 @@ def backtest(file: EventFile, settings: Settings, watch: Watch | None = None) ->
             ends there when it answers False.
 
     Raises:
-        DataError: for a strategy that the engine does not run yet: the user's own file.
+        UserError: when the user's own file cannot be used, or the tape cannot be written.
     """
-    if settings.quoting.file or settings.quoting.signals.user:
-        raise DataError("[strategy] file and [strategy.signals] user are not run by the backtest yet: leave them out")
     engine = _Engine(file, settings)
-    rest = np.zeros(0, EVENT)
-    count = len(file.rows)
-    at_once = min(ROWS_AT_ONCE, count // WATCHED_PARTS + 1) if watch else ROWS_AT_ONCE
-    parts_told = 0
-    for first in range(0, count, at_once):
-        rows = np.concatenate([rest, file.rows[first : first + at_once]])
-        engine.run["next_exchange"], engine.run["next_local"] = len(rest), 0
-        engine.run["is_last_block"] = first + at_once >= count
-        engine.play(rows)
-        rest = rows[int(engine.run["next_local"][0]) :]
-        part = min(1.0, (first + at_once) / count)
-        if watch and int(part * WATCHED_PARTS) > parts_told:
-            parts_told = int(part * WATCHED_PARTS)
-            if not watch(part, np.concatenate(engine.sampled)):
-                break
-    engine.told.append(engine.answers[: int(engine.venue["answers"][0])].copy())  # on the way as the data ended
-    return RunResult(
-        instrument=file.header.instrument,
-        tick_size=file.header.tick_size,
-        lot_base=engine.lot_base,
-        parameters=settings.plain(),
-        answers=np.concatenate(engine.told),
-        series=np.concatenate(engine.sampled),
-        venue=engine.venue,
-        run=engine.run,
-    )
+    if watch is None:
+        engine.play()
+    else:
+        _play_watched(engine, watch)
+    return engine.result(file.header.instrument, settings)
 
 
-def _quoter(config: QuotingConfig, units: Units, position_lots_max: float) -> Quoter:
+def _play_watched(engine: _Engine, watch: Watch) -> None:
+    begin_ns, end_ns = engine.span()
+    for part in range(1, WATCHED_PARTS + 1):
+        engine.play(begin_ns + (end_ns - begin_ns) * part // WATCHED_PARTS)
+        if not watch(part / WATCHED_PARTS, engine.series()):
+            return
+
+
+def _quoter(config: QuotingConfig, units: Units, position_lots_max: float, code: StrategyCode) -> Quoter:
     """Return a quoter whose feed is up and whose limits stand open but for that of the position."""
-    quoter = Quoter(instrument=0)
+    quoter = Quoter(instrument=0, code=code)
     # The recorded book does not hold our orders: there is nothing of ours to leave out of it.
     quoter.configure(config.with_values({"own_memory_ms": 0}), units)
     record = quoter.record
@@ -188,6 +222,8 @@ def _quoter(config: QuotingConfig, units: Units, position_lots_max: float) -> Qu
 def _run_record(settings: Settings, tick_size: float, lot_size: float, lot_base: float) -> npt.NDArray[np.void]:
     run = np.zeros(1, RUN)
     for name, value in {
+        "market_bid_ticks": EMPTY_BID,
+        "market_ask_ticks": EMPTY_ASK,
         "step_ns": round(settings.step_ms * 1e6),
         "next_step_ns": NEVER,
         "sample_ns": round(settings.sample_s * 1e9),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import NO_ASK, NO_BID
 from backtest.engine.records import REQUEST_KINDS, VENUE
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from fills.queue import POWER, QueueModel
 
 FEE_PER_BPS = 10_000  # a rate of 1 bp is 1e-4: 10,000 · 1e-8
@@ -48,8 +48,12 @@ def new_venue(settings: VenueSettings) -> npt.NDArray[np.void]:
     venue = np.zeros(1, VENUE)
     latency = settings.latency
     for name, value in {
-        "best_bid_ticks": NO_BID,
-        "best_ask_ticks": NO_ASK,
+        "best_bid_ticks": EMPTY_BID,
+        "best_ask_ticks": EMPTY_ASK,
+        "market_bid_ticks": EMPTY_BID,
+        "market_ask_ticks": EMPTY_ASK,
+        "whole_bid_ticks": EMPTY_BID,
+        "whole_ask_ticks": EMPTY_ASK,
         "maker_fee": round(settings.maker_fee_bps * FEE_PER_BPS),
         "taker_fee": round(settings.taker_fee_bps * FEE_PER_BPS),
         "queue_model": int(settings.queue_model),

@@ -42,7 +42,7 @@ def plan_of(
     desk["threshold_ticks"], desk["tolerance_permille"], desk["fill_threshold_permille"] = limits
     compiled.reconcile(desk[0])
     steps = desk["steps"][0][: int(desk["step_count"][0])]
-    return Plan([tuple(int(n) for n in step) for step in steps.tolist()], int(desk["held_back"][0]))  # type: ignore[arg-type]
+    return Plan([tuple(int(n) for n in step[:6]) for step in steps.tolist()], int(desk["held_back"][0]))  # type: ignore[arg-type]
 
 
 @settings(max_examples=300, deadline=None)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.data.findings import DataError
 from backtest.engine.result import RunResult
-from backtest.engine.run import backtest
+from backtest.engine.run import Settings, backtest
 from domain.codes import OrderEventKind
+from domain.errors import ConfigError
 from tests.backtest_run import MARKET, MS, QUOTING, ran, settings, written
 from tests.conftest import REPOSITORY
 
@@ -118,7 +118,7 @@ def test_compiled_and_interpreted_give_the_same_answers(result: RunResult) -> No
 def test_the_size_of_blocks_and_buffers_makes_no_difference(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backtest.engine.run.ROWS_AT_ONCE", 137)
+    monkeypatch.setattr("backtest.engine.tape.ROWS_AT_ONCE", 137)
     monkeypatch.setattr("backtest.engine.run.ANSWERS_AT_ONCE", 16)
     monkeypatch.setattr("backtest.engine.run.SAMPLES_AT_ONCE", 2)
     again = ran(tmp_path, settings())
@@ -146,12 +146,6 @@ def test_every_model_quotes(tmp_path: Path, model: str) -> None:
     assert ran(tmp_path, given, seconds=5.0).run["inserts"][0] >= 2
 
 
-def test_a_strategy_file_is_refused_and_not_left_out(tmp_path: Path) -> None:
-    given = replace(settings(), quoting=QUOTING.with_values({"file": "mine.py"}))
-    with pytest.raises(DataError, match="not run by the backtest yet"):
-        ran(tmp_path, given, seconds=1.0)
-
-
 def test_a_run_that_is_watched_comes_to_the_same_and_ends_where_the_watcher_says(
     tmp_path: Path, result: RunResult
 ) -> None:
@@ -167,3 +161,42 @@ def test_a_run_that_is_watched_comes_to_the_same_and_ends_where_the_watcher_says
     assert told[-1][1] == len(result.series)
     stopped = backtest(file, settings(), lambda part, series: part < 0.5)
     assert 0.4 * len(result.series) < len(stopped.series) < 0.6 * len(result.series)
+
+
+PLAIN = """
+from trading.quoting.standard import on_book, on_fill, on_trade, quote
+"""
+FAILING = """
+from trading.quoting.standard import on_fill, on_trade, quote
+
+state = {"books": 0.0}
+
+def on_book(q):
+    q["user"]["books"] += 1.0
+    if q["user"]["books"] > 3.0:
+        raise ValueError("enough")
+"""
+
+
+def with_file(path: Path, text: str, user: dict[str, float] | None = None) -> Settings:
+    path.write_text(text)
+    return replace(settings(), quoting=QUOTING.with_values({"file": str(path), "user": user or {}}))
+
+
+def test_a_strategy_of_the_users_own_runs_as_it_runs_live(tmp_path: Path) -> None:
+    example = (REPOSITORY / "docs" / "my_strategy.py").read_text()
+    result = ran(tmp_path, with_file(tmp_path / "mine.py", example), seconds=10.0)
+    assert result.run["inserts"][0] >= 2
+    assert len(result.fills) > 0
+
+
+def test_a_file_that_takes_everything_over_gives_the_fills_of_the_standard_strategy(
+    result: RunResult, tmp_path: Path
+) -> None:
+    assert ran(tmp_path, with_file(tmp_path / "plain.py", PLAIN)).fills_hash == result.fills_hash
+
+
+def test_a_users_exception_ends_the_run_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "failing.py"
+    with pytest.raises(ConfigError, match=f"{path}:9: on_book: ValueError: enough"):
+        ran(tmp_path, with_file(path, FAILING), seconds=1.0)

@@ -1,0 +1,235 @@
+"""The recorded market at the exchange, and what it does to our resting orders: fills, and steps forward in the queue.
+
+A trade beyond our price fills us whole, for the market would have met us first; where we alone had improved on the
+recorded touch, the trade meets us with its own size only. A trade at our price fills what comes through the queue
+ahead. The other side of the book at or beyond our price fills us whole. Own orders at one price stand in their order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.book import WINDOW
+from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.engine.answers import fill_order
+from backtest.engine.records import LEVEL_SLOT, NO_ORDER, FillRule
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from domain.jit import Array, Record, kernel
+from domain.order import LiquiditySide
+from fills.queue import ahead_after_depth, ahead_after_trade, lots_filled_by_trade
+
+_QUEUE = int(FillRule.QUEUE)
+_THROUGH = int(FillRule.TRADE_THROUGH)
+_IMPROVED = int(FillRule.IMPROVED)
+_CROSSED = int(FillRule.CROSSED)
+_MAKER = int(LiquiditySide.MAKER)
+
+
+def new_levels() -> npt.NDArray[np.void]:
+    """Return the empty levels of one side, LEVEL_SLOT by place."""
+    levels = np.zeros(WINDOW, LEVEL_SLOT)
+    levels["first"] = NO_ORDER
+    return levels
+
+
+@kernel
+def play_market(
+    venue: Record, orders: Array, bids: Array, asks: Array, rows: Array, first: int, until_ns: int, answers: Array
+) -> int:
+    """Play the exchange's rows up to and with `until_ns`; stops behind a row that did something to our orders.
+
+    Returns the index of the next row.
+    """
+    mask = bids.shape[0] - 1
+    told = venue["answers"]
+    i = first
+    while i < rows.shape[0]:
+        row = rows[i]
+        if row["time_ns"] > until_ns:
+            break
+        i += 1
+        flags = row["flags"]
+        kind = flags & KIND_MASK
+        if kind == LEVEL:
+            level = bids[row["ticks"] & mask] if flags & BID != 0 else asks[row["ticks"] & mask]
+            level["lots"] = row["lots"]
+            if level["first"] != NO_ORDER:
+                _note_level(venue, orders, level["first"], row["ticks"], row["lots"])
+        if venue["open_orders"] != 0:
+            if kind == TRADE:
+                _note_trade(venue, orders, bids, asks, row, flags, answers)
+            elif flags & FINAL != 0 and (
+                venue["best_bid_ticks"] >= row["best_ask"] or venue["best_ask_ticks"] <= row["best_bid"]
+            ):
+                _fill_crossed(venue, orders, bids, asks, row, answers)
+            if venue["answers"] != told:
+                _keep_whole(venue, rows, first, i - 2)
+                _show_whole(venue, answers, told)
+                first = i - 1
+                break
+    _keep_whole(venue, rows, first, i - 1)
+    if i > first:
+        venue["market_bid_ticks"] = rows[i - 1]["best_bid"]
+        venue["market_ask_ticks"] = rows[i - 1]["best_ask"]
+    return i
+
+
+@kernel
+def _keep_whole(venue: Record, rows: Array, first: int, last: int) -> None:
+    """Keep the best prices that the last whole message among some rows left."""
+    for i in range(last, first - 1, -1):
+        if rows[i]["flags"] & FINAL != 0:
+            venue["whole_bid_ticks"] = rows[i]["best_bid"]
+            venue["whole_ask_ticks"] = rows[i]["best_ask"]
+            return
+
+
+@kernel
+def _show_whole(venue: Record, answers: Array, told: int) -> None:
+    """Write into the answers from `told` on the best prices as they stood before the message that led to them."""
+    bid = venue["whole_bid_ticks"]
+    ask = venue["whole_ask_ticks"]
+    for k in range(told, venue["answers"]):
+        answers[k]["market_bid_ticks"] = bid if bid != EMPTY_BID else 0
+        answers[k]["market_ask_ticks"] = ask if ask != EMPTY_ASK else 0
+
+
+@kernel
+def market_bid(venue: Record, bids: Array) -> int:
+    """Return the best bid of the recorded book, without the levels that we have taken; EMPTY_BID = none."""
+    return _standing_bid(venue, bids, venue["market_bid_ticks"])
+
+
+@kernel
+def _standing_bid(venue: Record, bids: Array, ticks: int) -> int:
+    if venue["is_used_up"] == 0 or ticks == EMPTY_BID:
+        return int(ticks)
+    mask = bids.shape[0] - 1
+    for _ in range(bids.shape[0] // 2):
+        if bids[ticks & mask]["lots"] > 0:
+            return int(ticks)
+        ticks -= 1
+    return EMPTY_BID
+
+
+@kernel
+def market_ask(venue: Record, asks: Array) -> int:
+    """Return the best ask of the recorded book, without the levels that we have taken; EMPTY_ASK = none."""
+    return _standing_ask(venue, asks, venue["market_ask_ticks"])
+
+
+@kernel
+def _standing_ask(venue: Record, asks: Array, ticks: int) -> int:
+    if venue["is_used_up"] == 0 or ticks == EMPTY_ASK:
+        return int(ticks)
+    mask = asks.shape[0] - 1
+    for _ in range(asks.shape[0] // 2):
+        if asks[ticks & mask]["lots"] > 0:
+            return int(ticks)
+        ticks += 1
+    return EMPTY_ASK
+
+
+@kernel
+def recorded_lots(venue: Record, side: Array, ticks: int) -> int:
+    """Return the recorded size of a level; 0 when it is farther from the touch than the book is kept."""
+    reach = side.shape[0] // 2
+    near = venue["market_bid_ticks"] if venue["market_bid_ticks"] != EMPTY_BID else venue["market_ask_ticks"]
+    if not -reach < ticks - near < reach:
+        return 0
+    return int(side[ticks & (side.shape[0] - 1)]["lots"])
+
+
+@kernel
+def _note_level(venue: Record, orders: Array, first: int, ticks: int, lots: int) -> None:
+    """Move our orders at one price forward, as the recorded size of the level says."""
+    index = first
+    while index != NO_ORDER:
+        order = orders[index]
+        if order["price_ticks"] == ticks:  # places are used by several prices
+            order["ahead"] = ahead_after_depth(
+                order["ahead"], order["seen_lots"], lots, order["traded"], venue["queue_power"], venue["queue_model"]
+            )
+            order["seen_lots"] = lots
+            order["traded"] = 0.0
+        index = order["next"]
+
+
+@kernel
+def _note_trade(
+    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, flags: int, answers: Array
+) -> None:
+    """Fill our orders that a trade came to, best price first, then in their order; each pass finds the next one."""
+    side = -1 if flags & BID != 0 else 1  # a buyer meets our asks
+    price = row["ticks"]
+    best_own = venue["best_bid_ticks"] if side > 0 else venue["best_ask_ticks"]
+    if side * (best_own - price) < 0:  # also when there is none
+        return
+    if side > 0:
+        best_recorded = _standing_bid(venue, bids, row["best_bid"])
+    else:
+        best_recorded = _standing_ask(venue, asks, row["best_ask"])
+    traded = row["lots"]
+    left = traded
+    done_ticks = side * EMPTY_ASK  # the order handled last: price and rank
+    done_rank = -1
+    while True:
+        index = _next_met(venue, orders, side, price, done_ticks, done_rank)
+        if index < 0:
+            return
+        order = orders[index]
+        done_ticks = order["price_ticks"]
+        done_rank = order["rank"]
+        remaining = order["size_lots"] - order["filled_lots"]
+        if done_ticks == price:
+            before = order["ahead"] + (traded - left)  # our earlier orders took their part of what came through
+            lots = int(lots_filled_by_trade(before, remaining, traded))
+            rule = _QUEUE
+            order["ahead"] = ahead_after_trade(order["ahead"], traded)
+            order["traded"] += traded
+        elif side * (done_ticks - best_recorded) > 0:
+            lots = min(remaining, left)
+            rule = _IMPROVED
+        else:
+            lots = remaining
+            rule = _THROUGH
+        if lots > 0:
+            fill_order(venue, orders, bids, asks, index, lots, done_ticks, _MAKER, rule, row["time_ns"], answers)
+            left = max(0, left - lots)
+
+
+@kernel
+def _next_met(venue: Record, orders: Array, side: int, price: int, done_ticks: int, done_rank: int) -> int:
+    """Return the open order of `side` at or before `price` that comes after the one handled last; -1 = none."""
+    found = -1
+    for i in range(venue["slots"]):
+        order = orders[i]
+        if order["is_open"] != 1 or order["side"] != side or side * (order["price_ticks"] - price) < 0:
+            continue
+        away = side * (done_ticks - order["price_ticks"])  # > 0: worse than the last one
+        if away < 0 or (away == 0 and order["rank"] <= done_rank):
+            continue
+        if found < 0:
+            found = i
+            continue
+        ahead_of_found = side * (order["price_ticks"] - orders[found]["price_ticks"])
+        if ahead_of_found > 0 or (ahead_of_found == 0 and order["rank"] < orders[found]["rank"]):
+            found = i
+    return found
+
+
+@kernel
+def _fill_crossed(venue: Record, orders: Array, bids: Array, asks: Array, row: Record, answers: Array) -> None:
+    """Fill, whole and at their own price, our orders that the other side of the recorded book has come to."""
+    best_bid = _standing_bid(venue, bids, row["best_bid"])
+    best_ask = _standing_ask(venue, asks, row["best_ask"])
+    for i in range(venue["slots"]):
+        order = orders[i]
+        if order["is_open"] != 1:
+            continue
+        price = order["price_ticks"]
+        is_met = price >= best_ask if order["side"] > 0 else price <= best_bid
+        if is_met:
+            lots = order["size_lots"] - order["filled_lots"]
+            fill_order(venue, orders, bids, asks, i, lots, price, _MAKER, _CROSSED, row["time_ns"], answers)

@@ -1,0 +1,171 @@
+"""The tape: a recording made ready to be replayed, built once for each event file and kept beside it (`X.events.tape`).
+
+Books are built here, not in every run. Each side, the exchange's and ours, has rows of its own, in which clears, book
+tickers and stale levels have become plain changes of single levels, and each row carries the best prices that it
+left: a replay keeps nothing but the sizes of levels. What lies too far from the touch is left out and counted.
+
+An order-by-order recording (ADD, CANCEL, MODIFY, FILL) becomes levels too; before each change of a level stands a row
+that says which order it was, by the number that the order had in the recording.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from backtest.book import Ladder, centre_of, new_book
+from backtest.data.container import EventFile
+from backtest.data.events import AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, Events
+from backtest.data.findings import DataError
+from backtest.engine.weave import ROW, new_cursor, weave
+
+MAGIC = b"RMTAPE\0\0"
+VERSION = 1
+HEADER_BYTES = 4096
+SUFFIX = ".tape"
+ROWS_AT_ONCE = 1 << 18  # mapped at one time by a replay; read at one time by a build
+PRICE_TICKS_MAX = 1 << 30
+_ROOM = 1 << 17
+
+TapeRows = npt.NDArray[np.void]  # of ROW
+
+
+class TapeHeader(msgspec.Struct, kw_only=True, frozen=True):
+    """What a tape was built from, and what it holds.
+
+    Attributes:
+        source_bytes, source_time_ns: size and time of the event file: another one makes another tape.
+        rows: of the exchange, and ours.
+        end_ns: time of the last row of either.
+        centre_ticks: a price near the first touch.
+        far_rows: changes too far from the touch, left out, on either side.
+    """
+
+    source_bytes: int
+    source_time_ns: int
+    rows: tuple[int, int]
+    end_ns: int
+    centre_ticks: int
+    far_rows: tuple[int, int]
+    version: int = VERSION
+
+
+class Tape:
+    """A tape on disk; `blocks` maps one side of it, block by block."""
+
+    def __init__(self, path: Path, header: TapeHeader) -> None:
+        self.path = path
+        self.header = header
+
+    def block(self, side: int, first: int) -> TapeRows:
+        """Return up to ROWS_AT_ONCE rows of a side (0 the exchange's, 1 ours), mapped read-only."""
+        count = min(ROWS_AT_ONCE, self.header.rows[side] - first)
+        if count <= 0:
+            rows = np.zeros(0, ROW)
+            rows.flags.writeable = False
+            return rows
+        offset = HEADER_BYTES + (first + (self.header.rows[0] if side else 0)) * ROW.itemsize
+        return np.memmap(self.path, ROW, "r", offset, (count,)).view(np.ndarray)
+
+
+def tape_of(file: EventFile) -> Tape:
+    """Return the tape of an event file: the one beside it, or one that is built now.
+
+    Raises:
+        DataError: when prices do not fit, or it can be written nowhere.
+    """
+    path = file.path.with_name(file.path.name + SUFFIX)
+    status = file.path.stat()
+    for candidate in (path, _elsewhere(file.path)):
+        header = _read_header(candidate)
+        if header and (header.source_bytes, header.source_time_ns) == (status.st_size, status.st_mtime_ns):
+            return Tape(candidate, header)
+    try:
+        return _build(file, path)
+    except PermissionError:
+        return _build(file, _elsewhere(file.path))
+    except OSError as error:
+        if error.errno == 30:  # EROFS: the folder of the recordings is read-only
+            return _build(file, _elsewhere(file.path))
+        raise DataError(f"{path}: the tape cannot be written: {error.strerror or error}") from None
+
+
+def _elsewhere(source: Path) -> Path:
+    """Return the place of a tape whose event file lies where nothing may be written."""
+    name = str(source.resolve()).replace(os.sep, "%")
+    return Path(tempfile.gettempdir()) / f"ringmaker-{os.getuid()}" / (name[-200:] + SUFFIX)
+
+
+def _read_header(path: Path) -> TapeHeader | None:
+    try:
+        with path.open("rb") as file:
+            block = file.read(HEADER_BYTES)
+        header = msgspec.json.decode(block[len(MAGIC) :].rstrip(b"\0"), type=TapeHeader)
+        is_whole = path.stat().st_size == HEADER_BYTES + sum(header.rows) * ROW.itemsize
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return header if block.startswith(MAGIC) and header.version == VERSION and is_whole else None
+
+
+def _build(file: EventFile, path: Path) -> Tape:
+    """Write the tape; it appears under its name when it is whole."""
+    status = file.path.stat()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    centre = centre_of(file.rows)
+    counts, far, ends = [], [], [0]
+    try:
+        with partial.open("w+b") as output:
+            output.write(bytes(HEADER_BYTES))
+            for recipient in (AT_EXCHANGE, AT_LOCAL):
+                book = new_book(centre)
+                count = 0
+                for rows in woven(file, book, recipient):
+                    output.write(rows.view(np.uint8).data)
+                    count += len(rows)
+                    ends.append(int(rows["time_ns"][-1]))
+                counts.append(count)
+                far.append(int(book.state["far_rows"][0]))
+            header = TapeHeader(
+                source_bytes=status.st_size, source_time_ns=status.st_mtime_ns, rows=(counts[0], counts[1]),
+                end_ns=max(ends), centre_ticks=centre, far_rows=(far[0], far[1]),
+            )  # fmt: skip
+            output.seek(0)
+            output.write((MAGIC + msgspec.json.encode(header)).ljust(HEADER_BYTES, b"\0"))
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Tape(path, header)
+
+
+def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
+    """Yield the rows of one recipient; a block is gone when the next one is asked for."""
+    room = np.zeros(_ROOM, ROW)
+    cursor = new_cursor()
+    for first in range(0, len(file.rows), ROWS_AT_ONCE):
+        block: Events = np.array(file.rows[first : first + ROWS_AT_ONCE])
+        assert block.dtype == EVENT
+        _check_prices(file.path, block)
+        cursor["row"] = 0
+        while cursor["row"][0] < len(block):
+            weave(cursor[0], book.state[0], book.bids, book.asks, block, recipient, room)
+            count = int(cursor["written"][0])
+            if count == 0 and cursor["row"][0] < len(block):  # one message removes more levels than there is room for
+                room = np.zeros(2 * len(room), ROW)
+            elif count:
+                yield room[:count]
+
+
+def _check_prices(path: Path, rows: Events) -> None:
+    prices = rows["price_ticks"][rows["price_ticks"] != EVERY_PRICE]
+    if len(prices) and not (int(prices.min()) >= -PRICE_TICKS_MAX and int(prices.max()) <= PRICE_TICKS_MAX):
+        raise DataError(
+            f"{path}: prices from {prices.min()} to {prices.max()} ticks, the backtest takes up to {PRICE_TICKS_MAX}: "
+            "convert it anew with a larger --tick"
+        )

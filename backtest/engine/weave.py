@@ -1,0 +1,178 @@
+"""From events to a tape's rows: the book is built here, and what happens to it is told level by level."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.book import (
+    NO_ASK,
+    NO_BID,
+    is_older,
+    is_stale,
+    set_level,
+    window_after,
+)
+from backtest.data.events import ASK, BEST, BID, CLEAR, EVERY_PRICE, FINAL, KIND_MASK, LEVEL, SNAPSHOT_LEVEL, TRADE
+from domain.jit import Array, Record, kernel
+
+# Prices of a tape are 32-bit; these mean that a side is empty.
+EMPTY_BID = -(2**31)
+EMPTY_ASK = 2**31 - 1
+NOTE = 0  # nothing changed: the end of a message that was stale, or outside of the window
+
+ROW = np.dtype(
+    {
+        "names": ["time_ns", "lots", "ticks", "flags", "best_bid", "best_ask"],
+        "formats": ["<i8", "<i8", "<i4", "<i4", "<i4", "<i4"],
+        "offsets": [0, 8, 16, 20, 24, 28],
+        "itemsize": 32,
+    }
+)
+CURSOR = np.dtype([(name, "<i8") for name in ("row", "written")])
+_RECIPIENT_LOCAL = 1 << 12
+
+
+def new_cursor() -> npt.NDArray[np.void]:
+    """Return where `weave` stands, shape (1,)."""
+    return np.zeros(1, CURSOR)
+
+
+@kernel
+def weave(cursor: Record, state: Record, bids: Array, asks: Array, rows: Array, recipient: int, out: Array) -> None:
+    """Turn `rows` from `cursor["row"]` on into tape rows, until they end or `out` fills up."""
+    i = cursor["row"]
+    cursor["written"] = 0
+    while i < rows.shape[0]:
+        # A row may take every level away; the window may move on.
+        if cursor["written"] + state["bid_levels"] + state["ask_levels"] + 4 > out.shape[0]:
+            break
+        row = rows[i]
+        flags = row["flags"]
+        if flags & recipient != 0:
+            time_ns = row["local_time_ns"] if recipient == _RECIPIENT_LOCAL else row["exchange_time_ns"]
+            before = cursor["written"]
+            _weave_row(cursor, state, bids, asks, row, flags, time_ns, out)
+            if flags & FINAL != 0:
+                if flags & KIND_MASK != TRADE:
+                    _move_window(cursor, state, bids, asks, time_ns, out)
+                if cursor["written"] == before:
+                    _add(cursor, state, out, time_ns, NOTE, 0, 0)
+                out[cursor["written"] - 1]["flags"] |= FINAL
+        i += 1
+    cursor["row"] = i
+
+
+@kernel
+def _weave_row(
+    cursor: Record, state: Record, bids: Array, asks: Array, row: Record, flags: int, time_ns: int, out: Array
+) -> None:
+    kind = flags & KIND_MASK
+    ticks = row["price_ticks"]
+    if kind == LEVEL:
+        if is_stale(state, row, flags, ticks):
+            state["stale_rows"] += 1
+        else:
+            _set(cursor, state, bids, asks, out, time_ns, flags & BID != 0, ticks, row["size_lots"])
+    elif kind == TRADE:
+        _add(cursor, state, out, time_ns, TRADE | flags & (BID | ASK), ticks, row["size_lots"])
+    elif kind == BEST:
+        _weave_best(cursor, state, bids, asks, row, flags, time_ns, out)
+    elif kind == SNAPSHOT_LEVEL:
+        _set(cursor, state, bids, asks, out, time_ns, flags & BID != 0, ticks, row["size_lots"])
+    elif kind == CLEAR:
+        if flags & BID != 0:
+            _clear_bids(cursor, state, bids, asks, out, time_ns, ticks)
+        if flags & ASK != 0:
+            _clear_asks(cursor, state, bids, asks, out, time_ns, ticks)
+
+
+@kernel
+def _add(cursor: Record, state: Record, out: Array, time_ns: int, flags: int, ticks: int, lots: int) -> None:
+    row = out[cursor["written"]]
+    cursor["written"] += 1
+    row["time_ns"] = time_ns
+    row["lots"] = lots
+    row["ticks"] = ticks
+    row["flags"] = flags
+    row["best_bid"] = state["best_bid_ticks"] if state["best_bid_ticks"] != NO_BID else EMPTY_BID
+    row["best_ask"] = state["best_ask_ticks"] if state["best_ask_ticks"] != NO_ASK else EMPTY_ASK
+
+
+@kernel
+def _set(
+    cursor: Record, state: Record, bids: Array, asks: Array, out: Array, time_ns: int, is_bid: bool, ticks: int,
+    lots: int,
+) -> None:  # fmt: skip
+    far = state["far_rows"]
+    set_level(state, bids, asks, is_bid, ticks, lots)
+    if state["far_rows"] == far:
+        _add(cursor, state, out, time_ns, LEVEL | (BID if is_bid else ASK), ticks, lots)
+
+
+@kernel
+def _clear_bids(
+    cursor: Record, state: Record, bids: Array, asks: Array, out: Array, time_ns: int, until_ticks: int
+) -> None:
+    """Take the bids away from the best one down to `until_ticks`; EVERY_PRICE lies below all."""
+    while state["best_bid_ticks"] != NO_BID and state["best_bid_ticks"] >= until_ticks:
+        _set(cursor, state, bids, asks, out, time_ns, True, state["best_bid_ticks"], 0)
+    state["is_begun"] = 1
+
+
+@kernel
+def _clear_asks(
+    cursor: Record, state: Record, bids: Array, asks: Array, out: Array, time_ns: int, until_ticks: int
+) -> None:
+    every = until_ticks == EVERY_PRICE
+    while state["best_ask_ticks"] != NO_ASK and (every or state["best_ask_ticks"] <= until_ticks):
+        _set(cursor, state, bids, asks, out, time_ns, False, state["best_ask_ticks"], 0)
+    state["is_begun"] = 1
+
+
+@kernel
+def _weave_best(
+    cursor: Record, state: Record, bids: Array, asks: Array, row: Record, flags: int, time_ns: int, out: Array
+) -> None:
+    """Let the best price of a side be this row's: what was better is gone, also on the other side what it crosses."""
+    ticks = row["price_ticks"]
+    if ticks == EVERY_PRICE or row["size_lots"] == 0:
+        return
+    if flags & BID != 0:
+        if is_older(row, state["bid_news_id"], state["bid_news_time_ns"]):
+            return
+        state["bid_news_id"] = row["venue_id"]
+        state["bid_news_time_ns"] = row["exchange_time_ns"]
+        state["bid_news_ticks"] = ticks
+        _clear_bids(cursor, state, bids, asks, out, time_ns, ticks + 1)
+        _set(cursor, state, bids, asks, out, time_ns, True, ticks, row["size_lots"])
+        _clear_asks(cursor, state, bids, asks, out, time_ns, ticks)
+    else:
+        if is_older(row, state["ask_news_id"], state["ask_news_time_ns"]):
+            return
+        state["ask_news_id"] = row["venue_id"]
+        state["ask_news_time_ns"] = row["exchange_time_ns"]
+        state["ask_news_ticks"] = ticks
+        _clear_asks(cursor, state, bids, asks, out, time_ns, ticks - 1)
+        _set(cursor, state, bids, asks, out, time_ns, False, ticks, row["size_lots"])
+        _clear_bids(cursor, state, bids, asks, out, time_ns, ticks)
+
+
+@kernel
+def _move_window(cursor: Record, state: Record, bids: Array, asks: Array, time_ns: int, out: Array) -> None:
+    """Move the window when the touch has come near to its edge; what stays behind is taken away."""
+    first = window_after(state, bids.shape[0])
+    old_first = state["first_ticks"]
+    if first == old_first:
+        return
+    window = bids.shape[0]
+    for ticks in range(old_first, old_first + window):
+        if first <= ticks < first + window:
+            continue
+        if bids[ticks & (window - 1)] > 0:
+            _set(cursor, state, bids, asks, out, time_ns, True, ticks, 0)
+            state["far_rows"] += 1
+        if asks[ticks & (window - 1)] > 0:
+            _set(cursor, state, bids, asks, out, time_ns, False, ticks, 0)
+            state["far_rows"] += 1
+    state["first_ticks"] = first
