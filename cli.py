@@ -182,6 +182,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
 
 
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def explain(context: typer.Context) -> None:
+    """Tell why an order was what it was, by our id or the venue's, each step computed again; see `explain --help`."""
+    raise typer.Exit(_run_module("actors.explain", context.args))
+
+
 @app.command()
 def report(
     run: Annotated[Path | None, typer.Argument(help="folder of a run or of a backtest; default: the newest")] = None,

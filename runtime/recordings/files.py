@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,3 +131,28 @@ def instruments_of(run: Path) -> dict[str, dict[str, Any]]:
     with contextlib.suppress(FileNotFoundError):
         return dict(json.loads(path.read_bytes()))
     raise RecordingError(f"{path}: missing: market data told nothing of any instrument in this run")
+
+
+def rows_where(run: Path, kind: str, instrument: str, column: str, values: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the rows of an instrument in which `column` is one of `values`, in order, without reading all the rest.
+
+    Raises:
+        RecordingError: when the run has no recording of the kind.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found: list[dict[str, Any]] = []
+    for path in files_of(run, kind):
+        if path.suffix == PARQUET_SUFFIX:
+            wanted = [("instrument", "=", instrument), (column, "in", list(values))]
+            found += pq.read_table(path, filters=wanted).to_pylist()
+            continue
+        for batch in batches(path):
+            is_wanted = pc.and_(
+                pc.equal(batch.column("instrument"), instrument),
+                pc.is_in(batch.column(column), value_set=pa.array(values, pa.int64())),
+            )
+            found += batch.filter(is_wanted).to_pylist()
+    return found
