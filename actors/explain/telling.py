@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil, floor
 from typing import Any
 
 from actors.explain.decision import Decision
@@ -190,8 +191,10 @@ def _ticks(terms: Row, decision: Decision, tick: float) -> str:
     sides = []
     for side in ("bid", "ask"):
         off = decision.off[side]
-        price = terms[f"quote_{side}_ticks"] * tick
-        sides.append(f"{side} {price:.10g}" if off == "quoted" else f"{side} off: {off}")
+        ticks = terms[f"quote_{side}_ticks"]
+        rounded = floor(terms["bid_price_usd"] / tick) if side == "bid" else ceil(terms["ask_price_usd"] / tick)
+        held = " (held where it was)" if ticks != rounded and f"{side}_post_only" not in decision.clamps else ""
+        sides.append(f"{side} {ticks * tick:.10g}{held}" if off == "quoted" else f"{side} off: {off}")
     clamps = f"; bounds that acted: {', '.join(decision.clamps)}" if decision.clamps else ""
     return ", ".join(sides) + clamps
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from decimal import Decimal
@@ -13,10 +16,11 @@ from typing import Any
 
 import psutil
 
+from domain.records import EXPLANATION
 from messages.commands import Pause, Resume, SetParameter
 from runtime.recordings.audit import open_audit
 from runtime.recordings.files import files_of, metadata_of, table
-from tests.sessions import LOCAL, RunningSession, wait_until
+from tests.sessions import LOCAL, REPOSITORY, RunningSession, wait_until
 
 KINDS = ("books", "trades", "tickers", "explanations", "quote_inputs")
 
@@ -81,6 +85,36 @@ def test_a_recorder_killed_three_times_leaves_a_trail_that_is_the_venues(tmp_pat
                 files_of(session.run, kind)
             )
         session.assert_nothing_stays()
+        assert_explained(session)
+
+
+def assert_explained(session: RunningSession) -> None:
+    """Orders are explained by our id and by the venue's, and each quote computed again is the recorded one."""
+    orders = audited(session, "SELECT DISTINCT client_order_id, venue_order_id FROM fills WHERE client_order_id > 0")
+    for name in (str(orders[0]["client_order_id"]), orders[-1]["venue_order_id"]):
+        told = explain(session, name, "--json")
+        assert told.returncode == 0, told.stderr + told.stdout
+        story = json.loads(told.stdout)
+        assert story["why_it_ended"].startswith(("filled", "cancelled as we asked")), story["why_it_ended"]
+        assert story["fills"]
+        for decision in story["decisions"]:
+            assert decision["recomputed"] == {"verdict": "equal", "fields": [], "compared": len(EXPLANATION.fields) - 1}
+            side = "bid" if story["side"] == "buy" else "ask"
+            assert float(decision["sent"]["price"]) in [
+                ticks * story["tick_size"] for ticks, _ in decision["levels"][side]
+            ]
+            assert decision["latency_us"]["to_send"] > 0
+    words = explain(session, str(orders[0]["client_order_id"])).stdout
+    for word in ("we send     insert", "venue says  filled", "half-spread", "recomputed: equal", "end: filled"):
+        assert word in words, words
+    unknown = explain(session, "4711")
+    assert unknown.returncode == 2
+    assert "no order 4711; it has" in unknown.stderr
+
+
+def explain(session: RunningSession, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "cli.py"), "explain", *arguments, "--run", str(session.run)]
+    return subprocess.run(command, cwd=session.home, capture_output=True, text=True, timeout=90, check=False)
 
 
 def test_what_an_operator_did_is_in_the_trail_with_who_and_when(tmp_path: Path) -> None:
