@@ -65,13 +65,7 @@ def on_book(
             return
         if verdict == ANCHORED_ANEW:
             forget_times(state)
-    update_sigma(params, state, time_ns)
-    if params["fit_arrivals"] == 1:
-        roll_intervals(params, state, time_ns)
-    if params["measure_impact"] == 1:
-        impact_on_book(params, state, time_ns)
-    else:
-        state["impact_start_time_ns"] = 0
+    _update_estimates(params, state, time_ns)
     _update_averages(params, state, book, ticker, account, time_ns, elapsed_s)
     signals_on_book(signal_params, signals, time_ns, state["mid"])
 
@@ -82,6 +76,20 @@ def _look_at_book(params: Record, state: Record, book: Record, account: Record, 
     update_touch(params, state, book, account, time_ns)
     if params["fair_kind"] == FAIR_VAMP and state["is_book_usable"] == 1:
         update_vamp(params, state, book, account, time_ns)
+
+
+@kernel
+def _update_estimates(params: Record, state: Record, time_ns: int) -> None:
+    """Take the mid into σ, and into A, κ and impact where they are measured; elsewhere no interval stays open."""
+    update_sigma(params, state, time_ns)
+    if params["fit_arrivals"] == 1:
+        roll_intervals(params, state, time_ns)
+    else:
+        state["fit_start_time_ns"] = 0
+    if params["measure_impact"] == 1:
+        impact_on_book(params, state, time_ns)
+    else:
+        state["impact_start_time_ns"] = 0
 
 
 @kernel

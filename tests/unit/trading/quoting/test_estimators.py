@@ -142,6 +142,22 @@ def test_a_bad_fit_leaves_the_last_good_one() -> None:
     assert case.quote()["arrival_rate"] > 0
 
 
+def test_time_in_which_nothing_was_fitted_counts_as_no_quiet_market() -> None:
+    fitting = BARE.with_values({"fit_arrivals": True, "fit_depths": 10})
+    case = Case(fitting)
+    for _ in range(20):
+        case.tick(500 * NS_PER_MS)
+    before = float(case.quoter.record["state"]["fit_intervals"][0])
+    # If the fit is switched off for a minute
+    case.quoter.configure(BARE, case.units)
+    for _ in range(60):
+        case.tick(NS_PER_S)
+    case.quoter.configure(fitting, case.units)
+    case.tick(NS_PER_S)
+    # I expect no interval of that minute
+    assert float(case.quoter.record["state"]["fit_intervals"][0]) == before
+
+
 def test_depth_is_counted_from_the_mid_at_posting_time() -> None:
     # Given a quote posted when the mid was 100,000.5
     case = Case(BARE.with_values({"fit_arrivals": True, "fit_depths": 10}))
