@@ -60,6 +60,9 @@ def update_sigma(params: Record, state: Record, time_ns: int) -> None:
             state["sigma_samples"] += 1
         if params["sigma_is_two_scale"] == 1:
             update_slow_variance(params, state, steps, state["sigma_last_mid"])
+        else:  # switched on later, it begins with what is measured then
+            start_slow_scale(state, state["sigma_last_mid"])
+            state["sigma_slow_variance"] = 0.0
         state["sigma_anchor_time_ns"] = anchor_ns + steps * grid_ns
         state["sigma_anchor_mid"] = state["sigma_last_mid"]
     state["sigma_last_mid"] = mid

@@ -15,11 +15,12 @@ import math
 
 from domain.clock import NS_PER_S
 from domain.jit import Record, kernel
+from trading.quoting.config import GRID_STEPS_MAX
 
 
 @kernel
 def start_slow_scale(state: Record, mid: float) -> None:
-    """Begin the grid at `mid`: no return reaches back beyond it."""
+    """Begin the grid at `mid`: no return reaches back beyond it. The slow variance stays."""
     state["sigma_grid_mid"][0] = mid
     state["sigma_points"] = 1
 
@@ -31,11 +32,11 @@ def update_slow_variance(params: Record, state: Record, steps: int, mid: float) 
     grid_s = params["sigma_grid_ns"] / NS_PER_S
     keep = math.exp(-math.log(2.0) * grid_s / params["sigma_halflife_s"])
     ring = state["sigma_grid_mid"]
-    slots = slow_steps + 1
+    slots = GRID_STEPS_MAX + 1  # whatever `sigma_slow_steps` is, for it may change
     points = int(state["sigma_points"])
     variance = state["sigma_slow_variance"]
     if variance == 0.0:
-        variance = params["sigma_prior"] * params["sigma_prior"]
+        variance = state["sigma_variance"]
     told_apart = min(steps, slots)  # after these, every return over the slow scale is zero
     for _ in range(told_apart):
         if points >= slow_steps:

@@ -73,6 +73,32 @@ def test_an_outage_starts_both_scales_anew() -> None:
     assert case.decide()["sigma"] <= calm
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"sigma_estimator": "ewma"}, {"sigma_estimator": "two_scale"}),
+        ({"sigma_slow_steps": 4}, {"sigma_slow_steps": 32}),
+    ],
+)
+def test_a_change_of_the_scales_while_running_makes_no_return_out_of_old_mids(
+    before: dict[str, object], after: dict[str, object]
+) -> None:
+    # Given a market that was $500 lower a while ago
+    usual = config("two_scale").with_values({"sigma_samples_min": 1, "sigma_halflife_s": 5.0})
+    case = Case(usual.with_values(before))
+    case.tick()
+    for dollars in range(0, 501, 10):
+        case.set_book(100_000.0 + dollars, 100_001.0 + dollars)
+        case.tick(250 * NS_PER_MS)
+    for _ in range(400):
+        case.tick(250 * NS_PER_MS)
+    # If the estimator is set otherwise, I expect σ to stay as quiet as the market
+    case.quoter.configure(usual.with_values(after), case.units)
+    for _ in range(80):
+        case.tick(250 * NS_PER_MS)
+        assert case.decide()["sigma"] < 0.2
+
+
 @pytest.mark.parametrize("decay", [0.2, 1.0, 5.0])
 def test_kappa_is_found_in_a_book_whose_size_falls_exponentially(decay: float) -> None:
     # Given sizes exp(−κδ) at ten levels that reach far enough to hold nearly all of it
