@@ -53,7 +53,7 @@ def on_book(
     time_ns = book["receive_time_ns"]
     if time_ns - state["book_time_ns"] > params["sigma_gap_ns_max"]:
         forget_times(state)
-    _look_at_book(params, state, book, account, time_ns)
+    update_touch(params, state, book, account, time_ns)
     state["book_time_ns"] = time_ns
     if state["is_book_usable"] != 1:
         forget_times(state)
@@ -68,14 +68,6 @@ def on_book(
     _update_estimates(params, state, time_ns)
     _update_averages(params, state, book, ticker, account, time_ns, elapsed_s)
     signals_on_book(signal_params, signals, time_ns, state["mid"])
-
-
-@kernel
-def _look_at_book(params: Record, state: Record, book: Record, account: Record, time_ns: int) -> None:
-    """Set what the book shows at `time_ns` without our own orders."""
-    update_touch(params, state, book, account, time_ns)
-    if params["fair_kind"] == FAIR_VAMP and state["is_book_usable"] == 1:
-        update_vamp(params, state, book, account, time_ns)
 
 
 @kernel
@@ -96,11 +88,13 @@ def _update_estimates(params: Record, state: Record, time_ns: int) -> None:
 def _update_averages(
     params: Record, state: Record, book: Record, ticker: Record, account: Record, time_ns: int, elapsed_s: float
 ) -> None:
-    """Take the book into what the steps in use remember."""
+    """Take the book into what the steps in use look at, each only where it is in use."""
     if params["depth_proxy"] == 1:
         update_depth_proxy(params, state, book, account, elapsed_s)
     if params["fair_kind"] == FAIR_INDEX:
         update_basis(params, state, ticker, time_ns, elapsed_s)
+    if params["fair_kind"] == FAIR_VAMP:
+        update_vamp(params, state, book, account, time_ns)
     if params["dynamic_gamma"] == 1 or params["market_stress"] == 1:
         sigma, _ = sigma_used(params, state)
         update_usual_market(params, state, book, account, sigma, elapsed_s)
@@ -154,7 +148,7 @@ def quote(
     explanation: Record,
 ) -> None:
     """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
-    _look_at_book(params, state, book, account, moment["now_ns"])
+    update_touch(params, state, book, account, moment["now_ns"])
     ladder["clamp_flags"] = 0
     explain(params, state, signals, table, moment, ticker, account, explanation)
     reason = both_sides_off(params, state, moment, account, limits, explanation["half_spread"])
