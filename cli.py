@@ -182,6 +182,30 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
 
 
+@app.command()
+def record(
+    config: Annotated[Path | None, typer.Argument(help="what to follow, as for a session; without it --venue")] = None,
+    venue: Annotated[str, typer.Option("--venue", help="without a file: local or thalex")] = "",
+    instruments: Annotated[
+        list[str] | None, typer.Option("--instrument", "-i", help="with --venue; may be given more than once")
+    ] = None,
+    url: Annotated[str, typer.Option("--url", help="with --venue: its WebSocket address")] = "",
+    seconds: Annotated[float | None, typer.Option("--seconds", help="end after this time; default: at Ctrl-C")] = None,
+) -> None:
+    """Record public market data, without keys and without an order: market data and a recorder, nothing else."""
+    from runtime.config import load_config
+    from runtime.supervision.recording_session import RecordingSession, recording_of, recording_of_venue
+
+    if (config is None) == (not venue):
+        raise UserError("record: give a configuration, or --venue")
+    if config is not None:
+        asked = recording_of(load_config(config))
+    else:
+        asked = recording_of_venue(venue, instruments or ["BTC-PERPETUAL"], url)
+    session = RecordingSession(asked, seconds=seconds, say=lambda text: print(f"{asked.session}: {text}", flush=True))
+    raise typer.Exit(session.run())
+
+
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def explain(context: typer.Context) -> None:
     """Tell why an order was what it was, by our id or the venue's, each step computed again; see `explain --help`."""

@@ -20,6 +20,7 @@ from domain.records import EXPLANATION
 from messages.commands import Pause, Resume, SetParameter
 from runtime.recordings.audit import open_audit
 from runtime.recordings.files import files_of, metadata_of, table
+from shm.segment import list_segments
 from tests.sessions import LOCAL, REPOSITORY, RunningSession, wait_until
 
 KINDS = ("books", "trades", "tickers", "explanations", "quote_inputs")
@@ -162,6 +163,32 @@ def test_a_recorder_that_finds_no_room_says_so_and_the_session_goes_on(tmp_path:
         assert session.summary["fills"] is not None
         log = (session.run / "logs" / "recorder.log").read_text()
         assert log.count("nothing is recorded: the disk does not take it") == 1
+
+
+def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+    config = tmp_path / f"p{os.getpid()}.toml"
+    config.write_text(LOCAL)
+    command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+
+            def is_recording() -> bool:
+                assert process.poll() is None
+                return any(part.stat().st_size > 30_000 for part in tmp_path.glob("runs/*/recordings/books/*.part"))
+
+            wait_until(is_recording, 40.0, "books are recorded")
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=40)
+        finally:
+            process.kill()
+    assert process.returncode == 0, output
+    assert ", 0 records lost: " in output
+    (run,) = tmp_path.glob("runs/*")
+    assert [path.suffix for path in (run / "recordings" / "books").iterdir()] == [".parquet"]
+    assert table(run, "books", ["position"]).num_rows > 20
+    assert list_segments(f"ringmaker.{os.getuid()}.p{os.getpid()}-record.") == []
+    assert not (run / "execution.journal").exists()
 
 
 def test_when_the_supervisor_is_killed_the_recorder_takes_the_last_cancels_and_ends(tmp_path: Path) -> None:
