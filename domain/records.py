@@ -512,6 +512,15 @@ ACCOUNT = RecordType(
     ],
 )
 
+# Money as the ledger has it: decimals in full, so that sums agree to the last digit.
+_EXACT_PNL = [
+    Field("realised_exact", "text", "decimal, quote currency, before fees"),
+    Field("unrealised_exact", "text", "decimal, quote currency"),
+    Field("fees_exact", "text", "decimal, quote currency, paid is positive"),
+    Field("funding_exact", "text", "decimal, quote currency, received is positive"),
+    Field("total_exact", "text", "decimal, quote currency: realised + unrealised - fees + funding"),
+]
+
 LIMITS = RecordType(
     "limits",
     201,
@@ -547,7 +556,7 @@ LIMITS = RecordType(
 RISK = RecordType(
     "risk",
     202,
-    "What risk knows of the whole account. Money for display; the exact ledger is in the summary.",
+    "What risk knows of the whole account; `*_exact` are the sums of the rows of `pnl` with the same written_time_ns.",
     [
         *_ints(
             ("written_time_ns", "monotonic"),
@@ -566,7 +575,10 @@ RISK = RecordType(
             ("funding", "quote currency, received is positive"),
             ("gross_notional", "quote currency"),
             ("net_notional", "quote currency"),
+            ("value_at_risk", "quote currency, by [risk]; NaN while σ of something held is unknown"),
+            ("expected_shortfall", "quote currency, by [risk]; NaN likewise"),
         ),
+        *_EXACT_PNL,
     ],
 )
 
@@ -591,6 +603,27 @@ COMOVEMENT = RecordType(
             ("beta_b_on_a", "return of b for one of a; NaN while a has not moved"),
             ("weight", "sum of the weights of the returns, for a risk that is restarted"),
         ),
+    ],
+)
+
+PNL = RecordType(
+    "pnl",
+    204,
+    "Profit and loss of the run in one instrument, by risk's own ledger: the venue's trades, fees and funding.",
+    [
+        *_ints(
+            ("instrument", "row of the instruments table"),
+            ("written_time_ns", "monotonic; the same in all rows and in `risk` that belong together"),
+            ("is_known", "0 = something is held and its mark is missing"),
+        ),
+        *_floats(
+            ("realised", "quote currency, for display"),
+            ("unrealised", "quote currency, for display"),
+            ("fees", "quote currency, for display"),
+            ("funding", "quote currency, for display"),
+            ("total", "quote currency, for display"),
+        ),
+        *_EXACT_PNL,
     ],
 )
 
@@ -663,7 +696,7 @@ RECORDER = RecordType(
 RECORD_TYPES: tuple[RecordType, ...] = (
     INSTRUMENT, BOOK, TICKER, TRADE, SHARED_MARKET_DATA, FEED, INDEX, CANDLE, WISH, EXPLANATION, ORDER_EVENT, HEDGE,
     STRATEGY_STATE, QUOTE_INPUTS, ACCOUNT, LIMITS,
-    RISK, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM, RECORDER,
+    RISK, PNL, COMOVEMENT, DIRECTORY, HEARTBEAT, COUNTERS, HISTOGRAM, RECORDER,
 )  # fmt: skip
 RECORDS_BY_NAME: dict[str, RecordType] = {record.name: record for record in RECORD_TYPES}
 assert len({record.type_id for record in RECORD_TYPES}) == len(RECORD_TYPES)

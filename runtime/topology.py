@@ -148,6 +148,7 @@ _DATA_SEGMENTS: tuple[SegmentSpec, ...] = (
     SegmentSpec("accounts", TABLE, records.ACCOUNT, "execution", 1, is_per_instrument=True),
     SegmentSpec("limits", TABLE, records.LIMITS, "risk", 1, is_per_instrument=True),
     SegmentSpec("risk", TABLE, records.RISK, "risk", 1),
+    SegmentSpec("pnl", TABLE, records.PNL, "risk", 1, is_per_instrument=True),
     SegmentSpec("comovement", TABLE, records.COMOVEMENT, "risk", 1, is_per_pair=True),
     SegmentSpec("recorder", TABLE, records.RECORDER, "recorder", 1),
 )

@@ -717,26 +717,33 @@ _Static_assert(offsetof(struct rm_limits, collar_low) == 152, "rm_limits.collar_
 _Static_assert(offsetof(struct rm_limits, collar_high) == 160, "rm_limits.collar_high");
 _Static_assert(sizeof(struct rm_limits) == 192, "rm_limits");
 
-/* What risk knows of the whole account. Money for display; the exact ledger is in the summary. */
+/* What risk knows of the whole account; `*_exact` are the sums of the rows of `pnl` with the same written_time_ns. */
 #define RM_RISK_TYPE_ID 202
-#define RM_RISK_LAYOUT_HASH INT64_C(0x5a76ae709e1787ef)
+#define RM_RISK_LAYOUT_HASH INT64_C(0x7487f1553b07055e)
 struct rm_risk {
-    int64_t sequence;        /* owned by the ring or table; see the layout page */
-    int64_t written_time_ns; /* monotonic */
-    int64_t state;           /* a TradingState */
-    int64_t reason;          /* a RiskReason */
-    int64_t is_kill_latched; /* 1 until an operator resumes */
-    int64_t is_connected;    /* 1 while risk's own venue connection lives */
-    int64_t open_orders;     /* ours, as the venue shows them */
-    double equity;           /* quote currency, profit and loss since the session began */
-    double equity_peak;      /* highest equity of the session */
-    double realised_pnl;     /* quote currency, before fees */
-    double unrealised_pnl;   /* quote currency */
-    double fees;             /* quote currency, paid is positive */
-    double funding;          /* quote currency, received is positive */
-    double gross_notional;   /* quote currency */
-    double net_notional;     /* quote currency */
-    char _reserved[8];
+    int64_t sequence;          /* owned by the ring or table; see the layout page */
+    int64_t written_time_ns;   /* monotonic */
+    int64_t state;             /* a TradingState */
+    int64_t reason;            /* a RiskReason */
+    int64_t is_kill_latched;   /* 1 until an operator resumes */
+    int64_t is_connected;      /* 1 while risk's own venue connection lives */
+    int64_t open_orders;       /* ours, as the venue shows them */
+    double equity;             /* quote currency, profit and loss since the session began */
+    double equity_peak;        /* highest equity of the session */
+    double realised_pnl;       /* quote currency, before fees */
+    double unrealised_pnl;     /* quote currency */
+    double fees;               /* quote currency, paid is positive */
+    double funding;            /* quote currency, received is positive */
+    double gross_notional;     /* quote currency */
+    double net_notional;       /* quote currency */
+    double value_at_risk;      /* quote currency, by [risk]; NaN while σ of something held is unknown */
+    double expected_shortfall; /* quote currency, by [risk]; NaN likewise */
+    char realised_exact[40];   /* decimal, quote currency, before fees */
+    char unrealised_exact[40]; /* decimal, quote currency */
+    char fees_exact[40];       /* decimal, quote currency, paid is positive */
+    char funding_exact[40];    /* decimal, quote currency, received is positive */
+    char total_exact[40];      /* decimal, quote currency: realised + unrealised - fees + funding */
+    char _reserved[48];
 };
 _Static_assert(offsetof(struct rm_risk, sequence) == 0, "rm_risk.sequence");
 _Static_assert(offsetof(struct rm_risk, written_time_ns) == 8, "rm_risk.written_time_ns");
@@ -753,7 +760,50 @@ _Static_assert(offsetof(struct rm_risk, fees) == 88, "rm_risk.fees");
 _Static_assert(offsetof(struct rm_risk, funding) == 96, "rm_risk.funding");
 _Static_assert(offsetof(struct rm_risk, gross_notional) == 104, "rm_risk.gross_notional");
 _Static_assert(offsetof(struct rm_risk, net_notional) == 112, "rm_risk.net_notional");
-_Static_assert(sizeof(struct rm_risk) == 128, "rm_risk");
+_Static_assert(offsetof(struct rm_risk, value_at_risk) == 120, "rm_risk.value_at_risk");
+_Static_assert(offsetof(struct rm_risk, expected_shortfall) == 128, "rm_risk.expected_shortfall");
+_Static_assert(offsetof(struct rm_risk, realised_exact) == 136, "rm_risk.realised_exact");
+_Static_assert(offsetof(struct rm_risk, unrealised_exact) == 176, "rm_risk.unrealised_exact");
+_Static_assert(offsetof(struct rm_risk, fees_exact) == 216, "rm_risk.fees_exact");
+_Static_assert(offsetof(struct rm_risk, funding_exact) == 256, "rm_risk.funding_exact");
+_Static_assert(offsetof(struct rm_risk, total_exact) == 296, "rm_risk.total_exact");
+_Static_assert(sizeof(struct rm_risk) == 384, "rm_risk");
+
+/* Profit and loss of the run in one instrument, by risk's own ledger: the venue's trades, fees and funding. */
+#define RM_PNL_TYPE_ID 204
+#define RM_PNL_LAYOUT_HASH INT64_C(0x431442808e973585)
+struct rm_pnl {
+    int64_t sequence;          /* owned by the ring or table; see the layout page */
+    int64_t instrument;        /* row of the instruments table */
+    int64_t written_time_ns;   /* monotonic; the same in all rows and in `risk` that belong together */
+    int64_t is_known;          /* 0 = something is held and its mark is missing */
+    double realised;           /* quote currency, for display */
+    double unrealised;         /* quote currency, for display */
+    double fees;               /* quote currency, for display */
+    double funding;            /* quote currency, for display */
+    double total;              /* quote currency, for display */
+    char realised_exact[40];   /* decimal, quote currency, before fees */
+    char unrealised_exact[40]; /* decimal, quote currency */
+    char fees_exact[40];       /* decimal, quote currency, paid is positive */
+    char funding_exact[40];    /* decimal, quote currency, received is positive */
+    char total_exact[40];      /* decimal, quote currency: realised + unrealised - fees + funding */
+    char _reserved[48];
+};
+_Static_assert(offsetof(struct rm_pnl, sequence) == 0, "rm_pnl.sequence");
+_Static_assert(offsetof(struct rm_pnl, instrument) == 8, "rm_pnl.instrument");
+_Static_assert(offsetof(struct rm_pnl, written_time_ns) == 16, "rm_pnl.written_time_ns");
+_Static_assert(offsetof(struct rm_pnl, is_known) == 24, "rm_pnl.is_known");
+_Static_assert(offsetof(struct rm_pnl, realised) == 32, "rm_pnl.realised");
+_Static_assert(offsetof(struct rm_pnl, unrealised) == 40, "rm_pnl.unrealised");
+_Static_assert(offsetof(struct rm_pnl, fees) == 48, "rm_pnl.fees");
+_Static_assert(offsetof(struct rm_pnl, funding) == 56, "rm_pnl.funding");
+_Static_assert(offsetof(struct rm_pnl, total) == 64, "rm_pnl.total");
+_Static_assert(offsetof(struct rm_pnl, realised_exact) == 72, "rm_pnl.realised_exact");
+_Static_assert(offsetof(struct rm_pnl, unrealised_exact) == 112, "rm_pnl.unrealised_exact");
+_Static_assert(offsetof(struct rm_pnl, fees_exact) == 152, "rm_pnl.fees_exact");
+_Static_assert(offsetof(struct rm_pnl, funding_exact) == 192, "rm_pnl.funding_exact");
+_Static_assert(offsetof(struct rm_pnl, total_exact) == 232, "rm_pnl.total_exact");
+_Static_assert(sizeof(struct rm_pnl) == 320, "rm_pnl");
 
 /* How the mids of two instruments move together; measured by risk, one row a pair a < b. */
 #define RM_COMOVEMENT_TYPE_ID 203

@@ -16,6 +16,7 @@ from actors.risk.comovement import ComovementPublisher
 from actors.risk.decisions import DecisionLog
 from actors.risk.exits import PositionCloser
 from actors.risk.memory import MemoryKeeper
+from actors.risk.money import PnlTable
 from actors.risk.orphan import outlive_supervisor
 from actors.risk.tables import RiskTables
 from actors.risk.telling import StateTelling
@@ -59,6 +60,7 @@ class RiskActor(Actor):
         drawdown = Drawdown(peak=memory.equity_peak, day=memory.day, day_start_equity=memory.day_start_equity)
         self.monitor = RiskMonitor(config, ctx.instrument_names, states, drawdown, memory.trails)
         self.tables = RiskTables(ctx)
+        self._pnl_table = PnlTable(ctx)
         self.venue = VenueView(ctx, self.monitor, memory, self.open_gateway, self.tables.read_marks)
         self._comovement = ComovementPublisher(ctx)
         self._pnl: Pnl = NO_PNL
@@ -178,6 +180,7 @@ class RiskActor(Actor):
             open_orders=self.venue.guard.our_orders,
             now_ns=now_ns,
         )
+        self._pnl_table.publish(self.venue.pnl_by_instrument(), now_ns)
         self._telling.look(self.monitor, now_ns)
 
     def _look_for_kill_mark(self, now_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from actors.risk.money import write_exact
 from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase, OrderEventKind
 from domain.grid import grid_in, off_in
@@ -17,6 +18,7 @@ from shm.record import TableReader
 from trading.ledger import Pnl
 from trading.quoting.config import QuotingConfig
 from trading.risk.config import RiskConfig
+from trading.risk.exposure import risk_of
 from trading.risk.limits import fill_limits
 from trading.risk.monitor import ExecutionView, RiskMonitor
 from trading.risk.rooms import rooms_of
@@ -149,7 +151,7 @@ class RiskTables:
         self, monitor: RiskMonitor, pnl: Pnl, *, is_connected: bool, open_orders: int, now_ns: int
     ) -> None:
         """Write the row of the whole account."""
-        verdict = monitor.verdict(now_ns)
+        verdict, risk = monitor.verdict(now_ns), risk_of(monitor.account, monitor.config)
         ints = {
             "written_time_ns": now_ns,
             "state": int(verdict.state),
@@ -167,11 +169,14 @@ class RiskTables:
             "funding": float(pnl.funding),
             "gross_notional": monitor.account.gross_notional,
             "net_notional": monitor.account.net_notional,
+            "value_at_risk": risk.value_at_risk,
+            "expected_shortfall": risk.expected_shortfall,
         }
         for name, number in ints.items():
             self._risk.ints[RISK.word(name)] = number
         for name, value in floats.items():
             self._risk.floats[RISK.word(name)] = value
+        write_exact(self._risk, pnl)
         self._risk.publish(0)
 
 

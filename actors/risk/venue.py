@@ -201,4 +201,4 @@ class VenueView:
             self._is_asking_money = False
 
     def _take_margin(self, report: MarginReport) -> None:
-        self._view.margin = AccountMargin(float(report.margin), float(report.required_margin))
+        self._view.on_margin(AccountMargin(float(report.margin), float(report.required_margin)))

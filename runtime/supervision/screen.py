@@ -107,6 +107,15 @@ def money_words(status: Mapping[str, Any]) -> str:
     return f"P&L {risk['equity']:+.2f} $ net" if "equity" in risk else "P&L not known yet"
 
 
+def pnl_words(pnl: Mapping[str, str]) -> str:
+    """Return the parts of a profit and loss, rounded."""
+    amounts = {name: float(text) for name, text in pnl.items()}
+    return (
+        f"P&L {amounts['total']:+.2f} $: realised {amounts['realised']:+.2f}, unrealised {amounts['unrealised']:+.2f}, "
+        f"fees {-amounts['fees']:+.2f}, funding {amounts['funding']:+.2f}"
+    )
+
+
 def percent(ratio: float) -> str:
     """Return a ratio in percent, cut and not rounded up: 100 % is said only of all."""
     return f"{int(ratio * 1000) / 10:.1f}%"
@@ -186,6 +195,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name}: {found.get('state', 'no data yet')}")
             continue
         lines.append(f"{name}: position {found['position']:g}, {found['fills']} fills")
+        if "pnl" in found:
+            lines.append(f"  {pnl_words(found['pnl'])}")
         if "instrument_off" in found:
             lines.append(f"  off: {found['instrument_off']}")
         for side in ("bid", "ask"):

@@ -10,18 +10,19 @@ from domain.clock import NS_PER_S
 from domain.codes import HedgeState, OffReason, RiskReason
 from domain.grid import off_in
 from domain.order import TradingState
-from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, RECORDER, RISK, WISH
+from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, PNL, RECORDER, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.children import COMPILING, Child
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 from shm.ring import RingReader
 
-READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk", "hedges")
+READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk", "pnl", "hedges")
 OFF_BY_RISK = (
     "risk does not find it at the venue with the tick and lot size of the session: restart the session to take the "
     "venue's"
 )
+PNL_PARTS = ("realised", "unrealised", "fees", "funding", "total")
 EXPLAINED_TERMS = ("fair_price", "sigma", "half_spread", "skew")
 
 
@@ -122,6 +123,9 @@ class StatusReader:
             status["fills"] = ints[ACCOUNT.word("fill_count")]
             status["bids"] = _ladder(ints, "bid", tick, lot)
             status["asks"] = _ladder(ints, "ask", tick, lot)
+        pnl = self._tables["pnl"]
+        if load_row(pnl, row) and pnl.ints[PNL.word("is_known")]:
+            status["pnl"] = _exact_pnl(pnl)
         if load_row(wishes, row):
             status["bid_off"] = OffReason(wishes.ints[WISH.word("bid_off_reason")]).name.lower()
             status["ask_off"] = OffReason(wishes.ints[WISH.word("ask_off_reason")]).name.lower()
@@ -168,6 +172,10 @@ class StatusReader:
             "gross_notional": round(floats[RISK.word("gross_notional")], 2),
             "fees": round(floats[RISK.word("fees")], 6),
             "open_orders": ints[RISK.word("open_orders")],
+            "pnl": _exact_pnl(table),
+            "net_notional": round(floats[RISK.word("net_notional")], 2),
+            "value_at_risk": _finite(floats[RISK.word("value_at_risk")]),
+            "expected_shortfall": _finite(floats[RISK.word("expected_shortfall")]),
         }
 
 
@@ -185,6 +193,15 @@ def held_back(session: str, risk: dict[str, Any]) -> str:
     if not (risk.get("kill_latched") or is_reducing):
         return ""
     return f"{risk['state']} ({risk['reason']}) until `./cli.py resume -s {session}`"
+
+
+def _exact_pnl(table: TableReader) -> dict[str, str]:
+    """Return profit and loss as decimals in full; empty texts while risk has not read the account."""
+    return {name: table.latest[f"{name}_exact"][0].decode() for name in PNL_PARTS}
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
 
 
 def _ladder(ints: memoryview, side: str, tick: float, lot: float) -> list[list[float]]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ import thalex
 
 from domain.codes import ActorPhase, OrderEventKind, RiskReason
 from domain.order import TradingState
-from domain.records import ACCOUNT, FEED, HEARTBEAT, LIMITS, ORDER_EVENT, RISK, TICKER
+from domain.records import ACCOUNT, FEED, HEARTBEAT, LIMITS, ORDER_EVENT, PNL, RISK, TICKER
 from messages.commands import Command, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status
 from runtime.commands import send_command
 from runtime.config import Config, load_config
@@ -32,6 +33,7 @@ from runtime.session import SessionSegments
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
+from trading.ledger import Pnl
 from trading.risk.latch import FILE_NAME, KILL_FILE_NAME, KillMark, kill_mark_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -479,6 +481,41 @@ def test_a_position_over_its_limit_reduces_and_the_venues_word_is_followed(
     # and all to be free again once it is sold
     trader.flatten()
     risk.wait_for_state(TradingState.ACTIVE)
+
+
+def test_profit_and_loss_in_shared_memory_adds_up_exactly(
+    start_risk: Callable[..., RiskProcess], trader: Trader
+) -> None:
+    # Given a position bought and a part of it sold again
+    risk = start_risk()
+    risk.wait_for_state(TradingState.ACTIVE)
+    trader.trade(0.02)
+    trader.trade(-0.005)
+    pnl = TableReader(risk.segments["pnl"])
+
+    def exact(table: TableReader) -> list[Decimal]:
+        return [Decimal(table.latest[f"{name}_exact"][0].decode()) for name in Pnl._fields]
+
+    def has_settled() -> bool:
+        return load(pnl) and bool(pnl.ints[PNL.word("is_known")]) and exact(pnl)[2] > 0
+
+    # If a stranger reads it, I expect two fees of half a basis point or more, and sums that are right to the last digit
+    risk.wait_for(has_settled, "the fees")
+    time.sleep(0.5)
+    assert load(pnl)
+    realised, unrealised, fees, funding, total = exact(pnl)
+    assert realised + unrealised - fees + funding == total
+    assert pnl.floats[PNL.word("total")] == float(total)
+
+    def same_moment() -> bool:
+        stamps = [table.ints[record.word("written_time_ns")] for table, record in ((pnl, PNL), (risk.risk, RISK))
+                  if load(table)]  # fmt: skip
+        return len(set(stamps)) == 1
+
+    # and the account's row to be the same: there is one instrument
+    risk.wait_for(same_moment, "rows of one moment")
+    assert exact(risk.risk) == exact(pnl)
+    assert risk.risk.floats[RISK.word("equity")] == float(exact(pnl)[4])
 
 
 def test_a_loss_from_the_peak_halts_and_a_restart_counts_the_same_loss(

@@ -38,6 +38,7 @@ class AccountView:
         self._session_grids: dict[int, tuple[Grid, Off]] = {}
         self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
+        self._margin_marks: dict[str, float] = {}
         self._last_prices: dict[str, float] = {}
         self._sigmas: dict[str, float] = {}
         self._correlations: dict[tuple[str, str], float] = {}
@@ -63,6 +64,11 @@ class AccountView:
             self._positions[report.instrument_name] = report
             if report.instrument_name not in self._rows:  # held in the account, not ours to quote
                 self._marks[report.instrument_name] = float(report.mark_price)
+
+    def on_margin(self, margin: AccountMargin) -> None:
+        """Take over the venue's word on margin, which is of the marks of now."""
+        self.margin = margin
+        self._margin_marks = dict(self._marks)
 
     def on_mark(self, row: int, mark_price: float) -> None:
         """Take over a mark price; what is not finite and positive makes it unknown."""
@@ -102,6 +108,10 @@ class AccountView:
     def mark(self, name: str) -> float:
         """Return an instrument's mark price, quote currency; NaN when unknown."""
         return self._marks.get(name, math.nan)
+
+    def mark_at_margin(self, name: str) -> float:
+        """Return the mark price, quote currency, at which the margin was told; NaN when it was unknown."""
+        return self._margin_marks.get(name, math.nan)
 
     def holding(self, row: int) -> Holding:
         name = self.names[row]

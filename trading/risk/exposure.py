@@ -1,4 +1,4 @@
-"""Conditions on all holdings together: notional gross and net, value at risk, margin in use."""
+"""Conditions on all holdings together: notional gross and net, value at risk and beyond it, margin in use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from trading.risk.account_view import AccountView
 from trading.risk.config import RiskConfig
-from trading.risk.portfolio import combined_deviation, portfolio_risk
+from trading.risk.portfolio import PortfolioRisk, combined_deviation, portfolio_risk
 from trading.risk.states import Cause, Tell
 
 
@@ -30,25 +30,26 @@ def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> No
         f"required margin {account.margin.required_margin:.2f} is {use:.0%} of {account.margin.margin:.2f}, "
         f"limit {config.margin_use_max:.0%}",
     )
-    _tell_of_value_at_risk(tell, account, config)
+    _tell_of_portfolio_risk(tell, account, config)
 
 
-def _tell_of_value_at_risk(tell: Tell, account: AccountView, config: RiskConfig) -> None:
-    limit = config.value_at_risk_max_usd
-    if not limit or not account.are_positions_known:
-        tell(Cause.VALUE_AT_RISK, False, "")
-        return
-    value = value_at_risk(account, config)
-    tell(
-        Cause.VALUE_AT_RISK,
-        not value <= limit,  # NaN: what cannot be judged may not grow
-        f"value at risk {value:.2f} ({config.value_at_risk_confidence:.1%}, {config.value_at_risk_horizon_s:g} s), "
-        f"limit {limit:.2f} USD",
-    )
+def _tell_of_portfolio_risk(tell: Tell, account: AccountView, config: RiskConfig) -> None:
+    risk = risk_of(account, config)
+    for cause, what, value, limit in (
+        (Cause.VALUE_AT_RISK, "value at risk", risk.value_at_risk, config.value_at_risk_max_usd),
+        (Cause.EXPECTED_SHORTFALL, "expected shortfall", risk.expected_shortfall, config.expected_shortfall_max_usd),
+    ):
+        tell(
+            cause,
+            # NaN: what cannot be judged may not grow. Whether positions are known is a cause of its own.
+            bool(limit) and account.are_positions_known and not value <= limit,
+            f"{what} {value:.2f} ({config.value_at_risk_confidence:.1%}, {config.value_at_risk_horizon_s:g} s), "
+            f"limit {limit:.2f} USD",
+        )
 
 
-def value_at_risk(account: AccountView, config: RiskConfig) -> float:
-    """Return the value at risk of everything held, quote currency; NaN while how much something moves is unknown."""
+def risk_of(account: AccountView, config: RiskConfig) -> PortfolioRisk:
+    """Return the risk of everything held together; NaN while how much something moves is unknown."""
     notionals = account.notionals
     names = list(notionals)
     deviation = combined_deviation(
@@ -56,7 +57,7 @@ def value_at_risk(account: AccountView, config: RiskConfig) -> float:
         [account.sigma_fraction(name) for name in names],
         [[_correlation(account, notionals, name, other) for other in names] for name in names],
     )
-    return portfolio_risk(deviation, config.value_at_risk_horizon_s, config.value_at_risk_confidence).value_at_risk
+    return portfolio_risk(deviation, config.value_at_risk_horizon_s, config.value_at_risk_confidence)
 
 
 def _correlation(account: AccountView, notionals: dict[str, float], name: str, other: str) -> float:

@@ -1,7 +1,12 @@
 """How near the venue's liquidation is.
 
-With margin equity E behind a position of notional N, entered at P with leverage L = N/E, a maintenance margin of
-`mmr` (a fraction of notional) is reached at P·(1 - 1/L + mmr) by a long and P·(1 + 1/L - mmr) by a short.
+All positions share one margin. With equity E (gains and losses so far in it) and maintenance margin M, a position x
+brings the account under maintenance, the other marks staying where they are, at
+
+    long: mark - (E - M) / |x|        short: mark + (E - M) / (|x|·(1 + m))
+
+The maintenance margin of a short grows with its price, at a rate m of notional; that of a long falls, which is not
+counted: early rather than late.
 """
 
 from __future__ import annotations
@@ -50,23 +55,27 @@ class AccountMargin(NamedTuple):
 UNKNOWN_MARGIN = AccountMargin(math.nan, math.nan)
 
 
-def liquidation_price(entry_price: float, is_long: bool, leverage: float, maintenance_rate: float) -> float:
-    """Return the price at which the position falls under its maintenance margin; never below 0.
+def liquidation_price(mark_price: float, position: float, spare: float, maintenance_rate: float) -> float:
+    """Return the mark at which the account falls under its maintenance margin by this position alone; never below 0.
 
     Args:
-        leverage: notional at entry ÷ margin equity behind it, above 0.
-        maintenance_rate: maintenance margin ÷ notional.
+        mark_price: quote currency, of the moment that `spare` is of.
+        position: base units, signed, not 0.
+        spare: equity less maintenance margin of the whole account, quote currency; below zero it is late already.
+        maintenance_rate: maintenance margin of more notional, as a part of it.
     """
-    width = 1.0 / leverage - maintenance_rate
-    return max(entry_price * (1.0 - width if is_long else 1.0 + width), 0.0)
+    if position > 0:
+        return max(mark_price - spare / position, 0.0)
+    return mark_price + spare / (-position * (1.0 + maintenance_rate))
 
 
-def distance_left(entry_price: float, mark_price: float, liquidation: float) -> float:
+def distance_left(entry_price: float, mark_price: float, liquidation: float, is_long: bool) -> float:
     """Return how much of the way from liquidation to entry is left: 1 at entry, 0 at liquidation, above 1 in profit.
 
-    NaN when a price is unknown; 0 when the position was entered at or beyond its liquidation.
+    NaN when a price is unknown; 0 or less when the position was entered beyond its liquidation, or is beyond it.
     """
-    way = entry_price - liquidation
-    if way == 0.0:
-        return 0.0
-    return (mark_price - liquidation) / way
+    sign = 1.0 if is_long else -1.0
+    way, left = sign * (entry_price - liquidation), sign * (mark_price - liquidation)
+    if way <= 0.0:
+        return min(left, 0.0)
+    return left / way

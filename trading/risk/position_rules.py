@@ -84,15 +84,15 @@ class PositionRules:
             tell(cause, is_wanted, f"{self._account.names[row]}: {wanted.text}" if wanted and is_wanted else "", row)
 
     def _tell_of_liquidation(self, tell: Tell, row: int, held: OpenPosition, config: RiskConfig) -> None:
-        """Judge as if the margin of the whole account were asked for by this position: never too late."""
-        margin = self._account.margin
-        notional, equity = held.entry_notional, margin.margin
-        if not (held.position and notional > 0.0 and equity > 0.0):
+        """Judge each position behind the margin of the whole account, the other marks staying where they are."""
+        if not held.position:
             tell(Cause.LIQUIDATION_NEAR, False, "", row)
             return
-        maintenance_rate = config.maintenance_fraction * margin.required_margin / notional
-        price = liquidation_price(held.entry_price, held.position > 0, notional / equity, maintenance_rate)
-        left = distance_left(held.entry_price, held.mark_price, price)
+        margin, fraction = self._account.margin, config.maintenance_fraction
+        spare = margin.margin - fraction * margin.required_margin
+        mark_then = self._account.mark_at_margin(self._account.names[row])  # equity is of that moment
+        price = liquidation_price(mark_then, held.position, spare, fraction * config.margin_rate)
+        left = distance_left(held.entry_price, held.mark_price, price, held.position > 0)
         tell(
             Cause.LIQUIDATION_NEAR,
             left < config.liquidation_distance_min,

@@ -50,6 +50,7 @@ class Cause(Enum):
     NOTIONAL_LIMIT = "notional_limit"
     NET_NOTIONAL = "net_notional"
     VALUE_AT_RISK = "value_at_risk"
+    EXPECTED_SHORTFALL = "expected_shortfall"
     POSITION_DIFFERS = "position_differs"
     RECOVERING = "recovering"
 
@@ -96,6 +97,7 @@ RULES: dict[Cause, Rule] = {
     Cause.NOTIONAL_LIMIT: Rule(_REDUCING, RiskReason.NOTIONAL_LIMIT, Release.ITSELF),
     Cause.NET_NOTIONAL: Rule(_REDUCING, RiskReason.NET_NOTIONAL, Release.ITSELF),
     Cause.VALUE_AT_RISK: Rule(_REDUCING, RiskReason.VALUE_AT_RISK, Release.ITSELF),
+    Cause.EXPECTED_SHORTFALL: Rule(_REDUCING, RiskReason.EXPECTED_SHORTFALL, Release.ITSELF),
     Cause.POSITION_DIFFERS: Rule(_REDUCING, RiskReason.POSITION_DIFFERS, Release.ITSELF),
     Cause.RECOVERING: Rule(TradingState.RECOVERING, RiskReason.NONE, Release.COOLDOWN),
 }

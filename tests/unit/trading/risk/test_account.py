@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import LiquiditySide, Side
+from domain.records import TEXT_BYTES
 from domain.reports import PositionReport, TradeReport
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import Opening
@@ -78,3 +80,27 @@ def test_trades_of_instruments_that_are_not_ours_are_left_out() -> None:
     account = RunAccount(INSTRUMENTS, {BTC: Opening(Decimal(0), Decimal(100_000))})
     assert account.on_trades([trade(1, Side.BUY, "100", "1", "1", name="ETH-PERPETUAL")]) == []
     assert account.position(BTC) == 0
+
+
+def test_profit_and_loss_adds_up_to_the_last_digit() -> None:
+    # Given a thousand trades of three instruments at odd prices and sizes, positions turned round now and then
+    rng = random.Random(7)
+    names = [f"X{number}" for number in range(3)]
+    zero, openings = Decimal(0), {name: Opening(Decimal(name == "X1"), Decimal("0.3")) for name in names}
+    account = RunAccount(INSTRUMENTS, openings)
+    for number in range(1000):
+        price, size = Decimal(rng.randrange(1, 10**9)) / 10**4, Decimal(rng.randrange(1, 10**6)) / 10**5
+        fee, funding = Decimal(rng.randrange(-(10**8), 10**9)) / 10**9, Decimal(rng.randrange(-(10**8), 10**8)) / 10**10
+        account.on_trades([TradeReport(
+            f"T{number}", "O", 0, rng.choice(names), rng.choice(list(Side)), price, size, fee, zero, zero, funding,
+            LiquiditySide.MAKER, "", number,
+        )])  # fmt: skip
+        marks = {name: rng.randrange(1, 10**8) / 1000 for name in names}
+        by_instrument = [pnl for pnl in account.pnl_by_instrument(marks, {}).values() if pnl is not None]
+        total = account.pnl(marks, {})
+        # If it is told, I expect parts and instruments to add up, and each amount to fit where it is written
+        assert total is not None
+        for pnl in (*by_instrument, total):
+            assert pnl.realised + pnl.unrealised - pnl.fees + pnl.funding == pnl.total
+            assert all(len(f"{amount:f}") <= TEXT_BYTES for amount in pnl)
+        assert [sum(parts) for parts in zip(*by_instrument, strict=True)] == list(total)

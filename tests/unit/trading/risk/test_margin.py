@@ -9,24 +9,37 @@ import pytest
 from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin, distance_left, liquidation_price
 
 
-def test_liquidation_leaves_the_maintenance_margin() -> None:
-    # Given a long entered at 100 with a fifth of its notional as margin and 5 % to maintain
-    price = liquidation_price(100.0, True, 5.0, 0.05)
-    # I expect the rest of the margin at liquidation to be 5 % of the notional at entry, and a short mirrored
-    assert price == pytest.approx(85.0)
-    assert 20.0 - (100.0 - price) == pytest.approx(0.05 * 100.0)
-    assert liquidation_price(100.0, False, 5.0, 0.05) == pytest.approx(115.0)
-    assert liquidation_price(100.0, True, 0.5, 0.05) == 0.0
+def test_liquidation_leaves_the_maintenance_margin_of_the_account() -> None:
+    # Given 600 $ of equity, 200 $ of it maintenance margin of all that is held
+    spare = 600.0 - 200.0
+    # If 4 are held long at a mark of 500, I expect the loss down to liquidation to leave just the 200
+    price = liquidation_price(500.0, 4.0, spare, 0.1)
+    assert 600.0 - 4.0 * (500.0 - price) == pytest.approx(200.0)
+    # and of a short as much as its maintenance has grown to at that price
+    price = liquidation_price(500.0, -4.0, spare, 0.1)
+    assert 600.0 - 4.0 * (price - 500.0) == pytest.approx(200.0 + 0.1 * 4.0 * (price - 500.0))
+    # and none below zero
+    assert liquidation_price(500.0, 0.5, spare, 0.1) == 0.0
+
+
+def test_a_small_position_beside_a_large_one_is_far_from_its_own_liquidation() -> None:
+    # Given 1,000 $ spare; by its margin alone a position of 0.1 at 500 could fall to nothing
+    assert liquidation_price(500.0, 0.1, 1000.0, 0.1) == 0.0
+    # If 40 are held instead, I expect liquidation 25 $ away
+    assert liquidation_price(500.0, 40.0, 1000.0, 0.1) == pytest.approx(475.0)
 
 
 @pytest.mark.parametrize(("mark", "left"), [(100.0, 1.0), (85.0, 0.0), (88.0, 0.2), (115.0, 2.0), (70.0, -1.0)])
 def test_the_distance_left_is_a_part_of_the_distance_at_entry(mark: float, left: float) -> None:
-    assert distance_left(100.0, mark, 85.0) == pytest.approx(left)
-    assert distance_left(100.0, 200.0 - mark, 115.0) == pytest.approx(left)  # a short
+    assert distance_left(100.0, mark, 85.0, True) == pytest.approx(left)
+    assert distance_left(100.0, 200.0 - mark, 115.0, False) == pytest.approx(left)
 
 
-def test_a_position_entered_at_its_liquidation_has_no_distance() -> None:
-    assert distance_left(100.0, 100.0, 100.0) == 0.0
+@pytest.mark.parametrize(("entry", "mark"), [(100.0, 100.0), (99.0, 120.0), (99.0, 90.0)])
+def test_a_position_entered_at_or_beyond_its_liquidation_has_no_distance(entry: float, mark: float) -> None:
+    assert distance_left(entry, mark, 100.0, True) <= 0.0
+    assert math.isnan(distance_left(math.nan, 100.0, 90.0, True))
+    assert math.isnan(distance_left(100.0, 100.0, math.nan, False))
 
 
 def test_margin_in_use() -> None:

@@ -15,11 +15,12 @@ from domain.order import TradingState
 from domain.reports import PositionReport
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
+from trading.risk.limit_changes import changed_limit
 from trading.risk.limits import recovery_of
 from trading.risk.margin import AccountMargin
 from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
 from trading.risk.round_trips import RoundTrip
-from trading.risk.states import RiskStates
+from trading.risk.states import ACCOUNT, FOREVER, Cause, RiskStates
 
 BTC, ETH = "BTC-PERPETUAL", "ETH-PERPETUAL"
 
@@ -325,18 +326,46 @@ def test_value_at_risk_reduces_and_what_cannot_be_judged_may_not_grow() -> None:
     assert scene.step() is TradingState.REDUCING
 
 
+def test_expected_shortfall_has_a_limit_of_its_own() -> None:
+    # Given 0.05 BTC that move 10 $/√s: 69.8 $ at risk in an hour at 99 %, 80.0 $ lost on average beyond it
+    scene = Scene(RiskConfig(position_max_base=2.0, value_at_risk_max_usd=75.0, expected_shortfall_max_usd=81.0))
+    scene.monitor.account.on_positions([position(BTC, "0.05")], is_snapshot=False)
+    scene.monitor.account.on_sigma(0, 10.0)
+    assert scene.step() is TradingState.ACTIVE
+    # If the limit is one dollar less, I expect reducing, though value at risk is within its own
+    scene.monitor.config = changed_limit(scene.monitor.config, "expected_shortfall_max_usd", "79").config
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.EXPECTED_SHORTFALL
+
+
+@pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.STARTING}, key=lambda cause: cause.value))
+def test_watching_goes_on_in_every_state(cause: Cause) -> None:
+    # Given a cause that holds
+    scene = Scene()
+    scene.monitor.states.hold(cause, ACCOUNT, "held", 0, FOREVER)
+    # If the account gets over a limit meanwhile, I expect risk to see it, and when it has gone
+    scene.monitor.account.on_positions([position(BTC, "9")], is_snapshot=False)
+    scene.step()
+    assert scene.monitor.states.is_held(Cause.POSITION_LIMIT, 0)
+    assert scene.monitor.interval_ns == RiskConfig().interval_min_ms * NS_PER_MS
+    scene.monitor.account.on_positions([position(BTC, "0")], is_snapshot=False)
+    scene.step()
+    assert not scene.monitor.states.is_held(Cause.POSITION_LIMIT, 0)
+    assert scene.monitor.interval_ns == RiskConfig().interval_ms * NS_PER_MS
+
+
 def test_margin_and_a_near_liquidation_reduce() -> None:
     # Given a long of 1 ETH at 4,000 with 1,000 $ of margin, 400 required: 280 to maintain
     scene = Scene(RiskConfig(position_max_base=2.0, stop_loss_bps=0, margin_use_max=0.5))
     scene.monitor.account.on_positions([position(ETH, "1", "4000")], is_snapshot=False)
-    scene.monitor.account.margin = AccountMargin(1_000.0, 400.0)
+    scene.monitor.account.on_margin(AccountMargin(1_000.0, 400.0))
     assert scene.step() is TradingState.ACTIVE
     # If more than half is required, I expect reducing
-    scene.monitor.account.margin = AccountMargin(1_000.0, 501.0)
+    scene.monitor.account.on_margin(AccountMargin(1_000.0, 501.0))
     assert scene.step() is TradingState.REDUCING
     assert scene.reason is RiskReason.MARGIN_USE
     # If a fifth of the 720 $ down to 3,280 is left, too
-    scene.monitor.account.margin = AccountMargin(1_000.0, 400.0)
+    scene.monitor.account.on_margin(AccountMargin(1_000.0, 400.0))
     scene.monitor.account.on_mark(1, 3_424.5)
     assert scene.step() is TradingState.ACTIVE
     scene.monitor.account.on_mark(1, 3_423.5)
