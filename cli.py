@@ -2,7 +2,7 @@
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
-              | calibrate DATA | backtest DATA
+              | calibrate DATA | backtest DATA | optimize DATA
 """
 
 from __future__ import annotations
@@ -171,6 +171,12 @@ def calibrate(context: typer.Context) -> None:
 def backtest(context: typer.Context) -> None:
     """Run a strategy over a recording, and write its statistics and a report; see `backtest --help`."""
     raise typer.Exit(_run_module("backtest", context.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def optimize(context: typer.Context) -> None:
+    """Search for parameters over recordings, judged on time that the search never saw; see `optimize --help`."""
+    raise typer.Exit(_run_module("backtest.search", context.args))
 
 
 def _run_module(module: str, arguments: list[str]) -> int:
