@@ -1,14 +1,17 @@
 """How the mids of several instruments move together: variances, covariance, correlation and β of log returns.
 
 All mids are looked at in the same moments, on a common clock grid: returns of different lengths or at different
-times would hide what moves together (Epps). A return is divided by the root of its time, so that a late look does no
-harm. Weights halve every `halflife_s`. An outage is not one return: nothing is learned across a gap, nor for an
-instrument without a live book at either end. Means are taken as zero, as is right for seconds.
+times would hide what moves together. Two books that follow one price each move a moment apart, and over a second much
+of it looks unrelated (Epps 1979, JASA 74); so a return spans `return_ms`, several points of the grid, and returns
+overlap: each look adds one. A return is divided by the root of its time, so that a late look does no harm. Weights
+halve every `halflife_s`. An outage is not one return: nothing is learned across a gap, nor for an instrument without
+a live book at either end. Means are taken as zero, as is right for seconds.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -24,6 +27,10 @@ class ComovementConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     grid_ms: Annotated[int, Meta(ge=100, le=600_000, description="clock grid on which all mids are looked at, ms")] = (
         1000
     )
+    return_ms: Annotated[
+        int,
+        Meta(ge=100, le=3_600_000, description="time that a return spans, a multiple of the grid: returns overlap, ms"),
+    ] = 5000
     halflife_s: Annotated[float, Meta(gt=0, le=1e7, description="time in which a return's weight halves, s")] = 600.0
     gap_ms_max: Annotated[
         int, Meta(ge=100, le=3_600_000, description="a longer time between two looks is an outage, no return, ms")
@@ -33,6 +40,8 @@ class ComovementConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def __post_init__(self) -> None:
         if self.gap_ms_max <= self.grid_ms:
             raise ValueError(f"gap_ms_max ({self.gap_ms_max}) must be larger than grid_ms ({self.grid_ms})")
+        if self.return_ms % self.grid_ms:
+            raise ValueError(f"return_ms ({self.return_ms}) must be a multiple of grid_ms ({self.grid_ms})")
 
 
 def pair_rows(count: int) -> Iterator[tuple[int, int]]:
@@ -103,8 +112,7 @@ class Comovements:
         self._grid_ns = config.grid_ms * NS_PER_MS
         self._gap_ns_max = config.gap_ms_max * NS_PER_MS
         self._halflife_s = config.halflife_s
-        self._mids = [math.nan] * count
-        self._seen_ns = 0
+        self._looks: deque[tuple[int, list[float]]] = deque(maxlen=config.return_ms // config.grid_ms + 1)
         self._due_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
@@ -113,14 +121,18 @@ class Comovements:
 
     def look(self, mids: Sequence[float], now_ns: int) -> list[int]:
         """Take the mids of this moment, NaN where there is no live book; return the rows of pairs that learned."""
-        since_ns, self._seen_ns = now_ns - self._seen_ns, now_ns
         self._due_ns = now_ns - now_ns % self._grid_ns + self._grid_ns
-        before, self._mids = self._mids, list(mids)
-        if since_ns > self._gap_ns_max or since_ns <= 0:
+        looks = self._looks
+        last_ns = looks[-1][0] if looks else now_ns
+        if now_ns - last_ns > self._gap_ns_max or now_ns < last_ns:
+            looks.clear()
+        looks.append((now_ns, list(mids)))
+        if len(looks) < (looks.maxlen or 0):
             return []
-        since_s = since_ns / NS_PER_S
-        decay = 0.5 ** (since_s / self._halflife_s)
-        returns = [_log_return(old, new) / math.sqrt(since_s) for old, new in zip(before, self._mids, strict=True)]
+        decay = 0.5 ** ((now_ns - last_ns) / NS_PER_S / self._halflife_s)
+        began_ns, before = looks[0]
+        root_s = math.sqrt((now_ns - began_ns) / NS_PER_S)
+        returns = [_log_return(old, new) / root_s for old, new in zip(before, mids, strict=True)]
         learned = []
         for row, (a, b) in enumerate(self._rows):
             if math.isfinite(returns[a]) and math.isfinite(returns[b]):

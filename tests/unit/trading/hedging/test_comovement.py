@@ -10,7 +10,8 @@ import pytest
 from domain.clock import NS_PER_MS, NS_PER_S
 from trading.hedging.comovement import ComovementConfig, Comovements, pair_row, pair_rows
 
-CONFIG = ComovementConfig(grid_ms=1000, halflife_s=600.0, gap_ms_max=5000, samples_min=120)
+CONFIG = ComovementConfig(grid_ms=1000, return_ms=1000, halflife_s=600.0, gap_ms_max=5000, samples_min=120)
+OVERLAPPING = ComovementConfig(grid_ms=1000, return_ms=5000, halflife_s=600.0)
 # An EWMA of half-life h samples weighs as much as (1+λ)/(1−λ) ≈ 2.885·h equal ones.
 SAMPLES_EQUIVALENT = 2.885 * 600
 ERRORS = 4.0  # standard errors that are allowed
@@ -58,6 +59,61 @@ def test_late_looks_do_no_harm() -> None:
     (pair,) = found.pairs
     assert pair.correlation == pytest.approx(0.7, abs=ERRORS * 0.51 / math.sqrt(SAMPLES_EQUIVALENT))
     assert math.sqrt(pair.variance_a) == pytest.approx(3e-5, rel=ERRORS / math.sqrt(2 * SAMPLES_EQUIVALENT))
+
+
+def asynchronous(logs: np.ndarray, rate_per_s: float, seed: int = 11) -> np.ndarray:
+    """Return what two books show of log prices: each moves only when it trades, at moments of its own."""
+    rng = np.random.default_rng(seed)
+    seen = logs.copy()
+    for column in range(2):
+        trades = rng.random(len(logs)) < 1.0 - math.exp(-rate_per_s)
+        trades[0] = True
+        newest = np.maximum.accumulate(np.where(trades, np.arange(len(logs)), 0))
+        seen[:, column] = logs[newest, column]
+    return seen
+
+
+def test_longer_returns_see_what_asynchronous_books_hide() -> None:
+    # Given two prices of correlation 0.8 whose books follow at moments of their own, about one a second
+    steps_per_s = 10
+    logs = walk(0.8, (2e-5, 3e-5), count=20_000 * steps_per_s)
+    seen = asynchronous(logs, 1.0 / steps_per_s)[::steps_per_s]
+    found = {}
+    for config in (CONFIG, OVERLAPPING):
+        comovements = Comovements(2, config)
+        for second, row in enumerate(seen, start=1):
+            comovements.look([100.0 * math.exp(value) for value in row], second * NS_PER_S)
+        found[config.return_ms] = comovements.pairs[0].correlation
+    print(f"ρ 0.8: {found[1000]:.2f} with returns of 1 s, {found[5000]:.2f} of 5 s")
+    # I expect a second to show less than half of it, and five seconds to show nearly all
+    assert found[1000] < 0.4
+    assert 0.6 < found[5000] < 0.8
+
+
+def test_overlapping_returns_measure_a_synchronous_pair_as_single_ones_do() -> None:
+    comovements = Comovements(2, OVERLAPPING)
+    for second, row in enumerate(walk(0.8, (2e-5, 5e-5)), start=1):
+        comovements.look([100.0 * math.exp(value) for value in row], second * NS_PER_S)
+    (pair,) = comovements.pairs
+    # Returns of 5 s that overlap carry as much as 1.5 times those apart would: about a third of the looks
+    error = (1 - 0.8**2) / math.sqrt(SAMPLES_EQUIVALENT / 3.4)
+    assert pair.correlation == pytest.approx(0.8, abs=ERRORS * error)
+    assert math.sqrt(pair.variance_a) == pytest.approx(2e-5, rel=ERRORS / math.sqrt(2 * SAMPLES_EQUIVALENT / 3.4))
+
+
+def test_an_outage_begins_long_returns_anew() -> None:
+    found = Comovements(2, OVERLAPPING)
+    for second in range(1, 6):
+        assert found.look([100.0, 100.0], second * NS_PER_S) == []
+    assert found.look([100.1, 100.1], 6 * NS_PER_S) == [0]
+    # Given six seconds without a look, I expect five more before the next return
+    learned = [found.look([100.2, 100.2], second * NS_PER_S) for second in range(12, 18)]
+    assert learned == [[]] * 5 + [[0]]
+
+
+def test_a_return_is_a_multiple_of_the_grid() -> None:
+    with pytest.raises(ValueError, match="return_ms"):
+        ComovementConfig(grid_ms=1000, return_ms=2500)
 
 
 def test_an_outage_is_not_one_return() -> None:
