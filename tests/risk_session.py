@@ -46,6 +46,7 @@ WIDE = "gross_notional_max_usd = 1e9\nnet_notional_max_usd = 1e9\nposition_diffe
 OWN_KEY, SECOND_KEY = "key.json", "key-2.json"
 LOG_DELAY_S = 0.05  # the log is written every few milliseconds
 NS_PER_MS = 1_000_000
+START_TIMEOUT_S = 60.0
 
 
 class Market(NamedTuple):
@@ -264,12 +265,12 @@ def trading(
         StandaloneExchange(folder, *arguments, "--expiries", "quarterly", *exchange_arguments) as exchange,
         RunningSession(folder, config + limits, environ=exchange.environ()) as session,
     ):
-        session.wait_for_quotes()
+        session.wait_for_quotes(START_TIMEOUT_S)
         operator = Operator(exchange.url)
         try:
             market = Market(session, exchange, operator, [])
             market.do("stop_flow")
-            session.wait_for_quotes()
+            session.wait_for_quotes(START_TIMEOUT_S)
             yield market
         finally:
             operator.close()

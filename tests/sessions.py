@@ -233,12 +233,15 @@ class StandaloneExchange:
             await thalex.connect()
             if key_file:
                 key = json.loads((self.folder / key_file).read_text())
-                await thalex.login(key["key_id"], key["private_key"], id=1)
-                await thalex.receive()
+                is_taken = False
+                while not is_taken:  # an actor that logs in with the same key may have taken a later token's time
+                    await thalex.login(key["key_id"], key["private_key"], id=1)
+                    is_taken = "error" not in json.loads(await thalex.receive())
             await thalex._send(method, 2, **request)
             while (message := json.loads(await thalex.receive())).get("id") != 2:
                 pass
             await thalex.disconnect()
+            assert "error" not in message, f"{method} {request}: {message['error']}"
             return message["result"]
 
         return asyncio.run(call())

@@ -152,7 +152,9 @@ class TokenSigner:
         self._clock = clock
         self._boot_id = _boot_id()
         self._remembered = _Issued()
-        key = load_pem_private_key(credentials.private_key.encode(), password=None)
+        # Validated when it was read; a second time would keep a kill waiting for 40 ms.
+        pem = credentials.private_key.encode()
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, RSAPrivateKey), "read_credentials lets only RSA keys pass"
         self._key = key
 
