@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from backtest.data.findings import DataError
-from backtest.metrics.facts import read_facts
+from backtest.metrics.facts import read_facts, write_run
+from backtest.metrics.session import read_session
 from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
@@ -24,9 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not given.run.is_dir():
             raise DataError(f"{given.run}: no such run; runs/latest is the newest one")
-        report = write_report(given.run)
         facts = read_facts(given.run)
-        assert facts is not None
+        if facts is None or facts.kind == "live":  # a session may have gone on since its last report
+            session = read_session(given.run)
+            facts = session.facts
+            write_run(given.run, session.legs, facts)
+        report = write_report(given.run)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)

@@ -1,0 +1,209 @@
+"""The legs of a live session: from its audit trail and its recordings; from the journal alone where it has none."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from backtest.book import NO_ASK, NO_BID
+from backtest.data.container import EventFile
+from backtest.data.convert import Options, convert
+from backtest.data.findings import DataError, Repair
+from backtest.engine.result import FILLS, orders_of
+from backtest.live import live_answers
+from backtest.metrics.facts import Facts, Latency, facts_of
+from backtest.metrics.journal_fills import journal_fills
+from backtest.metrics.leg import FEE_UNIT, Leg, closing_row, grid_of, mid2_ticks, with_markouts
+from backtest.metrics.market import TOUCH, touch_at
+from backtest.metrics.own_series import own_series
+from domain.clock import NS_PER_S
+from domain.codes import OrderEventKind
+from domain.errors import UserError
+from runtime.recordings import files
+from runtime.recordings.audit import open_audit
+
+SUMMARY_FILE = "summary.json"
+_QUOTE_COLUMNS = ("fair_price_usd", "reservation_price_usd", "half_spread_usd", "sigma_usd_per_sqrt_s")
+_SERIES_NAMES = ("fair_price", "reservation_price", "half_spread", "sigma")
+_REPAIRS = frozenset(Repair) - {Repair.LINES}  # a session is shown as far as it goes; every repair is told
+
+
+class Session(NamedTuple):
+    """A live session, ready to be written."""
+
+    legs: list[Leg]
+    facts: Facts
+
+
+def read_session(run: Path) -> Session:
+    """Return the legs and facts of a live session.
+
+    Raises:
+        UserError: when the folder holds neither an audit trail nor a journal, or nothing was traded or recorded.
+    """
+    summary = _summary(run)
+    legs, notes = _recorded_legs(run, summary) if _is_recorded(run) else _journalled_legs(run)
+    if not legs:
+        raise DataError(f"{run}: no instrument of this session was recorded or traded")
+    counts = {name: n for name, n in summary.get("orders", {}).items() if isinstance(n, int)}
+    facts = facts_of(
+        legs, kind="live", data=[f"session {summary.get('session', run.name)}"], config=summary.get("venue", ""),
+        notes=notes, counts=counts, latency_us=_latencies(summary),
+    )  # fmt: skip
+    return Session(legs, facts)
+
+
+def _is_recorded(run: Path) -> bool:
+    return (run / "audit.sqlite").exists() and (run / files.FOLDER).is_dir()
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.json.decode((run / SUMMARY_FILE).read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return {}  # killed before it was written
+    return found
+
+
+def _latencies(summary: dict[str, Any]) -> dict[str, Latency]:
+    stages = summary.get("latency_us", {})
+    return {
+        name: Latency(p50=found["p50"], p99=found["p99"], p999=found["p999"], n=found["n"])
+        for name, found in stages.items()
+        if found.get("n")
+    }
+
+
+def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[str]]:
+    with open_audit(run) as audit:
+        names = [row["instrument"] for row in audit.execute("SELECT instrument FROM instruments ORDER BY instrument")]
+    notes = ["the recorded book holds our own orders"]
+    legs = []
+    with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
+        for number, name in enumerate(names):
+            answers = live_answers(run, name)
+            if len(answers) == 0:
+                continue
+            output = Path(folder) / f"{number}.events"
+            try:
+                convert([run], output, Options(instrument=name, repairs=_REPAIRS))
+            except UserError as error:
+                notes.append(f"{name} is left out: {error}")
+                continue
+            file = EventFile(output)
+            repairs = ", ".join(f"{repair} ({count:,})" for repair, count in file.header.repairs.items() if count)
+            notes += [f"{name}: the recording was repaired: {repairs}"] if repairs else []
+            pnl = summary.get("pnl_by_instrument", {}).get(name, {})
+            legs.append(leg_of_session(file, answers, name, Decimal(pnl.get("funding", "0")), _quotes(run, name)))
+    return legs, notes
+
+
+class Quotes(NamedTuple):
+    """What our quotes were made of: Unix ns, and a row of fair price, reservation price, half-spread, σ for each."""
+
+    times_ns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+NO_QUOTES = Quotes(np.zeros(0, np.int64), np.zeros((0, len(_QUOTE_COLUMNS))))
+
+
+def _quotes(run: Path, instrument: str) -> Quotes:
+    try:
+        table = files.table(run, "explanations", ["instrument", "computed_realtime_ns", *_QUOTE_COLUMNS])
+    except files.RecordingError:
+        return NO_QUOTES
+    is_its = np.array([name == instrument for name in table["instrument"].to_pylist()], bool)
+    times = table["computed_realtime_ns"].to_numpy()[is_its]
+    values = np.column_stack([table[name].to_numpy()[is_its] for name in _QUOTE_COLUMNS])
+    order = np.argsort(times, kind="stable")
+    return Quotes(times[order], np.nan_to_num(values[order]))
+
+
+def leg_of_session(
+    file: EventFile, answers: npt.NDArray[np.void], instrument: str, funding: Decimal, quotes: Quotes
+) -> Leg:
+    """Return an instrument's part of a live session.
+
+    Args:
+        file: the recorded market; without rows where none was recorded.
+        answers: what the exchange told, ANSWER rows.
+        funding: received over the session, quote currency.
+    """
+    answers = answers[np.argsort(answers["exchange_time_ns"], kind="stable")]
+    told = answers[answers["kind"] == OrderEventKind.FILLED]
+    fills = np.zeros(len(told), FILLS)
+    for name in FILLS.names or ():
+        fills[name] = told[{"time_ns": "exchange_time_ns", "rule": "reason"}.get(name, name)]
+    begin_lots = int(told["position_lots"][0] - told["side"][0] * told["size_lots"][0]) if len(told) else 0
+    # Fills of one moment may be told with the position after all of them.
+    fills["position_lots"] = begin_lots + np.cumsum(told["side"] * told["size_lots"])
+    grid = grid_of(file)
+    lines, bounds = with_markouts(file, fills)
+    begin_ns, end_ns = bounds.begin_ns, bounds.end_ns
+    if len(file.rows) == 0:
+        begin_ns, end_ns = int(answers["exchange_time_ns"][0]), int(answers["exchange_time_ns"][-1])
+        bounds = replace(bounds, last_touch=(int(fills["price_ticks"][-1]),) * 2 if len(fills) else (0, 0))
+    times_ns = np.append(np.arange(begin_ns, end_ns, NS_PER_S), end_ns)
+    series = own_series(answers, times_ns)
+    series["position_lots"] += begin_lots
+    touch = touch_at(file, times_ns) if len(file.rows) else _at_fills(fills, times_ns)
+    _add_market(series, touch, file.header.tick_size)
+    _add_quotes(series, quotes)
+    fee = -round(funding / grid.money / FEE_UNIT)
+    return Leg(
+        instrument=instrument,
+        grid=grid,
+        fills=lines,
+        orders=orders_of(answers[(answers["order_id"] != 0) & (answers["side"] != 0)]),
+        series=np.concatenate([series, closing_row(series, fills, fee, bounds)]),
+        begin_ns=begin_ns,
+        end_ns=end_ns,
+        begin_position_lots=begin_lots,
+        begin_mid2_ticks=bounds.begin_mid2_ticks,
+        end_mid2_ticks=bounds.end_mid2_ticks,
+        fees=int(fills["fee"].sum()) * FEE_UNIT * grid.money,
+        funding=funding,
+    )
+
+
+def _add_market(series: npt.NDArray[np.void], touch: npt.NDArray[np.void], tick_size: float) -> None:
+    """Write the market's best prices, TOUCH rows; where they are not known those of the moment before stay."""
+    known = mid2_ticks(touch) > 0
+    last = np.maximum.accumulate(np.where(known, np.arange(len(series)), -1))
+    for name in ("bid", "ask"):
+        series[f"market_{name}_ticks"] = np.where(last >= 0, touch[f"{name}_ticks"][last], 0)
+    series["mid"] = 0.5 * tick_size * (series["market_bid_ticks"] + series["market_ask_ticks"])
+    series["mark"] = series["mid"]
+
+
+def _at_fills(fills: npt.NDArray[np.void], times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.void]:
+    """Return the price of the last fill at each time as the market, where there is no other: TOUCH rows."""
+    touch = np.zeros(len(times_ns), TOUCH)
+    touch["bid_ticks"], touch["ask_ticks"] = NO_BID, NO_ASK
+    places = np.searchsorted(fills["time_ns"], times_ns, side="right") - 1
+    for name in TOUCH.names or ():
+        touch[name] = np.where(places >= 0, fills["price_ticks"][np.maximum(places, 0)], touch[name])
+    return touch
+
+
+def _add_quotes(series: npt.NDArray[np.void], quotes: Quotes) -> None:
+    places = np.searchsorted(quotes.times_ns, series["time_ns"], side="right") - 1
+    for column, name in enumerate(_SERIES_NAMES):
+        if len(quotes.times_ns):
+            series[name] = np.where(places >= 0, quotes.values[places, column], 0.0)
+
+
+def _journalled_legs(run: Path) -> tuple[list[Leg], list[str]]:
+    """Return the legs that the journal tells of: fills and fees, no market."""
+    with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
+        told = journal_fills(run, Path(folder))
+        legs = [leg_of_session(file, fills, name, Decimal(0), NO_QUOTES) for name, (file, fills) in told.items()]
+    return legs, ["no recording: positions are valued at the last fill's price, and there are no markouts"]

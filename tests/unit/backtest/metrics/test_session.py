@@ -1,0 +1,73 @@
+"""A live session is told in the same figures as a backtest: from what the exchange told, and the market recorded."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.execution.journal_format import Charged, Entry, Filled, frame, header
+from backtest.metrics.facts import read_facts
+from backtest.metrics.leg import leg_of_result
+from backtest.metrics.session import NO_QUOTES, leg_of_session, read_session
+from backtest.metrics.split import net_of, split_of
+from backtest.metrics.statistics import statistics
+from backtest.report.command import main as report
+from domain.errors import UserError
+from tests.backtest_run import ran, settings, written
+
+S = 10**9
+
+
+def test_what_a_backtest_tells_taken_for_a_session_comes_to_the_same(tmp_path: Path) -> None:
+    result = ran(tmp_path, settings())
+    file = written(tmp_path)
+    backtest, session = leg_of_result(file, result), leg_of_session(file, result.answers, "X", Decimal(0), NO_QUOTES)
+    assert split_of(session) == split_of(backtest)
+    assert np.array_equal(session.orders, backtest.orders)
+    one, other = statistics([session]).values, statistics([backtest]).values
+    for name in ("fills", "turnover", "win_rate", "markout_1s", "markout_5s", "position_max_abs", "fill_ratio"):
+        assert one[name] == pytest.approx(other[name]), name
+    for name in ("quoted_time_bid", "quoted_time_ask", "position_mean", "quoted_spread"):
+        assert one[name] == pytest.approx(other[name], abs=0.1), name  # seconds begin at another moment
+    assert session.equity_usd()[-1] == pytest.approx(float(net_of(session)))
+
+
+def fill(number: int, side: str, price: str, size: str) -> Filled:
+    return Filled(
+        realtime_ns=number * S, monotonic_ns=0, trade_id=f"t{number}", venue_order_id="v", leg_index=0,
+        client_order_id=number, is_live=False, instrument="BTC-PERPETUAL", side=side,  # type: ignore[arg-type]
+        price=Decimal(price), size=Decimal(size), exchange_time_ns=number * S,
+    )  # fmt: skip
+
+
+def journalled(folder: Path, entries: list[Entry]) -> Path:
+    frames = (frame(7, number, entry) for number, entry in enumerate(entries, 1))
+    (folder / "execution.journal").write_bytes(header(7) + b"".join(frames))
+    return folder
+
+
+def test_a_session_that_was_not_recorded_is_told_from_its_journal(tmp_path: Path) -> None:
+    # Given 0.02 bought at 100,000 for a fee of 1 $, and 0.01 of it sold at 100,050.5 for none
+    fee = Charged(2 * S, 0, "t1", "v", 0, Decimal("1"), Decimal(0))
+    run = journalled(tmp_path, [fill(1, "buy", "100000", "0.02"), fee, fill(40, "sell", "100050.5", "0.01")])
+    # I expect the rest valued at the last price, and what needs a market left out with a reason
+    told = read_session(run)
+    (leg,) = told.legs
+    assert net_of(leg) == Decimal("0.02") * Decimal("50.5") - 1
+    assert leg.equity_usd()[-1] == pytest.approx(0.01)
+    assert told.facts.statistics.values["markout_5s"] is None
+    assert "no recording" in told.facts.notes[0]
+    # And a report
+    assert report([str(run)]) == 0
+    facts = read_facts(run)
+    assert facts is not None
+    assert facts.kind == "live"
+    assert (run / "report.html").exists()
+
+
+def test_a_folder_without_audit_or_journal_is_no_session(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not the folder of a run"):
+        read_session(tmp_path)
