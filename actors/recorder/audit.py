@@ -26,6 +26,7 @@ from domain.order import LiquiditySide, Side
 from runtime.command_journal import COMMANDS_FOLDER
 from runtime.logs import Logger
 from runtime.recordings.audit import FILE_NAME, SCHEMA, SCHEMA_VERSION
+from runtime.topology import SUPERVISOR
 from shm.ring import RingReader
 
 ORDER_EVENTS = "order_events"
@@ -277,10 +278,6 @@ class Audit:
         known = [numbers.pop(name, None) for name in ("scope", "state", "reason")]
         row = (line.offset, time_ns, decision, *known, text, json.dumps(numbers))
         self._insert("risk_decisions", [row])
-        if decision == "limit_set":
-            name = f"risk.{numbers.get('name')}"
-            change = ("risk", line.offset, "risk", time_ns, name, _text(numbers.get("old")), _text(numbers.get("new")))
-            self._insert("parameter_changes", [change])
 
     def _take_commands(self) -> None:
         """Take what each process noted of the commands that it handled."""
@@ -297,8 +294,8 @@ class Audit:
             json.dumps(told["content"]), int(told["ok"]), told["answer"], json.dumps(told["data"]),
         )  # fmt: skip
         self._insert("commands", [row])
-        if told["command"] != "set_parameter" or not told["ok"] or not process.startswith("strategy"):
-            return
+        if told["command"] != "set_parameter" or not told["ok"] or process == SUPERVISOR:
+            return  # the supervisor only passes them on
         name = told["content"]["name"].rpartition(".")[2]
         changes = [
             (process, line.offset, scope, told["answered_ns"], name, _text(values["old"]), _text(values["new"]))

@@ -135,7 +135,8 @@ class RiskCommands:
         self._ctx.log.warning("limit set", name=change.name, value=change.value, is_looser=change.is_looser)
         text = "looser" if change.is_looser else "tighter or equal"
         self._decisions.write("limit_set", text, name=change.name, old=was, new=change.value)
-        return Reply(ok=True, text=f"risk.{change.name} = {command.value}")
+        data = {"risk": {"old": was, "new": change.value}}
+        return Reply(ok=True, text=f"risk.{change.name} = {command.value}", data=data)
 
     def _on_status(self, _command: Status) -> Reply:
         verdict = self._monitor.verdict(self._ctx.clock.monotonic_ns())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -138,7 +139,7 @@ def test_what_an_operator_did_is_in_the_trail_with_who_and_when(tmp_path: Path) 
         assert "supervisor.py" in senders["strategy"]
         changes = audited(session, "SELECT process, scope, name, old_value, new_value FROM parameter_changes")
         assert [tuple(row.values()) for row in changes] == [
-            ("risk", "risk", "risk.position_max_base", "0.1", "0.09"),
+            ("risk", "risk", "position_max_base", "0.1", "0.09"),
             ("strategy", "BTC-PERPETUAL", "levels", "3", "1"),
         ]  # fmt: skip
         states = [row["state"] for row in audited(session, "SELECT * FROM state_changes WHERE scope = 'account'")]
@@ -163,6 +164,35 @@ def test_a_recorder_that_finds_no_room_says_so_and_the_session_goes_on(tmp_path:
         assert session.summary["fills"] is not None
         log = (session.run / "logs" / "recorder.log").read_text()
         assert log.count("nothing is recorded: the disk does not take it") == 1
+
+
+def test_files_that_may_not_grow_cost_nothing_once_they_may_again(tmp_path: Path) -> None:
+    """The kernel refuses the recorder every write that makes a file longer, as a quota does, and then takes them."""
+    with RunningSession(tmp_path, LOCAL) as session:
+        session.wait_for_quotes()
+        wait_until(lambda: session.status()["recorder"]["rows"] > 50, 20.0, "rows are recorded")
+        pid = session.actor_pid("recorder")
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+        wait_until(
+            lambda: session.status()["recorder"]["trouble"] != "", 15.0, "the recorder says that it cannot write"
+        )
+        assert "recorder: nothing is recorded: " in session.cli("status").stdout
+        time.sleep(3.0)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_until(lambda: session.status()["recorder"]["trouble"] == "", 15.0, "the recorder writes again")
+        session.signal(signal.SIGINT)
+        assert session.wait(40) == 0, session.said
+        summary = session.summary
+        assert set(summary["restarts"].values()) == {0}
+        assert min(summary["quoted_time_ratio"].values()) > 0.75
+        assert summary["counters"]["recorder"]["disk_faults"] == 1
+        assert audited_fills(session) == venue_fills(session)
+        for kind in KINDS:
+            assert_without_hole(session, kind)
+        connection = sqlite3.connect(session.run / "audit.sqlite")
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        connection.close()
 
 
 def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> None:

@@ -162,18 +162,23 @@ def test_commands_parameters_and_changes_of_state_are_told_once(rig: AuditRig) -
     journal.note("cli.py", command, 900, Reply(ok=True, text="set", data={NAME: {"old": 3, "new": 1}}))
     decisions = rig.run / "risk_decisions.jsonl"
     state = {"realtime_ns": 5, "decision": "state", "text": "too far", "scope": "account", "state": "HALTED"}
-    limit = {"realtime_ns": 6, "decision": "limit_set", "text": "", "name": "position_max_base", "old": 1, "new": 0.5}
-    decisions.write_text("".join(json.dumps(line) + "\n" for line in (state, limit)) + '{"torn')
+    limit = SetParameter(name="position_max_base", value="0.5")
+    for process, sender, received_ns in (("supervisor", "cli.py", 899), ("risk", "supervisor.py", 901)):
+        told = CommandJournal(rig.run / "commands" / f"{process}.jsonl", CLOCK)
+        told.note(sender, limit, received_ns, Reply(ok=True, text="set", data={"risk": {"old": 1, "new": 0.5}}))
+    decisions.write_text(json.dumps(state) + '\n{"torn')
     for _ in range(2):
         audit = rig.audit()
         audit.write()
         audit.close()
-    assert rig.rows("SELECT process, sender, command, ok, answer FROM commands") == [
-        ("strategy", "cli.py", "set_parameter", 1, "set")
+    assert rig.rows("SELECT process, sender, command, ok, answer FROM commands ORDER BY received_ns") == [
+        ("supervisor", "cli.py", "set_parameter", 1, "set"),
+        ("strategy", "cli.py", "set_parameter", 1, "set"),
+        ("risk", "supervisor.py", "set_parameter", 1, "set"),
     ]
     assert rig.rows("SELECT scope, name, old_value, new_value FROM parameter_changes ORDER BY scope") == [
         (NAME, "levels", "3", "1"),
-        ("risk", "risk.position_max_base", "1", "0.5"),
+        ("risk", "position_max_base", "1", "0.5"),
     ]
     assert rig.rows("SELECT time_ns, scope, state, text FROM state_changes") == [(5, "account", "HALTED", "too far")]
 
