@@ -2,7 +2,7 @@
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
-              | calibrate DATA | backtest DATA | optimize DATA
+              | calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
 
 from __future__ import annotations
@@ -177,6 +177,12 @@ def backtest(context: typer.Context) -> None:
 def optimize(context: typer.Context) -> None:
     """Search for parameters over recordings, judged on time that the search never saw; see `optimize --help`."""
     raise typer.Exit(_run_module("backtest.search", context.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def score(context: typer.Context) -> None:
+    """Play a recorded session's own orders again, and compare with what happened; see `score --help`."""
+    raise typer.Exit(_run_module("backtest.scoring", context.args))
 
 
 def _run_module(module: str, arguments: list[str]) -> int:

@@ -1,0 +1,15 @@
+"""python -m backtest.scoring: see backtest.scoring.command; kernels are machine code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from domain import jit
+
+os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
+
+from backtest.scoring.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())
