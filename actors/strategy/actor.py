@@ -170,9 +170,13 @@ class StrategyActor(Actor):
     def _read_fills(self) -> None:
         reader = self._order_events
         ints = reader.ints
+        lost = reader.lost
         while reader.load_next():  # a few events between two ticks, most of them acknowledgements
             if ints[_EVENT_KIND] == _FILLED and (desk := self._by_row[ints[_EVENT_INSTRUMENT]]) is not None:
                 desk.quoter.take_fill(ints[_EVENT_SIDE], ints[_EVENT_SIZE], ints[_EVENT_TIME])
+        if reader.lost != lost:
+            # Position and open orders are a table's: they are right. What fills say of the market's pressure is not.
+            self.ctx.log.warning("order events overtaken: the position is the account's", lost=reader.lost - lost)
 
     def _read_books(self) -> int:
         """Hand every new book to its desk, in order; return how many were ours."""

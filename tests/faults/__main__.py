@@ -19,10 +19,25 @@ from pathlib import Path
 
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
-from tests.faults.rows import crash_loop, journal, kill, poison, soak, stop, supervisor, venue
+from tests.faults.rows import (
+    blackhole,
+    clock,
+    crash_loop,
+    disk,
+    feed,
+    journal,
+    kill,
+    poison,
+    soak,
+    stop,
+    supervisor,
+    unknown,
+    venue,
+)
 
 ROWS: tuple[Row, ...] = (
-    venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW, soak.ROW
+    venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW, disk.ROW, feed.ROW,
+    blackhole.ROW, clock.ROW, unknown.ROW, soak.ROW,
 )  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -23,6 +23,7 @@ class Books:
 
     Attributes:
         kept: ladders by the venue's stamp, while `is_keeping`.
+        crossed: books that were published as valid with a bid at or above an ask.
     """
 
     def __init__(self, session: Session) -> None:
@@ -30,6 +31,7 @@ class Books:
         self._validity: list[tuple[int, bool]] = []  # monotonic ns, valid from then on
         self.is_keeping = False
         self.kept: dict[int, Ladders] = {}
+        self.crossed = 0
 
     def poll(self) -> None:
         records = self._ring.read()
@@ -39,9 +41,15 @@ class Books:
         before = self._validity[-1][1] if self._validity else not bool(valid[0])
         for index in np.flatnonzero(np.diff(valid.astype(np.int8), prepend=np.int8(before))):
             self._validity.append((int(records["receive_time_ns"][index]), bool(valid[index])))
+        both = valid & (records["bid_count"] > 0) & (records["ask_count"] > 0)
+        self.crossed += int(np.sum(both & (records["bid_price"][:, 0] >= records["ask_price"][:, 0])))
         if self.is_keeping:
             for record in records[valid]:
                 self.kept[int(record["exchange_time_ns"])] = Ladders(_side(record, "bid"), _side(record, "ask"))
+
+    def was_lost_since(self, since_ns: int) -> bool:
+        """Return whether the book was not valid at some time since `since_ns`."""
+        return any(not is_valid and time_ns >= since_ns for time_ns, is_valid in self._validity)
 
     def first_valid_ns(self, since_ns: int) -> int | None:
         """Return when the book became valid again after it had not been since `since_ns`; `since_ns` when it always

@@ -26,7 +26,16 @@ class Rounds(Protocol):
         ...
 
 
-def play_on_stages(play: Play, make: Callable[[Play, Stage], Rounds]) -> None:
+def usual_stage(play: Play, folder: Path) -> Stage:
+    """Return the stage of a row that asks for no other."""
+    return Stage(folder, seed=play.seed)
+
+
+def play_on_stages(
+    play: Play,
+    make: Callable[[Play, Stage], Rounds],
+    stage_in: Callable[[Play, Path], Stage] = usual_stage,
+) -> None:
     """Play all rounds, on a new stage after each that broke one."""
     left = list(play.rounds)
     for lost in range(STAGES_LOST_MAX):
@@ -34,15 +43,17 @@ def play_on_stages(play: Play, make: Callable[[Play, Stage], Rounds]) -> None:
             return
         folder = play.folder / f"{play.findings.row}{lost}"
         folder.mkdir()
-        left = _play_on_one_stage(play, make, folder, left)
+        left = _play_on_one_stage(play, make, stage_in(play, folder), left)
     if left:
         play.findings.break_rule(left[0], f"{len(left)} rounds were not played: {STAGES_LOST_MAX} sessions were lost")
 
 
-def _play_on_one_stage(play: Play, make: Callable[[Play, Stage], Rounds], folder: Path, rounds: list[int]) -> list[int]:
+def _play_on_one_stage(
+    play: Play, make: Callable[[Play, Stage], Rounds], on_stage: Stage, rounds: list[int]
+) -> list[int]:
     """Play rounds until one breaks the stage or all are played; return those that are left."""
     left = list(rounds)
-    with Stage(folder, seed=play.seed) as stage:
+    with on_stage as stage:
         number = 0
         try:
             playing = make(play, stage)

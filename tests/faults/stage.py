@@ -109,16 +109,33 @@ class Stage:
         events, books: what the session published, as read so far.
     """
 
-    def __init__(self, folder: Path, *, seed: int, config: str = CONFIG, speed: float = SPEED) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        config: str = CONFIG,
+        speed: float = SPEED,
+        environ: Mapping[str, str] | None = None,
+        session_folder: Path | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            environ: what the session's environment has besides its keys.
+            session_folder: where the session keeps its files, when not in `folder` like the exchange.
+        """
         arguments = ("--seed", str(seed), "--speed", f"{speed:g}", *EXCHANGE_ARGUMENTS)
         self.exchange = StandaloneExchange(folder, *arguments)
-        self._folder = folder
+        self._folder = session_folder or folder
         self._config = config
+        self._environ = dict(environ or {})
 
     def __enter__(self) -> Stage:
         self.exchange.__enter__()
         try:
-            self.session = RunningSession(self._folder, self._config, environ=self.exchange.environ())
+            environ = {**self.exchange.environ(), **self._environ}
+            self.session = RunningSession(self._folder, self._config, environ=environ)
             self.session.__enter__()
             try:
                 self._attach()

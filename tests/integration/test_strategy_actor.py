@@ -350,3 +350,39 @@ def test_latency_of_a_tick(stage: Stage) -> None:
         # I expect no compilation and nothing slow in it; the bound is wide, for the machine is shared
         assert seen.samples > 100
         assert seen.p50_ns < 5 * NS_PER_MS
+
+
+def fill_many(stage: Stage, count: int, lots: int) -> int:
+    """Publish `count` buys of `lots` and the account row that they end in; return the position."""
+    scratch = stage.order_events.scratch
+    for number in range(1, count + 1):
+        scratch["kind"], scratch["side"], scratch["size_lots"] = OrderEventKind.FILLED, 1, lots
+        scratch["position_lots"], scratch["local_time_ns"] = number * lots, time.monotonic_ns()
+        stage.order_events.publish()
+    stage.write("accounts", is_known=1, position_lots=count * lots, fill_count=count)
+    return count * lots
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_fills_that_came_while_it_was_away_and_overran_the_ring_are_in_its_position(stage: Stage, how: str) -> None:
+    # Given a strategy that quotes a flat position
+    stage.tick(100_000.0, 100_001.0)
+    stage.start()
+    assert stage.wait_quoted()["position_lots"] == 0
+    assert stage.process is not None
+    # If more fills come while it is away than the ring of order events keeps
+    pid = stage.process.pid
+    os.kill(pid, signal.SIGSTOP if how == "stopped" else signal.SIGKILL)
+    capacity = RingReader(stage.segments["order_events"]).capacity
+    position_lots = fill_many(stage, capacity + 1000, 1)
+    if how == "stopped":
+        os.kill(pid, signal.SIGCONT)
+    else:
+        stage.process.wait()
+        stage.start()
+    # I expect its next wish to be made for the whole position, and a reader that was overtaken to say so
+    stage.tick(100_000.0, 100_001.0)
+    stage.write("limits", position_lots_max=10 * position_lots, order_lots_max=10 * position_lots)
+    stage.wait_for(lambda wish: wish["position_lots"] == position_lots and wish["strategy_epoch"] == stage.epoch)
+    if how == "stopped":
+        assert "order events overtaken" in stage.log()

@@ -13,6 +13,7 @@ from exchange.gateways.thalex import market_payloads, payloads, wire
 from exchange.gateways.thalex.channel import PacedChannel
 
 Levels = dict[int, int]  # price in ticks -> lots
+CROSSED_BY_GROUPS = 5
 
 
 class BookChannel(PacedChannel):
@@ -53,6 +54,15 @@ class BookChannel(PacedChannel):
     def first_message(self) -> bytes:
         changes = {side: list(self._told[side].items()) for side in Side}
         return wire.notification(self.name, self._payload(changes, []), snapshot=True)
+
+    def crossed_message(self) -> bytes | None:
+        """Return a message of a bid above the best ask, which there is not; None without asks. Nobody is told it."""
+        asks = list(self._window(Side.SELL).items())
+        if not asks:
+            return None
+        best_ticks, lots = asks[0]
+        wrong = {Side.BUY: [(best_ticks + CROSSED_BY_GROUPS * self._group_ticks, lots)], Side.SELL: []}
+        return wire.notification(self.name, self._payload(wrong, []))
 
     def build(self) -> bytes | None:
         changes = {side: self._differences(side) for side in Side}

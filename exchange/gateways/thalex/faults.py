@@ -13,6 +13,7 @@ its socket, so that the venue itself stays correct: what it did is in its order 
     duplicate           a notification is sent twice, with `probability`, for `duration_s`
     drop                a notification is not sent, with `probability`, for `duration_s`
     malformed           one frame that is no JSON
+    crossed_book        a listener to a book is told of a bid above the best ask, which there is not
     error               the next `count` requests of `method` are answered with `code` and not carried out
     lost_answer         the next `count` requests of `method` are carried out, and their answers lost
     rate_limit          every order and cancel is answered with code 4 for `duration_s`
@@ -35,6 +36,7 @@ from msgspec import Meta, Struct
 
 from exchange.core.scheduler import NS_PER_MS, NS_PER_S, Scheduler
 from exchange.gateways.thalex import wire
+from exchange.gateways.thalex.book_channel import BookChannel
 from exchange.gateways.thalex.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ Kind = Literal[
     "duplicate",
     "drop",
     "malformed",
+    "crossed_book",
     "error",
     "lost_answer",
     "rate_limit",
@@ -159,6 +162,8 @@ class Faults:
                 session.on_closed()
             elif fault.kind == "malformed":
                 session.link.put(self._random.choice(MALFORMED_FRAMES))
+            elif fault.kind == "crossed_book":
+                _cross_books(session)
             else:
                 self._announce_reconnect(session, fault)
 
@@ -274,6 +279,13 @@ class Link:
     def _put_late(self) -> None:
         if self._late:
             self.put(self._late.popleft())
+
+
+def _cross_books(session: Session) -> None:
+    for channel in session.channels.values():
+        frame = channel.crossed_message() if isinstance(channel, BookChannel) else None
+        if frame is not None:
+            session.link.put(frame)
 
 
 def _applies(fault: Fault, session: Session) -> bool:

@@ -206,3 +206,24 @@ def test_the_same_seed_draws_the_same_faults(make_desk: Any) -> None:
     first = dropped()
     assert first == dropped()
     assert len(set(first)) == 2
+
+
+def test_a_crossed_book_is_told_to_its_listeners_and_is_none(desk: Any, trader: Any) -> None:
+    # Given an offer, and somebody who listens to the book
+    trader.result("private/insert", **{**ORDER, "direction": "sell", "price": 100_010})
+    listener = desk.client()
+    send(listener, "public/subscribe", 100, channels=[f"book.{PERPETUAL}.none.10.raw"])
+    desk.scheduler.advance(0)
+    snapshot = next(message for frame in listener.frames if (message := msgspec.json.decode(frame)).get("snapshot"))
+    best_ask = min(price for price, *_ in snapshot["notification"]["ask_changes"])
+    told = len(listener.frames)
+    # If the book is crossed
+    fault(desk, "crossed_book")
+    # I expect one message of a bid above the best ask, and none of it for who comes later
+    wrong = msgspec.json.decode(listener.frames[told])["notification"]
+    assert [price > best_ask for price, *_ in wrong["bid_changes"]] == [True]
+    another = desk.client()
+    send(another, "public/subscribe", 100, channels=[f"book.{PERPETUAL}.none.10.raw"])
+    desk.scheduler.advance(0)
+    fresh = next(message for frame in another.frames if (message := msgspec.json.decode(frame)).get("snapshot"))
+    assert fresh["notification"]["bid_changes"] == []
