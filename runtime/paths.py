@@ -74,9 +74,22 @@ def state_directory(session: str) -> Path:
 
 
 def new_run(session: str) -> Path:
-    """Create runs/<id>/ with logs/. The id is UTC time and session."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    """Create runs/<id>/ with logs/. The id is UTC time and session.
+
+    Raises:
+        UserError: if the disk refuses it.
+    """
     runs = home() / "runs"
+    try:
+        return _new_folder(runs, session)
+    except OSError as error:
+        raise UserError(
+            f"{runs}: no run can be kept there ({error.strerror}): mend that, or set RINGMAKER_HOME to another folder"
+        ) from None
+
+
+def _new_folder(runs: Path, session: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     run = runs / f"{stamp}-{session}"
     suffix = 1

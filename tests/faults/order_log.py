@@ -82,6 +82,19 @@ class OrderLog:
         """Return when, from `since_ns` on, no order was open for the first time; None = not yet."""
         return self._first(since_ns, lambda state: not (state.bids or state.asks))
 
+    def empty_ns_max(self, since_ns: int, until_ns: int) -> int:
+        """Return the longest time from `since_ns` to `until_ns` in which no order was open."""
+        states = self._since(since_ns)
+        ends = [*(state.monotonic_ns for state in states[1:]), until_ns]
+        return max(
+            (
+                min(end_ns, until_ns) - max(state.monotonic_ns, since_ns)
+                for state, end_ns in zip(states, ends, strict=True)
+                if not (state.bids or state.asks)
+            ),
+            default=0,
+        )
+
     def first_both_sides_ns(self, since_ns: int) -> int | None:
         """Return when, from `since_ns` on, both sides were open for the first time; None = not yet."""
         return self._first(since_ns, lambda state: bool(state.bids and state.asks))

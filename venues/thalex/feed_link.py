@@ -102,6 +102,7 @@ class FeedLink:
         self.is_connected = False
         self.frames = 0
         self._probe_due_ns = 0
+        self._told_ns = 0  # monotonic, newest notification
 
     # ---- for the feed --------------------------------------------------------------------------------
 
@@ -136,7 +137,9 @@ class FeedLink:
             return
         for pending in session.requests.expire(now_ns):
             self.connection.drop(f"no answer to {pending.method} within {self._config.request_timeout_ms} ms")
-        if self.is_connected:
+        if self.subscriptions.is_told_nothing(self._told_ns, now_ns):
+            self.connection.drop("it answers, and tells nothing: not even the book that was asked for anew")
+        elif self.is_connected:
             self._probe_if_silent(silence_ns, now_ns, session)
             self.subscriptions.check(now_ns, session)
             self._flush()
@@ -174,6 +177,7 @@ class FeedLink:
         try:
             event = session.receive(frame, receive_ns)
             if type(event) is Envelope:
+                self._told_ns = receive_ns
                 handler = self._handlers.get(event.channel_name)
                 if handler is not None:
                     handler[0](handler[1], event, receive_ns, receive_realtime_ns)

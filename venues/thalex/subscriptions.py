@@ -47,6 +47,8 @@ class Subscriptions:
         self._probe_ns = (config.instrument_probe_ms + config.delay_ms_max) * NS_PER_MS
         self._asks = config.instrument_probe_ms > 0
         self._asked_ns = [0] * len(self._names)
+        self._snapshot_wait_ns = config.book_resync_ms * NS_PER_MS
+        self._joined_ns = 0  # monotonic, when the venue last said that it tells a book anew; 0 = it need not
         self._whole: set[int] = set()  # rows whose next resync is one of all their channels
 
     @property
@@ -76,6 +78,7 @@ class Subscriptions:
         self.heard_ns = [now_ns] * len(self._names)
 
     def on_closed(self, now_ns: int) -> None:
+        self._joined_ns = 0
         for book in self.books:
             book.move("closed", now_ns)
 
@@ -103,6 +106,14 @@ class Subscriptions:
         if self.books[row].move("connected", now_ns):
             self._whole.add(row)
             self.doubt(row, now_ns, session)
+
+    def is_told_nothing(self, told_ns: int, now_ns: int) -> bool:
+        """Whether nothing at all has come since a book was subscribed to anew, whose snapshot is long due.
+
+        Args:
+            told_ns: when the newest notification of any channel came, monotonic.
+        """
+        return 0 < told_ns < self._joined_ns <= now_ns - self._snapshot_wait_ns
 
     def check(self, now_ns: int, session: Session) -> None:
         """Do what is due: notice silence, resync books."""
@@ -175,3 +186,5 @@ class Subscriptions:
             if len(names) > 1:
                 self._whole.add(row)
             self.books[row].doubt(now_ns)
+        elif self.books[row].name in names:
+            self._joined_ns = now_ns

@@ -24,15 +24,16 @@ from messages.commands import Status
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
-from tests.faults.stage import RuleBrokenError, Stage
+from tests.faults.stage import CONFIG, RuleBrokenError, Stage
 
 KINDS = ("journal", "logs", "recorder", "full")
-LOGGERS = ("market_data", "strategy", "risk")
+LOGGERS = ("strategy", "risk")
 REFUSES_S = 2.0
 PULLED_MS_MAX = 1000.0
 AGAIN_MS_MAX = 3000.0
 RECORDED_TIMEOUT_S = 20.0
 TMPFS_MB = 192
+CONFIGURED = CONFIG.replace("[recorder]\n", "[recorder]\nfree_mb_min = 16\n")
 FREE_LEFT_BYTES = 4096
 CHUNK = b"\0" * (1 << 20)
 RECORDER_FILE_BYTES_MAX = 48 << 10  # more than its log, less than what it records
@@ -94,7 +95,7 @@ class DiskRounds:
         self._measure_again(number, "journal", time.monotonic_ns())
 
     def _logs(self, number: int, pids: dict[str, int]) -> None:
-        """Let nobody but execution and the recorder write, and make them log."""
+        """Let two of them write nothing, and make them log."""
         stage = self._stage
         began_ns = time.monotonic_ns()
         with refused([pids[name] for name in LOGGERS], 0):
@@ -243,7 +244,7 @@ def play(play: Play) -> None:
         def stage_in(play: Play, folder: Path) -> Stage:
             session_folder = folder / "d"
             stack.enter_context(small_file_system(session_folder))
-            return Stage(folder, seed=play.seed, session_folder=session_folder)
+            return Stage(folder, seed=play.seed, config=CONFIGURED, session_folder=session_folder)
 
         play_on_stages(play, DiskRounds, stage_in)
 

@@ -209,3 +209,38 @@ def test_a_venue_that_asks_every_connection_again_is_followed_after_a_pause(plan
     new.connection.alive_time_ns = planned.clock.monotonic_ns()
     planned.feed.check(planned.clock.monotonic_ns())
     assert len(planned.feed.links) == 2
+
+
+# ---- a connection that answers and tells nothing -----------------------------------------------------------
+
+
+def _rejoin(market: Market) -> None:
+    """Have the book of BTC asked for anew, and the venue say that it tells it."""
+    market.sent.clear()
+    market.feed.link.doubt_book(BTC)
+    channel = f"book.{NAMES[BTC]}.none.20.raw"
+    market.answer("unsubscribe", None)
+    market.answer("public/subscribe", [channel])
+
+
+def test_a_connection_that_tells_nothing_after_a_book_was_asked_for_anew_is_left(market: Market):
+    # Given a book that is asked for anew, and a venue that answers everything
+    _snapshots(market, BTC, ETH)
+    market.check(10)
+    _rejoin(market)
+    # If neither its snapshot nor anything else comes in time
+    market.check(900)
+    assert market.dropped == []
+    market.check(200)
+    # I expect the connection to be left
+    assert market.dropped == ["it answers, and tells nothing: not even the book that was asked for anew"]
+
+
+def test_a_book_that_is_missing_alone_is_asked_for_again_on_the_same_connection(market: Market):
+    _snapshots(market, BTC, ETH)
+    market.check(10)
+    _rejoin(market)
+    market.check(500)
+    market.book([[101.0, 1.0]], [], row=ETH)
+    market.check(700)
+    assert market.dropped == []
