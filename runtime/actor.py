@@ -1,5 +1,7 @@
 """What an actor is: four methods, a table of command handlers, and the context that gives it everything else.
 
+Three more say whether a ring of the doorbell came before its news; who is never rung early leaves them alone.
+
 The loop, the heartbeat, the waiting and the commands belong to runtime/process.py, so that a test can step
 `do_work` by hand without processes.
 """
@@ -170,6 +172,21 @@ class Actor:
             how much was done; 0 = nothing.
         """
         return 0
+
+    def has_news(self) -> bool:
+        """Return whether what a ring of the doorbell announces is there already.
+
+        An actor that may be rung early (runtime/early_look.py) looks: while this is False the loop goes on asking,
+        for a moment. Asked after every ring, so it takes microseconds.
+        """
+        return True
+
+    def on_early_ring(self) -> None:
+        """A ring came before its news: wake in turn who will wait for ours."""
+
+    def is_called_off(self) -> bool:
+        """Return whether what the last early ring announced will bring us nothing."""
+        return False
 
     async def stop(self) -> None:
         """End in order: called once on SIGTERM in actors with an event loop."""

@@ -121,6 +121,13 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["auto", "spin", "block"],
         Meta(description="how actors wait for a tick; auto spins only with a core to itself"),
     ] = "auto"
+    early_wake: Annotated[
+        bool,
+        Meta(
+            description="wake strategy and execution when a book's frame comes, before it is decoded; shortens the way "
+            "of a tick and costs up to 0.3 ms of a core in each of them, at most 1,000 times a second"
+        ),
+    ] = True
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least important line that is logged")
     ] = "info"

@@ -31,6 +31,7 @@ from runtime.clock import system_clock
 from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config
+from runtime.early_look import EarlyLook
 from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, log_lines_lost, open_log, say_to_stderr
@@ -198,12 +199,13 @@ class BlockingLoop:
         poller.register(host.commands.fd, select.EPOLLIN)
         if doorbell is not None:
             poller.register(doorbell.fd, select.EPOLLIN)
+        early_look = EarlyLook(actor, monotonic_ns)
         commands_due_ns = 0
         while not self._is_stopping:
             events = poller.poll(actor.poll_interval_s)
             now_ns = monotonic_ns()
-            if doorbell is not None and events:
-                doorbell.clear()
+            if doorbell is not None and events and (rings := doorbell.clear()):
+                now_ns = early_look.await_news(rings, now_ns)
             actor.do_work(now_ns)
             host.beat(now_ns)
             if now_ns >= commands_due_ns:
@@ -261,7 +263,8 @@ class AsyncLoop:
             actor.on_start()
             doorbell = host.ctx.own_doorbell
             if doorbell is not None:
-                loop.add_reader(doorbell.fd, self._on_doorbell, doorbell)
+                look = None if host.may_spin else EarlyLook(actor, host.clock.monotonic_ns)
+                loop.add_reader(doorbell.fd, self._on_doorbell, doorbell, look)
             loop.add_reader(host.commands.fd, self._serve_commands)
             self._tick()
             if host.may_spin and doorbell is not None:
@@ -283,8 +286,10 @@ class AsyncLoop:
         self._guarded(self._work)
         asyncio.get_running_loop().call_soon(self._spin)
 
-    def _on_doorbell(self, doorbell: Doorbell) -> None:
-        doorbell.clear()
+    def _on_doorbell(self, doorbell: Doorbell, look: EarlyLook | None) -> None:
+        rings = doorbell.clear()
+        if rings and look is not None:
+            look.await_news(rings, self._host.clock.monotonic_ns())
         self._guarded(self._work)
 
     def _work(self) -> None:

@@ -44,6 +44,7 @@ class Market:
     def __init__(self, segments: SessionSegments, **venue: Any) -> None:
         self.clock = SimClock(monotonic_ns=10**9, realtime_ns=1_795_223_038 * 10**9)
         self.wakes = 0
+        self.announced: list[int] = []  # when the frame of each announced book came
         self.counters = Counters(segments["counters.market_data"], SPEC.counters)
         latency = segments["latency.market_data"]
         outputs = MarketOutputs(
@@ -60,6 +61,7 @@ class Market:
             publish=Histogram(latency, 1),
             counters=self.counters,
             wake_strategy=[self._wake] * len(NAMES),
+            announce_book=[self.announced.append] * len(NAMES),
         )
         log = structlog.stdlib.get_logger()
         config = VenueConfig(book_levels=20, **{"instrument_probe_ms": 0, **venue})

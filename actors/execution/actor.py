@@ -45,12 +45,14 @@ class ExecutionActor(Actor):
         self._retry: asyncio.TimerHandle | None = None
         self._has_begun = False
         self._is_live = False
+        self._judged: list[int] = []
 
     # ---- life ----------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         ctx = self.ctx
         self._ports = self._open_ports()
+        self._market = ctx.table_reader("market")
         disown_accounts(self._ports.shared.accounts)
         self._told = read_told_fills(ctx.ring_reader("order_events", start="oldest")) if ctx.epoch > 1 else ToldFills()
         self._gateway = self.open_gateway()
@@ -65,6 +67,20 @@ class ExecutionActor(Actor):
             quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
             conditional_listener=self if ctx.config.execution.protection.kind != "off" else None,
         )  # fmt: skip
+
+    def has_news(self) -> bool:
+        core = self._core
+        return core is None or core.has_new_wish()
+
+    def on_early_ring(self) -> None:
+        """A book is coming: note which ones strategy has judged before it."""
+        market = self._market
+        self._judged = [market.sequence(row) for row in range(market.rows)]
+
+    def is_called_off(self) -> bool:
+        """Return whether strategy has judged a book since, and it wished for nothing new."""
+        market = self._market
+        return any(market.sequence(row) != before for row, before in enumerate(self._judged))
 
     def do_work(self, now_ns: int) -> int:
         """Quote what is new; called after every doorbell and at least every `poll_interval_s`."""

@@ -136,6 +136,11 @@ class ExecutionCore:
 
     # ---- the duty cycle --------------------------------------------------------------------------------
 
+    def has_new_wish(self) -> bool:
+        """Return whether strategy has written a wish that nobody has read yet."""
+        wishes = self._ports.shared.wishes
+        return any(wishes.sequence(desk.row) != desk.wish_sequence for desk in self.quotes.desks)
+
     def do_work(self, now_ns: int) -> int:
         """Quote what is new, then look after everything that has a time; return messages sent."""
         self._gateway.keep_alive(now_ns)

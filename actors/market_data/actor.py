@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from actors.market_data.announcing import Announcer
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.publisher import MarketDataPublisher
 from domain.clock import NS_PER_MS
@@ -83,7 +84,21 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
         publish=ctx.histogram("publish"),
         counters=ctx.counters,
         wake_strategy=[_ring_of(ctx, name) for name in ctx.instrument_names],
+        announce_book=_announcements(ctx),
     )
+
+
+def _announcements(ctx: ActorContext) -> list[Callable[[int], None]]:
+    """Return for each instrument what announces its books to the strategy that has it."""
+    if not ctx.config.runtime.early_wake:
+        return [_announce_to_nobody] * len(ctx.instrument_names)
+    announcers = {name: Announcer(ctx.doorbell(name).ring) for name in ctx.topology.strategies}
+    by_row = [ctx.topology.strategy_of(name) for name in ctx.instrument_names]
+    return [announcers[name].book_coming if name is not None else _announce_to_nobody for name in by_row]
+
+
+def _announce_to_nobody(_receive_ns: int) -> None:
+    """The instrument is only followed, or nobody is to be woken early."""
 
 
 def _ring_of(ctx: ActorContext, instrument: str) -> Callable[[], None]:

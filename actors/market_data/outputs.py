@@ -23,7 +23,11 @@ for _record in (TICKER, TRADE):
 
 
 class MarketOutputs(NamedTuple):
-    """Where the publisher writes. `wake_strategy` has for each instrument what wakes the strategy that quotes it."""
+    """Where the publisher writes.
+
+    `wake_strategy` has for each instrument what wakes the strategy that quotes it, `announce_book` what tells it, with
+    the moment at which the frame came, that a book is coming.
+    """
 
     instruments: TableWriter
     feed: TableWriter
@@ -38,3 +42,4 @@ class MarketOutputs(NamedTuple):
     publish: Histogram
     counters: Counters
     wake_strategy: Sequence[Callable[[], None]]
+    announce_book: Sequence[Callable[[int], None]]

@@ -161,6 +161,10 @@ class MarketDataPublisher:
 
     # ---- data ----------------------------------------------------------------------------------------
 
+    def on_book_coming(self, row: int, receive_ns: int) -> None:
+        """Have strategy awake by the time the book is decoded and published."""
+        self._out.announce_book[row](receive_ns)
+
     def on_book(
         self, row: int, payload: BookPayload, is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
     ) -> None:

@@ -74,6 +74,7 @@ class StrategyActor(Actor):
         ctx.log.info(
             "kernels ready", compiled=jit.is_compiled(entries.decide), load_ms=(now_ns - before_ns) // NS_PER_MS
         )
+        self._execution_bell = ctx.doorbell("execution")
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")
         self._books = ctx.ring_reader("books")
@@ -109,6 +110,14 @@ class StrategyActor(Actor):
         self.desks = [desk for desk in self._by_row if desk is not None]
         self.do_work(ctx.clock.monotonic_ns())
         ctx.set_live()
+
+    def has_news(self) -> bool:
+        books, trades, events = self._books, self._trades, self._order_events
+        return books.head != books.position or trades.head != trades.position or events.head != events.position
+
+    def on_early_ring(self) -> None:
+        """A book is coming: execution will be needed after us."""
+        self._execution_bell.ring()
 
     def do_work(self, now_ns: int) -> int:
         """Take in what came, quote where there is news or it is time; return the number of books taken."""

@@ -71,6 +71,8 @@ class FeedDispatch:
         return [*indices, *forwards]
 
     def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
+        if self.carries[row]:
+            self._listener.on_book_coming(row, receive_ns)
         is_snapshot = bool(envelope.snapshot)
         book = wire.decode_book(envelope.notification)
         if self._subscriptions.accepts(row, is_snapshot, receive_ns):

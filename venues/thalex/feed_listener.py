@@ -39,6 +39,10 @@ class FeedListener(Protocol):
         """Every book is invalid until its next snapshot."""
         ...
 
+    def on_book_coming(self, row: int, receive_ns: int) -> None:
+        """A frame of a book is here and not decoded yet; `on_book` follows unless the frame is refused."""
+        ...
+
     def on_book(
         self, row: int, book: wire.BookPayload, is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
     ) -> None: ...

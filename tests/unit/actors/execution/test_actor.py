@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,13 @@ import pytest
 
 from actors.execution.actor import ExecutionActor, chosen_instruments
 from domain.clock import NS_PER_S
+from domain.codes import SegmentKind
 from domain.errors import ConfigError
 from domain.instrument import InstrumentKind
+from domain.records import SHARED_MARKET_DATA
 from runtime.config import InstrumentConfig
+from shm.record import TableReader, TableWriter
+from shm.segment import create_segment
 from tests.model_venue import INSTRUMENT
 
 ROLL = replace(INSTRUMENT, name="BTC-25DEC26-PERPETUAL", kind=InstrumentKind.ROLL)
@@ -56,3 +61,30 @@ def test_waiting_for_the_throttle_sets_one_timer_however_often_the_loop_turns() 
         assert timers == [5.0]
 
     asyncio.run(main())
+
+
+def test_a_look_for_a_wish_ends_when_strategy_has_judged_the_book_and_wishes_for_nothing_new(
+    segment_name: Callable[[], str],
+) -> None:
+    # given: a market row of each of two instruments, as strategy left them after the tick before
+    segment = create_segment(segment_name(), SegmentKind.TABLE, SHARED_MARKET_DATA, 2)
+    market = TableWriter(segment)
+    market.publish(0)
+    actor = ExecutionActor(SimpleNamespace())  # type: ignore[arg-type]
+    assert actor.has_news(), "before it has recovered nothing holds it up"
+    wishes = [False]
+    core: Any = SimpleNamespace(has_new_wish=lambda: wishes[0])
+    actor._core = core
+    actor._market = TableReader(segment)
+    # if: a book is announced
+    actor.on_early_ring()
+    # expect: the look goes on until the row changes
+    assert not actor.has_news()
+    assert not actor.is_called_off()
+    market.publish(1)
+    assert actor.is_called_off()
+    assert not actor.has_news()
+    actor.on_early_ring()
+    assert not actor.is_called_off(), "the next announcement counts from here"
+    wishes[0] = True
+    assert actor.has_news()

@@ -461,3 +461,13 @@ def test_sending_on_a_dead_connection_does_not_crash_the_feed(market: Market):
     market.feed.link.connection.send = refuse  # type: ignore[method-assign]
     market.book([[101.5, 1.0]], [])
     assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+
+
+def test_a_book_is_announced_before_it_is_decoded_whatever_becomes_of_it(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    assert market.announced == [market.clock.monotonic_ns()]
+    market.clock.advance(NS_PER_MS)
+    market.notify("book.BTC-PERPETUAL.none.20.raw", {"bid_changes": "x"})
+    assert market.announced[1:] == [market.clock.monotonic_ns()], "an unreadable one cannot be known before"
+    market.notify("ticker.BTC-PERPETUAL.raw", {"mark_price": 100.0})
+    assert len(market.announced) == 2, "nobody quotes at once for a ticker"
