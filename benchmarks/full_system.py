@@ -44,6 +44,11 @@ loss_from_peak_max_usd = 1000000.0
 """
 
 
+def config_text() -> str:
+    """Return the configuration of a session of ours, as TOML."""
+    return _CONFIG.format(instrument=INSTRUMENT_NAME, p=PARAMETERS)
+
+
 class FullSystem:
     """One session of ours.
 
@@ -76,7 +81,7 @@ def full_system(name: str, url: str, home: Path, environ: Mapping[str, str]) -> 
     """Run a session named `name`; it is ended in good order, and nothing of it stays in shared memory."""
     home.mkdir()
     config = home / f"{name}.toml"
-    config.write_text(_CONFIG.format(instrument=INSTRUMENT_NAME, p=PARAMETERS))
+    config.write_text(config_text())
     log = home / "supervisor.log"
     told = {
         **environ,

@@ -67,7 +67,7 @@ def measure(plan: Plan) -> dict[str, list[Round]]:
     """
     rounds: dict[str, list[Round]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="rmbench-") as folder:
-        environ = _environment_with_key(Path(folder))
+        environ = environment_with_key(Path(folder))
         for number in range(plan.rounds):
             for subject in SUBJECTS:
                 home = Path(folder) / f"{subject}{number}"
@@ -107,7 +107,7 @@ def _probe_arguments(subject: str, number: int, plan: Plan) -> list[str]:
     ]  # fmt: skip
 
 
-def _environment_with_key(folder: Path) -> dict[str, str]:
+def environment_with_key(folder: Path) -> dict[str, str]:
     """Return our environment with a key made for this run; no other key reaches a subject."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = folder / "key.pem"
