@@ -6,6 +6,7 @@ the recordings under the same paths and have RINGMAKER_JIT=1 in their environmen
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ from domain import jit
 
 _DEATHS_MAX = 20  # of workers that held one window, before it is taken to be the window's fault
 _CONNECT_TIMEOUT_S = 10
-_QUIET = {
-    "distributed.logging.distributed": "error",
+_CLOSE_TIMEOUT_S = 30
+_SETTINGS = {
     "distributed.scheduler.allowed-failures": _DEATHS_MAX,
     "distributed.worker.daemon": True,
 }
@@ -47,7 +48,7 @@ class DaskWorkers:
         Raises:
             DataError: when the scheduler does not answer, or its workers do not compile kernels.
         """
-        dask.config.set(_QUIET)
+        dask.config.set(_SETTINGS)
         self._base = base
         self._cluster: LocalCluster | None = None
         if scheduler:
@@ -60,8 +61,9 @@ class DaskWorkers:
         else:
             wanted = processes or len(os.sched_getaffinity(0))
             self._cluster = LocalCluster(
-                n_workers=wanted, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
-            )
+                n_workers=wanted, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+                silence_logs=logging.ERROR,
+            )  # fmt: skip
             self._client = Client(self._cluster)
         compiling = self._client.run(_is_compiling)
         if not compiling or set(compiling.values()) != {jit.is_enabled()}:
@@ -107,4 +109,4 @@ class DaskWorkers:
     def close(self) -> None:
         self._client.close()
         if self._cluster is not None:
-            self._cluster.close()
+            self._cluster.close(timeout=_CLOSE_TIMEOUT_S)
