@@ -467,7 +467,7 @@ HEDGE = RecordType(
     ],
 )
 
-QUOTE_INPUT_WORDS = 2816
+QUOTE_INPUT_WORDS = 3072
 QUOTE_INPUTS = RecordType(
     "quote_inputs",
     105,

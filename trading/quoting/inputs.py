@@ -22,11 +22,8 @@ _EXPLANATION = words_of("explanation")
 _WRITE_NOW = word_of("moment", "write_now")
 # State and grid, and what decide compares with; a user's functions may also change the signals' role and their own.
 _CHANGED = (words_of("state"), words_of("table"), slice(words_of("ladder").start, _EXPLANATION.stop))
-_UNCHANGED = (
-    slice(0, words_of("state").start),
-    words_of("signals"),
-    slice(words_of("moment").start, words_of("limits").stop),
-)
+_USERS = (slice(0, words_of("state").start), words_of("signals"))
+_GIVEN = slice(words_of("moment").start, words_of("limits").stop)  # `decide` itself sets the moment
 assert QUOTE_INPUT_WORDS >= _QUOTER_WORDS
 
 
@@ -44,10 +41,11 @@ class QuoteInputs:
             self._before: list[tuple[memoryview, memoryview]] = []
             self._after: list[tuple[memoryview, memoryview]] = []
             return
-        whole = [*_CHANGED, *_UNCHANGED, slice(_QUOTER_WORDS, count)]
-        before = whole[: len(_CHANGED)] if quoter.code.is_standard else whole
-        self._before = [(words[part], quoter.ints[part]) for part in before if part.start < part.stop]
-        self._after = [(words[part], quoter.ints[part]) for part in whole if part not in before and part.start < count]
+        is_standard = quoter.code.is_standard
+        before = _CHANGED if is_standard else (*_CHANGED, *_USERS, slice(_QUOTER_WORDS, count))
+        after = (*_USERS, _GIVEN) if is_standard else (_GIVEN,)
+        self._before = [(words[part], quoter.ints[part]) for part in before]
+        self._after = [(words[part], quoter.ints[part]) for part in after]
 
     def copy_before(self) -> None:
         """Copy what the quote will change."""
