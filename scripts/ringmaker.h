@@ -600,7 +600,7 @@ _Static_assert(sizeof(struct rm_strategy_state) == 24704, "rm_strategy_state");
 
 /* Everything that the quote of one wish was computed from, for computing it again; only where a recorder runs. */
 #define RM_QUOTE_INPUTS_TYPE_ID 105
-#define RM_QUOTE_INPUTS_LAYOUT_HASH INT64_C(0x31828fb29077c874)
+#define RM_QUOTE_INPUTS_LAYOUT_HASH INT64_C(0x6acbd4c1fbdaeab7)
 struct rm_quote_inputs {
     int64_t sequence;             /* owned by the ring or table; see the layout page */
     int64_t instrument;           /* row of the instruments table */
@@ -608,7 +608,7 @@ struct rm_quote_inputs {
     int64_t explanation_position; /* position of its explanation in the explanations ring */
     int64_t computed_realtime_ns; /* wall clock, Unix ns */
     int64_t words_used;           /* of `words` */
-    int64_t words[2816];          /* roles of a quoter before the quote, see trading/quoting/inputs.py */
+    int64_t words[3072];          /* roles of a quoter before the quote, see trading/quoting/inputs.py */
     char _reserved[16];
 };
 _Static_assert(offsetof(struct rm_quote_inputs, sequence) == 0, "rm_quote_inputs.sequence");
@@ -618,7 +618,7 @@ _Static_assert(offsetof(struct rm_quote_inputs, explanation_position) == 24, "rm
 _Static_assert(offsetof(struct rm_quote_inputs, computed_realtime_ns) == 32, "rm_quote_inputs.computed_realtime_ns");
 _Static_assert(offsetof(struct rm_quote_inputs, words_used) == 40, "rm_quote_inputs.words_used");
 _Static_assert(offsetof(struct rm_quote_inputs, words) == 48, "rm_quote_inputs.words");
-_Static_assert(sizeof(struct rm_quote_inputs) == 22592, "rm_quote_inputs");
+_Static_assert(sizeof(struct rm_quote_inputs) == 24640, "rm_quote_inputs");
 
 /* Our holdings and working orders in one instrument, as the venue confirmed them to execution. */
 #define RM_ACCOUNT_TYPE_ID 200
