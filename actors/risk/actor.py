@@ -14,7 +14,7 @@ from actors.risk.alarms import Alarms
 from actors.risk.commands import LOSS_CAUSES, STOP_SWEEP_S, RiskCommands
 from actors.risk.comovement import ComovementPublisher
 from actors.risk.decisions import DecisionLog
-from actors.risk.exits import PositionCloser
+from actors.risk.exits import LossExit, PositionCloser
 from actors.risk.memory import MemoryKeeper
 from actors.risk.money import PnlTable
 from actors.risk.orphan import outlive_supervisor
@@ -67,6 +67,7 @@ class RiskActor(Actor):
         self._decisions = DecisionLog(ctx)
         self._telling = StateTelling(ctx, self._decisions)
         self._closer = PositionCloser(ctx, self._decisions)
+        self._loss_exit = LossExit(is_wanted=config.flatten_on_halt and self._loss() is not None)
         self._alarms = Alarms(ctx, self._decisions)
         self.commands = RiskCommands(
             ctx, self.monitor, self.tables, self.venue, self._decisions, self._telling, self._limits_set, self._apply
@@ -144,7 +145,7 @@ class RiskActor(Actor):
             pnl = self.venue.pnl()
             self._pnl = pnl if pnl is not None else self._pnl
             monitor.drawdown.update(float(pnl.total) if pnl is not None else float("nan"), realtime_ns)
-        had_lost = self._has_lost()
+        had_lost = self._loss() is not None
         monitor.evaluate(
             is_started=self.venue.is_started,
             life=SignsOfLife(tables.feed_time_ns(), tables.execution().beat_time_ns, self.venue.alive_time_ns),
@@ -159,17 +160,21 @@ class RiskActor(Actor):
 
     def _act(self, had_lost: bool, now_ns: int) -> None:
         """Have done what the judgement asks for beyond closing the gate."""
-        monitor = self.monitor
-        if self._has_lost() and not had_lost:
-            halt = Halt(monitor.verdict(now_ns).text, flatten=monitor.config.flatten_on_halt)
-            self.ctx.spawn(self.commands.halt_unasked(halt), "halt")
-        self._closer.do_work(monitor.positions.exits, now_ns)
+        monitor, loss = self.monitor, self._loss()
+        text = monitor.verdict(now_ns).text
+        if loss is not None and not had_lost:
+            self._loss_exit.is_wanted = monitor.config.flatten_on_halt
+            self.ctx.spawn(self.commands.halt_unasked(Halt(text, flatten=monitor.config.flatten_on_halt)), "halt")
+        elif not self.commands.flattenings:
+            unfinished = self._loss_exit.wanted(monitor.account, loss, text)
+            self._closer.do_work({**unfinished, **monitor.positions.exits}, now_ns)
         trades, self.venue.new_trades = self.venue.new_trades, []
         self._alarms.on_trades(trades, now_ns)
         self._alarms.look(monitor.account, self.tables.mids, now_ns)
 
-    def _has_lost(self) -> bool:
-        return any(self.monitor.states.is_held(cause) for cause in LOSS_CAUSES)
+    def _loss(self) -> Cause | None:
+        """Return the loss for which the account is halted; None = there is none."""
+        return next((cause for cause in LOSS_CAUSES if self.monitor.states.is_held(cause)), None)
 
     def _publish(self, now_ns: int) -> None:
         self.tables.publish_limits(self.monitor, now_ns)

@@ -7,7 +7,9 @@ from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError
 from messages.commands import Flatten
 from runtime.actor import ActorContext
+from trading.risk.account_view import AccountView
 from trading.risk.exits import Exit
+from trading.risk.states import Cause
 
 PAUSE_NS = NS_PER_S
 ANSWER_S = 3.0
@@ -50,3 +52,25 @@ class PositionCloser:
             self._due_ns[row] = self._ctx.clock.monotonic_ns() + PAUSE_NS
         self._decisions.write("position_closed" if is_done else "position_not_closed", said, instrument=name)
         (self._ctx.log.info if is_done else self._ctx.log.error)("position closed", instrument=name, reply=said)
+
+
+class LossExit:
+    """What a halt for loss still wants closed: every position, until all were flat once.
+
+    Whoever was asked to flatten may have died over it, execution as well as an earlier process of risk. What somebody
+    buys by hand after that is theirs.
+
+    Args:
+        is_wanted: an earlier process of this session has halted for loss, and flattens then.
+    """
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self.is_wanted = is_wanted
+
+    def wanted(self, account: AccountView, cause: Cause | None, text: str) -> dict[int, Exit]:
+        """Return the exits that are due now, by row; `cause` is the loss that holds, None = resumed."""
+        if not self.is_wanted or not account.are_positions_known:
+            return {}
+        held = [row for row, name in enumerate(account.names) if account.held_base(name)]
+        self.is_wanted = cause is not None and bool(held)
+        return {row: Exit(cause, text) for row in held} if cause is not None else {}

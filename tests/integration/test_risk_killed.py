@@ -145,3 +145,25 @@ def test_a_flatten_by_the_operator_is_finished_although_risk_is_killed_in_it(mar
     assert market.held_by_venue() == 0.0
     wait_for_risk(market, pid)
     print(f"\nflattened beside a dead risk in {(time.monotonic_ns() - killed_ns) / 1e9:.2f} s")
+
+
+def test_a_flattening_for_loss_is_taken_up_again_after_risk_and_execution_were_killed(market: Market) -> None:
+    # Given a loss that halts and flattens, and nobody left who was asked to
+    market.become("buy")
+    market.session.wait_for_quotes()
+    told = market.risk()
+    market.limit("flatten_on_halt", "true")
+    market.limit("loss_from_peak_max_usd", max(0.0, float(told["equity_peak"]) - float(told["equity"])) + 6.0)
+    execution = market.session.actor_pid("execution")
+    market.jump(-400.0)
+    market.wait_for_state("halted", "loss_from_peak")
+    os.kill(execution, signal.SIGKILL)
+    pid, killed_ns = kill_risk(market)
+    held = market.held_by_venue()
+    assert held > 0.0, "flat before anybody was killed"
+    # If both come back, I expect the position to be closed and the halt to hold
+    flat_s = market.wait_flat(killed_ns, 40.0)
+    wait_for_risk(market, pid)
+    print(f"\nrisk and execution killed in a flattening of {held:g}: flat {flat_s:.2f} s after it")
+    assert market.risk()["latched"] == ["loss_from_peak"]
+    assert market.open_sides() == set()
