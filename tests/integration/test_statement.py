@@ -5,12 +5,13 @@ pytest -s tests/integration/test_statement.py     45 s of trading; with `-m slow
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,6 +29,7 @@ risk_aversion_per_usd = 0.01
 order_size_base = 0.01
 levels = 3
 level_spacing_ticks = 5
+fee_maker_bps = 0.1
 position_soft_base = 0.03
 position_hard_base = 0.05
 
@@ -43,13 +45,31 @@ FUNDING_RATE = 0.5  # of the notional in 8 hours: a long of 0.05 BTC pays 9 cent
 ACTORS = ("execution", "risk", "strategy", "market_data")
 
 
-def statement(market: Market) -> dict[str, Decimal]:
-    """Return what the exchange says that the account has made, in dollars: cash began at a round number."""
+class Statement(NamedTuple):
+    """What the exchange says that the account has made, in dollars; marked at its present mark."""
+
+    fees: Decimal
+    funding: Decimal
+    total: Decimal
+    position: Decimal
+    mark: Decimal
+
+    def total_at(self, mark: Decimal) -> Decimal:
+        """Return the total had the mark been another: it moves on while the session ends."""
+        return self.total + (mark - self.mark) * self.position
+
+
+def statement(market: Market) -> Statement:
     told: dict[str, Any] = market.exchange.ask("private/account_breakdown", {}, OWN_KEY)
-    return {
-        "fees": Decimal(str(told["session_fees"])),
-        "total": Decimal(str(told["session_realised_pnl"])) + Decimal(str(told["unrealised_pnl"])),
-    }
+    (line,) = market.exchange.ask("private/portfolio", {}, OWN_KEY)
+    exact = {name: Decimal(str(value)) for name, value in {**line, **told}.items() if isinstance(value, int | float)}
+    return Statement(
+        fees=exact["session_fees"],
+        funding=exact["realised_perpetual_funding"] + exact["unrealised_perpetual_funding"],
+        total=Decimal(str(told["session_realised_pnl"])) + Decimal(str(told["unrealised_pnl"])),
+        position=Decimal(str(line["position"])),
+        mark=Decimal(str(line["mark_price"])),
+    )
 
 
 def trade_through(market: Market, seconds: float) -> None:
@@ -58,11 +78,21 @@ def trade_through(market: Market, seconds: float) -> None:
     market.operator.call("admin/set_funding", {"instrument_name": PERPETUAL, "rate": FUNDING_RATE})
     pause_s = seconds / (len(ACTORS) + 1)
     for actor in ACTORS:
-        time.sleep(pause_s)
+        take_for(market, pause_s)
         pid = market.session.actor_pid(actor)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda pid=pid, actor=actor: is_replaced(market, actor, pid), 30.0, f"{actor} is back")  # type: ignore[misc]
-    time.sleep(pause_s)
+    take_for(market, pause_s)
+
+
+def take_for(market: Market, seconds: float) -> None:
+    """Let takers come to both sides for a while."""
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        for direction, price in (("sell", 90_000), ("buy", 110_000)):
+            order = {"instrument_name": PERPETUAL, "direction": direction, "price": price, "amount": 0.5}
+            market.operator.call("admin/take", order)
+            time.sleep(0.25)
 
 
 def is_replaced(market: Market, actor: str, pid: int) -> bool:
@@ -71,24 +101,25 @@ def is_replaced(market: Market, actor: str, pid: int) -> bool:
 
 
 def compare(folder: Path, seconds: float) -> None:
-    with trading(folder, config=CONFIG) as market:
+    with trading(folder, config=CONFIG, exchange_arguments=("--maker-fee-bps", "0.1")) as market:
         trade_through(market, seconds)
         # Stand still: no flow, no quotes, no more funding; the mark of the last second stays
         market.operator.call("admin/stop_flow")
         market.operator.call("admin/set_funding", {"instrument_name": PERPETUAL, "rate": 0.0})
         fills = len(market.fills())
         market.session.signal(signal.SIGINT)
-        before = statement(market)
         assert market.session.wait(60) == 0, market.session.said
-        after = statement(market)
+        told = statement(market)
         summary = market.session.summary
-        pnl = {name: Decimal(str(amount)) for name, amount in summary["pnl"].items()}
+        report = json.loads((market.session.run / "execution.json").read_text())
+        mark = Decimal(report["mark_price"][PERPETUAL])
+        pnl = {name: Decimal(amount) for name, amount in report["pnl"].items()}
         print(f"\n{seconds:.0f} s, {summary['fills']} fills, restarts {summary['restarts']}")
-        print(f"session:  {summary['pnl']}\nexchange: before the end {before}, after it {after}")
+        print(f"session:  fees {pnl['fees']}, funding {pnl['funding']}, total {pnl['total']} at mark {mark}")
+        print(f"exchange: fees {told.fees}, funding {told.funding}, total {told.total_at(mark)} at that mark")
         assert summary["fills"] == len(market.fills()) >= fills > 0
-        assert pnl["fees"] == after["fees"]
         assert pnl["funding"] != 0
-        assert min(before["total"], after["total"]) <= pnl["total"] <= max(before["total"], after["total"])
+        assert (pnl["fees"], pnl["funding"], pnl["total"]) == (told.fees, told.funding, told.total_at(mark))
 
 
 def test_profit_and_loss_is_the_exchanges_over_restarts_of_every_actor(tmp_path: Path) -> None:
