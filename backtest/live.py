@@ -75,3 +75,24 @@ def _answer(told: dict[str, Any], tick: Decimal, lot: Decimal, point: Decimal) -
         "liquidity_side": LiquiditySide[told["liquidity"].upper()] if told.get("liquidity") else 0,
         "fee": round(Decimal(told.get("fee") or 0) / point * FEE_UNITS_PER_POINT),
     }
+
+
+def by_exchange_time(answers: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return ANSWER rows in the order in which things happened at the exchange.
+
+    Of an amended order the venue tells when it was created, not when it was amended: that moment is taken to be the
+    median way back before we heard of it, and never after what the same order's next answer tells.
+    """
+    answers = answers[np.argsort(answers["local_time_ns"], kind="stable")]
+    accepted = answers[answers["kind"] == OrderEventKind.ACCEPTED]
+    way_ns = int(np.median(accepted["local_time_ns"] - accepted["exchange_time_ns"])) if len(accepted) else 0
+    is_amend = answers["kind"] == OrderEventKind.AMENDED
+    guessed = np.maximum(answers["exchange_time_ns"], answers["local_time_ns"] - way_ns)
+    times = np.where(is_amend, guessed, answers["exchange_time_ns"])
+    next_ns: dict[int, int] = {}
+    for place in range(len(answers) - 1, -1, -1):
+        order = int(answers["order_id"][place])
+        if order != _NOT_OURS:
+            times[place] = next_ns[order] = min(int(times[place]), next_ns.get(order, int(times[place])))
+    answers["exchange_time_ns"] = times
+    return answers[np.argsort(times, kind="stable")]

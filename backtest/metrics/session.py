@@ -17,7 +17,7 @@ from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.data.findings import DataError, Repair
 from backtest.engine.result import FILLS, orders_of
-from backtest.live import live_answers
+from backtest.live import by_exchange_time, live_answers
 from backtest.metrics.facts import Facts, Latency, facts_of
 from backtest.metrics.journal_fills import journal_fills
 from backtest.metrics.leg import FEE_UNIT, Leg, closing_row, grid_of, mid2_ticks, with_markouts
@@ -88,7 +88,7 @@ def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[
     legs = []
     with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
         for number, name in enumerate(names):
-            answers = live_answers(run, name)
+            answers = by_exchange_time(live_answers(run, name))
             if len(answers) == 0:
                 continue
             output = Path(folder) / f"{number}.events"

@@ -17,7 +17,7 @@ from backtest.engine.replay import replay
 from backtest.engine.result import FILLS, Rows
 from backtest.engine.run import Settings, backtest
 from backtest.engine.venue import Latency, VenueSettings
-from backtest.live import live_answers
+from backtest.live import by_exchange_time, live_answers
 from backtest.metrics.leg import grid_of, with_markouts
 from backtest.scoring.agreement import Agreement, agreement_of
 from backtest.scoring.others import without_own
@@ -57,8 +57,7 @@ def score(run: Path, instrument: str, power: float) -> Score:
     Raises:
         UserError: when the session was not recorded, or has no order of ours in the instrument.
     """
-    answers = live_answers(run, instrument)
-    answers = answers[np.argsort(answers["exchange_time_ns"], kind="stable")]
+    answers = by_exchange_time(live_answers(run, instrument))
     if not np.any(answers["kind"] == OrderEventKind.ACCEPTED):
         raise DataError(f"{run}: no order of ours in {instrument} in its audit trail")
     with tempfile.TemporaryDirectory(prefix="ringmaker-score-") as folder:

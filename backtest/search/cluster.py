@@ -73,6 +73,7 @@ class DaskWorkers:
                 f"start workers with {jit.ENV_JIT}={int(jit.is_enabled())} in their environment"
             )
         self.count = len(compiling)
+        self.busy_s = 0.0  # for which windows were being run, over all workers
         self._waiting = as_completed()
         self._keys: dict[Any, int] = {}
 
@@ -98,6 +99,7 @@ class DaskWorkers:
         key = self._keys.pop(future)
         try:
             outcome: Outcome = future.result()
+            self.busy_s += outcome.wall_s
         except KilledWorker:
             raise DataError(f"trial {key}: {_DEATHS_MAX} workers died of it: see `dmesg` for want of memory") from None
         return key, outcome

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import optuna
 import psutil
+import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -69,6 +70,8 @@ def _search(given: argparse.Namespace) -> None:
     print(f"{folder}: {given.trials} trials of {len(space)} parameters, {_counted(windows, given.folds)}")
     ledger = Ledger(folder / STUDY_FILE)
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / STUDY_FILE}")
+    # As the ledger: a commit survives a kill of this process, and waits for no disk.
+    sqlalchemy.event.listen(storage.engine, "connect", lambda base, _: base.execute("PRAGMA synchronous = NORMAL"))
     studies = [_study(storage, fold, given) for fold in range(given.folds)]
     # Kernels are compiled once, here: the workers find the machine code on the disk.
     run_window(windows[0].path, base, {}, [math.inf] * WATCHED_PARTS)
@@ -210,6 +213,7 @@ class _Meter:
         self._workers = workers
         self._begun_s = time.monotonic()
         self._workers_s = workers.cpu_s()
+        self._windows_s = workers.busy_s
         self._own_s = time.process_time()
         self._busy_s = _busy_s()
 
@@ -220,11 +224,12 @@ class _Meter:
         own_s = time.process_time() - self._own_s
         cores = psutil.cpu_count() or 1
         others_s = max(0.0, _busy_s() - self._busy_s - workers_s - own_s)
-        free_s = max(1e-9, cores * wall_s - others_s)
+        used = (workers_s + own_s) / (cores * wall_s)
+        running = (self._workers.busy_s - self._windows_s) / (self._workers.count * wall_s)
         return (
-            f"{wall_s:.1f} s: workers used {workers_s:.1f} s of processor time, the search itself {own_s:.1f}: "
-            f"{(workers_s + own_s) / (cores * wall_s):.0%} of {cores} cores, "
-            f"{min(1.0, (workers_s + own_s) / free_s):.0%} of what other programs left"
+            f"{wall_s:.1f} s: {self._workers.count} workers ran windows {running:.0%} of the time, and used "
+            f"{workers_s:.1f} s of processor time, the search itself {own_s:.1f}: {used:.0%} of {cores} cores, "
+            f"other programs {others_s / (cores * wall_s):.0%}"
         )
 
 

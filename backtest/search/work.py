@@ -26,7 +26,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         curve: equity after every tenth of the window, $; shorter where the run was left.
         is_left: equity fell below the floor.
         refusal: why the parameters cannot be run; empty = they can.
-        cpu_s: processor time that it took.
+        cpu_s, wall_s: processor time and time that it took.
     """
 
     values: dict[str, float | int | None] = {}
@@ -34,6 +34,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     is_left: bool = False
     refusal: str = ""
     cpu_s: float = 0.0
+    wall_s: float = 0.0
 
 
 def run_window(path: str, base: Settings, parameters: dict[str, Any], floor: Sequence[float] | None) -> Outcome:
@@ -42,7 +43,7 @@ def run_window(path: str, base: Settings, parameters: dict[str, Any], floor: Seq
     Args:
         floor: equity after every tenth under which the run is left, $; None = never.
     """
-    begun_s = time.process_time()
+    begun_s, begun_cpu_s = time.monotonic(), time.process_time()
     try:
         settings = with_values(base, parameters)
     except UserError as error:
@@ -59,7 +60,13 @@ def run_window(path: str, base: Settings, parameters: dict[str, Any], floor: Seq
     _, leg = play(file, settings, watch)
     is_left = floor is not None and any(have < least for have, least in zip(curve, floor, strict=False))
     values = {} if is_left else statistics([leg]).values
-    return Outcome(values=values, curve=curve, is_left=is_left, cpu_s=time.process_time() - begun_s)
+    return Outcome(
+        values=values,
+        curve=curve,
+        is_left=is_left,
+        cpu_s=time.process_time() - begun_cpu_s,
+        wall_s=time.monotonic() - begun_s,
+    )
 
 
 def equity_of(series: Rows, point: float) -> float:
