@@ -556,7 +556,8 @@ LIMITS = RecordType(
 RISK = RecordType(
     "risk",
     202,
-    "What risk knows of the whole account; `*_exact` are the sums of the rows of `pnl` with the same written_time_ns.",
+    "What risk knows of the whole account; `*_exact` sum up the rows of `pnl` with the same written_time_ns, and are "
+    "empty while one of them is not known.",
     [
         *_ints(
             ("written_time_ns", "monotonic"),

@@ -717,7 +717,7 @@ _Static_assert(offsetof(struct rm_limits, collar_low) == 152, "rm_limits.collar_
 _Static_assert(offsetof(struct rm_limits, collar_high) == 160, "rm_limits.collar_high");
 _Static_assert(sizeof(struct rm_limits) == 192, "rm_limits");
 
-/* What risk knows of the whole account; `*_exact` are the sums of the rows of `pnl` with the same written_time_ns. */
+/* What risk knows of the whole account; `*_exact` sum up the rows of `pnl` with the same written_time_ns, and are empty while one of them is not known. */
 #define RM_RISK_TYPE_ID 202
 #define RM_RISK_LAYOUT_HASH INT64_C(0x7487f1553b07055e)
 struct rm_risk {

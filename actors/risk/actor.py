@@ -7,6 +7,7 @@ the venue → causes → limits and risk rows. It never places an order.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 
@@ -24,7 +25,7 @@ from actors.risk.venue import RiskGateway, VenueView
 from messages.commands import Command, Halt
 from runtime.actor import Actor, ActorContext, Handler
 from trading.ledger import Pnl
-from trading.risk.account import NO_PNL
+from trading.risk.account import total_pnl
 from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, take_kill_mark
 from trading.risk.limit_changes import with_limits
@@ -63,7 +64,7 @@ class RiskActor(Actor):
         self._pnl_table = PnlTable(ctx)
         self.venue = VenueView(ctx, self.monitor, memory, self.open_gateway, self.tables.read_marks)
         self._comovement = ComovementPublisher(ctx)
-        self._pnl: Pnl = NO_PNL
+        self._pnl_lines: dict[str, Pnl | None] = {}
         self._decisions = DecisionLog(ctx)
         self._telling = StateTelling(ctx, self._decisions)
         self._closer = PositionCloser(ctx, self._decisions)
@@ -142,9 +143,9 @@ class RiskActor(Actor):
         realtime_ns = self.ctx.clock.realtime_ns()
         self._look_for_kill_mark(now_ns)
         if self.venue.is_started:
-            pnl = self.venue.pnl()
-            self._pnl = pnl if pnl is not None else self._pnl
-            monitor.drawdown.update(float(pnl.total) if pnl is not None else float("nan"), realtime_ns)
+            self._pnl_lines = self.venue.pnl_by_instrument()
+            pnl = total_pnl(self._pnl_lines.values())
+            monitor.drawdown.update(float(pnl.total) if pnl is not None else math.nan, realtime_ns)
         had_lost = self._loss() is not None
         monitor.evaluate(
             is_started=self.venue.is_started,
@@ -180,12 +181,12 @@ class RiskActor(Actor):
         self.tables.publish_limits(self.monitor, now_ns)
         self.tables.publish_risk(
             self.monitor,
-            self._pnl,
+            total_pnl(self._pnl_lines.values()) if self._pnl_lines else None,
             is_connected=self.venue.gateway.is_ready,
             open_orders=self.venue.guard.our_orders,
             now_ns=now_ns,
         )
-        self._pnl_table.publish(self.venue.pnl_by_instrument(), now_ns)
+        self._pnl_table.publish(self._pnl_lines, now_ns)
         self._telling.look(self.monitor, now_ns)
 
     def _look_for_kill_mark(self, now_ns: int) -> None:

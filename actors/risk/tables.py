@@ -148,9 +148,9 @@ class RiskTables:
             self._limits.publish(row)
 
     def publish_risk(
-        self, monitor: RiskMonitor, pnl: Pnl, *, is_connected: bool, open_orders: int, now_ns: int
+        self, monitor: RiskMonitor, pnl: Pnl | None, *, is_connected: bool, open_orders: int, now_ns: int
     ) -> None:
-        """Write the row of the whole account."""
+        """Write the row of the whole account; while its profit and loss is not known the last stays for display."""
         verdict, risk = monitor.verdict(now_ns), risk_of(monitor.account, monitor.config)
         ints = {
             "written_time_ns": now_ns,
@@ -163,15 +163,18 @@ class RiskTables:
         floats = {
             "equity": monitor.drawdown.equity,
             "equity_peak": monitor.drawdown.peak,
-            "realised_pnl": float(pnl.realised),
-            "unrealised_pnl": float(pnl.unrealised),
-            "fees": float(pnl.fees),
-            "funding": float(pnl.funding),
             "gross_notional": monitor.account.gross_notional,
             "net_notional": monitor.account.net_notional,
             "value_at_risk": risk.value_at_risk,
             "expected_shortfall": risk.expected_shortfall,
         }
+        if pnl is not None:
+            floats |= {
+                "realised_pnl": float(pnl.realised),
+                "unrealised_pnl": float(pnl.unrealised),
+                "fees": float(pnl.fees),
+                "funding": float(pnl.funding),
+            }
         for name, number in ints.items():
             self._risk.ints[RISK.word(name)] = number
         for name, value in floats.items():

@@ -82,10 +82,6 @@ class VenueView:
         """Whether instruments, positions and the trades of the run have been read."""
         return self._account is not None
 
-    def pnl(self) -> Pnl | None:
-        """Return profit and loss of the run; None before the start and while a mark is missing."""
-        return self._account.pnl(self._view.marks, self._view.positions) if self._account else None
-
     def pnl_by_instrument(self) -> dict[str, Pnl | None]:
         """Return profit and loss of the run in each instrument; None where its mark is missing."""
         return self._account.pnl_by_instrument(self._view.marks, self._view.positions) if self._account else {}

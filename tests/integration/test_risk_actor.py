@@ -637,7 +637,7 @@ def test_an_instrument_that_is_switched_off_closes_the_gate_for_itself(start_ris
     table.publish(0)
     # If the session counts in other lots than the venue tells risk, I expect no order to pass, and no halt
     risk.wait_for_state(TradingState.HALTED, RiskReason.INSTRUMENT_OFF)
-    assert "restart the session to take the new grid" in risk.log()
+    risk.wait_for(lambda: "restart the session to take the new grid" in risk.log(), "the reason in the log")
     risk.risk.load(0)
     assert risk.risk.ints[RISK.word("state")] == TradingState.ACTIVE
     assert "lot_size" in risk.command(Status()).data["instruments_off"]["BTC-PERPETUAL"]

@@ -46,6 +46,16 @@ def openings_of(
     return openings
 
 
+def total_pnl(lines: Iterable[Pnl | None]) -> Pnl | None:
+    """Return the sum of several instruments, exact; None when one of them is not known."""
+    total = NO_PNL
+    for line in lines:
+        if line is None:
+            return None
+        total = Pnl(*(one + other for one, other in zip(total, line, strict=True)))
+    return total
+
+
 class RunAccount:
     """The ledger of the run, valued at marks.
 
@@ -84,10 +94,7 @@ class RunAccount:
 
     def pnl(self, marks: Mapping[str, float], positions: Mapping[str, PositionReport]) -> Pnl | None:
         """Return profit and loss since the run began; None while the mark of something held is missing."""
-        lines = self.pnl_by_instrument(marks, positions)
-        if None in lines.values():
-            return None
-        return Pnl(*(sum(amounts, ZERO) for amounts in zip(NO_PNL, *filter(None, lines.values()), strict=True)))
+        return total_pnl(self.pnl_by_instrument(marks, positions).values())
 
     def pnl_by_instrument(
         self, marks: Mapping[str, float], positions: Mapping[str, PositionReport]

@@ -34,19 +34,14 @@ class Waiting(msgspec.Struct, frozen=True):
 
 def waiting_of(states: RiskStates, names: Sequence[str], now_ns: int, realtime_ns: int) -> list[Waiting]:
     """Return what ends by time, for the disk."""
-    return [
-        Waiting(cause, "" if scope == ACCOUNT else names[scope], text, since_ns)
-        if until_ns == FOREVER
-        else Waiting(
-            cause,
-            "" if scope == ACCOUNT else names[scope],
-            text,
-            since_ns,
-            until_ns,
-            -(-(realtime_ns + until_ns - now_ns) // NS_PER_S),
-        )
-        for cause, scope, text, since_ns, until_ns in states.ending_by_time
-    ]
+    found = []
+    for cause, scope, text, since_ns, until_ns in states.ending_by_time:
+        kept = Waiting(cause, "" if scope == ACCOUNT else names[scope], text, since_ns)
+        if until_ns != FOREVER:
+            ends_realtime_s = -(-(realtime_ns + until_ns - now_ns) // NS_PER_S)
+            kept = msgspec.structs.replace(kept, ends_ns=until_ns, ends_realtime_s=ends_realtime_s)
+        found.append(kept)
+    return found
 
 
 def take_up(
