@@ -20,3 +20,4 @@ class Parameters(NamedTuple):
 
 
 PARAMETERS = Parameters()
+BACKTEST_LATENCY_NS = 10_000_000  # of orders, each way, in both backtesters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backtest.engine.account import drawn, reckon_funding
 from backtest.engine.records import NO_ORDER
 from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from domain.codes import OrderEventKind
@@ -21,11 +22,7 @@ def answer(
     row = answers[venue["answers"]]
     venue["answers"] += 1
     row["exchange_time_ns"] = time_ns
-    arrival_ns = time_ns + venue["answer_ns"][latency_kind]
-    if arrival_ns < venue["answer_local_ns"]:  # one connection: answers do not overtake each other
-        arrival_ns = venue["answer_local_ns"]
-    venue["answer_local_ns"] = arrival_ns
-    row["local_time_ns"] = arrival_ns
+    row["local_time_ns"] = heard_ns(venue, latency_kind, time_ns)
     row["kind"] = kind
     row["order_id"] = order["order_id"]
     row["side"] = order["side"]
@@ -41,11 +38,22 @@ def answer(
 
 
 @kernel
+def heard_ns(venue: Record, latency_kind: int, time_ns: int) -> int:
+    """Return when we hear an answer given now: on one connection none overtakes another."""
+    latency_ns = venue["answer_ns"][latency_kind]
+    if venue["is_latency_sampled"] == 1:
+        latency_ns = drawn(venue, venue["answer_steps"])
+    venue["answer_local_ns"] = max(time_ns + latency_ns, venue["answer_local_ns"])
+    return int(venue["answer_local_ns"])
+
+
+@kernel
 def fill_order(
     venue: Record, orders: Array, bids: Array, asks: Array, index: int, lots: int, price_ticks: int, liquidity: int,
     rule: int, time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Fill `lots` of an order at `price_ticks`: book them, close the order when it is whole, tell."""
+    reckon_funding(venue, time_ns)
     order = orders[index]
     order["filled_lots"] += lots
     venue["position_lots"] += order["side"] * lots

@@ -6,6 +6,7 @@ which one is called. A second run with the same sources finds its machine code.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -16,12 +17,32 @@ from typing import Any
 
 from backtest.engine import loop
 from domain.errors import ConfigError
-from trading.quoting.user.code import StrategyCode
+from trading.quoting.config import QuotingConfig
+from trading.quoting.user.code import STANDARD, StrategyCode, load_code
 from trading.quoting.user.faults import running_fault
+from trading.quoting.user.source import read_sources
+from trading.signals.config import SignalsConfig
 
 _STANDARD_IMPORT = re.compile(r"^from trading\.quoting\.standard import ", re.MULTILINE)
 
 Play = Callable[..., bool]
+
+
+@functools.cache
+def _loaded(file: str, signal: str, digests: tuple[str, ...]) -> StrategyCode:
+    return load_code(QuotingConfig(file=file, signals=SignalsConfig(user=signal)))
+
+
+def code_of(config: QuotingConfig) -> StrategyCode:
+    """Return the code that a configuration asks for, as `load_code`; loaded once while its files stay the same.
+
+    Raises:
+        ConfigError: in one line: which file, which line, what is wrong.
+    """
+    if not config.file and not config.signals.user:
+        return STANDARD
+    digests = tuple(source.digest if source else "" for source in read_sources(config))
+    return _loaded(config.file, config.signals.user, digests)
 
 
 def load_loop(code: StrategyCode) -> Play:

@@ -8,6 +8,7 @@ it is answered.
 from __future__ import annotations
 
 from backtest.engine import records
+from backtest.engine.account import drawn
 from backtest.engine.reconcile import (
     AMEND,
     BUSY,
@@ -177,7 +178,10 @@ def _send(
     request = requests[run["requests"] & (REQUESTS_MAX - 1)]
     run["requests"] += 1
     assert run["requests"] - run["first_request"] <= REQUESTS_MAX
-    arrival_ns = max(now_ns + run["entry_ns"][kind], run["last_arrival_ns"])
+    latency_ns = run["entry_ns"][kind]
+    if run["is_latency_sampled"] == 1:
+        latency_ns = drawn(run, run["entry_steps"])
+    arrival_ns = max(now_ns + latency_ns, run["last_arrival_ns"])
     run["last_arrival_ns"] = arrival_ns
     request["local_time_ns"] = now_ns
     request["arrival_time_ns"] = arrival_ns
@@ -216,6 +220,12 @@ def note_answer(desk: Record, answer: Record) -> None:
         order["exposed_lots"] = answer["size_lots"]
         if order["hold"] == BUSY:
             order["hold"] = FREE
+    elif kind == _REJECTED and answer["remaining_lots"] > 0:  # the order goes on as it was
+        order["price_ticks"] = answer["price_ticks"]
+        order["size_lots"] = answer["size_lots"]
+        order["aggressive_price_ticks"] = answer["price_ticks"]
+        order["exposed_lots"] = answer["size_lots"]
+        order["hold"] = FREE
     elif kind in (_CANCELLED, _REJECTED):
         _forget(desk, side, place)
 

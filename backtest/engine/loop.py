@@ -11,18 +11,22 @@ place of the standard one (backtest/engine/code.py).
 from __future__ import annotations
 
 from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.engine.account import is_margin_used_up, reckon_funding
 from backtest.engine.desk import REQUESTS_MAX, bring, note_answer
 from backtest.engine.feed import fill_book, is_usable, take_level, take_sample
 from backtest.engine.market import play_market
-from backtest.engine.records import NEVER, ORDERS_MAX
-from backtest.engine.requests import serve
+from backtest.engine.records import NEVER, ORDERS_MAX, Reason
+from backtest.engine.requests import liquidate, serve
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
+from domain.order import TradingState
 from trading.quoting.models.selection import solve_if_moved
 from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 
 ANSWERS_OF_A_ROW_MAX = 2 * ORDERS_MAX + 8
 _FILLED = int(OrderEventKind.FILLED)
+_LIQUIDATION = int(Reason.LIQUIDATION)
+_HALTED = int(TradingState.HALTED)
 
 
 @kernel
@@ -54,6 +58,9 @@ def play(
         if run["next_exchange"] == their_rows.shape[0] and run["is_last_exchange"] == 0:
             return False
         if run["next_sample_ns"] <= until_ns:
+            reckon_funding(venue, run["next_sample_ns"])
+            if is_margin_used_up(venue) and venue["is_liquidated"] == 0:
+                liquidate(venue, orders, their_bids, their_asks, run["next_sample_ns"], answers)
             take_sample(run, venue, q["explanation"], samples)
             continue
         if request_ns <= until_ns:
@@ -190,6 +197,8 @@ def hear(
         answer = answers[run["heard"]]
         run["heard"] += 1
         note_answer(desk, answer)
+        if answer["reason"] == _LIQUIDATION:
+            q["limits"]["state"] = _HALTED
         if answer["kind"] == _FILLED:
             run["position_lots"] += answer["side"] * answer["size_lots"]
             run["fills_heard"] += 1

@@ -26,6 +26,10 @@ POST_ONLY = 1  # a price that crosses is moved to one tick before the other side
 REJECT_POST_ONLY = 2  # with POST_ONLY: cancelled instead
 IMMEDIATE_OR_CANCEL = 4
 
+LATENCY_STEPS = 256  # quantiles of a latency that was measured
+MICRO = 10**6
+BUCKETS = 2  # of messages: inserts and amends; cancels
+
 REQUEST = np.dtype(
     [
         (name, "<i8")
@@ -61,6 +65,8 @@ class Reason(IntEnum):
     IMMEDIATE_OR_CANCEL = 6
     SELF_TRADE = 7
     CLIENT = 8  # cancelled, or amended to no more than was filled
+    RATE_LIMIT = 9  # more messages than the venue takes
+    LIQUIDATION = 10  # the account's margin is used up: the venue cancels, and closes the position
 
 
 class FillRule(IntEnum):
@@ -114,8 +120,21 @@ VENUE = np.dtype(
             "ask_since_ns",
             "bid_quoted_ns",  # time in which one was, up to then
             "ask_quoted_ns",
+            "funding_time_ns",  # up to which funding is reckoned; 0 = not begun
+            "funding_interval_ns",  # paid at its multiples; 0 = second by second
+            "is_liquidated",  # margin was used up: nothing is accepted any more
+            "bucket_time_ns",  # up to which the buckets are filled
+            "is_latency_sampled",
+            "seed",  # of the latencies drawn
         )),
         ("queue_power", "<f8"),
+        ("funding_rate", "<f8"),  # per ns: part of the notional that longs pay
+        ("balance", "<f8"),  # ticks · lots with which the account began
+        ("maintenance", "<f8"),  # margin that a position needs, part of its notional; 0 = no margin is kept
+        ("rate_per_s", "<i8", (BUCKETS,)),  # messages; 0 = as many as you like
+        ("burst", "<i8", (BUCKETS,)),
+        ("bucket", "<i8", (BUCKETS,)),  # messages that may come now, · 1e9
+        ("answer_steps", "<i8", (LATENCY_STEPS,)),
         ("answer_ns", "<i8", (REQUEST_KINDS,)),  # latency back to us by kind of request; 0 = of a fill
     ]
 )  # fmt: skip
@@ -150,5 +169,8 @@ RUN = np.dtype(
         )),
         ("tick_size", "<f8"), ("lot_size", "<f8"), ("lot_base", "<f8"),
         ("entry_ns", "<i8", (REQUEST_KINDS,)),
+        ("is_latency_sampled", "<i8"),
+        ("seed", "<i8"),
+        ("entry_steps", "<i8", (LATENCY_STEPS,)),
     ]
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.data.container import EventFile
+from backtest.engine.account import reckon_funding
 from backtest.engine.market import new_levels, play_market
 from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
@@ -67,6 +68,7 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
             play(venue[0], orders, bids, asks, rows, requests, cursor, answers)
             told.append(answers[: int(venue["answers"][0])].copy())
             venue["answers"] = 0
+    reckon_funding(venue[0], tape.header.end_ns)
     found = np.concatenate(told) if told else np.zeros(0, ANSWER)
     return Outcome(found, venue, orders[orders["is_open"] == 1], int(cursor[1]))
 

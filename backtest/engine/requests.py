@@ -8,7 +8,8 @@ next tells a level. A taker that meets an order of our own is cancelled there.
 
 from __future__ import annotations
 
-from backtest.engine.answers import answer, close_order, fill_order, find_best, link, set_best, unlink
+from backtest.engine.account import may_come
+from backtest.engine.answers import answer, close_order, fill_order, find_best, heard_ns, link, set_best, unlink
 from backtest.engine.market import market_ask, market_bid, recorded_lots
 from backtest.engine.records import (
     AMEND,
@@ -41,6 +42,9 @@ _WOULD_TAKE = int(Reason.WOULD_TAKE)
 _IOC = int(Reason.IMMEDIATE_OR_CANCEL)
 _SELF_TRADE = int(Reason.SELF_TRADE)
 _CLIENT = int(Reason.CLIENT)
+_RATE_LIMIT = int(Reason.RATE_LIMIT)
+_LIQUIDATION = int(Reason.LIQUIDATION)
+LIQUIDATION_ID = -1
 _TAKEN = int(FillRule.TAKEN)
 _TAKER = int(LiquiditySide.TAKER)
 
@@ -50,6 +54,12 @@ def serve(venue: Record, orders: Array, bids: Array, asks: Array, request: Recor
     """Carry out one request that has arrived."""
     kind = request["kind"]
     time_ns = request["arrival_time_ns"]
+    if not may_come(venue, 1 if kind in (CANCEL, CANCEL_ALL) else 0, time_ns):
+        _reject_for_rate(venue, orders, request, time_ns, answers)
+        return
+    if venue["is_liquidated"] == 1 and kind in (INSERT, AMEND):
+        _reject(venue, answers, request, _LIQUIDATION, 0, time_ns)
+        return
     if kind == INSERT:
         _insert(venue, orders, bids, asks, request, time_ns, answers)
         return
@@ -70,6 +80,39 @@ def serve(venue: Record, orders: Array, bids: Array, asks: Array, request: Recor
 
 
 @kernel
+def liquidate(venue: Record, orders: Array, bids: Array, asks: Array, time_ns: int, answers: Array) -> None:
+    """Cancel all our orders, close the position at the market, and take no more."""
+    venue["is_liquidated"] = 1
+    for i in range(venue["slots"]):
+        if orders[i]["is_open"] == 1:
+            close_order(venue, orders, bids, asks, i, time_ns)
+            answer(venue, answers, orders[i], _CANCELLED, _LIQUIDATION, CANCEL_ALL, time_ns)
+    index = _free_slot(venue, orders)
+    order = orders[index]
+    side = -1 if venue["position_lots"] > 0 else 1
+    order["is_open"] = 1
+    order["order_id"] = LIQUIDATION_ID
+    order["side"] = side
+    order["size_lots"] = abs(venue["position_lots"])
+    order["filled_lots"] = 0
+    order["flags"] = IMMEDIATE_OR_CANCEL
+    order["price_ticks"] = EMPTY_ASK - 1 if side > 0 else EMPTY_BID + 1
+    venue["open_orders"] += 1
+    _place(venue, orders, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
+
+
+@kernel
+def _reject_for_rate(venue: Record, orders: Array, request: Record, time_ns: int, answers: Array) -> None:
+    """Refuse a message beyond the rate; the order that it was for goes on as it is, and the answer says how that is."""
+    index = find_order(venue, orders, request["order_id"]) if request["kind"] != INSERT else -1
+    if index < 0:
+        _reject(venue, answers, request, _RATE_LIMIT, 0, time_ns)
+        return
+    order = orders[index]
+    answer(venue, answers, order, _REJECTED, _RATE_LIMIT, request["kind"], time_ns)
+
+
+@kernel
 def find_order(venue: Record, orders: Array, order_id: int) -> int:
     """Return the slot of an open order, -1 when there is none of that id."""
     for i in range(venue["slots"]):
@@ -83,10 +126,8 @@ def _reject(venue: Record, answers: Array, request: Record, reason: int, left: i
     """Refuse a request; `left` is what stays open of an order that goes on as it was."""
     row = answers[venue["answers"]]
     venue["answers"] += 1
-    arrival_ns = max(time_ns + venue["answer_ns"][request["kind"]], venue["answer_local_ns"])
-    venue["answer_local_ns"] = arrival_ns
     row["exchange_time_ns"] = time_ns
-    row["local_time_ns"] = arrival_ns
+    row["local_time_ns"] = heard_ns(venue, request["kind"], time_ns)
     row["kind"] = _REJECTED
     row["order_id"] = request["order_id"]
     row["side"] = request["side"]

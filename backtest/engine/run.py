@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from backtest.book import WINDOW
 from backtest.data.container import EventFile
-from backtest.engine.code import load_loop
+from backtest.engine.code import code_of, load_loop
 from backtest.engine.desk import REQUESTS_MAX
 from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX
 from backtest.engine.market import new_levels
@@ -30,7 +30,7 @@ from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
 from trading.quoting.records import words_of
-from trading.quoting.user.code import StrategyCode, load_code
+from trading.quoting.user.code import StrategyCode
 
 ANSWERS_AT_ONCE = 1 << 15
 SAMPLES_AT_ONCE = 1 << 12
@@ -71,7 +71,7 @@ class _Engine:
         self.lot_base = header.lot_size * header.contract_multiplier
         units = Units(header.tick_size, header.lot_size, header.contract_multiplier)
         self.tape = tape_of(file)
-        code = load_code(settings.quoting)
+        code = code_of(settings.quoting)
         self.play_blocks = load_loop(code)
         self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base, code)
         self.run = _run_record(settings, header.tick_size, header.lot_size, self.lot_base)
@@ -79,7 +79,7 @@ class _Engine:
         self.run["reach_lots"] = min(
             self.quoter.record["params"]["position_hard_lots"][0], self.quoter.record["limits"]["position_lots_max"][0]
         )
-        self.venue = new_venue(settings.venue)
+        self.venue = new_venue(settings.venue, header.tick_size * self.lot_base)
         self.desk = _desk(settings.execution)
         self.their_bids, self.their_asks = new_levels(), new_levels()
         self.our_bids, self.our_asks = np.zeros(WINDOW, np.int64), np.zeros(WINDOW, np.int64)
@@ -233,6 +233,9 @@ def _run_record(settings: Settings, tick_size: float, lot_size: float, lot_base:
         "lot_size": lot_size,
         "lot_base": lot_base,
         "entry_ns": (0, *settings.venue.latency.entry_ns),
+        "is_latency_sampled": bool(settings.venue.latency.entry_steps),
+        "entry_steps": settings.venue.latency.entry_steps or 0,
+        "seed": settings.venue.latency.seed + 1,
     }.items():
         run[name] = value
     return run
