@@ -10,6 +10,7 @@ from backtest.calibration.calibrate import calibrate_file
 from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.engine.run import Settings
+from backtest.metrics.own_series import own_series
 from backtest.metrics.statistics import statistics
 from backtest.play import play
 from backtest.search.windows import cut
@@ -22,8 +23,9 @@ def warm_kernels() -> None:
         generated, recorded = Path(folder) / "generated.events", Path(folder) / "recorded.txt"
         write_session(generated, Market(), 5.0)
         calibrate_file(EventFile(generated), [], CalibrationSettings(depth_step_ticks=1))
-        _, leg = play(EventFile(generated), Settings())  # the watched run and its markouts are of the same kernels
+        result, leg = play(EventFile(generated), Settings())  # the watched run and its markouts are of the same kernels
         statistics([leg])
+        own_series(result.answers, leg.series["time_ns"].copy())
         cut(EventFile(generated), 0, [0.5], Path(folder))
         recorded.write_text(_RECORDING)
         convert([recorded], Path(folder) / "converted.events", Options())

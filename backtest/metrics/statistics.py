@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from backtest.metrics.definitions import DEFINITIONS
 from backtest.metrics.leg import MARKOUTS_S, UNKNOWN_MID, Leg
@@ -84,18 +85,23 @@ def _money(sheet: _Sheet, split: Split) -> None:
         sheet.put(f"pnl_{name}", float(part))
 
 
-def equity_usd(legs: Sequence[Leg]) -> np.ndarray:
-    """Return equity once a second over all instruments; those that end sooner keep their last value."""
-    length = max(len(leg.series) for leg in legs)
-    total = np.zeros(length)
+def equity_over(legs: Sequence[Leg]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return (times, equity over all instruments) once a second; before its first moment an instrument made nothing,
+    after its last one it keeps what it had."""
+    if len(legs) == 1:
+        return legs[0].series["time_ns"], legs[0].equity_usd()
+    begin_ns = min(int(leg.series["time_ns"][0]) for leg in legs)
+    end_ns = max(int(leg.series["time_ns"][-1]) for leg in legs)
+    times_ns = np.append(np.arange(begin_ns, end_ns, NS_PER_S), end_ns)
+    total = np.zeros(len(times_ns))
     for leg in legs:
-        equity = leg.equity_usd()
-        total += np.pad(equity, (0, length - len(equity)), mode="edge")
-    return total
+        places = np.searchsorted(leg.series["time_ns"], times_ns, side="right") - 1
+        total += np.where(places >= 0, leg.equity_usd()[np.maximum(places, 0)], 0.0)
+    return times_ns, total
 
 
 def _risk(sheet: _Sheet, legs: Sequence[Leg]) -> None:
-    equity = equity_usd(legs)
+    _, equity = equity_over(legs)
     interval_s = return_interval_s(len(equity) - 1)
     short = f"the run is shorter than 30 s ({len(equity) - 1} s)"
     sheet.put(

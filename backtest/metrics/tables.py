@@ -21,7 +21,7 @@ import numpy.typing as npt
 from backtest.data.findings import DataError
 from backtest.engine.result import SERIES
 from backtest.metrics.leg import FEE_UNIT, UNKNOWN_MID, Leg
-from backtest.metrics.statistics import equity_usd
+from backtest.metrics.statistics import equity_over
 
 FILLS_FILE = "fills.parquet"
 ORDERS_FILE = "orders.parquet"
@@ -37,8 +37,8 @@ def write_tables(folder: Path, legs: Sequence[Leg]) -> list[Path]:
         for name, rows in ((FILLS_FILE, leg.fills), (ORDERS_FILE, leg.orders), (SERIES_FILE, leg.series)):
             parts[name].append(arrow.table(_columns(leg, rows)))
     tables = {name: arrow.concat_tables(tables) for name, tables in parts.items()}
-    longest = max(legs, key=lambda leg: len(leg.series))
-    tables[EQUITY_FILE] = arrow.table({"time_ns": longest.series["time_ns"], "equity_usd": equity_usd(legs)})
+    times_ns, equity = equity_over(legs)
+    tables[EQUITY_FILE] = arrow.table({"time_ns": times_ns, "equity_usd": equity})
     for name, table in tables.items():
         partial = folder / f"{name}.partial"
         arrow.parquet.write_table(table, partial, compression="zstd")

@@ -14,8 +14,8 @@ from backtest.metrics.leg import UNKNOWN_MID
 from backtest.metrics.ratios import drawdown, return_interval_s, sharpe, sortino
 from backtest.metrics.round_trips import round_trips_usd
 from backtest.metrics.split import Split, split_of
-from backtest.metrics.statistics import statistics
-from tests.leg_case import MONEY, Fill, leg
+from backtest.metrics.statistics import equity_over, statistics
+from tests.leg_case import MONEY, Fill, S, leg
 
 FEE = 10**8  # one point
 
@@ -100,6 +100,16 @@ def test_two_instruments_add_their_profits_and_keep_their_positions_apart() -> N
     assert told.split["spread"] == "0.0175"
     assert told.values["position_end"] is None
     assert told.values["fills"] == 2
+
+
+def test_equity_of_two_instruments_is_added_moment_by_moment() -> None:
+    # Given one that makes 20 points at once, and one that begins 30 s later and loses 5 points two seconds on
+    one = leg([Fill(0, 1, 98, 10, 200, 200, 200, 200)], seconds=40)
+    late = leg([Fill(2, -1, 99, 5, 200, 200, 200, 200)], seconds=20)
+    late.series["time_ns"] += 30 * S
+    times_ns, equity = equity_over([one, late])
+    points = dict(zip((times_ns // S).tolist(), (equity / float(MONEY)).round(6).tolist(), strict=True))
+    assert (points[0], points[29], points[31], points[32], points[50]) == (20.0, 20.0, 20.0, 15.0, 15.0)
 
 
 def test_the_page_on_backtests_tells_every_formula() -> None:
