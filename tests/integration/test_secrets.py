@@ -31,7 +31,7 @@ def crash(number, frame):
 def fall(key):
     raise RuntimeError("forced by the test")
 
-signal.signal(signal.SIGUSR2, crash)
+signal.signal(signal.SIGRTMIN, crash)
 """
 
 
@@ -110,7 +110,7 @@ def test_a_key_is_in_no_file_no_segment_no_argument_and_no_process_that_does_not
             assert not canary.found_in((Path("/dev/shm") / segment).read_bytes()), segment
         # If those that hold it crash, one is profiled, and the kill comes
         for name in HOLDERS:
-            os.kill(actors[name]["pid"], signal.SIGUSR2)
+            os.kill(actors[name]["pid"], signal.SIGRTMIN)
             wait_until(lambda name=name: is_gone(actors[name]["pid"]), 20, f"{name} crashes")  # type: ignore[misc]
             wait_until(lambda name=name: _is_live_again(session, name, actors), 60, f"{name} is back")  # type: ignore[misc]
         assert session.cli("profile", "execution", "1").returncode == 0

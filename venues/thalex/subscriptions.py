@@ -47,7 +47,7 @@ class Subscriptions:
         self._probe_ns = (config.instrument_probe_ms + config.delay_ms_max) * NS_PER_MS
         self._asks = config.instrument_probe_ms > 0
         self._asked_ns = [0] * len(self._names)
-        self._snapshot_wait_ns = config.book_resync_ms * NS_PER_MS
+        self._snapshot_wait_ns = config.book_resync_ms * NS_PER_MS // 2  # after the answer that it follows at once
         self._joined_ns = 0  # monotonic, when the venue last said that it tells a book anew; 0 = it need not
         self._whole: set[int] = set()  # rows whose next resync is one of all their channels
 

@@ -229,7 +229,7 @@ def test_a_connection_that_tells_nothing_after_a_book_was_asked_for_anew_is_left
     market.check(10)
     _rejoin(market)
     # If neither its snapshot nor anything else comes in time
-    market.check(900)
+    market.check(400)
     assert market.dropped == []
     market.check(200)
     # I expect the connection to be left
@@ -240,7 +240,7 @@ def test_a_book_that_is_missing_alone_is_asked_for_again_on_the_same_connection(
     _snapshots(market, BTC, ETH)
     market.check(10)
     _rejoin(market)
-    market.check(500)
+    market.check(400)
     market.book([[101.0, 1.0]], [], row=ETH)
-    market.check(700)
+    market.check(500)
     assert market.dropped == []
