@@ -81,6 +81,7 @@ def test_an_order_within_every_limit_is_approved_as_it_is() -> None:
         ({"mark_price": float("inf")}, {}, RiskReason.STALE_PRICE),
         ({"order_lots_max": 9}, {}, RiskReason.ORDER_SIZE),
         ({"order_notional_max": 0.99}, {}, RiskReason.ORDER_NOTIONAL),
+        ({"order_notional_max": float("nan")}, {}, RiskReason.ORDER_NOTIONAL),
         ({"position_lots_max": 29}, {"position_lots": 10, "buy_lots": 10}, RiskReason.POSITION_LIMIT),
         ({"position_lots_max": 29, "position_lots": 20}, {}, RiskReason.POSITION_LIMIT),
         ({"gross_notional_room": 0.99}, {}, RiskReason.NOTIONAL_LIMIT),
@@ -182,6 +183,23 @@ def test_an_order_that_brings_net_notional_back_passes() -> None:
     assert (
         reason(Row(net_long_room=-3.0, position_lots=-10), BUY, exposure(position_lots=-10)) is RiskReason.NET_NOTIONAL
     )
+
+
+def test_what_risk_counts_already_takes_no_room_twice() -> None:
+    # Given 10 lots long that risk knows of, at 0.1 $ a lot, and room for 10 more, gross and net
+    row = Row(position_lots=10, gross_notional_room=1.05, net_long_room=1.05)
+    # If 10 are bought, I expect it to pass; 11 not, nor 10 after a fill that risk has not heard of
+    assert reason(row, BUY, exposure(position_lots=10)) is RiskReason.NONE
+    assert reason(row, Order(1, 100, 11), exposure(position_lots=10)) is RiskReason.NOTIONAL_LIMIT
+    assert reason(row, BUY, exposure(position_lots=11)) is RiskReason.NOTIONAL_LIMIT
+    # and selling what is held, without any room
+    assert reason(Row(position_lots=10, gross_notional_room=-1.0), SELL, exposure(position_lots=10)) is RiskReason.NONE
+
+
+def test_what_others_may_sell_takes_room_from_a_sell() -> None:
+    row, others = Row(net_short_room=2.0), Added(0.0, 0.0, 1.5)
+    assert reason(row, SELL, exposure(others=others)) is RiskReason.NET_NOTIONAL
+    assert reason(row, BUY, exposure(others=others)) is RiskReason.NONE
 
 
 def test_an_order_that_is_not_answered_is_not_sent_again() -> None:
