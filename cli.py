@@ -65,7 +65,7 @@ def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -
 def _finish(reply: Reply) -> None:
     print(reply.text)
     if not reply.ok:
-        raise typer.Exit(ExitCode.CRASH)
+        raise typer.Exit(ExitCode.USAGE if reply.is_usage else ExitCode.CRASH)
 
 
 @app.command()

@@ -39,7 +39,7 @@ from runtime.environment import ActorEnvironment
 from runtime.lifecycle import ChildState
 from runtime.logs import log_lines_lost, open_log
 from runtime.restart_policy import FINAL_EXIT_CODES, GiveUp
-from runtime.roles import resolve, roles_in, with_names
+from runtime.roles import resolve, roles_in, with_instrument, with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.children import Child
@@ -83,6 +83,7 @@ class Supervisor:
         self._first_quote_ns: int | None = None
         self._held_back = ""
         self._venue: dict[str, str] = {}
+        self._roles: dict[str, str] = {}
         self._exchange: LocalExchange | None = None
         self._account_lock: AccountLock | None = None  # a local exchange has no account but ours
         self._children: list[Child] = []
@@ -154,7 +155,7 @@ class Supervisor:
             return
         listed = fetch_instruments(self._config.venue, venue_url(self._config.venue, {**os.environ, **self._venue}))
         names = resolve(roles, listed, self._clock.realtime_ns())
-        self._config = with_names(self._config, names)
+        self._config, self._roles = with_names(self._config, names), names
         self._topology = self._config.topology
         for role, name in names.items():
             self._say(f"{role} is {name}")
@@ -338,7 +339,7 @@ class Supervisor:
         child = next((child for child in self._children if child.spec.name == name), None)
         if child is None:
             there_are = ", ".join(self._topology.actor_names)
-            request.answer(Reply(ok=False, text=f"no actor named {name}; there are: {there_are}"))
+            request.answer(Reply(ok=False, text=f"no actor named {name}; there are: {there_are}", is_usage=True))
             return
         self._replacing.append((request, child, child.life))
         child.replace(self._clock.monotonic_ns())
@@ -346,9 +347,9 @@ class Supervisor:
     def _pass_on(self, request: Request) -> None:
         """Have the actors that are concerned carry it out; one that names nobody is answered at once."""
         try:
-            legs = legs_of(request.command, self._topology)
+            legs = legs_of(with_instrument(request.command, self._roles), self._topology)
         except UserError as error:
-            request.answer(Reply(ok=False, text=str(error)))
+            request.answer(Reply(ok=False, text=str(error), is_usage=True))
         else:
             self._relay.pass_on(request, legs)
 

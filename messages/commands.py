@@ -155,11 +155,13 @@ class Reply(msgspec.Struct, frozen=True):
         ok: whether it was done.
         text: one line for the operator.
         data: details by command.
+        is_usage: it was not done because it cannot be done as it was written: a name or a value is wrong.
     """
 
     ok: bool
     text: str = ""
     data: dict[str, Any] = {}
+    is_usage: bool = False
 
 
 _encoder = msgspec.json.Encoder()

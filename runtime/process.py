@@ -377,7 +377,9 @@ def _handle(ctx: ActorContext, actor: Actor, request: Request) -> Reply | Awaita
     ctx.log.info("command", command=type(command).__name__, content=str(command))
     try:
         return handler(command)
-    except (ValueError, UserError, OSError) as error:
+    except (ValueError, UserError) as error:
+        return Reply(ok=False, text=str(error), is_usage=True)
+    except OSError as error:
         return Reply(ok=False, text=str(error))
 
 

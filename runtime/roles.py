@@ -14,6 +14,7 @@ import msgspec
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError
 from domain.instrument import Instrument, InstrumentKind
+from messages.commands import AnyCommand, Flatten, SetParameter
 from runtime.config import Config
 
 ROLE = re.compile(r"([A-Z0-9]+)-FUTURE-([1-9])")
@@ -75,3 +76,13 @@ def with_names(config: Config, names: Mapping[str, str]) -> Config:
             for underlying, hedge in config.hedge.items()
         },
     )
+
+
+def with_instrument(command: AnyCommand, names: Mapping[str, str]) -> AnyCommand:
+    """Return a command with the role that it names replaced: `BTC-FUTURE-1.levels` means the instrument's."""
+    for role, name in names.items():
+        if isinstance(command, SetParameter) and command.name.startswith(f"{role}."):
+            return msgspec.structs.replace(command, name=name + command.name.removeprefix(role))
+        if isinstance(command, Flatten) and command.instrument == role:
+            return msgspec.structs.replace(command, instrument=name)
+    return command

@@ -144,7 +144,7 @@ class Relay:
     def _run(self, legs: Sequence[Leg]) -> Reply:
         replies: list[str] = []
         data: dict[str, Any] = {}
-        is_done = True
+        is_done, is_usage = True, False
         for leg in legs:
             try:
                 reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
@@ -155,7 +155,7 @@ class Relay:
             data |= reply.data
             if reply.ok or leg.is_optional:
                 continue
-            is_done = False
+            is_done, is_usage = False, is_usage or reply.is_usage
             if not leg.is_independent:
-                return Reply(ok=False, text=replies[-1], data=reply.data)
-        return Reply(ok=is_done, text="; ".join(replies), data=data)
+                return Reply(ok=False, text=replies[-1], data=reply.data, is_usage=is_usage)
+        return Reply(ok=is_done, text="; ".join(replies), data=data, is_usage=is_usage)

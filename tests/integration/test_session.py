@@ -119,7 +119,7 @@ def test_the_operator_pauses_resumes_sets_and_profiles(tmp_path: Path) -> None:
         status = session.cli("status", "--json")
         assert json.loads(status.stdout)["actors"]["execution"]["state"] == "live"
         unknown = session.cli("profile", "nobody", "1")
-        assert unknown.returncode == 1
+        assert unknown.returncode == 2
         assert "no actor named nobody" in unknown.stdout
 
 

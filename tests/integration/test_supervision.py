@@ -100,7 +100,7 @@ def test_one_actor_is_replaced_on_command_and_it_counts_as_no_death(tmp_path: Pa
             session.wait_for_quotes()
             print(f"{name}: quoting again {(time.monotonic_ns() - began_ns) / 1e9:.2f} s after the command")
         refused = session.cli("stop", "--restart", "nobody")
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "no actor named nobody; there are: market_data" in refused.stdout
         assert not (session.run / "deaths").exists()
         session.signal(signal.SIGINT)

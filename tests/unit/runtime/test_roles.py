@@ -8,8 +8,9 @@ import pytest
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError
 from domain.instrument import Instrument, InstrumentKind
+from messages.commands import Flatten, Pause, SetParameter
 from runtime.config import Config, load_config
-from runtime.roles import EXPIRY_NS_MIN, ROLE, resolve, roles_in, with_names
+from runtime.roles import EXPIRY_NS_MIN, ROLE, resolve, roles_in, with_instrument, with_names
 
 NOW_NS = 1_800_000_000 * NS_PER_S
 DAY_NS = 86_400 * NS_PER_S
@@ -80,3 +81,11 @@ def test_an_instrument_by_role_and_by_name_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["BTC-25DEC26", "BTC-PERPETUAL", "BTC-FUTURE-0", "BTC-FUTURE-10"])
 def test_the_venues_own_names_are_no_roles(name: str) -> None:
     assert ROLE.fullmatch(name) is None
+
+
+def test_a_command_may_name_an_instrument_by_its_role() -> None:
+    names = {"BTC-FUTURE-1": "BTC-27NOV26"}
+    assert with_instrument(SetParameter("BTC-FUTURE-1.levels", "2"), names) == SetParameter("BTC-27NOV26.levels", "2")
+    assert with_instrument(Flatten("BTC-FUTURE-1"), names) == Flatten("BTC-27NOV26")
+    for other in (SetParameter("BTC-FUTURE-10.levels", "2"), SetParameter("risk.cooldown_s", "1"), Flatten(), Pause()):
+        assert with_instrument(other, names) == other
