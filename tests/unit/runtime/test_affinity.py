@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from runtime.affinity import SHARED, describe, plan
+from runtime.affinity import SHARED, describe, plan, plan_background
 
 ACTORS = ("market_data", "risk", "execution", "strategy")
 
@@ -29,3 +29,8 @@ def test_with_a_core_too_few_neighbours_in_the_flow_sit_apart_and_none_is_exclus
 
 def test_only_cores_that_we_may_use_are_planned() -> None:
     assert set().union(*(placed.cores for placed in plan(ACTORS, [4, 6, 8, 10, 12]).values())) <= {6, 8, 10, 12}
+
+
+def test_what_nobody_waits_for_goes_to_the_core_that_is_left_to_the_supervisor() -> None:
+    assert plan_background(range(8)) == ({0}, SHARED)
+    assert plan_background([0, 1]) == ({0, 1}, SHARED)

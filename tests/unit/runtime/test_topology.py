@@ -40,3 +40,22 @@ def test_segments_have_distinct_names_and_every_actor_its_three() -> None:
         assert set(names.values()) == {1}
         for actor in topology.actor_names:
             assert {f"heartbeats.{actor}", f"counters.{actor}", f"latency.{actor}"} <= set(names)
+
+
+def test_a_recorder_starts_after_market_data_and_has_what_it_alone_reads() -> None:
+    recorded = Topology(NAMES, {"BTC": ["BTC-PERPETUAL"], "ETH": ["ETH-PERPETUAL"]}, is_recorded=True)
+    assert recorded.actor_names[:2] == ("market_data", "recorder")
+    assert [actor.name for actor in recorded.actors if actor.is_background] == ["recorder"]
+    assert {segment.name for segment in recorded.segments()} - {segment.name for segment in TWO.segments()} == {
+        "quote_inputs.BTC", "quote_inputs.ETH", "recorder",
+        "heartbeats.recorder", "counters.recorder", "latency.recorder",
+    }  # fmt: skip
+    assert recorded.doorbells == TWO.doorbells
+
+
+def test_a_recording_of_the_market_has_nobody_who_quotes() -> None:
+    alone = Topology(NAMES, is_recorded=True, is_market_data_only=True)
+    assert alone.actor_names == ("market_data", "recorder")
+    assert alone.doorbells == ()
+    assert {segment.writer for segment in alone.segments()} == {"market_data", "recorder"}
+    assert alone.strategy_of("BTC-PERPETUAL") is None
