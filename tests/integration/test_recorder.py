@@ -7,20 +7,25 @@ import os
 import resource
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from domain.clock import NS_PER_S
 from domain.records import EXPLANATION
 from messages.commands import Pause, Resume, SetParameter
+from runtime.clock import STEP_VARIABLE
 from runtime.recordings.audit import open_audit
-from runtime.recordings.files import files_of, metadata_of, table
+from runtime.recordings.files import HOUR_NS, files_of, hour_name, hour_of, metadata_of, table
 from shm.segment import list_segments
 from tests.sessions import LOCAL, REPOSITORY, RunningSession, wait_until
 
@@ -195,24 +200,54 @@ def test_files_that_may_not_grow_cost_nothing_once_they_may_again(tmp_path: Path
         connection.close()
 
 
-def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> None:
-    environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
-    config = tmp_path / f"p{os.getpid()}.toml"
+def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path: Path) -> None:
+    """The recorder's wall clock is set so that the hour ends 15 s after the start."""
+    now_ns = time.time_ns()
+    step = tmp_path / "step"
+    step.write_bytes(struct.pack("<q", (hour_of(now_ns) + 1) * HOUR_NS - 15 * NS_PER_S - now_ns))
+    hours = [f"{hour_name(hour_of(now_ns) + i)}.parquet" for i in range(2)]
+
+    def files(kind: str) -> list[str]:
+        return sorted(path.name for path in tmp_path.glob(f"runs/*/recordings/{kind}/*"))
+
+    with recording(tmp_path, {STEP_VARIABLE: str(step)}) as process:
+        wait_until(lambda: hours[0] in files("books"), 60.0, "books of the hour that is over")
+        assert process.poll() is None
+        wait_until(lambda: len(files("books")) == 2, 10.0, "books of the next hour")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 0
+    (run,) = tmp_path.glob("runs/*")
+    for kind in ("books", "tickers"):
+        assert files(kind) == hours
+        positions = table(run, kind, ["position"]).column("position").to_pylist()
+        assert positions == list(range(len(positions))), kind
+
+
+@contextmanager
+def recording(folder: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`cli.py record` on a local exchange, in folders of its own; ended whatever happens."""
+    config = folder / f"p{os.getpid()}.toml"
     config.write_text(LOCAL)
+    told = {**os.environ, "RINGMAKER_HOME": str(folder), "RINGMAKER_RUN_ROOT": str(folder / "r"), **environ}
     command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, env=told, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
-
-            def is_recording() -> bool:
-                assert process.poll() is None
-                return any(part.stat().st_size > 30_000 for part in tmp_path.glob("runs/*/recordings/books/*.part"))
-
-            wait_until(is_recording, 40.0, "books are recorded")
-            process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=40)
+            yield process
         finally:
             process.kill()
-    assert process.returncode == 0, output
+
+
+def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    with recording(tmp_path, {}) as process:
+
+        def is_recording() -> bool:
+            assert process.poll() is None
+            return any(part.stat().st_size > 30_000 for part in tmp_path.glob("runs/*/recordings/books/*.part"))
+
+        wait_until(is_recording, 40.0, "books are recorded")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=40)
+        assert process.returncode == 0, output
     assert ", 0 records lost: " in output
     (run,) = tmp_path.glob("runs/*")
     assert [path.suffix for path in (run / "recordings" / "books").iterdir()] == [".parquet"]
