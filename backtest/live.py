@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from backtest.engine.records import ANSWER
 from domain.codes import OrderEventKind
+from domain.errors import UserError
 from domain.order import LiquiditySide, Side
 from runtime.recordings.audit import open_audit
 
@@ -96,3 +98,31 @@ def by_exchange_time(answers: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
             times[place] = next_ns[order] = min(int(times[place]), next_ns.get(order, int(times[place])))
     answers["exchange_time_ns"] = times
     return answers[np.argsort(times, kind="stable")]
+
+
+class Ways(NamedTuple):
+    """Times measured in a session, ns: from sending an insert until the exchange accepted it, from its telling us
+    something of an order until we heard."""
+
+    entry_ns: npt.NDArray[np.int64]
+    answer_ns: npt.NDArray[np.int64]
+
+
+def measured_ways(run: Path) -> Ways:
+    """Return how long orders of a recorded session were on their way, all instruments together.
+
+    Where the clocks of venue and machine differ by more than the way, it counts as 0.
+
+    Raises:
+        UserError: when the run has no audit trail, or no order was accepted.
+    """
+    with closing(open_audit(run)) as audit:
+        accepted = audit.execute(
+            "SELECT e.exchange_time_ns - min(s.time_ns), e.time_ns - e.exchange_time_ns FROM order_events e "
+            "JOIN orders_sent s ON s.client_order_id = e.client_order_id "
+            "WHERE e.kind = 'accepted' AND e.exchange_time_ns > 0 GROUP BY e.client_order_id"
+        ).fetchall()
+    if not accepted:
+        raise UserError(f"{run}: no order was accepted in this session: it tells no latency")
+    entry, answer = (np.maximum(0, np.array(column, np.int64)) for column in zip(*map(tuple, accepted), strict=True))
+    return Ways(entry, answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,23 @@ from backtest.data.findings import DataError, parse_repairs
 from backtest.data.formats import EVENT_FILE, format_of
 from backtest.engine.run import Settings
 from backtest.engine.venue import Latency, VenueSettings
+from backtest.live import measured_ways
 from fills.queue import POWER, QueueModel
 from runtime.config import load_config
+
+_MS_MAX = 60_000.0
+_BOUNDS = {
+    "entry_ms": (0.0, _MS_MAX),
+    "answer_ms": (0.0, _MS_MAX),
+    "step_ms": (0.0, _MS_MAX),
+    "funding_rate_8h": (-1.0, 1.0),
+    "funding_interval_h": (0.0, 24.0),
+    "balance_usd": (0.0, math.inf),
+    "maintenance_margin": (0.0, 1.0),
+    "messages_per_s": (0, 100_000),
+    "messages_burst": (1, 100_000),
+    "cancels_per_s": (0, 100_000),
+}
 
 
 @contextmanager
@@ -47,22 +63,40 @@ def settings_of(given: argparse.Namespace) -> Settings:
     """
     usual = Settings()
     config = load_config(given.config) if given.config else None
-    for name in ("entry_ms", "answer_ms", "step_ms"):
-        if not 0.0 <= getattr(given, name) < 60_000.0:
-            raise DataError(f"--{name.replace('_', '-')} {getattr(given, name):g}: expected ms from 0 to 60,000")
+    for name, (low, high) in _BOUNDS.items():
+        if not low <= getattr(given, name) <= high:
+            unit = "ms " if name.endswith("_ms") else ""
+            raise DataError(
+                f"--{name.replace('_', '-')} {getattr(given, name):g}: expected {unit}from {low:,g} to {high:,g}"
+            )
     quoting = config.strategy if config else usual.quoting
     return Settings(
         quoting=quoting,
         execution=config.execution if config else usual.execution,
         venue=VenueSettings(
-            latency=Latency.constant(round(given.entry_ms * 1e6), round(given.answer_ms * 1e6)),
+            latency=_latency(given),
             queue_model=QueueModel[given.queue.upper()],
             queue_power=given.queue_power,
             maker_fee_bps=quoting.fee_maker_bps if given.maker_fee_bps is None else given.maker_fee_bps,
             taker_fee_bps=given.taker_fee_bps,
+            funding_rate_8h=given.funding_rate_8h,
+            funding_interval_s=given.funding_interval_h * 3600.0,
+            balance_usd=given.balance_usd,
+            maintenance_margin=given.maintenance_margin,
+            messages_per_s=given.messages_per_s,
+            messages_burst=given.messages_burst,
+            cancels_per_s=given.cancels_per_s,
         ),
         step_ms=given.step_ms,
+        position_max_base=config.risk.position_max_base if config else usual.position_max_base,
     )
+
+
+def _latency(given: argparse.Namespace) -> Latency:
+    if given.latency_from is None:
+        return Latency.constant(round(given.entry_ms * 1e6), round(given.answer_ms * 1e6))
+    ways = measured_ways(given.latency_from)
+    return Latency.sampled(ways.entry_ns.tolist(), ways.answer_ns.tolist())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,10 +105,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-ms", type=float, default=0.0, help="decide so often; 0 = at every message of the feed")
     parser.add_argument("--entry-ms", type=float, default=5.0, help="latency to the exchange")
     parser.add_argument("--answer-ms", type=float, default=5.0, help="latency back to us")
+    parser.add_argument(
+        "--latency-from", type=Path, metavar="RUN", help="draw latencies from those of a recorded session instead"
+    )
     queues = [model.name.lower() for model in QueueModel]
     parser.add_argument("--queue", choices=queues, default="power1", help="queue model, see docs/backtest.md")
     parser.add_argument("--queue-power", type=float, default=POWER, help="its exponent")
     parser.add_argument("--maker-fee-bps", type=float, help="default: fee_maker_bps of the strategy")
     parser.add_argument("--taker-fee-bps", type=float, default=5.0)
+    parser.add_argument("--funding-rate-8h", type=float, default=0.0, help="part of the notional that longs pay in 8 h")
+    parser.add_argument("--funding-interval-h", type=float, default=0.0, help="paid at its multiples; 0 = continuously")
+    parser.add_argument("--balance-usd", type=float, default=math.inf, help="what the account begins with")
+    parser.add_argument(
+        "--maintenance-margin", type=float, default=0.0, help="part of the notional that it must be worth; 0 = no stop"
+    )
+    parser.add_argument(
+        "--messages-per-s", type=int, default=0, help="inserts and amends that the venue takes; 0 = any"
+    )
+    parser.add_argument("--messages-burst", type=int, default=50, help="so many of them at once")
+    parser.add_argument("--cancels-per-s", type=int, default=0, help="cancels the venue takes; 0 = any")
     parser.add_argument("--instrument", default="", help="the one to take, where there are several")
     parser.add_argument("--repair", action="append", default=[], metavar="NAME[,NAME]", help="see docs/data.md")

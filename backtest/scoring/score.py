@@ -17,7 +17,7 @@ from backtest.engine.replay import replay
 from backtest.engine.result import FILLS, Rows
 from backtest.engine.run import Settings, backtest
 from backtest.engine.venue import Latency, VenueSettings
-from backtest.live import by_exchange_time, live_answers
+from backtest.live import by_exchange_time, live_answers, measured_ways
 from backtest.metrics.leg import grid_of, with_markouts
 from backtest.scoring.agreement import Agreement, agreement_of
 from backtest.scoring.others import without_own
@@ -36,9 +36,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         by_model: its own orders played again, under each queue model.
-        strategy: the session's strategy run anew over the recorded market, with the latency measured in the session;
-            its orders are others than those of the session, so that only volumes and markouts compare. None where the
-            session left no configuration.
+        strategy: the session's strategy run anew over the recorded market, with latencies drawn from those of the
+            session; its orders are others than those of the session, so that only volumes and markouts compare. None
+            where the session left no configuration.
         entry_ms, answer_ms: median ways to the exchange and back, as measured.
     """
 
@@ -82,8 +82,10 @@ def _scored(run: Path, with_us: EventFile, others: EventFile, answers: Rows, pow
         venue = VenueSettings(latency=Latency.constant(0, 0), queue_model=model, queue_power=power)
         simulated = _lines(with_us, replay(others, requests, venue).answers)
         by_model[model.name.lower()] = agreement_of(live, simulated, lot_base)
-    entry_ns, answer_ns = _latencies(run, answers)
-    settings = _settings(run, header.instrument, Latency.constant(entry_ns, answer_ns), power)
+    ways = measured_ways(run)
+    settings = _settings(
+        run, header.instrument, Latency.sampled(ways.entry_ns.tolist(), ways.answer_ns.tolist()), power
+    )
     strategy = None
     if settings is not None:
         result = backtest(others, settings)
@@ -95,8 +97,8 @@ def _scored(run: Path, with_us: EventFile, others: EventFile, answers: Rows, pow
         seconds=(header.end_ns - header.begin_ns) / 1e9,
         by_model=by_model,
         strategy=strategy,
-        entry_ms=entry_ns / 1e6,
-        answer_ms=answer_ns / 1e6,
+        entry_ms=float(np.median(ways.entry_ns)) / 1e6,
+        answer_ms=float(np.median(ways.answer_ns)) / 1e6,
     )
 
 
@@ -107,19 +109,6 @@ def _lines(file: EventFile, answers: Rows) -> npt.NDArray[np.void]:
     for name in FILLS.names or ():
         fills[name] = told[{"time_ns": "exchange_time_ns", "rule": "reason"}.get(name, name)]
     return with_markouts(file, fills)[0]
-
-
-def _latencies(run: Path, answers: Rows) -> tuple[int, int]:
-    """Return the medians of (sent until accepted by the exchange, told by the exchange until heard), ns, of inserts."""
-    accepted = answers[answers["kind"] == OrderEventKind.ACCEPTED]
-    with closing(open_audit(run)) as audit:
-        sent = dict(audit.execute("SELECT client_order_id, min(time_ns) FROM orders_sent GROUP BY client_order_id"))
-    ways = [
-        int(row["exchange_time_ns"]) - sent[int(row["order_id"])] for row in accepted if int(row["order_id"]) in sent
-    ]
-    entry_ns = int(np.median(ways)) if ways else 0
-    answer_ns = int(np.median(accepted["local_time_ns"] - accepted["exchange_time_ns"])) if len(accepted) else 0
-    return max(0, entry_ns), max(0, answer_ns)  # the clocks of two machines may differ by more than the way
 
 
 def _settings(run: Path, instrument: str, latency: Latency, power: float) -> Settings | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def test_a_report_can_be_written_again(run: Path, capsys: pytest.CaptureFixture[
         (["nowhere.events"], "nowhere.events"),
         (["{data}", "--config", "none.toml"], "none.toml: no such configuration file"),
         (["{data}", "--entry-ms", "-1"], "--entry-ms -1: expected ms from 0 to 60,000"),
+        (["{data}", "--latency-from", "nowhere"], "nowhere/audit.sqlite: no audit trail"),
+        (["{data}", "--maintenance-margin", "2"], "--maintenance-margin 2: expected from 0 to 1"),
         (["{data}", "-o", "/dev/null/run"], "/dev/null/run: cannot be written"),
     ],
 )
@@ -136,6 +139,25 @@ def test_what_is_wrong_is_told_in_one_line(
 def test_the_report_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report([str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_funding_is_paid_and_stands_in_the_split(tmp_path: Path) -> None:
+    (tmp_path / "near.toml").write_text(CONFIG)
+    options = [
+        "--step-ms",
+        "100",
+        "--config",
+        str(tmp_path / "near.toml"),
+        "--funding-rate-8h",
+        "1",
+        "-o",
+        str(tmp_path / "run"),
+    ]
+    assert main([str(written(tmp_path).path), *options]) == 0
+    told = json.loads((tmp_path / "run" / "summary.json").read_text())["statistics"]
+    assert told["values"]["pnl_funding"] != 0.0
+    parts = [Decimal(told["split"][name]) for name in ("spread", "adverse_selection", "inventory", "fees", "funding")]
+    assert sum(parts) == Decimal(told["split"]["net"])
 
 
 def test_the_operators_command_passes_arguments_on_and_gives_the_exit_code_back(tmp_path: Path) -> None:
