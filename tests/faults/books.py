@@ -47,9 +47,10 @@ class Books:
             for record in records[valid]:
                 self.kept[int(record["exchange_time_ns"])] = Ladders(_side(record, "bid"), _side(record, "ask"))
 
-    def was_lost_since(self, since_ns: int) -> bool:
-        """Return whether the book was not valid at some time since `since_ns`."""
-        return any(not is_valid and time_ns >= since_ns for time_ns, is_valid in self._validity)
+    def first_lost_ns(self, since_ns: int) -> int | None:
+        """Return when the book was first said not to be valid, from `since_ns` on; None = not yet."""
+        times = (time_ns for time_ns, is_valid in self._validity if not is_valid and time_ns >= since_ns)
+        return next(times, None)
 
     def first_valid_ns(self, since_ns: int) -> int | None:
         """Return when the book became valid again after it had not been since `since_ns`; `since_ns` when it always

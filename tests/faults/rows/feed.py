@@ -10,7 +10,7 @@ import time
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders, session_of
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
-from tests.faults.stage import RuleBrokenError, Stage
+from tests.faults.stage import Stage
 
 KINDS = ("dead", "crossed", "quiet")
 DEAD_S = 12.0  # of one connection: the next one tells
@@ -58,13 +58,11 @@ class FeedRounds:
         """Let nothing but answers and pongs through to market data."""
         stage = self._stage
         began_ns = stage.begin_fault("drop", session=session_of(stage, "market_data"), duration_s=DEAD_S)
-        stage.wait(lambda: stage.books.was_lost_since(began_ns), AGAIN_TIMEOUT_S, "the dead feed is noticed")
-        lost_ns = time.monotonic_ns()
-        pulled_ns = stage.wait_for_empty(began_ns, AGAIN_TIMEOUT_S)
+        pulled_ns = stage.wait_for_empty(self._lost_ns(began_ns), AGAIN_TIMEOUT_S)
         self._findings.measure("pulled: dead", (pulled_ns - began_ns) / NS_PER_MS, "ms", number, PULLED_MS_MAX)
-        again_ns = stage.wait_for_both_sides(max(pulled_ns, lost_ns), AGAIN_TIMEOUT_S)
-        self._findings.measure("again: dead", (again_ns - began_ns) / NS_PER_MS, "ms", number)
         self._measure_book(number, began_ns, "dead")
+        again_ns = stage.wait_for_both_sides(pulled_ns, AGAIN_TIMEOUT_S)
+        self._findings.measure("again: dead", (again_ns - began_ns) / NS_PER_MS, "ms", number)
         stage.operator.call("admin/clear_faults")
         return began_ns
 
@@ -73,8 +71,7 @@ class FeedRounds:
         stage = self._stage
         crossed_before = stage.books.crossed
         began_ns = stage.begin_fault("crossed_book", session=session_of(stage, "market_data"))
-        stage.wait(lambda: stage.books.was_lost_since(began_ns), AGAIN_TIMEOUT_S, "the crossed book is noticed")
-        stage.wait(lambda: stage.books.first_valid_ns(began_ns) is not None, AGAIN_TIMEOUT_S, "the book is right again")
+        self._lost_ns(began_ns)
         right_ms = self._measure_book(number, began_ns, "crossed")
         if right_ms > PULLED_MS_MAX:  # before, there was no reason to pull them
             pulled_ns = stage.wait_for_empty(began_ns, AGAIN_TIMEOUT_S)
@@ -98,11 +95,22 @@ class FeedRounds:
             self._findings.break_rule(number, f"a quiet market lost its quotes after {after_ms:.0f} ms")
         return began_ns
 
+    def _lost_ns(self, began_ns: int) -> int:
+        """Wait until the book is said not to be valid; return when that was."""
+        books = self._stage.books
+        self._stage.wait(lambda: books.first_lost_ns(began_ns) is not None, AGAIN_TIMEOUT_S, "the fault is noticed")
+        lost_ns = books.first_lost_ns(began_ns)
+        assert lost_ns is not None
+        return lost_ns
+
     def _measure_book(self, number: int, began_ns: int, kind: str) -> float:
-        valid_ns = self._stage.books.first_valid_ns(began_ns)
-        if valid_ns is None:
-            raise RuleBrokenError("quoting again without a valid book")
-        again_ms = max(valid_ns - began_ns, 0) / NS_PER_MS
+        """Wait until the book is valid again; return how long that took, ms."""
+        books = self._stage.books
+        what = "the book is right again"
+        self._stage.wait(lambda: books.first_valid_ns(began_ns) is not None, AGAIN_TIMEOUT_S, what)
+        valid_ns = books.first_valid_ns(began_ns)
+        assert valid_ns is not None
+        again_ms = (valid_ns - began_ns) / NS_PER_MS
         self._findings.measure(f"book again: {kind}", again_ms, "ms", number, BOOK_RIGHT_MS_MAX)
         return again_ms
 
