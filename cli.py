@@ -107,12 +107,22 @@ def flatten(
 
 @app.command(name="set", context_settings={"ignore_unknown_options": True})  # values may be negative
 def set_parameter(
-    name: Annotated[str, typer.Argument(help="strategy.NAME, strategies.STRATEGY.NAME, INSTRUMENT.NAME or risk.NAME")],
-    value: str,
+    name: Annotated[
+        str, typer.Argument(help="strategy.NAME, strategies.STRATEGY.NAME, INSTRUMENT.NAME or risk.NAME")
+    ] = "",
+    value: Annotated[str, typer.Argument()] = "",
     session: Session = "local",
     force: Annotated[bool, typer.Option("--force", help="needed to loosen a limit")] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="instead: take over what was edited in the configuration file")
+    ] = False,
 ) -> None:
-    """Set one parameter of the running session; checked like the configuration."""
+    """Set one parameter of the running session, or with --reload all that its file says now; checked before."""
+    if reload and not (name or value):
+        _finish(_send(session, commands.Reload(force=force), LONG_TIMEOUT_S))
+        return
+    if reload or not (name and value):
+        raise UserError("expected NAME VALUE, e.g. `set strategy.levels 2`, or --reload alone")
     _finish(_send(session, commands.SetParameter(name=name, value=value, force=force)))
 
 

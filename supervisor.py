@@ -48,6 +48,7 @@ from runtime.supervision.launch import Launcher
 from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
 from runtime.supervision.relay import Relay, legs_of
+from runtime.supervision.reloading import Reloading
 from runtime.supervision.screen import SessionConsole, StatusScreen, status_line, summary_lines
 from runtime.supervision.service_manager import ServiceManager
 from runtime.supervision.shutdown import Shutdown
@@ -63,7 +64,7 @@ from venues.thalex.listing import fetch_instruments
 
 POLL_S = 0.02
 AWAY_NS = NS_PER_S // 2  # a turn of the loop that takes longer: this process did not run, and saw nobody
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 OPERATOR_REASONS = (RiskReason.OPERATOR, RiskReason.KILL)
 
 
@@ -90,6 +91,7 @@ class Supervisor:
         self._replacing: list[tuple[Request, Child, int]] = []  # whom to answer, who, and which life of it ends
         self._is_ready = False
         self._manager = ServiceManager(os.environ, self._clock)
+        self._has_terminal = _has_terminal()
         self._console = SessionConsole(highlight=False)
 
     def run(self) -> ExitCode:
@@ -121,6 +123,7 @@ class Supervisor:
             stack.callback(self._commands.close)
             self._relay = Relay(config.session, self._note_command)
             stack.callback(self._relay.close)
+            self._reloading = Reloading(self._config, self._roles, self._run, self._relay, self._clock, self._log)
             self._spawn_all(stack)
             self._run_loop()
             self._finish()
@@ -240,6 +243,7 @@ class Supervisor:
                 self._serve_commands()
                 self._relay.poll()
                 self._answer_replaced()
+                self._reloading.poll()
                 self._tell_manager(now_ns)
                 if self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S:
                     self._is_stopping = True
@@ -258,9 +262,20 @@ class Supervisor:
             numbers = os.read(self._signal_fd, 64)
         except BlockingIOError:
             return
-        self._signals += [number for number in numbers if number in STOP_SIGNALS]
+        self._signals += [number for number in numbers if number in STOP_SIGNALS or self._is_hangup(number)]
         if self._signals:
             self._is_stopping = True
+        elif signal.SIGHUP in numbers:
+            self._manager.reloading()
+            self._reloading.begin(self._say_reloaded, force=False)
+
+    def _is_hangup(self, number: int) -> bool:
+        """Return whether it says that our terminal was closed; where there is none, SIGHUP asks for a reload."""
+        return number == signal.SIGHUP and self._has_terminal
+
+    def _say_reloaded(self, reply: Reply) -> None:
+        self._say(f"configuration {'reloaded' if reply.ok else 'not reloaded'}: {reply.text}")
+        self._manager.ready()
 
     def _watch_children(self, now_ns: int, awake_since_ns: int) -> None:
         for child in self._children:
@@ -323,6 +338,8 @@ class Supervisor:
                 case commands.Status():
                     status = self._status.read(self._clock.monotonic_ns() - self._started_ns)
                     request.answer(Reply(ok=True, text=status_line(status), data=status))
+                case commands.Reload():
+                    self._reloading.begin(request.answer, force=command.force)
                 case commands.Vitals():
                     request.answer(Reply(ok=True, data=read_vitals()))
                 case commands.Stop(actor=name) if name:
@@ -421,11 +438,22 @@ class Supervisor:
             self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
 
 
+def _has_terminal() -> bool:
+    """Return whether this process can lose a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _catch_signals(stack: ExitStack) -> int:
     """Have signals written to a pipe, so that handlers do nothing; return the end to read."""
     read_fd, write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     previous = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    for number in STOP_SIGNALS:
+    # Ignored from the start (nohup) it stays ignored: a terminal that goes away is then no reason to do anything.
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for number in (*STOP_SIGNALS, *hangup):
         signal.signal(number, lambda _number, _frame: None)
     stack.callback(os.close, read_fd)
     stack.callback(os.close, write_fd)

@@ -81,6 +81,29 @@ class SetParameter(Command, frozen=True, tag="set_parameter"):
     force: bool = False
 
 
+class Reload(Command, frozen=True, tag="reload"):
+    """Read the session's configuration file again and take over what can be. Handled by the supervisor.
+
+    `force` is needed when a limit of risk is looser now.
+    """
+
+    force: bool = False
+
+
+class TakeConfig(Command, frozen=True, tag="take_config"):
+    """Go by another configuration from now on; the supervisor has checked it, and tells only those concerned.
+
+    Attributes:
+        file: the whole configuration as JSON.
+        is_trial: only say whether it could be taken over; nothing changes.
+        force: limits of risk may be looser.
+    """
+
+    file: str
+    is_trial: bool
+    force: bool = False
+
+
 class Profile(Command, frozen=True, tag="profile"):
     """Sample the receiver's stack for `seconds` and write a flame chart; the answer names the file."""
 
@@ -142,6 +165,8 @@ AnyCommand = (
     | Hedge
     | Kill
     | SetParameter
+    | Reload
+    | TakeConfig
     | Profile
     | Vitals
     | Stop

@@ -201,6 +201,11 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     return config
 
 
+def read_config(path: Path) -> Config:
+    """Return a configuration that a supervisor has checked and written as JSON."""
+    return msgspec.json.decode(path.read_bytes(), type=Config)
+
+
 def _converted(path: Path, tree: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(tree, Config)

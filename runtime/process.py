@@ -30,7 +30,7 @@ from runtime.affinity import SHARED
 from runtime.clock import system_clock
 from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
-from runtime.config import Config
+from runtime.config import Config, read_config
 from runtime.early_look import EarlyLook
 from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
@@ -69,20 +69,16 @@ def run_actor(
     if told.standby_fd >= 0:
         _die_with(told.supervisor_pid, signal.SIGKILL)
         if prepare is not None:
-            prepare(_read_config(told))
+            prepare(read_config(told.config_file))
         gc.collect()
         told = msgspec.structs.replace(told, epoch=park(told.standby_fd))
     _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
     stacks = opened(stacks_path(told.artifacts_dir, told.actor))  # for as long as the process lives
     faulthandler.enable(stacks)
     faulthandler.register(signal.SIGUSR2, stacks)
-    config = _read_config(told)
+    config = read_config(told.config_file)
     log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
     sys.exit(_run(told, config, log, build, loop))
-
-
-def _read_config(told: ActorEnvironment) -> Config:
-    return msgspec.json.decode(told.config_file.read_bytes(), type=Config)
 
 
 def _run(

@@ -14,18 +14,25 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from runtime.config import Config, InstrumentConfig, StrategyProcessConfig
+from runtime.reload import hot_keys
 from trading.hedging.config import HedgeConfig
+from trading.orders.config import ExecutionConfig
 from trading.quoting.config import QuotingConfig
 from trading.quoting.dotted import value_of
 from trading.quoting.presets import PRESETS
+from trading.risk.config import RiskConfig
 
 HEAD = """# Configuration
 
 One TOML file describes a session; its name is the session's name. Unknown keys, wrong types and values out of range
 are refused with file, key and value. Units stand last in the names: `base` = base units (BTC), `usd` = quote
-currency, `bps` = 1/10,000. This page is generated:
-`.venv/bin/python -m scripts.config_reference > docs/configuration.md`.
+currency, `bps` = 1/10,000. A running session takes over edits of the keys marked ↻ with `./cli.py set --reload` or
+SIGHUP ([how](operating.md#edit-the-configuration-of-a-running-session)); all others wait for the next start. This page
+is generated: `.venv/bin/python -m scripts.config_reference > docs/configuration.md`.
 """
+
+# Where the keys of a section stand that is hot: the section's own type, and the key's name from there on.
+ROOTS: dict[str, type[msgspec.Struct]] = {"strategy": QuotingConfig, "risk": RiskConfig, "execution": ExecutionConfig}
 
 # Sections of which there may be several, each under a name of its own.
 NAMED: dict[str, tuple[str, type[msgspec.Struct]]] = {
@@ -108,8 +115,17 @@ def _section(title: str, kind: type[msgspec.Struct]) -> str:
         else:
             default = f"`{_toml(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())}`"
         meaning = meaning.replace("|", "\\|")
-        rows.append(f"| `{field.name}` | {', '.join(filter(None, (type_text, ranges)))} | {default} | {meaning} |")
+        mark = " ↻" if _is_hot(title, field.name) else ""
+        rows.append(
+            f"| `{field.name}`{mark} | {', '.join(filter(None, (type_text, ranges)))} | {default} | {meaning} |"
+        )
     return "\n".join(rows) + "\n"
+
+
+def _is_hot(title: str, name: str) -> bool:
+    """Return whether a running session takes the key over."""
+    root, _, inside = title.strip("[]").partition(".")
+    return root in ROOTS and (f"{inside}.{name}" if inside else name) in hot_keys(ROOTS[root])
 
 
 def _describe(hint: Any) -> tuple[str, str, str]:

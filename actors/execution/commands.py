@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from actors.execution.core import ExecutionCore
 from domain.clock import NS_PER_S
-from messages.commands import CancelAll, Command, Flatten, Halt, Hedge, Reduce, Reply, Status, Stop
+from messages.commands import CancelAll, Command, Flatten, Halt, Hedge, Reduce, Reply, Status, Stop, TakeConfig
 from runtime.actor import ActorContext, Handler
+from runtime.config import read_config
 from venues.gateway import OrderGateway
 
 CORE_POLL_S = 0.01
@@ -46,7 +48,18 @@ class Commands:
             Reduce: self._on_reduce,
             Hedge: self._on_hedge,
             Status: self._on_status,
+            TakeConfig: self._on_take_config,
         }
+
+    def _on_take_config(self, command: TakeConfig) -> Reply:
+        """Handle orders by another configuration from now on."""
+        config = read_config(Path(command.file))
+        core = self._core_of()
+        if not command.is_trial:
+            self._ctx.config = config
+            if core is not None:
+                core.use_config(config.execution)
+        return Reply(ok=True, text="order handling taken over")
 
     async def _on_stop(self, command: Stop) -> Reply:
         """Cancel, confirm, flatten if asked; the answer carries the report of the session."""

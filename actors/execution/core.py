@@ -134,6 +134,17 @@ class ExecutionCore:
         self._next_order_id += 1
         return self._next_order_id
 
+    def use_config(self, config: ExecutionConfig) -> None:
+        """Go by other values of the keys that a running session takes over (trading/orders/config.py: HOT)."""
+        self._config = config
+        self.quotes.use_config(config)
+        self.truth.use_config(config)
+        self.ending.use_config(config)
+        self.watch.suspect_ns = config.suspect_ms * NS_PER_MS
+        for desk in self.desks.values():
+            desk.is_dirty = True
+        self._ports.work_soon()
+
     # ---- the duty cycle --------------------------------------------------------------------------------
 
     def has_new_wish(self) -> bool:

@@ -56,6 +56,10 @@ class Ending:
         self._label = label
         self._flattenings_ended = 0  # a flattening that began before it was raised sends nothing more
 
+    def use_config(self, config: ExecutionConfig) -> None:
+        """Go by other values from now on."""
+        self._config = config
+
     # ---- cancelling ------------------------------------------------------------------------------------
 
     def send_cancels(self) -> int:

@@ -56,6 +56,10 @@ class QuotePlanner:
         self._manager = manager
         self._limits = limits
         self._tell_refusal = tell_refusal
+        self.use_thresholds(amend_threshold_ticks, tolerances)
+
+    def use_thresholds(self, amend_threshold_ticks: int, tolerances: Tolerances) -> None:
+        """Compare by these from now on."""
         self._amend_threshold_ticks = amend_threshold_ticks
         self._size_tolerance_permille, self._fill_threshold_permille = tolerances
 

@@ -20,6 +20,7 @@ from actors.execution.quotes import QuoteParts, QuoteSender
 from domain.errors import ConnectivityError, VenueError
 from domain.order import Side
 from domain.reports import OrderReport
+from trading.orders.config import ExecutionConfig
 from trading.orders.order import Order
 from trading.orders.protection_groups import GroupState
 from trading.orders.states import OrderState
@@ -67,6 +68,11 @@ class MassQuotes(QuoteSender):
         )
         self._items: dict[str, list[Item]] = {}
         self._sent: dict[int, _Sent] = {}
+
+    def use_config(self, config: ExecutionConfig) -> None:
+        super().use_config(config)
+        tolerances = (self._size_tolerance_permille, self._fill_threshold_permille)
+        self._planner.use_thresholds(config.amend_threshold_ticks, tolerances)
 
     # ---- what to send ----------------------------------------------------------------------------------
 

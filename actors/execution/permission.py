@@ -29,13 +29,14 @@ class Permission:
 
     Attributes:
         holds: reasons of our own for which nothing is quoted at all.
+        wish_age_ns_max: quotes of an older wish are pulled.
         halted_time_ns: monotonic, when risk last told us to halt; younger limits than that end it.
     """
 
     def __init__(self, limits: TableReader, watch: Watch, wish_age_ns_max: int) -> None:
         self._limits = limits
         self._watch = watch
-        self._wish_age_ns_max = wish_age_ns_max
+        self.wish_age_ns_max = wish_age_ns_max
         self.holds: set[str] = set()
         self.halted_time_ns = 0
 
@@ -63,7 +64,7 @@ class Permission:
             return "no wish yet"
         if wish.strategy_epoch != strategy.epoch:
             return WISH_EARLIER
-        if now_ns - wish.computed_time_ns > self._wish_age_ns_max:
+        if now_ns - wish.computed_time_ns > self.wish_age_ns_max:
             return WISH_OLD
         return self._blocked_by_limits(desk, now_ns)
 

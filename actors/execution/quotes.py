@@ -13,6 +13,7 @@ from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import Journal
 from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
+from domain.clock import NS_PER_MS
 from domain.errors import ConnectivityError
 from domain.order import TimeInForce
 from domain.records import LIMITS
@@ -73,7 +74,6 @@ class QuoteSender(ABC):
     """
 
     def __init__(self, parts: QuoteParts) -> None:
-        self._config = parts.config
         self._clock = parts.ports.clock
         self._shared = parts.ports.shared
         self._measures = parts.ports.measures
@@ -86,11 +86,20 @@ class QuoteSender(ABC):
         self._on_denied = parts.on_denied
         self.permission = parts.permission
         self.holds = parts.permission.holds
-        self._size_tolerance_permille = round(parts.config.size_tolerance_ratio * 1000)
-        self._fill_threshold_permille = round(parts.config.significant_fill_threshold_ratio * 1000)
+        self._take_config(parts.config)
         self.throttle: Throttle | None = None
         self.breaker = Breaker()
         self.desks: list[Desk] = []
+
+    def use_config(self, config: ExecutionConfig) -> None:
+        """Go by other values from now on."""
+        self._take_config(config)
+        self.permission.wish_age_ns_max = config.wish_age_max_ms * NS_PER_MS
+
+    def _take_config(self, config: ExecutionConfig) -> None:
+        self._config = config
+        self._size_tolerance_permille = round(config.size_tolerance_ratio * 1000)
+        self._fill_threshold_permille = round(config.significant_fill_threshold_ratio * 1000)
 
     # ---- what is wanted ------------------------------------------------------------------------------
 

@@ -66,6 +66,10 @@ class Truth:
         self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
 
+    def use_config(self, config: ExecutionConfig) -> None:
+        """Go by other values from now on."""
+        self._config = config
+
     def agreed(self, now_ns: int) -> None:
         """A recovery has ended: both sides agree. Orders of the broken session may still arrive for a while."""
         self._quotes.holds.discard(POSITION_DIFFERS)

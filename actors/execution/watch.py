@@ -36,11 +36,12 @@ class Watch:
     Attributes:
         suspect: name of an actor that is silent and that every quote needs; empty when all live.
         strategies: by actor name.
+        suspect_ns: silence that makes suspect.
     """
 
     def __init__(self, heartbeats: Mapping[str, TableReader], suspect_ns: int) -> None:
         self._heartbeats = heartbeats
-        self._suspect_ns = suspect_ns
+        self.suspect_ns = suspect_ns
         self._due_ns = 0
         self.strategies = {name: WatchedStrategy(name) for name in heartbeats if kind_of(name) == STRATEGY}
         self.suspect = next((name for name in heartbeats if name not in self.strategies), "")
@@ -52,7 +53,7 @@ class Watch:
         suspect = ""
         for name, table in self._heartbeats.items():
             beat = read_heartbeat(table)
-            is_silent = beat == NEVER or beat.age_ns(now_ns) > self._suspect_ns
+            is_silent = beat == NEVER or beat.age_ns(now_ns) > self.suspect_ns
             strategy = self.strategies.get(name)
             if strategy is None:
                 suspect = suspect or (name if is_silent else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from actors.risk.decisions import DecisionLog
 from actors.risk.tables import RiskTables
@@ -10,11 +11,12 @@ from actors.risk.telling import StateTelling
 from actors.risk.venue import VenueView
 from domain.errors import ConnectivityError
 from domain.order import TradingState
-from messages.commands import Command, Flatten, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status
+from messages.commands import Command, Flatten, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status, TakeConfig
 from runtime.actor import ActorContext, Handler
+from runtime.config import read_config
 from trading.ledger import Pnl
 from trading.risk.latch import clear_kill_mark
-from trading.risk.limit_changes import changed_limit
+from trading.risk.limit_changes import LOOSER, changed_limit, looser_limits, with_limits
 from trading.risk.limits import recovery_of
 from trading.risk.monitor import RiskMonitor
 from trading.risk.states import Cause
@@ -65,6 +67,7 @@ class RiskCommands:
             Reduce: self._on_reduce,
             Flatten: self._on_flatten,
             SetParameter: self._on_set_parameter,
+            TakeConfig: self._on_take_config,
             Status: self._on_status,
         }
 
@@ -137,6 +140,26 @@ class RiskCommands:
         self._decisions.write("limit_set", text, name=change.name, old=was, new=change.value)
         data = {"risk": {"old": was, "new": change.value}}
         return Reply(ok=True, text=f"risk.{change.name} = {command.value}", data=data)
+
+    def _on_take_config(self, command: TakeConfig) -> Reply:
+        """Take over the limits that the configuration says otherwise now; those set meanwhile on other keys stay."""
+        config = read_config(Path(command.file))
+        changed = [name for name in LOOSER if getattr(config.risk, name) != getattr(self._ctx.config.risk, name)]
+        limits_set = {name: value for name, value in self._limits_set.items() if name not in changed}
+        was, now = self._monitor.config, with_limits(config.risk, limits_set)
+        looser = looser_limits(was, now)
+        if looser and not command.force:
+            return Reply(ok=False, text=f"looser, which needs --force: {'; '.join(looser)}")
+        if command.is_trial:
+            return Reply(ok=True, text="limits can be taken over")
+        self._ctx.config, self._monitor.config = config, now
+        self._limits_set.clear()
+        self._limits_set.update(limits_set)
+        self._monitor.states.recovery = recovery_of(now)
+        self._apply()
+        for name in changed:
+            self._decisions.write("limit_set", "by a reload", name=name, old=getattr(was, name), new=getattr(now, name))
+        return Reply(ok=True, text=f"{len(changed)} limits taken over")
 
     def _on_status(self, _command: Status) -> Reply:
         verdict = self._monitor.verdict(self._ctx.clock.monotonic_ns())

@@ -8,6 +8,7 @@ Woken by its doorbell (a tick, a fill) and by a timer. It decides nothing itself
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.strategy.desk import Desk, Shared
@@ -17,8 +18,9 @@ from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.records import BOOK, FEED, ORDER_EVENT, QUOTE_INPUT_WORDS, QUOTE_INPUTS
-from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status
+from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status, TakeConfig
 from runtime.actor import Actor, ActorContext, Handler
+from runtime.config import read_config
 from shm.ring import RingWriter
 from trading.quoting.set_values import SetValues, parse_value, split_name
 
@@ -157,7 +159,13 @@ class StrategyActor(Actor):
 
     @property
     def handlers(self) -> dict[type[Command], Handler]:
-        return {Pause: self._on_pause, Resume: self._on_resume, SetParameter: self._on_set, Status: self._on_status}
+        return {
+            Pause: self._on_pause,
+            Resume: self._on_resume,
+            SetParameter: self._on_set,
+            Status: self._on_status,
+            TakeConfig: self._on_take_config,
+        }
 
     # ---- in ------------------------------------------------------------------------------------------
 
@@ -368,6 +376,21 @@ class StrategyActor(Actor):
         lines = [f"{change.instrument}.{change.name}: {change.old} → {change.new}" for change in changes]
         data = {change.instrument: {"old": change.old, "new": change.new} for change in changes}
         return Reply(ok=True, text="; ".join(lines), data=data)
+
+    def _on_take_config(self, command: TakeConfig) -> Reply:
+        """Quote by another configuration; ConfigError when it does not fit the code or what was set meanwhile."""
+        config = read_config(Path(command.file))
+        configured = {name: config.instruments[name].strategy for name in self._own_names}
+        found = self._set_values.reconfigured(configured)
+        if command.is_trial:
+            return Reply(ok=True, text="parameters can be taken over")
+        self.ctx.config = config
+        changed = self._set_values.reconfigure(found)
+        for desk in self.desks:
+            if desk.name in changed:
+                desk.use_config(self._set_values.in_force[desk.name])
+        self.do_work(self.ctx.clock.monotonic_ns())
+        return Reply(ok=True, text=f"parameters of {', '.join(changed) or 'no instrument'} taken over")
 
     def _on_status(self, _command: Status) -> Reply:
         """Say for each instrument what is quoted, and why a side is not."""

@@ -128,6 +128,10 @@ class Relay:
         """Have one leg done for the supervisor itself."""
         return self._own.submit(self._run, [leg])
 
+    def call_all(self, legs: Sequence[Leg]) -> Future[Reply]:
+        """Have legs done one after the other for the supervisor itself, like those of an operator's command."""
+        return self._pool.submit(self._run, legs)
+
     def poll(self) -> None:
         """Answer what is done."""
         for request, future in [pair for pair in self._pending if pair[1].done()]:

@@ -43,7 +43,11 @@ def play_on_stages(
             return
         folder = play.folder / f"{play.findings.row}{lost}"
         folder.mkdir()
-        left = _play_on_one_stage(play, make, stage_in(play, folder), left)
+        try:
+            left = _play_on_one_stage(play, make, stage_in(play, folder), left)
+        except RuleBrokenError as broken:  # there was no stage to play on
+            play.findings.break_rule(left[0], str(broken))
+            play.keep_folder(folder, left[0])
     if left:
         play.findings.break_rule(left[0], f"{len(left)} rounds were not played: {STAGES_LOST_MAX} sessions were lost")
 

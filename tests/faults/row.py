@@ -36,13 +36,22 @@ class Play(NamedTuple):
 
     def keep(self, session: RunningSession, number: int) -> None:
         """Keep what a session left, because round `number` failed on it."""
-        target = self.evidence / f"{self.findings.row}-{number}"
-        shutil.copytree(session.home, target, symlinks=True, dirs_exist_ok=True)
+        self.keep_folder(session.home, number)
+
+    def keep_folder(self, folder: Path, number: int) -> None:
+        """Keep a folder, because round `number` failed on what lies in it."""
+        target = self.evidence / f"{self.findings.row.replace(' ', '-')}-{number}"
+        # Sockets and files that are just being replaced are no evidence.
+        shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True, ignore=_sockets)
         self.say(f"kept {target}")
 
     def rng(self, number: int) -> random.Random:
         """Return the generator of one round, the same whichever rounds are played before."""
         return random.Random(f"{self.seed}/{self.findings.row}/{number}")
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if (Path(folder) / name).is_socket()]
 
 
 class Row(NamedTuple):

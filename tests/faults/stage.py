@@ -157,7 +157,11 @@ class Stage:
 
     def _attach(self) -> None:
         """Wait for quotes, and open everything that is followed."""
-        self.session.wait_for_quotes(START_TIMEOUT_S)
+        try:
+            self.session.wait_for_quotes(START_TIMEOUT_S)
+        except AssertionError as error:
+            died = "; ".join(self.deaths()[-3:]) or "no actor died"
+            raise RuleBrokenError(f"the session did not begin to quote: {error} ({died})") from None
         self.operator = Operator(self.exchange.url)
         self.log = OrderLog(self.exchange.order_log_path)
         self.attach_to_session()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+HOT = Meta(extra={"reload": True})  # a running session takes it over (runtime/reload.py)
 LABEL_PATTERN = re.compile(r"[A-Za-z0-9<>|_-]{1,64}")  # what the venue takes as an order's label
 
 
@@ -76,30 +77,36 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     protection: ProtectionConfig = ProtectionConfig()
     journal: JournalConfig = JournalConfig()
     label: Annotated[str, Meta(max_length=64, description="marks our orders at the venue; empty = rm-<session>")] = ""
-    post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back")] = True
+    post_only: Annotated[bool, Meta(description="quotes never take: the venue moves a crossing price back"), HOT] = True
     amend_threshold_ticks: Annotated[
-        int, Meta(ge=1, le=100_000, description="a resting order this far from its wanted price is moved")
+        int, Meta(ge=1, le=100_000, description="a resting order this far from its wanted price is moved"), HOT
     ] = 1
     size_tolerance_ratio: Annotated[
         float,
         Meta(ge=0, lt=1, description="part by which a resting size may fall short of the wanted one"),
+        HOT,
     ] = 0.2
     significant_fill_threshold_ratio: Annotated[
         float,
         Meta(ge=0, lt=1, description="a level is made whole at once when its fills go beyond this part; 0 = any"),
+        HOT,
     ] = 0.2
-    wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled")] = 1000
+    wish_age_max_ms: Annotated[int, Meta(ge=50, le=60_000, description="quotes of an older wish are pulled"), HOT] = (
+        1000
+    )
     suspect_ms: Annotated[
-        int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes")
+        int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes"), HOT
     ] = 450
     answer_timeout_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="an unanswered message leaves its order unknown: the venue is asked")
     ] = 2000
     audit_interval_s: Annotated[
-        float, Meta(gt=0, le=3600, description="pause between two comparisons with the venue's open orders")
+        float, Meta(gt=0, le=3600, description="pause between two comparisons with the venue's open orders"), HOT
     ] = 10.0
     position_mismatch_ms: Annotated[
-        int, Meta(ge=50, le=60_000, description="fills and venue position may differ so long before history is asked")
+        int,
+        Meta(ge=50, le=60_000, description="fills and venue position may differ so long before history is asked"),
+        HOT,
     ] = 1000
     throttle_margin_ratio: Annotated[
         float, Meta(ge=0, lt=1, description="part of the venue's message rate that is left unused")
@@ -116,13 +123,13 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     throttle_backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000, description="longest such pause")] = 5000
     cancel_rate_per_s: Annotated[int, Meta(ge=1, le=100_000, description="cancels the venue takes in a second")] = 1000
     flatten_passive_s: Annotated[
-        float, Meta(ge=0, le=600, description="flattening rests at the touch so long before it crosses")
+        float, Meta(ge=0, le=600, description="flattening rests at the touch so long before it crosses"), HOT
     ] = 0.0
     flatten_collar_bps: Annotated[
-        float, Meta(gt=0, le=2000, description="flattening crosses at most this far beyond the mark price")
+        float, Meta(gt=0, le=2000, description="flattening crosses at most this far beyond the mark price"), HOT
     ] = 50.0
     flatten_timeout_s: Annotated[
-        float, Meta(gt=0, le=600, description="flattening that is not done by then gives up and says so")
+        float, Meta(gt=0, le=600, description="flattening that is not done by then gives up and says so"), HOT
     ] = 5.0
     self_trade_prevention_level: Annotated[
         Literal["default", "customer", "account", "disabled"],
@@ -133,7 +140,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Meta(description="what becomes of an order of ours that meets another"),
     ] = "default"
     cancel_strangers: Annotated[
-        bool, Meta(description="cancel others' open orders (by hand, another program) in our instruments")
+        bool, Meta(description="cancel others' open orders (by hand, another program) in our instruments"), HOT
     ] = False
     stop_timeout_s: Annotated[
         float, Meta(gt=0, le=600, description="a stop waits so long for the venue to confirm that nothing is open")

@@ -50,7 +50,8 @@ class QuotingConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
     file: Annotated[
         str,
         msgspec.Meta(
-            description="Python file with on_book, on_trade, on_fill, quote, see docs/extending.md; empty = none"
+            description="Python file with on_book, on_trade, on_fill, quote, see docs/extending.md; empty = none",
+            extra={"reload": False},
         ),
     ] = ""
     user: Annotated[dict[str, float], msgspec.Meta(description="values of that file's parameters, by name")] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,14 @@ class Change(msgspec.Struct, frozen=True):
     name: str
     old: Any
     new: Any
+
+
+class Reconfigured(NamedTuple):
+    """What another configuration makes of the parameters: configured, in force, and what stays set."""
+
+    configured: dict[str, QuotingConfig]
+    in_force: dict[str, QuotingConfig]
+    kept: dict[tuple[str, str], SetValue]
 
 
 def parse_value(text: str) -> Any:
@@ -123,6 +131,31 @@ class SetValues:
             self._set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
         self._write()
         return changes
+
+    def reconfigured(self, configured: dict[str, QuotingConfig]) -> Reconfigured:
+        """Return what would be in force over another configuration; nothing changes.
+
+        A value that was set stays, unless the configuration says something else on it now.
+
+        Raises:
+            ConfigError: the configuration does not fit the code, or what was set does not fit it.
+        """
+        in_force = dict(configured)
+        kept: dict[tuple[str, str], SetValue] = {}
+        for key, value in self._set.items():
+            if _as_kept(value_of(configured[value.instrument], value.name)) == _as_kept(value.configured):
+                in_force[value.instrument] = in_force[value.instrument].with_values({value.name: value.value})
+                kept[key] = value
+        for instrument, config in in_force.items():
+            self._check(instrument, config)
+        return Reconfigured(dict(configured), in_force, kept)
+
+    def reconfigure(self, found: Reconfigured) -> list[str]:
+        """Go by it from now on; return the instruments whose parameters are others now."""
+        changed = [name for name, config in found.in_force.items() if config != self.in_force[name]]
+        self._configured, self.in_force, self._set = found.configured, found.in_force, found.kept
+        self._write()
+        return changed
 
     def _read(self) -> list[SetValue]:
         try:

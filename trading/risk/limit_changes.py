@@ -77,6 +77,15 @@ def changed_limit(config: RiskConfig, name: str, text: str) -> LimitChange:
     return LimitChange(name, new, changed, LOOSER[name] * (_strength(name, new) - _strength(name, old)) > 0)
 
 
+def looser_limits(old: RiskConfig, new: RiskConfig) -> list[str]:
+    """Return one line for each limit that `new` loosens."""
+    return [
+        f"risk.{name}: {getattr(old, name)} → {getattr(new, name)}"
+        for name in LOOSER
+        if LOOSER[name] * (_strength(name, float(getattr(new, name))) - _strength(name, float(getattr(old, name)))) > 0
+    ]
+
+
 def _strength(name: str, value: float) -> float:
     """Return a value as it compares: a rule that is off is the loosest."""
     return _OFF if name in ZERO_IS_OFF and value == 0 else value

@@ -49,7 +49,11 @@ class SignalsConfig(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, fr
 
     # -- a signal of one's own
     user: Annotated[
-        str, msgspec.Meta(description="Python file with the function signal(q), see docs/extending.md; empty = none")
+        str,
+        msgspec.Meta(
+            description="Python file with the function signal(q), see docs/extending.md; empty = none",
+            extra={"reload": False},
+        ),
     ] = ""
     parameters: Annotated[dict[str, float], msgspec.Meta(description="values of that file's parameters, by name")] = {}
 
