@@ -68,6 +68,8 @@ def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
             return [Leg(command.actor, command, command.seconds + RELAY_TIMEOUT_S)]
         case commands.Hedge():
             raise UserError("a hedge is decided by strategy, and asked of execution without the supervisor")
+        case commands.TakeConfig():
+            raise UserError("a configuration is checked by the supervisor before actors take it: ask for a reload")
         case commands.SetParameter():
             return _parameter_legs(command, topology)
         case _:

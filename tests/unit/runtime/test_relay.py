@@ -19,8 +19,8 @@ from runtime.topology import Topology
 
 ONE = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL"])
 TWO = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC-ROLL"], {"BTC": ["BTC-PERPETUAL"], "ETH": ["ETH-PERPETUAL"]})
-BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop, commands.Vitals)
-NOT_THE_OPERATORS = (commands.Hedge,)
+BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop, commands.Vitals, commands.Reload)
+NOT_THE_OPERATORS = (commands.Hedge, commands.TakeConfig)
 EXAMPLES: dict[str, object] = {
     "reason": "test", "name": "risk.position_max_base", "value": "1", "actor": "strategy",
 }  # fmt: skip
