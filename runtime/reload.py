@@ -11,6 +11,7 @@ Which keys are hot is said by the types themselves:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -38,6 +39,7 @@ class ConfigChange(NamedTuple):
         return f"{self.key}: {_shown(self.old)} → {_shown(self.new)}"
 
 
+@cache
 def hot_keys(kind: type[msgspec.Struct]) -> frozenset[str]:
     """Return the dotted names of a section's keys that a running session takes over."""
     if kind is RiskConfig:
@@ -126,12 +128,17 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _marked(kind: Any, path: list[str], is_hot: bool) -> bool:
     """Return whether a key is hot: the innermost mark on the way to it counts."""
-    hint = get_type_hints(kind, include_extras=True)[path[0]]
+    hint = _hints(kind)[path[0]]
     if get_origin(hint) is Annotated:
         hint, *metas = get_args(hint)
         for meta in metas:
             is_hot = (getattr(meta, "extra", None) or {}).get("reload", is_hot)
     return _marked(hint, path[1:], is_hot) if len(path) > 1 else is_hot
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _builtins(config: msgspec.Struct) -> dict[str, Any]:
