@@ -92,7 +92,7 @@ def taken_over(old: Config, new: Config) -> Config:
 
 def _taken(old: Any, new: Any) -> Any:
     """Return a section with the hot keys of `new`, checked like a file."""
-    kind = type(old)
+    kind: type[msgspec.Struct] = type(old)
     cold = set(parameter_names(kind)) - hot_keys(kind)
     return msgspec.convert(overlaid(_builtins(new), nested({name: _plain(value_of(old, name)) for name in cold})), kind)
 
