@@ -85,8 +85,7 @@ class Sweep:
         """Run until every trial has ended; `on_end` is told of each."""
         started = 0
         for trial in self._study.get_trials(deepcopy=False):
-            started += 1
-            self._take_up(trial, on_end)
+            started += self._take_up(trial, on_end)
         while True:
             while started < self._plan.trials and len(self._running) < 2 * self._workers.count:
                 self._begin(self._study.ask())
@@ -99,21 +98,22 @@ class Sweep:
             running.outcomes.append(outcome)
             self._go_on(number, running, on_end)
 
-    def _take_up(self, trial: FrozenTrial, on_end: Callable[[TrialState], None]) -> None:
-        """Count a trial of an earlier process, or go on with it."""
+    def _take_up(self, trial: FrozenTrial, on_end: Callable[[TrialState], None]) -> bool:
+        """Count a trial of an earlier process, or go on with it; False of one that was killed while it was drawn."""
         outcomes = self._ledger.of_trial(self._plan.fold, trial.number)
-        if trial.state == TrialState.COMPLETE:
-            self._count_curves(outcomes)
-        elif trial.state == TrialState.RUNNING:
-            if set(trial.params) != set(self._plan.space):  # killed while it was drawn
-                self._study.tell(trial.number, state=TrialState.FAIL)
-                on_end(TrialState.FAIL)
-                return
+        if trial.state == TrialState.RUNNING and set(trial.params) == set(self._plan.space):
             running = _Running(dict(trial.params), outcomes)
             self._running[trial.number] = running
             self._go_on(trial.number, running, on_end)
-            return
+            return True
+        if not outcomes:
+            if trial.state == TrialState.RUNNING:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            return False
+        if trial.state == TrialState.COMPLETE:
+            self._count_curves(outcomes)
         on_end(trial.state)
+        return True
 
     def _begin(self, trial: optuna.Trial) -> None:
         self._running[trial.number] = _Running(draw(self._plan.space, trial), trial=trial)
