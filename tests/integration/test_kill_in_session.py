@@ -90,7 +90,7 @@ def kill(market: Market, table: list[Row], case: str, meanwhile: Callable[[], No
     row = Row(case, int(found[1]), int(found[2]), (empty_ns - began_ns) / NS_PER_MS)
     table.append(row)
     print(row.text, done.stdout.strip().replace("\n", "; "))
-    assert row.read_ms <= (CANCEL_MS + 2 * LATENCY_MS) * BOUND_WIDTH, row
+    assert row.read_ms <= (CANCEL_MS + 3 * LATENCY_MS) * BOUND_WIDTH, row
     assert row.start_ms <= START_MS * BOUND_WIDTH, row
 
 

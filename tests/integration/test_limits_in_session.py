@@ -123,7 +123,8 @@ def market(running: Market) -> Iterator[Market]:
 WIDE_AGAIN = {
     "position_max_base": 5.0, "order_size_max_base": 0.05, "gross_notional_max_usd": 1e9, "net_notional_max_usd": 1e9,
     "stop_loss_bps": 0, "trailing_stop_bps": 0, "take_profit_bps": 0, "losing_streak_max": 0,
-    "value_at_risk_max_usd": 0, "margin_use_max": 0.8, "liquidation_distance_min": 0.2, "order_rate_max_per_s": 100,
+    "expected_shortfall_max_usd": 0, "value_at_risk_max_usd": 0,
+    "margin_use_max": 0.8, "liquidation_distance_min": 0.2, "order_rate_max_per_s": 100,
     "loss_from_peak_max_usd": OFF, "loss_of_day_max_usd": OFF, "flatten_on_halt": "false",
 }  # fmt: skip
 
@@ -267,6 +268,7 @@ HELD = [
     Held("gross_notional_max_usd", 10_000.0, "NOTIONAL_LIMIT"),
     Held("net_notional_max_usd", 4_000.0, "NET_NOTIONAL"),
     Held("value_at_risk_max_usd", 1.0, "VALUE_AT_RISK"),
+    Held("expected_shortfall_max_usd", 1.0, "EXPECTED_SHORTFALL"),
     Held("margin_use_max", 0.01, "MARGIN_USE"),
 ]
 
