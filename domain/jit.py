@@ -19,7 +19,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -106,13 +106,20 @@ def use_cache_dir() -> Path:
 
 
 def is_cold() -> bool:
-    """Return whether the standard kernels of these sources still have to be compiled: that takes half a minute."""
-    return not (_cache_root() / cache_key(_PROJECT_DIR) / _WARM_MARK).exists()
+    """Return whether this process still has to compile the standard kernels, which takes half a minute.
+
+    Call it once kernels are imported: the sources are those of that moment, whatever is edited meanwhile.
+    """
+    cache_dir = os.environ.get("NUMBA_CACHE_DIR")
+    return cache_dir is not None and not (Path(cache_dir) / _WARM_MARK).exists()
 
 
 def mark_warm() -> None:
-    """Note that the standard kernels of these sources are compiled and kept."""
-    (_cache_root() / cache_key(_PROJECT_DIR) / _WARM_MARK).touch()
+    """Note that the standard kernels of this process are compiled and kept; a disk that refuses costs only the note."""
+    cache_dir = os.environ.get("NUMBA_CACHE_DIR")
+    if cache_dir is not None:
+        with suppress(OSError):
+            (Path(cache_dir) / _WARM_MARK).touch()
 
 
 def prune_caches(now_s: float | None = None) -> list[Path]:

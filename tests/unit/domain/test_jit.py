@@ -119,3 +119,16 @@ def test_a_kernel_that_came_too_early_to_be_compiled_is_told() -> None:
         "try:\n    import trading.signals.kernels\nexcept AssertionError as error:\n    print(error)"
     )
     assert run_python(code) == "imported before RINGMAKER_JIT=1 was set, so not compiled: trading.signals.candles"
+
+
+def test_kernels_are_warm_once_marked_where_this_process_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert jit.is_cold()
+    jit.mark_warm()
+    assert not jit.is_cold()
+    # If the folder is gone, or the disk refuses it, nobody dies of that
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "gone"))
+    jit.mark_warm()
+    assert jit.is_cold()
