@@ -17,7 +17,6 @@ from pathlib import Path
 import msgspec
 import optuna
 import psutil
-import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -30,6 +29,7 @@ from backtest.search.cluster import DaskWorkers
 from backtest.search.ledger import Ledger
 from backtest.search.results import FoldResult, write_best, write_page, write_table
 from backtest.search.space import read_space
+from backtest.search.study import SAMPLERS, new_sampler, study_of, write_study
 from backtest.search.sweep import OBJECTIVES, Plan, Sweep, Workers, objective
 from backtest.search.windows import Window, cut, parts_of
 from backtest.search.work import Outcome, run_window
@@ -37,10 +37,9 @@ from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.paths import write_atomically
 
-STUDY_FILE = "search.sqlite"
+LEDGER_FILE = "search.sqlite"
+STUDY_FILE = "study.sqlite"
 PLAN_FILE = "plan.json"
-SAMPLERS = ("tpe", "random", "qmc")
-_NO_TRIAL = -1  # of the ledger: what is run beside the trials
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,11 +67,12 @@ def _search(given: argparse.Namespace) -> None:
         for fold in range(given.folds)
     ]
     print(f"{folder}: {given.trials} trials of {len(space)} parameters, {_counted(windows, given.folds)}")
-    ledger = Ledger(folder / STUDY_FILE)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder / STUDY_FILE}")
-    # As the ledger: a commit survives a kill of this process, and waits for no disk.
-    sqlalchemy.event.listen(storage.engine, "connect", lambda base, _: base.execute("PRAGMA synchronous = NORMAL"))
-    studies = [_study(storage, fold, given) for fold in range(given.folds)]
+    ledger = Ledger(folder / LEDGER_FILE)
+    studies = []
+    for plan in plans:
+        # A search that goes on does not draw again what it drew at first.
+        sampler = new_sampler(given.sampler, given.seed, plan.fold, len(ledger.trials(plan.fold)))
+        studies.append(study_of(plan.fold, space, ledger, sampler))
     # Kernels are compiled once, here: the workers find the machine code on the disk.
     run_window(windows[0].path, base, {}, [math.inf] * WATCHED_PARTS)
     with DaskWorkers(base, given.scheduler, given.workers) as workers:
@@ -80,6 +80,7 @@ def _search(given: argparse.Namespace) -> None:
         for plan, study in zip(plans, studies, strict=True):
             with _progress(plan) as bar:
                 Sweep(plan, study, ledger, workers).run(bar)
+            write_study(study, folder / STUDY_FILE)
         print(meter.line())
         found = [
             _judged(plan, study, [window for window in windows if window.part == plan.fold + 1], ledger, workers)
@@ -128,18 +129,6 @@ def _windows(given: argparse.Namespace, base: Settings, folder: Path) -> list[Wi
 def _counted(windows: Sequence[Window], folds: int) -> str:
     recordings = len({window.recording for window in windows})
     return f"{recordings} recording{'s' * (recordings > 1)}, {folds} fold{'s' * (folds > 1)}"
-
-
-def _study(storage: optuna.storages.RDBStorage, fold: int, given: argparse.Namespace) -> optuna.Study:
-    seed = given.seed + fold
-    sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    if given.sampler == "random":
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-    elif given.sampler == "qmc":
-        sampler = optuna.samplers.QMCSampler(seed=seed, scramble=True)
-    return optuna.create_study(
-        storage=storage, study_name=f"fold{fold}", sampler=sampler, direction="maximize", load_if_exists=True
-    )
 
 
 def _judged(

@@ -82,10 +82,11 @@ class Sweep:
         self._whole = 0
 
     def run(self, on_end: Callable[[TrialState], None]) -> None:
-        """Run until every trial has ended; `on_end` is told of each."""
+        """Run until every trial has ended; `on_end` is told of each, those of earlier processes included."""
         started = 0
         for trial in self._study.get_trials(deepcopy=False):
-            started += self._take_up(trial, on_end)
+            started += 1
+            self._take_up(trial, on_end)
         while True:
             while started < self._plan.trials and len(self._running) < 2 * self._workers.count:
                 self._begin(self._study.ask())
@@ -98,25 +99,22 @@ class Sweep:
             running.outcomes.append(outcome)
             self._go_on(number, running, on_end)
 
-    def _take_up(self, trial: FrozenTrial, on_end: Callable[[TrialState], None]) -> bool:
-        """Count a trial of an earlier process, or go on with it; False of one that was killed while it was drawn."""
+    def _take_up(self, trial: FrozenTrial, on_end: Callable[[TrialState], None]) -> None:
+        """Count a trial of an earlier process, or go on with it."""
         outcomes = self._ledger.of_trial(self._plan.fold, trial.number)
-        if trial.state == TrialState.RUNNING and set(trial.params) == set(self._plan.space):
+        if trial.state == TrialState.RUNNING:
             running = _Running(dict(trial.params), outcomes)
             self._running[trial.number] = running
             self._go_on(trial.number, running, on_end)
-            return True
-        if not outcomes:
-            if trial.state == TrialState.RUNNING:
-                self._study.tell(trial.number, state=TrialState.FAIL)
-            return False
+            return
         if trial.state == TrialState.COMPLETE:
             self._count_curves(outcomes)
         on_end(trial.state)
-        return True
 
     def _begin(self, trial: optuna.Trial) -> None:
-        self._running[trial.number] = _Running(draw(self._plan.space, trial), trial=trial)
+        running = _Running(draw(self._plan.space, trial), trial=trial)
+        self._ledger.begin(self._plan.fold, trial.number, running.parameters)
+        self._running[trial.number] = running
         self._submit(trial.number, self._running[trial.number])
 
     def _submit(self, number: int, running: _Running) -> None:
@@ -139,8 +137,9 @@ class Sweep:
     def _end(self, number: int, value: float | None, state: TrialState, on_end: Callable[[TrialState], None]) -> None:
         running = self._running.pop(number)
         if state == TrialState.PRUNED and running.trial:  # the sampler learns from how far it came
-            running.trial.report(running.equity, len(running.outcomes))
+            running.trial.report(running.equity, 0)
         self._study.tell(number, value, state)
+        self._ledger.end(self._plan.fold, number, state.name.lower(), value)
         on_end(state)
 
     def _count_curves(self, outcomes: Sequence[Outcome]) -> None:

@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 
 from backtest.engine.run import WATCHED_PARTS, Settings
 from backtest.search.ledger import Ledger
+from backtest.search.space import Space
+from backtest.search.study import new_sampler, study_of, write_study
 from backtest.search.sweep import STARTUP_TRIALS, Plan, Sweep, objective
 from backtest.search.windows import Window
 from backtest.search.work import Outcome
@@ -60,13 +62,10 @@ class Case:
     """One fold in a folder: its study and ledger, opened anew by every process."""
 
     def __init__(self, folder: Path, trials: int) -> None:
-        self.storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'search.sqlite'}")
-        self.study = optuna.create_study(
-            storage=self.storage, study_name="fold0", direction="maximize", load_if_exists=True,
-            sampler=optuna.samplers.RandomSampler(seed=1),
-        )  # fmt: skip
+        space: Space = {NAME: FloatDistribution(0.01, 1.0)}
         self.ledger = Ledger(folder / "search.sqlite")
-        self.plan = Plan(0, {NAME: FloatDistribution(0.01, 1.0)}, Settings(), WINDOWS, "net_pnl", trials)
+        self.study = study_of(0, space, self.ledger, new_sampler("random", 1, len(self.ledger.trials(0))))
+        self.plan = Plan(0, space, Settings(), WINDOWS, "net_pnl", trials)
         self.ended: list[TrialState] = []
 
     def run(self, workers: InstantWorkers) -> None:
@@ -117,15 +116,29 @@ def test_a_search_that_is_killed_goes_on_and_runs_no_window_twice(tmp_path: Path
     assert len(case.ended) == 8
 
 
-def test_a_trial_that_was_killed_while_it_was_drawn_is_made_up_for(tmp_path: Path) -> None:
-    # Given a search whose first trial has no parameters yet, and that is started again twice
+def test_a_trial_that_was_killed_before_it_was_kept_is_made_up_for(tmp_path: Path) -> None:
     Case(tmp_path, 3).study.ask()
-    for _ in range(2):
-        case = Case(tmp_path, 3)
-        case.run(InstantWorkers())
-    # I expect three whole trials all the same
+    case = Case(tmp_path, 3)
+    case.run(InstantWorkers())
     assert case.ended == [TrialState.COMPLETE] * 3
-    assert [trial.state for trial in case.study.trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 3
+
+
+def test_a_study_made_anew_is_the_one_that_was_left_and_can_be_read_by_optuna(tmp_path: Path) -> None:
+    # Given a search with whole, left and refused trials
+    case = Case(tmp_path, 30)
+    case.run(InstantWorkers(refuses=lambda value: value > 0.9))
+    states = [trial.state for trial in case.study.trials]
+    assert set(states) == {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+    # If it is made anew from the ledger, and written
+    again = Case(tmp_path, 30).study
+    for _ in range(2):  # a second time in the place of the first
+        write_study(again, tmp_path / "study.sqlite")
+    read = optuna.load_study(study_name="fold0", storage=f"sqlite:///{tmp_path / 'study.sqlite'}")
+    # I expect the same trials everywhere
+    for study in (again, read):
+        assert [trial.state for trial in study.trials] == states
+        assert [trial.params for trial in study.trials] == [trial.params for trial in case.study.trials]
+        assert study.best_value == case.study.best_value
 
 
 def test_parameters_that_contradict_each_other_fail_and_the_search_goes_on(tmp_path: Path) -> None:
