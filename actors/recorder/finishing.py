@@ -31,12 +31,16 @@ from runtime.recordings.files import (
 
 GROUP_BYTES = 32 << 20
 GROUP_ROWS = 1 << 17
+LIVES_MAX = 1 << 62
 LOCK_FILE = ".lock"
 _TEMPORARY_SUFFIX = ".parquet.new"
 
 
-def finish(folder: Path, hour: str) -> Path | None:
+def finish(folder: Path, hour: str, *, lives_before: int = LIVES_MAX) -> Path | None:
     """Turn the parts of an hour in the folder of a kind into HOUR.parquet, together with what stands there already.
+
+    Args:
+        lives_before: parts of this life of the recorder and later ones are left alone: they may still be written.
 
     Returns:
         the file; None when the parts held nothing and there is none.
@@ -44,7 +48,7 @@ def finish(folder: Path, hour: str) -> Path | None:
     target = folder / f"{hour}{PARQUET_SUFFIX}"
     known = metadata_of(target) if target.exists() else {}
     taken = set(known.get("parts", []))
-    parts = [path for path in parts_of(folder) if PartName.of(path).hour == hour]
+    parts = [path for path in parts_of(folder) if _is_meant(path, hour, lives_before)]
     fresh = [path for path in parts if path.name not in taken]
     if fresh:
         sources = ([target] if target.exists() else []) + fresh
@@ -55,12 +59,17 @@ def finish(folder: Path, hour: str) -> Path | None:
     return target if target.exists() else None
 
 
-def finish_all(folder: Path, *, but_hour: str = "") -> int:
-    """Finish every hour in the folder of a kind, but one that is still written; return how many files that gave."""
+def finish_all(folder: Path, *, but_hour: str = "", lives_before: int = LIVES_MAX) -> int:
+    """Finish every hour in the folder of a kind, but one that goes on; return how many files that gave."""
     for path in folder.glob(f"*{_TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
     hours = {PartName.of(path).hour for path in parts_of(folder)} - {but_hour}
-    return sum(finish(folder, hour) is not None for hour in sorted(hours))
+    return sum(finish(folder, hour, lives_before=lives_before) is not None for hour in sorted(hours))
+
+
+def _is_meant(path: Path, hour: str, lives_before: int) -> bool:
+    name = PartName.of(path)
+    return name.hour == hour and name.life < lives_before
 
 
 def unfinished_runs(runs: Path) -> Iterator[Path]:

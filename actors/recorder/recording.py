@@ -30,6 +30,7 @@ from shm.errors import RecordBusyError
 from shm.ring import RingReader
 
 ROOM_CHECK_NS = NS_PER_S
+QUIET_NS = 60 * NS_PER_S  # so long after the hour its file is closed although nothing newer has come
 
 
 class Recording:
@@ -85,8 +86,9 @@ class Recording:
         self.cycle()
         if not self.disk.trouble:
             for tape in self._tapes or ():
-                if hour := tape.close():
-                    self._finish_later(tape.kind, hour)
+                tape.close()
+            for name in {tape.kind.name for tape in self._tapes or ()}:
+                self._finishing.append(self._pool.submit(finishing.finish_all, self._folder / name))
         self._pool.shutdown(wait=True)
         self._collect_finished()
         if self._audit is not None:
@@ -106,11 +108,17 @@ class Recording:
         if self._lock is None:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = finishing.try_lock(self._folder)
+            if self._lock is None:
+                raise BlockingIOError("another session's recorder finishes the files of this run")
         self._learn_instruments()
         if self._tapes is None:
             self._tapes = self._open_tapes()
+        begun = hour_of(self._clock.realtime_ns() - QUIET_NS)  # a quiet ring's hour ends, too
         for tape in self._tapes:
-            for hour in tape.write():
+            ended = tape.write()
+            if hour := tape.begin_hour(begun):
+                ended.append(hour)
+            for hour in ended:
                 self._finish_later(tape.kind, hour)
         if self._audit is None:
             self._audit = self._open_audit()
@@ -210,8 +218,10 @@ class Recording:
     def _finish_old_hours(self, kind: Recorded) -> None:
         """Finish what an earlier life left of hours that are over; the present hour waits for its end."""
         folder = self._folder / kind.name
-        present = hour_name(hour_of(self._clock.realtime_ns()))
-        self._finishing.append(self._pool.submit(lambda: finishing.finish_all(folder, but_hour=present)))
+        present, life = hour_name(hour_of(self._clock.realtime_ns())), self._ctx.epoch
+        self._finishing.append(
+            self._pool.submit(lambda: finishing.finish_all(folder, but_hour=present, lives_before=life))
+        )
 
     def _recover_runs(self) -> int:
         """Finish the recordings of earlier runs whose recorder was killed."""

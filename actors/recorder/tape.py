@@ -90,6 +90,12 @@ class Tape:
                 self._reader.position = max(before, self._next)
                 raise
 
+    def begin_hour(self, hour: int) -> int:
+        """Let an hour begin although no record of it has come; return the hour that ended so, 0 when none did."""
+        ended = self.close() if hour > self._hour else 0
+        self._hour = max(self._hour, hour)
+        return ended
+
     def close(self) -> int:
         """Close the part; return its hour, 0 when there is none."""
         if self._part is None:

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from actors.recorder.finishing import finish, finish_all, next_position
+from actors.recorder.finishing import finish, finish_all, next_position, try_lock, unfinished_runs
 from domain.codes import SegmentKind
 from domain.records import TRADE
 from runtime.recordings.files import RecordingError, batches, files_of, metadata_of, parts_of, table
@@ -20,7 +20,7 @@ HOUR = "2026-11-30T11"
 
 @pytest.fixture
 def rig(segment_name: Callable[[], str], tmp_path: Path) -> TapeRig:
-    return TapeRig(create_segment(segment_name(), SegmentKind.RING, TRADE, 8), tmp_path)
+    return TapeRig(create_segment(segment_name(), SegmentKind.RING, TRADE, 8), tmp_path / "runs" / "one")
 
 
 def prices(rig: TapeRig) -> list[float]:
@@ -113,6 +113,48 @@ def test_a_second_life_in_the_same_hour_adds_to_the_file_that_is_there(rig: Tape
     finish_all(rig.folder)
     assert [path.name for path in files_of(rig.run, "trades")] == [f"{HOUR}.parquet"]
     assert prices(rig) == [1.0, 2.0]
+
+
+def test_the_hour_of_a_quiet_ring_ends_and_what_comes_late_is_in_the_next_one(rig: TapeRig) -> None:
+    tape = rig.tape()
+    rig.publish(1.0)
+    tape.write()
+    hour = tape.hour
+    assert tape.begin_hour(hour) == 0
+    assert tape.begin_hour(hour + 1) == hour
+    rig.publish(2.0)  # stamped in the hour before
+    tape.write()
+    finish(rig.folder, HOUR)
+    assert [path.name for path in files_of(rig.run, "trades")] == [f"{HOUR}.parquet", "2026-11-30T12.1.trades.part"]
+    assert prices(rig) == [1.0, 2.0]
+
+
+def test_old_hours_are_finished_without_the_part_that_the_present_life_still_writes(rig: TapeRig) -> None:
+    rig.publish(1.0)
+    rig.tape(life=1).write()
+    rig.publish(2.0)
+    late = rig.tape(life=2, start=1)  # what was left in the ring belongs to the hour before, too
+    late.write()
+    finish_all(rig.folder, lives_before=2)
+    assert [path.name for path in files_of(rig.run, "trades")] == [f"{HOUR}.parquet", f"{HOUR}.2.trades.part"]
+    rig.publish(3.0)
+    late.write()
+    late.close()
+    finish_all(rig.folder)
+    assert prices(rig) == [1.0, 2.0, 3.0]
+
+
+def test_a_run_whose_recorder_is_dead_is_finished_by_a_later_one_and_one_that_lives_is_not(rig: TapeRig) -> None:
+    runs = rig.run.parent
+    rig.publish(1.0)
+    rig.tape().write()
+    lock = try_lock(rig.folder.parent)
+    assert lock is not None
+    assert list(unfinished_runs(runs)) == []
+    os.close(lock)  # the kernel does it for a process that was killed
+    assert list(unfinished_runs(runs)) == [rig.folder.parent]
+    finish_all(rig.folder)
+    assert list(unfinished_runs(runs)) == []
 
 
 def test_what_a_full_disk_refuses_waits_in_the_ring_and_the_file_stays_whole(
