@@ -2,7 +2,7 @@
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
-              | calibrate DATA | backtest DATA | optimize DATA | score RUN
+              | record CONFIG | explain ORDER | calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
 
 from __future__ import annotations
