@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parameters import PARAMETERS
-from benchmarks.probe_market import INSTRUMENT_NAME
+from benchmarks.probe_market import instrument_names
 from benchmarks.processes import REPOSITORY, BenchmarkError, last_lines, running
+from domain.errors import ConnectivityError
+from messages.commands import Status
+from runtime.commands import send_command
 from shm.layout import segment_file_name
 from shm.segment import list_segments, unlink_segment
+
+RUN_ROOT = "RINGMAKER_RUN_ROOT"
+STATUS_TIMEOUT_S = 5.0
 
 # Limits are wide and one tick moves a quote, so that the figure is the way of the data and nothing else.
 # σ stays at its prior: the probe's jumps would otherwise widen the quotes while they are timed.
@@ -21,7 +28,7 @@ _CONFIG = """
 [venue]
 kind = "thalex"
 
-[instruments."{instrument}"]
+{instruments}
 
 [strategy]
 model = "glft"
@@ -44,23 +51,43 @@ loss_from_peak_max_usd = 1000000.0
 """
 
 
-def config_text() -> str:
-    """Return the configuration of a session of ours, as TOML."""
-    return _CONFIG.format(instrument=INSTRUMENT_NAME, p=PARAMETERS)
+def config_text(instruments: int = 1, extra: str = "") -> str:
+    """Return the configuration of a session of ours, as TOML; `extra` are further sections."""
+    sections = "\n".join(f'[instruments."{name}"]' for name in instrument_names(instruments))
+    return _CONFIG.format(instruments=sections, p=PARAMETERS) + extra
 
 
 class FullSystem:
     """One session of ours.
 
     Attributes:
+        name: the session's.
         process: its supervisor.
         log: what it and its actors wrote.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], home: Path, log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], home: Path, log: Path) -> None:
+        self.name = name
         self.process = process
         self.log = log
         self._home = home
+
+    def status(self) -> dict[str, Any]:
+        """Return what the supervisor says now.
+
+        Raises:
+            BenchmarkError: when it does not answer.
+        """
+        before = os.environ.get(RUN_ROOT)
+        os.environ[RUN_ROOT] = str(self._home / "run")
+        try:
+            return send_command(self.name, "supervisor", Status(), STATUS_TIMEOUT_S).data
+        except ConnectivityError as error:
+            raise BenchmarkError(f"the supervisor does not answer ({error}): {last_lines(self.log)}") from None
+        finally:
+            del os.environ[RUN_ROOT]
+            if before is not None:
+                os.environ[RUN_ROOT] = before
 
     def summary(self) -> dict[str, Any]:
         """Return summary.json; it is there once the session has ended.
@@ -77,11 +104,13 @@ class FullSystem:
 
 
 @contextmanager
-def full_system(name: str, url: str, home: Path, environ: Mapping[str, str]) -> Iterator[FullSystem]:
+def full_system(
+    name: str, url: str, home: Path, environ: Mapping[str, str], *, instruments: int = 1, extra: str = ""
+) -> Iterator[FullSystem]:
     """Run a session named `name`; it is ended in good order, and nothing of it stays in shared memory."""
     home.mkdir()
     config = home / f"{name}.toml"
-    config.write_text(config_text())
+    config.write_text(config_text(instruments, extra))
     log = home / "supervisor.log"
     told = {
         **environ,
@@ -91,7 +120,7 @@ def full_system(name: str, url: str, home: Path, environ: Mapping[str, str]) -> 
     }
     try:
         with running([str(REPOSITORY / "supervisor.py"), str(config)], log, told) as process:
-            yield FullSystem(process, home, log)
+            yield FullSystem(name, process, home, log)
     finally:
         for left in list_segments(segment_file_name(name, "")):  # only after a supervisor that was killed
             unlink_segment(left)

@@ -1,7 +1,7 @@
-"""What one would write first: `python -m benchmarks.official_quoter URL`, one process on the official client.
+"""What one would write first: `python -m benchmarks.official_quoter URL [TICK_SIZE]`, on the official client.
 
-PyPI `thalex` (websockets, json) on asyncio's own loop, as its examples run. The same decision as ours: on each
-book message apply the changes, compute GLFT quotes around the mid with the same formula and parameters, and
+One process, PyPI `thalex` (websockets, json) on asyncio's own loop, as its examples run. The same decision as ours: on
+each book message apply the changes, compute GLFT quotes around the mid with the same formula and parameters, and
 amend both sides when their price has changed. No risk checks, no estimators, no journal, no second process.
 """
 
@@ -33,7 +33,8 @@ PRIVATE_CHANNELS = ["session.orders", "account.portfolio"]
 class Quoter:
     """Keeps one order on each side."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, tick_size: float) -> None:
+        self._tick_size = tick_size
         self._client = client
         self._bids: dict[float, float] = {}
         self._asks: dict[float, float] = {}
@@ -76,9 +77,10 @@ class Quoter:
         p = PARAMETERS
         half_spread, skew = glft(p.sigma, p.arrival_rate, p.arrival_decay, p.gamma, p.gamma, p.order_size)
         reservation = mid - skew * position
-        bid = math.floor((reservation - half_spread) / TICK_SIZE) * TICK_SIZE
-        ask = math.ceil((reservation + half_spread) / TICK_SIZE) * TICK_SIZE
-        return min(bid, min(self._asks) - TICK_SIZE), max(ask, max(self._bids) + TICK_SIZE)
+        tick = self._tick_size
+        bid = math.floor((reservation - half_spread) / tick) * tick
+        ask = math.ceil((reservation + half_spread) / tick) * tick
+        return min(bid, min(self._asks) - tick), max(ask, max(self._bids) + tick)
 
     async def _quote(self, direction: Any, client_order_id: int, price: float) -> None:
         before = self._prices.get(client_order_id)
@@ -103,7 +105,7 @@ class Quoter:
             )
 
 
-async def _run(url: str) -> None:
+async def _run(url: str, tick_size: float) -> None:
     key = read_credentials(VenueConfig(kind="thalex"), os.environ)
     client = thalex.Thalex(SimpleNamespace(value=url))  # only .value of the network is used
     await client.connect()
@@ -111,13 +113,13 @@ async def _run(url: str) -> None:
     await client.set_cancel_on_disconnect(6, id=2)
     await client.private_subscribe(PRIVATE_CHANNELS, id=3)
     await client.public_subscribe(PUBLIC_CHANNELS, id=4)
-    quoter = Quoter(client)
+    quoter = Quoter(client, tick_size)
     while True:
         await quoter.on_message(json.loads(await client.receive()))
 
 
-async def _until_sigterm(url: str) -> None:
-    running = asyncio.create_task(_run(url))
+async def _until_sigterm(url: str, tick_size: float) -> None:
+    running = asyncio.create_task(_run(url, tick_size))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     try:
         await running
@@ -126,4 +128,4 @@ async def _until_sigterm(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_until_sigterm(sys.argv[1]))
+    asyncio.run(_until_sigterm(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else TICK_SIZE))

@@ -10,10 +10,11 @@ import msgspec
 
 INSTRUMENT_NAME = "BTC-PERPETUAL"
 UNDERLYING = "BTCUSD"
-TICK_SIZE = 1  # $
+TICK_SIZE = 1.0  # $
+STREAM_TICK_SIZE = 0.0001  # $, of a market whose mid only rises
 LOT_SIZE = 0.001
 LEVELS = 10
-START_TICKS = 100_000
+START = 100_000  # $
 SWING_TICKS = 60  # the mid stays so near its start that no collar and no rounding ever matters
 JUMPS_TICKS = (-5, -4, -3, -2, 2, 3, 4, 5)
 
@@ -23,7 +24,6 @@ Levels = list[tuple[float, float, float]]
 INSTRUMENT = {
     "instrument_name": INSTRUMENT_NAME,
     "product": "FBTCUSD",
-    "tick_size": TICK_SIZE,
     "volume_tick_size": LOT_SIZE,
     "min_order_amount": LOT_SIZE,
     "underlying": UNDERLYING,
@@ -41,29 +41,59 @@ def notification(channel: str, payload: object, *, is_snapshot: bool = False) ->
     return _encode(message)
 
 
+def instrument_names(count: int) -> list[str]:
+    """Return the names of a market of `count` instruments; the first is the one that is measured."""
+    return [INSTRUMENT_NAME, *(f"X{number:02}-PERPETUAL" for number in range(2, count + 1))]
+
+
 class ProbeMarket:
-    """Ten levels a side, a tick apart, around an integer mid.
+    """Ten levels a side, a tick apart, around a mid of whole ticks.
+
+    Args:
+        is_rising: the mid only rises, by the same jumps of much smaller ticks: no two ticks ever have the same.
 
     Attributes:
+        name: the instrument's.
         mid_ticks: where the mid is now. Two ticks in a row never have the same.
+        tick_size: $.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_rising: bool = False, name: str = INSTRUMENT_NAME) -> None:
+        self.name = name
         self._random = random.Random(seed)
-        self.mid_ticks = START_TICKS
-        self._bids = self._fresh(self._bid_prices(START_TICKS))
-        self._asks = self._fresh(self._ask_prices(START_TICKS))
+        self._is_rising = is_rising
+        self.tick_size = STREAM_TICK_SIZE if is_rising else TICK_SIZE
+        self.mid_ticks = self._start_ticks = self.ticks(START)
+        self._bids = self._fresh(self._bid_prices(self.mid_ticks))
+        self._asks = self._fresh(self._ask_prices(self.mid_ticks))
+
+    @property
+    def instrument(self) -> dict[str, object]:
+        """The instrument as public/instruments lists it."""
+        return {**INSTRUMENT, "instrument_name": self.name, "tick_size": self.tick_size}
+
+    def ticks(self, price: float) -> int:
+        """Return a price in ticks."""
+        return round(price / self.tick_size)
 
     def book(self) -> dict[str, object]:
         """Return the whole book as a snapshot's payload."""
-        bids: Levels = [(price, size, size) for price, size in sorted(self._bids.items(), reverse=True)]
-        asks: Levels = [(price, size, size) for price, size in sorted(self._asks.items())]
+        bids: Levels = [(self._price(at), size, size) for at, size in sorted(self._bids.items(), reverse=True)]
+        asks: Levels = [(self._price(at), size, size) for at, size in sorted(self._asks.items())]
         return self._payload(bids, asks)
+
+    def stand_at(self, mid_ticks: int) -> None:
+        """Be where a copy of this market was: what has been prepared from the copy is being sent now."""
+        self.mid_ticks = mid_ticks
+        self._bids = dict.fromkeys(self._bid_prices(mid_ticks), 1.0)
+        self._asks = dict.fromkeys(self._ask_prices(mid_ticks), 1.0)
 
     def jump(self) -> dict[str, object]:
         """Move the mid and return the changes of the book as a payload."""
         jump = self._random.choice(JUMPS_TICKS)
-        if abs(self.mid_ticks + jump - START_TICKS) > SWING_TICKS:
+        if self._is_rising:
+            jump = abs(jump) + 1  # at least 3: an order's price tells its tick also when it was rounded
+        elif abs(self.mid_ticks + jump - self._start_ticks) > SWING_TICKS:
             jump = -jump
         self.mid_ticks += jump
         bids = self._replace(self._bids, self._bid_prices(self.mid_ticks))
@@ -72,10 +102,10 @@ class ProbeMarket:
 
     def ticker(self) -> dict[str, object]:
         """Return the ticker's payload; mark and index are the mid."""
-        mid = float(self.mid_ticks * TICK_SIZE)
+        mid, bid, ask = (self._price(self.mid_ticks + steps) for steps in (0, -1, 1))
         return {
             "mark_price": mid, "mark_timestamp": time.time(), "index": mid, "forward": mid, "last_price": mid,
-            "delta": 1.0, "best_bid_price": mid - TICK_SIZE, "best_bid_amount": 1.0, "best_ask_price": mid + TICK_SIZE,
+            "delta": 1.0, "best_bid_price": bid, "best_bid_amount": 1.0, "best_ask_price": ask,
             "best_ask_amount": 1.0, "volume_24h": 100.0, "value_24h": 1e7, "low_price_24h": mid - 100,
             "high_price_24h": mid + 100, "change_24h": 0.0, "collar_low": mid * 0.99, "collar_high": mid * 1.01,
             "open_interest": 1000.0, "funding_rate": 0.0, "funding_mark": 0.0, "realised_funding_24h": 0.0,
@@ -84,7 +114,7 @@ class ProbeMarket:
 
     def index(self) -> dict[str, object]:
         """Return the payload of price_index."""
-        return {"index_name": UNDERLYING, "price": float(self.mid_ticks * TICK_SIZE), "timestamp": time.time()}
+        return {"index_name": UNDERLYING, "price": self._price(self.mid_ticks), "timestamp": time.time()}
 
     @staticmethod
     def _bid_prices(mid_ticks: int) -> range:
@@ -103,7 +133,11 @@ class ProbeMarket:
         for price in gone:
             del side[price]
         side.update(self._fresh(new))
-        return [(price, 0, 0) for price in gone] + [(price, side[price], side[price]) for price in new]
+        levels: Levels = [(self._price(at), 0, 0) for at in gone]
+        return levels + [(self._price(at), side[at], side[at]) for at in new]
+
+    def _price(self, at_ticks: int) -> float:
+        return round(at_ticks * self.tick_size, 4)
 
     @staticmethod
     def _payload(bids: Levels, asks: Levels) -> dict[str, object]:

@@ -82,6 +82,10 @@ class ProbeOrders:
     def live(self) -> list[OrderStatus]:
         return [order for _, order in self._by_id.values()]
 
+    def live_in(self, instrument_name: str) -> list[OrderStatus]:
+        """Return the live orders in one instrument."""
+        return [order for _, order in self._by_id.values() if order.instrument_name == instrument_name]
+
     def of(self, connection: int) -> list[OrderStatus]:
         """Return the live orders of one connection."""
         return [order for owner, order in self._by_id.values() if owner == connection]

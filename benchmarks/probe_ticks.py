@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from benchmarks.probe_market import TICK_SIZE, ProbeMarket
+from benchmarks.probe_market import ProbeMarket
 from benchmarks.probe_orders import ProbeOrders
 
 ANSWER_TIMEOUT_S = 0.1
@@ -81,7 +81,7 @@ class TickRun:
         if answer is None or answer.done():
             return
         wanted = self._distances.get(direction)
-        if wanted is not None and round(price / TICK_SIZE) - self._market.mid_ticks != wanted:
+        if wanted is not None and self._market.ticks(price) - self._market.mid_ticks != wanted:
             self._stray_orders += 1
             return
         answer.set_result(receive_ns)
@@ -92,6 +92,13 @@ class TickRun:
         Raises:
             ProbeError: when it does not quote, or its quotes do not follow the mid.
         """
+        distances = await self.learn(warmup_ticks)
+        if self._match == "price":
+            self._distances = {side: mode_of(side, counts) for side, counts in distances.items()}
+        return await self._measure(ticks)
+
+    async def learn(self, warmup_ticks: int) -> dict[str, Counter[int]]:
+        """Wait for the subject and warm it up; return how often each side stood how far from the mid, in ticks."""
         await self._subject_ready()
         distances: dict[str, Counter[int]] = {"buy": Counter(), "sell": Counter()}
         due_s = time.monotonic()
@@ -99,11 +106,9 @@ class TickRun:
             due_s = await self._wait_gap(due_s)
             await self._tick()
             await asyncio.sleep(LEARN_PAUSE_S)
-            for order in self._orders.live:
-                distances[order.direction][round(order.price / TICK_SIZE) - self._market.mid_ticks] += 1
-        if self._match == "price":
-            self._distances = {side: _mode(side, counts) for side, counts in distances.items()}
-        return await self._measure(ticks)
+            for order in self._orders.live_in(self._market.name):
+                distances[order.direction][self._market.ticks(order.price) - self._market.mid_ticks] += 1
+        return distances
 
     async def _measure(self, ticks: int) -> Result:
         self._stray_orders = self._order_count = 0
@@ -127,7 +132,7 @@ class TickRun:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             if time.monotonic() > deadline_s:
-                quotes = Counter(order.direction for order in self._orders.live)
+                quotes = Counter(order.direction for order in self._orders.live_in(self._market.name))
                 raise ProbeError(
                     f"the subject was not ready within {START_TIMEOUT_S:g} s: follows the book: "
                     f"{self._is_followed()}, live orders: {dict(quotes)}"
@@ -136,7 +141,7 @@ class TickRun:
         await asyncio.sleep(SETTLE_S)
 
     def _is_ready(self) -> bool:
-        sides = {order.direction for order in self._orders.live}
+        sides = {order.direction for order in self._orders.live_in(self._market.name)}
         return self._is_followed() and (self._match == "any" or sides == {"buy", "sell"})
 
     async def _wait_gap(self, due_s: float) -> float:
@@ -158,7 +163,7 @@ class TickRun:
         return receive_ns - sent_ns
 
 
-def _mode(side: str, counts: Counter[int]) -> int:
+def mode_of(side: str, counts: Counter[int]) -> int:
     """Return the usual distance of a side's quotes from the mid, in ticks."""
     if not counts:
         raise ProbeError(f"no {side} order was live during the warm-up")

@@ -21,15 +21,14 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import picows
 import uvloop
 
-from benchmarks import probe_market
-from benchmarks.probe_market import ProbeMarket, notification
+from benchmarks.probe_market import INSTRUMENT_NAME, ProbeMarket, instrument_names, notification
 from benchmarks.probe_orders import (
     AmendParams,
     CancelParams,
@@ -38,7 +37,8 @@ from benchmarks.probe_orders import (
     OrderStatus,
     ProbeOrders,
 )
-from benchmarks.probe_ticks import ProbeError, Result, TickRun
+from benchmarks.probe_stream import Stream
+from benchmarks.probe_ticks import ProbeError, TickRun
 
 MESSAGE_RATE = 100_000
 TICKER_INTERVAL_S = 0.2
@@ -68,10 +68,11 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 
 
 class ProbeVenue:
-    """Market, orders and everybody who is connected."""
+    """Markets, orders and everybody who is connected. The first market is the one that is measured."""
 
-    def __init__(self, market: ProbeMarket, orders: ProbeOrders) -> None:
+    def __init__(self, market: ProbeMarket, orders: ProbeOrders, others: Sequence[ProbeMarket] = ()) -> None:
         self.market = market
+        self.markets = {one.name: one for one in (market, *others)}
         self.orders = orders
         self.connections: dict[int, ProbeConnection] = {}
         self.on_order: Callable[[int, str, float], None] = lambda _ns, _direction, _price: None
@@ -91,16 +92,24 @@ class ProbeVenue:
 
     def send_tick(self, payload: dict[str, object]) -> int:
         """Send a book change to its followers; return the monotonic ns just before the first byte went."""
-        ready = [(place, notification(channel, payload)) for place, channel in self.followers("book.")]
+        ready = self.frames_of(payload)
         sent_ns = time.monotonic_ns()
         for place, frame in ready:
             place.send(frame)
         return sent_ns
 
+    def frames_of(self, payload: dict[str, object], name: str = INSTRUMENT_NAME) -> list[tuple[ProbeConnection, bytes]]:
+        """Return a book change as a frame for each of its followers."""
+        return [(place, notification(channel, payload)) for place, channel in self.followers(f"book.{name}.")]
+
+    def market_of(self, channel: str) -> ProbeMarket:
+        """Return the market of a channel like `book.NAME.none.10.raw`."""
+        return self.markets[channel.split(".")[1]]
+
     def send_tickers(self) -> None:
         """Send ticker and index to their followers."""
         for connection, channel in self.followers("ticker."):
-            connection.send(notification(channel, self.market.ticker()))
+            connection.send(notification(channel, self.market_of(channel).ticker()))
         for connection, channel in self.followers("price_index."):
             connection.send(notification(channel, self.market.index()))
 
@@ -123,7 +132,7 @@ class ProbeConnection(picows.WSListener):
         self._is_logged_in = False
         self._methods: dict[str, Callable[[Any], object]] = {
             "public/login": self._login,
-            "public/instruments": lambda _params: [probe_market.INSTRUMENT],
+            "public/instruments": lambda _params: [one.instrument for one in venue.markets.values()],
             "public/subscribe": self._subscribe,
             "private/subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -186,13 +195,15 @@ class ProbeConnection(picows.WSListener):
 
     def _insert(self, request: _Request, receive_ns: int) -> None:
         params = _decode_insert(request.params)
-        self._venue.on_order(receive_ns, params.direction, params.price)
+        if params.instrument_name == INSTRUMENT_NAME:
+            self._venue.on_order(receive_ns, params.direction, params.price)
         self._answer_order(request.id, self._venue.orders.insert(self.number, params))
 
     def _amend(self, request: _Request, receive_ns: int) -> None:
         params = _decode_amend(request.params)
         order = self._venue.orders.find(self.number, params.client_order_id, params.order_id)
-        self._venue.on_order(receive_ns, order.direction, params.price)
+        if order.instrument_name == INSTRUMENT_NAME:
+            self._venue.on_order(receive_ns, order.direction, params.price)
         self._answer_order(request.id, self._venue.orders.amend(self.number, params))
 
     def _answer_order(self, request_id: int | str | None, order: OrderStatus) -> None:
@@ -233,13 +244,15 @@ class ProbeConnection(picows.WSListener):
         """Send what a channel begins with."""
         venue = self._venue
         if channel.startswith("book."):
-            self.send(notification(channel, venue.market.book(), is_snapshot=True))
+            self.send(notification(channel, venue.market_of(channel).book(), is_snapshot=True))
         elif channel.startswith("ticker."):
-            self.send(notification(channel, venue.market.ticker()))
+            self.send(notification(channel, venue.market_of(channel).ticker()))
         elif channel.startswith("price_index."):
             self.send(notification(channel, venue.market.index()))
         elif channel == "instruments":
-            self.send(notification(channel, [{"added": probe_market.INSTRUMENT}], is_snapshot=True))
+            self.send(
+                notification(channel, [{"added": one.instrument} for one in venue.markets.values()], is_snapshot=True)
+            )
         elif channel == "account.orders":
             self.send(notification(channel, venue.orders.live, is_snapshot=True))
         elif channel == "session.orders":
@@ -292,7 +305,12 @@ async def _serve(options: argparse.Namespace) -> int:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    venue = ProbeVenue(ProbeMarket(options.seed), ProbeOrders())
+    is_rising = options.rate > 0
+    first, *others = (
+        ProbeMarket(options.seed + i, is_rising=is_rising, name=name)
+        for i, name in enumerate(instrument_names(options.instruments))
+    )
+    venue = ProbeVenue(first, ProbeOrders(), others)
     run = TickRun(
         venue.market,
         venue.orders,
@@ -302,14 +320,17 @@ async def _serve(options: argparse.Namespace) -> int:
         gap_s=options.gap_ms / 1000,
         seed=options.seed,
     )
-    venue.on_order = run.on_order
+    measured: TickRun | Stream = run
+    if options.rate > 0:
+        measured = Stream(list(venue.markets.values()), venue.frames_of, run, rate=options.rate, seed=options.seed)
+    venue.on_order = measured.on_order
     server = await picows.ws_create_server(
         lambda _request: venue.connect(), "127.0.0.1", 0, websocket_handshake_timeout=10
     )
     port = server.sockets[0].getsockname()[1]
     _say({"url": f"ws://127.0.0.1:{port}/ws/api/v2"})
     tickers = loop.create_task(_tick_tickers(venue))
-    measuring = loop.create_task(run.run(options.warmup_ticks, options.ticks))
+    measuring = loop.create_task(measured.run(options.warmup_ticks, options.ticks))
     stopping = loop.create_task(stopped.wait())
     await asyncio.wait([measuring, stopping], return_when=asyncio.FIRST_COMPLETED)
     code = 0 if not measuring.done() else _say_result(measuring)
@@ -320,7 +341,7 @@ async def _serve(options: argparse.Namespace) -> int:
     return code
 
 
-def _say_result(measuring: asyncio.Task[Result]) -> int:
+def _say_result(measuring: asyncio.Task[Any]) -> int:
     try:
         _say(msgspec.to_builtins(measuring.result()))
     except ProbeError as error:
@@ -346,6 +367,8 @@ def main() -> int:
     parser.add_argument("--ticks", type=int, required=True)
     parser.add_argument("--warmup-ticks", type=int, default=100)
     parser.add_argument("--gap-ms", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=0.0, help="ticks a second, whether answered or not; 0 = in turn")
+    parser.add_argument("--instruments", type=int, default=1, help="the rate is that of all together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--match", choices=("price", "any"), default="price")
     options = parser.parse_args()

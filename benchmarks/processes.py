@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +22,9 @@ STOP_TIMEOUT_S = 20.0
 LISTEN_TIMEOUT_S = 10.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+
+
+Outcome = TypeVar("Outcome")
 
 
 class BenchmarkError(Exception):
@@ -76,6 +80,12 @@ class Probe:
         self.url: str = self._line(LISTEN_TIMEOUT_S)["url"]
 
     def result(self, timeout_s: float, subject: subprocess.Popen[bytes], subject_log: Path) -> Result:
+        """Wait for the figures of one-at-a-time ticks; raises as `outcome`."""
+        return self.outcome(Result, timeout_s, subject, subject_log)
+
+    def outcome(
+        self, kind: type[Outcome], timeout_s: float, subject: subprocess.Popen[bytes], subject_log: Path
+    ) -> Outcome:
         """Wait for the figures.
 
         Raises:
@@ -90,7 +100,7 @@ class Probe:
         line = self._line(1.0)
         if "error" in line:
             raise BenchmarkError(f"{line['error']}; its last words: {last_lines(subject_log)}")
-        return msgspec.convert(line, Result)
+        return msgspec.convert(line, kind)
 
     def _is_readable(self, timeout_s: float) -> bool:
         return bool(select.select([self._output], [], [], timeout_s)[0])
