@@ -116,7 +116,7 @@ class RunResult:
     @property
     def fills(self) -> Rows:
         """FILLS rows in the exchange's order."""
-        told = self.answers[self.answers["kind"] == OrderEventKind.FILLED]
+        told = self.answers[np.flatnonzero(self.answers["kind"] == OrderEventKind.FILLED)]
         fills = np.zeros(len(told), FILLS)
         renamed = {"time_ns": "exchange_time_ns", "rule": "reason"}
         for name in FILLS.names or ():
@@ -131,7 +131,7 @@ class RunResult:
     @property
     def fills_hash(self) -> str:
         """A hash of all answers: the same input gives the same one on a machine."""
-        return hashlib.sha256(self.answers.tobytes()).hexdigest()[:16]
+        return hashlib.sha256(self.answers.view(np.uint8).data).hexdigest()[:16]
 
     def equity(self) -> npt.NDArray[np.float64]:
         """Return cash and position at the mid, less fees and funding, $ at each row of `series`."""

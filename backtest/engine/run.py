@@ -20,6 +20,7 @@ from backtest.engine.market import new_levels
 from backtest.engine.reconcile import DESK
 from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST, RUN
 from backtest.engine.result import SERIES, Rows, RunResult
+from backtest.engine.spool import Spool
 from backtest.engine.tape import tape_of
 from backtest.engine.venue import VenueSettings, new_venue
 from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
@@ -88,8 +89,7 @@ class _Engine:
         self.answers = np.zeros(ANSWERS_AT_ONCE + ANSWERS_OF_A_ROW_MAX, ANSWER)
         self.samples = np.zeros(SAMPLES_AT_ONCE, SERIES)
         self.trade = np.zeros(1, TRADE.dtype)
-        self.told: list[npt.NDArray[np.void]] = []
-        self.sampled: list[npt.NDArray[np.void]] = []
+        self.told, self.sampled = Spool(ANSWER), Spool(SERIES)
         self._firsts = [0, 0]  # of the blocks that are mapped: the exchange's, ours
         self._blocks = [self._map(0, 0), self._map(1, 0)]
 
@@ -131,12 +131,11 @@ class _Engine:
         samples = int(self.run["samples"][0])
         assert heard > 0 or count < len(self.answers) - ANSWERS_OF_A_ROW_MAX, "more answers on the way than fit"
         if heard:
-            self.told.append(self.answers[:heard].copy())
+            self.told.add(self.answers[:heard])
             self.answers[: count - heard] = self.answers[heard:count].copy()
             self.venue["answers"], self.run["heard"] = count - heard, 0
-        if samples:
-            self.sampled.append(self.samples[:samples].copy())
-            self.run["samples"] = 0
+        self.sampled.add(self.samples[:samples])
+        self.run["samples"] = 0
 
     def span(self) -> tuple[int, int]:
         """Return the times of our first row and of the last row of either side, ns."""
@@ -145,17 +144,17 @@ class _Engine:
 
     def series(self) -> Rows:
         """Return the SERIES rows so far."""
-        return np.concatenate([*self.sampled, np.zeros(0, SERIES)])
+        return self.sampled.rows()
 
     def result(self, instrument: str, settings: Settings) -> RunResult:
         """Return what it came to, with the answers that were on their way as the data ended."""
-        rest = self.answers[: int(self.venue["answers"][0])].copy()
+        self.told.add(self.answers[: int(self.venue["answers"][0])])
         return RunResult(
             instrument=instrument,
             tick_size=float(self.run["tick_size"][0]),
             lot_base=self.lot_base,
             parameters=settings.plain(),
-            answers=np.concatenate([*self.told, rest]),
+            answers=self.told.rows(),
             series=self.series(),
             venue=self.venue,
             run=self.run,
@@ -167,7 +166,7 @@ WATCHED_PARTS = 10
 
 
 def backtest(file: EventFile, settings: Settings, watch: Watch | None = None) -> RunResult:
-    """Run a strategy over a recording. Memory does not grow with the recording, but for answers and samples.
+    """Run a strategy over a recording of any length in constant memory: what it comes to goes to disk when it is much.
 
     Args:
         watch: told after every tenth of the recording how much of it is played, and the SERIES rows so far; the run
