@@ -119,7 +119,7 @@ def _gate(
             limits_ints, limits_floats, now_ns, False, False, side, step["price_ticks"], step["open_lots"],
             run["tick_size"], run["lot_base"], True, run["position_lots"], buy_lots, sell_lots, open_orders,
             run["sent_this_second"], desk["best_bid_ticks"], desk["best_ask_ticks"],
-            NO_DUPLICATE_NS, 0.0, 0.0, 0.0,
+            NO_DUPLICATE_NS, run["other_gross"], run["other_long"], run["other_short"],
         )
     )  # fmt: skip
 

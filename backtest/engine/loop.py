@@ -175,7 +175,8 @@ def requote(
     """Quote on what is known now, and send what brings our orders to it."""
     q["account"]["position_lots"] = run["position_lots"]
     q["limits"]["written_time_ns"] = now_ns
-    q["limits"]["position_lots"] = run["position_lots"]
+    if run["is_watched"] == 0:
+        q["limits"]["position_lots"] = run["position_lots"]
     moment = q["moment"]
     moment["now_ns"] = now_ns
     moment["realtime_ns"] = now_ns

@@ -164,10 +164,14 @@ RUN = np.dtype(
             "second_ns", "sent_this_second",
             "decisions", "inserts", "amends", "cancels", "denied", "unsent",
             "fills_heard",
+            "is_watched",  # risk looks at all instruments: it writes the position that the limits are for
             "is_ladder_old",  # it was made before the last fill that we heard of
             "sample_ns", "next_sample_ns", "samples",
         )),
         ("tick_size", "<f8"), ("lot_size", "<f8"), ("lot_base", "<f8"),
+        ("other_gross", "<f8"),  # $ that the orders of other instruments may add, as risk last saw them
+        ("other_long", "<f8"),
+        ("other_short", "<f8"),
         ("entry_ns", "<i8", (REQUEST_KINDS,)),
         ("is_latency_sampled", "<i8"),
         ("seed", "<i8"),

@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from backtest.book import WINDOW
 from backtest.data.container import EventFile
+from backtest.engine.account import market_mid
 from backtest.engine.code import code_of, load_loop
 from backtest.engine.desk import REQUESTS_MAX
 from backtest.engine.loop import ANSWERS_OF_A_ROW_MAX
 from backtest.engine.market import new_levels
 from backtest.engine.reconcile import DESK
 from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, POST_ONLY, REQUEST, RUN
-from backtest.engine.result import SERIES, Rows, RunResult
+from backtest.engine.requests import liquidate
+from backtest.engine.result import FEE_UNIT, SERIES, Rows, RunResult
 from backtest.engine.spool import Spool
 from backtest.engine.tape import tape_of
 from backtest.engine.venue import VenueSettings, new_venue
@@ -64,7 +66,7 @@ class Settings:
         return plain
 
 
-class _Engine:
+class Engine:
     """The engine's memory, and the way from block to block."""
 
     def __init__(self, file: EventFile, settings: Settings) -> None:
@@ -142,6 +144,33 @@ class _Engine:
         ours = self._blocks[1]
         return int(ours["time_ns"][0]) if len(ours) else 0, self.tape.header.end_ns
 
+    def position_base(self) -> float:
+        """Return the position at the exchange, base units."""
+        return int(self.venue["position_lots"][0]) * self.lot_base
+
+    def notional_usd(self) -> float:
+        """Return the position at the mid, signed."""
+        return self.position_base() * float(market_mid(self.venue[0])) * float(self.run["tick_size"][0])
+
+    def worth_usd(self) -> float:
+        """Return cash and position at the mid, less fees and funding."""
+        venue = self.venue[0]
+        points = int(venue["cash"]) - (int(venue["fees"]) + int(venue["funding"])) * FEE_UNIT
+        return points * float(self.run["tick_size"][0]) * self.lot_base + self.notional_usd()
+
+    def out_usd(self) -> tuple[float, float]:
+        """Return what our open orders, and those on their way in or out, may buy and sell, at the mid."""
+        lots = []
+        for side in range(2):
+            live = self.desk["live"][0, side, : int(self.desk["counts"][0, side])]
+            lots.append(int((live["exposed_lots"] - live["filled_lots"]).sum()))
+        price = float(market_mid(self.venue[0])) * float(self.run["tick_size"][0]) * self.lot_base
+        return lots[0] * price, lots[1] * price
+
+    def liquidate(self, now_ns: int) -> None:
+        """Have the exchange cancel all orders, close the position, and take no more."""
+        liquidate(self.venue[0], self.orders, self.their_bids, self.their_asks, now_ns, self.answers)
+
     def series(self) -> Rows:
         """Return the SERIES rows so far."""
         return self.sampled.rows()
@@ -175,7 +204,7 @@ def backtest(file: EventFile, settings: Settings, watch: Watch | None = None) ->
     Raises:
         UserError: when the user's own file cannot be used, or the tape cannot be written.
     """
-    engine = _Engine(file, settings)
+    engine = Engine(file, settings)
     if watch is None:
         engine.play()
     else:
@@ -183,7 +212,7 @@ def backtest(file: EventFile, settings: Settings, watch: Watch | None = None) ->
     return engine.result(file.header.instrument, settings)
 
 
-def _play_watched(engine: _Engine, watch: Watch) -> None:
+def _play_watched(engine: Engine, watch: Watch) -> None:
     begin_ns, end_ns = engine.span()
     for part in range(1, WATCHED_PARTS + 1):
         engine.play(begin_ns + (end_ns - begin_ns) * part // WATCHED_PARTS)
