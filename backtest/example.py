@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from domain import jit
+import domain.jit
 
-os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
+os.environ.setdefault(domain.jit.ENV_JIT, "1")  # before a kernel is imported
 
 from backtest import command
 from backtest.synthetic import Market, write_session

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from domain import jit
+import domain.jit
 
-os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
+os.environ.setdefault(domain.jit.ENV_JIT, "1")  # before a kernel is imported
 
 from backtest.search.command import main
 

@@ -16,10 +16,10 @@ from typing import Any
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
 
+import domain.jit
 from backtest.data.findings import DataError
 from backtest.engine.run import Settings
 from backtest.search.work import Outcome, run_window
-from domain import jit
 
 _DEATHS_MAX = 20  # of workers that held one window, before it is taken to be the window's fault
 _CONNECT_TIMEOUT_S = 10
@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 def _is_compiling() -> bool:
-    return jit.is_enabled()
+    return domain.jit.is_enabled()
 
 
 class DaskWorkers:
@@ -66,11 +66,11 @@ class DaskWorkers:
             )  # fmt: skip
             self._client = Client(self._cluster)
         compiling = self._client.run(_is_compiling)
-        if not compiling or set(compiling.values()) != {jit.is_enabled()}:
+        if not compiling or set(compiling.values()) != {domain.jit.is_enabled()}:
             self.close()
             raise DataError(
                 f"{scheduler or 'local workers'}: no worker, or one that compiles kernels otherwise than this process; "
-                f"start workers with {jit.ENV_JIT}={int(jit.is_enabled())} in their environment"
+                f"start workers with {domain.jit.ENV_JIT}={int(domain.jit.is_enabled())} in their environment"
             )
         self.count = len(compiling)
         self.busy_s = 0.0  # for which windows were being run, over all workers
