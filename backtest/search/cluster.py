@@ -26,6 +26,7 @@ _CONNECT_TIMEOUT_S = 10
 _CLOSE_TIMEOUT_S = 30
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": _DEATHS_MAX,
+    "distributed.scheduler.worker-saturation": 3.0,  # windows wait at the worker: it never waits for the search
     "distributed.worker.daemon": True,
 }
 

@@ -22,6 +22,7 @@ from backtest.search.windows import Window
 from backtest.search.work import Outcome
 
 STARTUP_TRIALS = 10
+_AT_ONCE = 3  # trials for each worker: one that runs, two that wait
 OBJECTIVES = ("net_pnl", "sharpe", "sortino", "net_pnl_less_drawdown")
 
 
@@ -88,7 +89,7 @@ class Sweep:
             started += 1
             self._take_up(trial, on_end)
         while True:
-            while started < self._plan.trials and len(self._running) < 2 * self._workers.count:
+            while started < self._plan.trials and len(self._running) < _AT_ONCE * self._workers.count:
                 self._begin(self._study.ask())
                 started += 1
             if not self._running:
