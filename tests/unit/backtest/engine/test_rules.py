@@ -56,6 +56,17 @@ def test_own_orders_at_one_price_fill_in_their_order_and_share_one_queue(tmp_pat
     ]
 
 
+def test_what_comes_through_the_queue_is_booked_as_it_comes_and_no_more_than_that(tmp_path: Path) -> None:
+    # Given twenty ahead of our ten: hftbacktest books nothing of the first fill with partial fills, all ten without
+    tape = Tape().book(0, {99: 20}, {101: 20}).sold(20, 99, 24).sold(30, 99, 6).sold(40, 99, 5)
+    outcome = played(tmp_path, tape, Orders().insert(10, 1, BUY, 99, 10))
+    # Then four come through, the six that are left to the last lot, and the trade after that meets nobody
+    assert fills(outcome) == [(1, 4, FillRule.QUEUE), (1, 6, FillRule.QUEUE)]
+    assert outcome.answers["position_lots"].tolist() == [0, 4, 10]
+    assert outcome.venue["position_lots"][0] == 10
+    assert len(outcome.orders) == 0
+
+
 def test_better_priced_orders_are_met_first_and_use_a_trade_up(tmp_path: Path) -> None:
     tape = Tape().book(0, {97: 5}, {103: 5}).sold(20, 98, 4)
     orders = Orders().insert(10, 1, BUY, 98, 3).insert(11, 2, BUY, 100, 3)

@@ -115,6 +115,30 @@ def test_compiled_and_interpreted_give_the_same_answers(result: RunResult) -> No
     assert compiled == result.fills_hash
 
 
+CACHE_USE = """
+import os, sys
+os.environ["RINGMAKER_JIT"] = "1"
+from domain import jit
+from pathlib import Path
+from tests.backtest_run import ran, settings
+ran(Path(sys.argv[1]), settings(), seconds=2.0)
+kernels = {id(value): value for module in list(sys.modules.values()) for value in vars(module).values()
+           if getattr(module, "__name__", "").startswith(("backtest", "trading", "fills")) and jit.is_compiled(value)}
+print(sum(len(kernel.stats.cache_misses) for kernel in kernels.values()),
+      sum(len(kernel.stats.cache_hits) for kernel in kernels.values()))
+"""
+
+
+@pytest.mark.slow  # compiles the whole engine where its sources are new
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CACHE_USE, str(tmp_path)]
+    for _ in range(2):
+        told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    misses, hits = (int(word) for word in told.split())
+    assert misses == 0
+    assert hits > 5
+
+
 def test_the_size_of_blocks_and_buffers_makes_no_difference(
     result: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
