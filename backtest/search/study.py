@@ -17,7 +17,7 @@ from optuna.trial import TrialState, create_trial
 from backtest.search.ledger import Ledger
 from backtest.search.space import Space
 
-SAMPLERS = ("tpe", "random", "qmc")
+SAMPLERS = ("tpe", "random")
 
 
 def new_sampler(name: str, *entropy: int) -> optuna.samplers.BaseSampler:
@@ -25,8 +25,6 @@ def new_sampler(name: str, *entropy: int) -> optuna.samplers.BaseSampler:
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     if name == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    if name == "qmc":
-        return optuna.samplers.QMCSampler(seed=seed, scramble=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True)
