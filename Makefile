@@ -37,10 +37,8 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 	@$(VENV)/bin/lint-imports
 
 bench: $(BENCH)/.ready  ## every benchmark, beside what a user would pick instead
-	@$(BENCH)/bin/python -m benchmarks.shm
-	@$(BENCH)/bin/python -m benchmarks.tick_to_order
-	@$(BENCH)/bin/python -m benchmarks.quote
-	@$(BENCH)/bin/python -m benchmarks.backtest
+	@$(BENCH)/bin/python -m benchmarks --out runs/bench.jsonl
+	@$(BENCH)/bin/python -m scripts.performance_page runs/bench.jsonl > docs/performance.md
 
 faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS=n] [ROW=name] [FULL=1], about a quarter of an hour
 	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROW),--row $(ROW)) \

@@ -153,8 +153,10 @@ class ExecutionCore:
         return any(wishes.sequence(desk.row) != desk.wish_sequence for desk in self.quotes.desks)
 
     def do_work(self, now_ns: int) -> int:
-        """Quote what is new, then look after everything that has a time; return messages sent."""
-        self._gateway.keep_alive(now_ns)
+        """Quote what is new, then look after everything that has a time; return messages sent.
+
+        What can wait comes after the orders: after a pause each function that runs before them costs them 10 µs.
+        """
         self.watch.look(now_ns)
         sent = 0
         for desk in self.desks.values():
@@ -167,6 +169,7 @@ class ExecutionCore:
             for desk in self.mass_quotes.finish(now_ns):
                 sent += 1
                 self._after_sending(desk)
+        self._gateway.keep_alive(now_ns)
         if now_ns >= self._expire_due_ns:
             self._expire_due_ns = now_ns + EXPIRE_INTERVAL_NS
             self._look_after(now_ns)

@@ -80,12 +80,13 @@ class OrderQuotes(QuoteSender):
             return -1
         verdict = self._check(desk, step, order, began_ns)
         checked_ns = monotonic_ns()
-        self._measures.gate.record(checked_ns - began_ns)
         if isinstance(verdict, gate.Refused):
+            self._measures.gate.record(checked_ns - began_ns)
             return self._refused(desk, step, verdict, began_ns)
         is_free = throttle.take_order(checked_ns)
         assert is_free, "the throttle had a token a moment ago"
         sent_ns = self._send(desk, step, order, verdict, checked_ns)
+        self._measures.gate.record(checked_ns - began_ns)
         self._measures.send.record(sent_ns - checked_ns)
         if desk.throttled_since_ns:
             self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)

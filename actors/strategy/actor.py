@@ -138,6 +138,8 @@ class StrategyActor(Actor):
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
                 copies.save(desk.quoter, now_ns)
+        if books:
+            self.ctx.counters.add("ticks", books)
         self._candles.write()
         if self._hedger is not None:
             self._hedger.do_work(now_ns, may_begin=not self._is_paused)
@@ -216,8 +218,6 @@ class StrategyActor(Actor):
             for i in range(len(records)):
                 books += self._take_book(ints[i * words : (i + 1) * words], first + i)
             seen += len(records)
-        if books:
-            self.ctx.counters.add("ticks", books)
         return books
 
     def _take_book(self, words: memoryview, position: int) -> bool:
@@ -234,13 +234,14 @@ class StrategyActor(Actor):
         monotonic_ns = self.ctx.clock.monotonic_ns
         started_ns = monotonic_ns()
         newest_book_ns = desk.new_book_time_ns
-        if newest_book_ns:
-            self._wake.record(started_ns - newest_book_ns)
-        if desk.quote(started_ns):
-            self.ctx.counters.add("wishes")
-        self.ctx.counters.add("quotes")
+        is_written = desk.quote(started_ns)
+        # The wish is out: now there is time to count.
         if newest_book_ns:
             self._quote.record(monotonic_ns() - started_ns)
+            self._wake.record(started_ns - newest_book_ns)
+        if is_written:
+            self.ctx.counters.add("wishes")
+        self.ctx.counters.add("quotes")
 
     def _log_instrument(self, desk: Desk) -> None:
         assert desk.units is not None

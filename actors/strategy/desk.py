@@ -33,6 +33,7 @@ _TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
 _STATUS = SHARED_MARKET_DATA.word("status")
 _MID = SHARED_MARKET_DATA.word("mid")
 _VOLATILITY = SHARED_MARKET_DATA.word("volatility")
+_NOT_LIVE = frozenset({int(OffReason.NO_BOOK), int(OffReason.BOOK_STALE)})
 _INPUTS_HEAD = slice(QUOTE_INPUTS.word("instrument"), QUOTE_INPUTS.word("words"))
 
 
@@ -205,8 +206,7 @@ class Desk:
     def _publish_market(self) -> None:
         """Write the market row after a new book, or when it stops or starts being live."""
         quoter = self.quoter
-        bid_off, _ = quoter.off_reasons
-        status = int(quoter.is_book_usable and bid_off not in (OffReason.NO_BOOK, OffReason.BOOK_STALE))
+        status = int(quoter.is_book_usable and quoter.bid_off_reason not in _NOT_LIVE)
         if status == self._market_status and not self._has_new_book:
             return
         self._has_new_book = False

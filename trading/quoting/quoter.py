@@ -246,6 +246,11 @@ class Quoter:
         return self.ints[_IS_USABLE] == 1
 
     @property
+    def bid_off_reason(self) -> int:
+        """Why the bid is left out of the newest quote, as a number: for whoever asks with every tick."""
+        return self.ints[_BID_OFF]
+
+    @property
     def off_reasons(self) -> tuple[OffReason, OffReason]:
         """Why bid and ask are left out of the newest quote."""
         return OffReason(self.ints[_BID_OFF]), OffReason(self.ints[_ASK_OFF])
