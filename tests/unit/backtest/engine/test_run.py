@@ -136,7 +136,7 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
         told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     misses, hits = (int(word) for word in told.split())
     assert misses == 0
-    assert hits > 5
+    assert hits >= 3  # the loop, and what Python calls beside it
 
 
 def test_the_size_of_blocks_and_buffers_makes_no_difference(
