@@ -25,7 +25,7 @@ PLANS: dict[str, tuple[str, str]] = {
     "shm": ("", ""),
     "quote": ("", "--rounds 1"),
     "stages": ("", "--rounds 1 --ticks 500"),
-    "tick_to_order": ("--rounds 5", "--rounds 1 --ticks 200"),
+    "tick_to_order": ("--rounds 5", "--rounds 2 --ticks 300"),
     "poisson": ("--rounds 2 --seconds 10", "--rounds 1 --seconds 2"),
     "burst": ("", "--seconds 1"),
     "load": ("", "--rates 0,1000 --seconds 2"),

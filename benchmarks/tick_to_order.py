@@ -1,4 +1,4 @@
-"""Tick to order on the wire: `python -m benchmarks.tick_to_order [--check] [--rounds N] [--ticks N] [--gap-ms 5]`.
+"""Tick to order on the wire: `python -m benchmarks.tick_to_order [--check] [--rounds N] [--ticks N]`.
 
 A probe venue in its own process (probe_venue.py) sends a tick and times the first order that answers it. Three
 subjects take turns, round after round, so that a busy moment of the machine meets all of them:
@@ -6,6 +6,7 @@ subjects take turns, round after round, so that a busy moment of the machine mee
     ours       supervisor.py and all actors, each its own process
     official   a one-process quoter on the official `thalex` client: same decision, nothing else
     echo       picows sends a prebuilt insert for every book frame: the floor
+    early      ours with runtime.early_wake, when asked for by --with-early
 
 Figures are medians over rounds with their range, ratios are taken within a round. `stage.*` are ours from
 inside, out of summary.json, warm-up included. Targets: ours at most 0.8 of the official quoter's and at most
@@ -34,7 +35,7 @@ from benchmarks.processes import BenchmarkError, Probe, running
 from benchmarks.report import Line, environment, exit_code, figure, show
 from venues.credentials import KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE
 
-OURS, OFFICIAL, ECHO = "ours", "official", "echo"
+OURS, OFFICIAL, ECHO, EARLY = "ours", "official", "echo", "early"
 SUBJECTS = (OURS, OFFICIAL, ECHO)
 QUANTILES = {"p50": 0.5, "p99": 0.99}
 OF_OFFICIAL_MAX = 0.8
@@ -50,6 +51,7 @@ class Plan(NamedTuple):
     rounds: int
     ticks: int
     gap_ms: float
+    subjects: tuple[str, ...] = SUBJECTS
 
 
 class Round(NamedTuple):
@@ -69,7 +71,7 @@ def measure(plan: Plan) -> dict[str, list[Round]]:
     with tempfile.TemporaryDirectory(prefix="rmbench-") as folder:
         environ = environment_with_key(Path(folder))
         for number in range(plan.rounds):
-            for subject in SUBJECTS:
+            for subject in plan.subjects:
                 home = Path(folder) / f"{subject}{number}"
                 try:
                     rounds[subject].append(_measure_one(subject, number, plan, home, environ))
@@ -85,9 +87,10 @@ def _measure_one(subject: str, number: int, plan: Plan, home: Path, environ: Map
     timeout_s = START_TIMEOUT_S + (plan.ticks + WARMUP_TICKS) * (2 * plan.gap_ms / 1000 + ANSWER_TIMEOUT_S)
     with running(_probe_arguments(subject, number, plan), probe_log, environ, is_heard=True) as venue:
         probe = Probe(venue, probe_log)
-        if subject == OURS:
+        if subject in (OURS, EARLY):
             name = f"bench{os.getpid()}-{number}"
-            with full_system(name, probe.url, home, environ) as system:
+            extra = "\n[runtime]\nearly_wake = true\n" if subject == EARLY else ""
+            with full_system(name, probe.url, home, environ, extra=extra) as system:
                 result = probe.result(timeout_s, system.process, system.log)
             return Round(result, system.summary()["latency_us"])
         module = {OFFICIAL: "benchmarks.official_quoter", ECHO: "benchmarks.echo_client"}[subject]
@@ -135,7 +138,7 @@ def _quantile_us(result: Result, quantile: float) -> float:
 def lines_of(rounds: Mapping[str, Sequence[Round]]) -> list[Line]:
     """Return the report."""
     lines = []
-    for subject in SUBJECTS:
+    for subject in rounds:
         results = [one.result for one in rounds[subject]]
         for name, quantile in QUANTILES.items():
             lines.append(figure(f"wire_to_wire_{name}.{subject}", _quantiles(results, quantile), "µs"))
@@ -179,12 +182,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ticks", type=int, default=1000, help="measured in each round, for each subject")
     parser.add_argument("--gap-ms", type=float, default=5.0, help="mean time between ticks")
+    parser.add_argument("--with-early", action="store_true", help="also ours with runtime.early_wake")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.ticks < 1 or not 0 < options.gap_ms <= 1000:
         parser.error("expected --rounds >= 1, --ticks >= 1, 0 < --gap-ms <= 1000")
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that everything is ended
     try:
-        rounds = measure(Plan(options.rounds, options.ticks, options.gap_ms))
+        subjects = (*SUBJECTS, EARLY) if options.with_early else SUBJECTS
+        rounds = measure(Plan(options.rounds, options.ticks, options.gap_ms, subjects))
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
