@@ -58,7 +58,7 @@ def page(runs: Sequence[Run], notes: str) -> str:
     """Return the page."""
     parts = [notes.rstrip(), "", "## The last run", "", *_place(runs), ""]
     for run in runs:
-        parts += [f"### benchmarks.{run.name}", "", f"Load average before it: {run.load}.", ""]
+        parts += [f"### benchmarks.{run.name}", "", f"Load average before it: {run.load}.{_warning(run)}", ""]
         parts += ["| figure | median | range | unit | target |", "|---|---|---|---|---|"]
         parts += [_row(figure) for figure in run.figures]
         parts.append("")
@@ -74,6 +74,12 @@ def _place(runs: Sequence[Run]) -> list[str]:
     told = ", ".join(f"{name} {value}" for name, value in known.items())
     verdict = ", ".join(f"`{run} {name}`" for run, name in missed) or "none"
     return [f"{told}.", "", f"Targets missed: {verdict}."]
+
+
+def _warning(run: Run) -> str:
+    """Return a warning where others had work for every core."""
+    is_busy = float(run.load.split()[0]) > float(run.environment.get("cores", "inf"))
+    return " **The machine was busy with other work: read ratios, not figures.**" if is_busy else ""
 
 
 def _row(figure: dict[str, Any]) -> str:

@@ -21,6 +21,12 @@ def test_the_page_has_each_figure_its_target_the_machine_and_the_load() -> None:
     assert "Targets missed: `burst orders`." in text
 
 
+@pytest.mark.parametrize(("load", "is_warned"), [("0.5 0.4 0.3", False), ("2.5 0.4 0.3", True)])
+def test_figures_of_a_machine_that_did_other_work_too_carry_a_warning(load: str, is_warned: bool) -> None:
+    text = page(runs_of([json.dumps({"benchmark": "burst", "load": load}), *LINES[1:]]), "")
+    assert ("The machine was busy" in text) is is_warned
+
+
 @pytest.mark.parametrize("lines", [[], ["{}"], ["nonsense"], LINES[1:], [*LINES, '{"name": "age"}']])
 def test_results_that_no_benchmark_wrote_are_refused_with_the_remedy(lines: list[str]) -> None:
     with pytest.raises(ResultsError, match="make bench"):
