@@ -21,7 +21,6 @@ from actors.execution.journal_format import (
     Charged,
     Entry,
     Filled,
-    FillKey,
     Mended,
     Message,
     NewerVersionError,
@@ -36,6 +35,7 @@ from domain.codes import OrderEventKind
 from domain.errors import UserError
 from domain.order import Side
 from domain.reports import TradeReport
+from trading.fill_memory import FillKey, FillMemory
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
@@ -65,7 +65,7 @@ class Replayed(NamedTuple):
         unfinished: orders that were sent and of which no end is told, by client order id, as sent last.
     """
 
-    fills: set[FillKey]
+    fills: FillMemory[None]
     last_client_order_id: int
     unfinished: dict[int, Sent]
 
@@ -152,7 +152,7 @@ class Journal:
         """Write down a fill, unless this or an earlier life has: the venue's history tells them all again."""
         if key in self._filled:
             return
-        self._filled.add(key)
+        self._filled.keep(key, None, exchange_time_ns)
         client_order_id, is_live = (order.client_order_id, order.is_live) if order is not None else (0, False)
         self._note(
             Filled(
@@ -160,6 +160,10 @@ class Journal:
                 price, size, exchange_time_ns,
             )
         )  # fmt: skip
+
+    def forget_fills_before(self, time_ns: int) -> None:
+        """Forget which fills were written that the ledger takes no more: they are not brought here again."""
+        self._filled.forget_before(time_ns)
 
     def charge(self, trade: TradeReport) -> None:
         """Write down what a fill cost."""
@@ -305,7 +309,7 @@ class Journal:
 
 def replay(entries: list[Entry]) -> Replayed:
     """Return what a journal says of the lives that wrote it."""
-    fills: set[FillKey] = set()
+    fills: FillMemory[None] = FillMemory()
     unfinished: dict[int, Sent] = {}
     last_id = 0
     for entry in entries:
@@ -317,7 +321,7 @@ def replay(entries: list[Entry]) -> Replayed:
             if not entry.is_live:
                 unfinished.pop(entry.client_order_id, None)
         elif type(entry) is Filled:
-            fills.add(entry.key)
+            fills.keep(entry.key, None, entry.exchange_time_ns)
             if not entry.is_live:
                 unfinished.pop(entry.client_order_id, None)
     return Replayed(fills, last_id, unfinished)
