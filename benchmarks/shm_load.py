@@ -26,6 +26,7 @@ RING_CAPACITY = 4096
 READERS = 4
 BURST = 20
 DEADLINE_S = 60.0
+READ_TRIES = 3
 _STAMP = TRADE.word("exchange_time_ns")
 
 
@@ -212,8 +213,8 @@ def killed_writers(kills: int) -> Blocked:
                 in_slot = segment.words[_slot_of(int(segment.words[layout.WORD_HEAD]))] == 0
                 in_row = bool(table.words[layout.HEADER_BYTES >> 3] & 1)
                 inside += in_slot or in_row
-                ring_us = max(ring_us, _longest_us(_ring_reads(segment.name)))
-                table_us = max(table_us, _longest_us([_table_read(table_name)]))
+                ring_us = max(ring_us, _longest_us(lambda: _ring_reads(segment.name)))
+                table_us = max(table_us, _longest_us(lambda: [_table_read(table_name)]))
     finally:
         unlink_segment(table_name)
     if not inside:
@@ -255,13 +256,17 @@ def _table_read(name: str) -> Callable[[], object]:
     return read
 
 
-def _longest_us(reads: list[Callable[[], object]]) -> float:
-    longest_ns = 0
-    for read in reads:
-        started = time.perf_counter_ns()
-        read()
-        longest_ns = max(longest_ns, time.perf_counter_ns() - started)
-    return longest_ns / 1000
+def _longest_us(new_reads: Callable[[], list[Callable[[], object]]]) -> float:
+    """Return the time of the slowest kind of read, the best of tries by new readers: one that only lost its core
+    to another process was not held up by the writer."""
+    tries = [[_read_us(read) for read in new_reads()] for _ in range(READ_TRIES)]
+    return max(min(times) for times in zip(*tries, strict=True))
+
+
+def _read_us(read: Callable[[], object]) -> float:
+    started_ns = time.perf_counter_ns()
+    read()
+    return (time.perf_counter_ns() - started_ns) / 1000
 
 
 def _said(pipe: Any) -> Any:

@@ -60,8 +60,13 @@ class Statement(NamedTuple):
 
 
 def statement(market: Market) -> Statement:
-    told: dict[str, Any] = market.exchange.ask("private/account_breakdown", {}, OWN_KEY)
-    (line,) = market.exchange.ask("private/portfolio", {}, OWN_KEY)
+    """Return the account as the exchange tells it, both answers at one mark: it may still settle after the flow."""
+    while True:
+        (before,) = market.exchange.ask("private/portfolio", {}, OWN_KEY)
+        told: dict[str, Any] = market.exchange.ask("private/account_breakdown", {}, OWN_KEY)
+        (line,) = market.exchange.ask("private/portfolio", {}, OWN_KEY)
+        if before["mark_price"] == line["mark_price"]:
+            break
     exact = {name: Decimal(str(value)) for name, value in {**line, **told}.items() if isinstance(value, int | float)}
     return Statement(
         fees=exact["session_fees"],

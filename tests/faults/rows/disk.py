@@ -31,6 +31,7 @@ LOGGERS = ("strategy", "risk")
 REFUSES_S = 2.0
 PULLED_MS_MAX = 1000.0
 AGAIN_MS_MAX = 3000.0
+UNQUOTED_MS = 500.0
 RECORDED_TIMEOUT_S = 20.0
 TMPFS_MB = 192
 CONFIGURED = CONFIG.replace("[recorder]\n", "[recorder]\nfree_mb_min = 16\n")
@@ -104,8 +105,7 @@ class DiskRounds:
             stage.follow(REFUSES_S)
         for name in LOGGERS:
             stage.session.send(Status(), COMMAND_TIMEOUT_S, process=name)
-        if stage.log.first_empty_ns(began_ns) is not None:
-            self._findings.break_rule(number, "quotes went because a log could not be written")
+        self._unquoted("logs", number, began_ns)
         for name in LOGGERS:
             if "lines of this log were lost" not in (stage.session.run / "logs" / f"{name}.log").read_text():
                 self._findings.break_rule(number, f"{name} does not say that lines of its log were lost")
@@ -128,8 +128,12 @@ class DiskRounds:
             lambda: log.read_text().count("recorded again") > told, RECORDED_TIMEOUT_S, "the recorder records again"
         )
         self._findings.measure("recorded again", (time.monotonic_ns() - over_ns) / NS_PER_MS, "ms", number)
-        if stage.log.first_empty_ns(began_ns) is not None:
-            self._findings.break_rule(number, "quotes went because nothing could be recorded")
+        self._unquoted("recorder", number, began_ns)
+
+    def _unquoted(self, what: str, number: int, began_ns: int) -> None:
+        """Measure for how long no quote stood: only a fill of both sides, or a busy machine, may take them away."""
+        unquoted_ms = self._stage.log.empty_ns_max(began_ns, time.monotonic_ns()) / NS_PER_MS
+        self._findings.measure(f"no quote: {what}", unquoted_ms, "ms", number, UNQUOTED_MS)
 
     def _full(self, number: int, _pids: dict[str, int]) -> None:
         """Fill the file system that holds everything of the session."""
