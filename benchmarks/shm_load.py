@@ -260,7 +260,8 @@ def _longest_us(new_reads: Callable[[], list[Callable[[], object]]]) -> float:
     """Return the time of the slowest kind of read, the best of tries by new readers: one that only lost its core
     to another process was not held up by the writer."""
     tries = [[_read_us(read) for read in new_reads()] for _ in range(READ_TRIES)]
-    return max(min(times) for times in zip(*tries, strict=True))
+    best: list[float] = [min(times) for times in zip(*tries, strict=True)]
+    return max(best)
 
 
 def _read_us(read: Callable[[], object]) -> float:
