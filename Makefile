@@ -62,7 +62,7 @@ $(VENV)/bin/python:
 
 # A second call installs nothing: the stamp is newer than pyproject.toml.
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
-	@echo "installing (once) ..."
+	@echo "installing (once, a minute or two) ..."
 	@$(PIP_INSTALL) --editable . $(QUIETLY)
 	@touch $@
 
@@ -71,6 +71,7 @@ KERNEL_SOURCES := $(shell find domain fills trading backtest runtime venues -nam
 
 # Kernels are compiled when their sources are new, not while a session starts.
 $(VENV)/.kernels: $(VENV)/.ready $(KERNEL_SOURCES)
+	@echo "compiling kernels (after each change of them, about half a minute) ..."
 	@$(PY) -m scripts.warm_kernels
 	@touch $@
 

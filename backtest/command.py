@@ -49,10 +49,7 @@ def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     progress.say("")
     folder = given.output or paths.new_run("backtest")
     write_run(folder, [leg], facts)
-    report = write_report(folder)
-    if not given.output:
-        paths.point_latest(folder)
-    return facts, report
+    return facts, write_report(folder)
 
 
 class _Progress:

@@ -1,7 +1,7 @@
 """Where a session keeps its files.
 
 run directory    sockets, lock, venue.json; 0700, short path (ZeroMQ allows 107 bytes), gone after the run
-runs/<id>/       what a run leaves: summary.json, logs/, journal; runs/latest points to the newest
+runs/<id>/       what a run leaves: summary.json, logs/, journal; runs/latest points to the newest session
 state/<session>/ what must survive the segments: risk latch, day-start equity, last `iat` of a key
 """
 

@@ -16,7 +16,7 @@ os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported: the mach
 from actors.explain.decision import Decisions
 from actors.explain.story import SENT_WITH_A_WISH, Row, Story, read_story
 from actors.explain.telling import as_data, lines_of
-from domain.errors import ExitCode, UserError
+from domain.errors import ConfigError, ExitCode, UserError
 from runtime import paths
 
 
@@ -48,7 +48,10 @@ def _run(given: Path | None) -> Path:
     runs = paths.home() / "runs"
     if given is None:
         return runs / "latest"
-    return given if given.is_dir() else runs / given
+    found = given if given.is_dir() else runs / given
+    if not found.is_dir():
+        raise ConfigError(f"{given}: no such run; runs/latest is the newest one")
+    return found
 
 
 def _explained(story: Story, *, is_whole: bool) -> list[Row]:
