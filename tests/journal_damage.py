@@ -104,7 +104,7 @@ def judge(path: Path, damage: Damaged) -> list[str]:
         wrong.append(f"{damage.kind}: read other than the {len(damage.good)} good entries")
     journal = Journal(path, SimClock(1, 2), JournalConfig(sync="never"))
     journal.order("INSERT", 1, "BTC-PERPETUAL", Side.BUY, Decimal(1), Decimal(2))
-    invented = set(journal.replayed.fills) - {entry.key for entry in damage.good if isinstance(entry, Filled)}
+    invented = journal.replayed.fills - {entry.key for entry in damage.good if isinstance(entry, Filled)}
     if invented:
         wrong.append(f"{damage.kind}: fills were invented: {invented}")
     journal.close()

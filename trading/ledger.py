@@ -2,8 +2,7 @@
 
 A fill is heard of twice or more: with the order it belongs to (at once, without its cost), and as a line of the
 trade history (later, with fee and funding). It moves the position when it is first heard of, under its key
-(trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line. Keys are kept while the
-venue can tell a fill again (trading/fill_memory.py).
+(trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line.
 
 Profit and loss counts from the session's start: a position held then is carried at the price it had then.
 For every instrument, whatever the order of fills::
@@ -24,10 +23,11 @@ from typing import NamedTuple
 from domain.errors import ProtocolError
 from domain.order import Side
 from domain.reports import FillReport, TradeReport
-from trading.fill_memory import FillKey, FillMemory
 
 ZERO = Decimal(0)
 MONEY_STEP = Decimal("1e-12")  # realised P&L is rounded here; the rounding returns in the unrealised part
+
+FillKey = tuple[str, str, int]
 
 
 class Pnl(NamedTuple):
@@ -120,7 +120,7 @@ class Ledger:
 
     def __init__(self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = ()) -> None:
         self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
-        self._counted: FillMemory[tuple[Decimal, Decimal]] = FillMemory()
+        self._counted: dict[FillKey, tuple[Decimal, Decimal]] = {}
         self._unbooked: dict[FillKey, str] = {}
         self._ignored = frozenset(ignored)
 
@@ -134,7 +134,7 @@ class Ledger:
 
     def book_fill(self, fill: FillReport, instrument_name: str, side: Side) -> bool:
         """Count a fill that came with an order; return False when it was counted before."""
-        if not self._count(fill.key, instrument_name, side, fill.price, fill.size, fill.time_ns):
+        if not self._count(fill.key, instrument_name, side, fill.price, fill.size):
             return False
         self._unbooked[fill.key] = instrument_name
         self.lines[instrument_name].unbooked += 1
@@ -145,27 +145,14 @@ class Ledger:
         line = self.lines.get(trade.instrument_name)
         if line is None or trade.key in self._ignored:
             return False
-        is_new = self._count(
-            trade.key, trade.instrument_name, trade.side, trade.price, trade.size, trade.time_ns
-        )  # fmt: skip
+        is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size)
         if is_new or self._unbooked.pop(trade.key, None) is not None:
             line.fees += trade.fee
             line.funding_booked += trade.funding_pnl
             line.unbooked -= not is_new
         return is_new
 
-    def forget_before(self, time_ns: int) -> None:
-        """Forget which fills were counted before a time of the venue; such a fill counts no more.
-
-        Args:
-            time_ns: all older fills were heard of, and the venue will not be asked for them. A fill whose fee is
-                still to come is kept, and its fee is booked.
-        """
-        self._counted.forget_before(time_ns, spared=self._unbooked)
-
-    def _count(
-        self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal, time_ns: int
-    ) -> bool:
+    def _count(self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal) -> bool:
         if key in self._ignored:
             return False
         known = self._counted.get(key)
@@ -175,10 +162,7 @@ class Ledger:
                     f"trade {key[0]} of order {key[1]}: the venue says {size} at {price}, and said {known[1]} at "
                     f"{known[0]} before"
                 )
-            self._counted.keep(key, known, time_ns)
             return False
-        if self._counted.is_past(time_ns):
-            return False
-        self._counted.keep(key, (price, size), time_ns)
+        self._counted[key] = (price, size)
         self.lines[instrument_name].fill(side, price, size)
         return True

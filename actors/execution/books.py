@@ -15,8 +15,7 @@ from domain.order import LiquiditySide, Side
 from domain.records import ORDER_EVENT, TEXT_BYTES
 from domain.reports import OrderReport, TradeReport
 from shm.ring import RingReader
-from trading.fill_memory import FillKey
-from trading.ledger import Ledger
+from trading.ledger import FillKey, Ledger
 from trading.orders.changes import Change
 from trading.orders.manager import OrderManager
 from trading.orders.order import Order
@@ -191,11 +190,6 @@ class AccountBooks:
     def publish_accounts(self, now_ns: int) -> None:
         for desk in self.desks.values():
             self.publish_account(desk, now_ns)
-
-    def forget_fills_before(self, time_ns: int) -> None:
-        """Forget the keys of fills that were booked long ago; a fill older than `time_ns` is booked no more."""
-        self.ledger.forget_before(time_ns)
-        self.journal.forget_fills_before(time_ns)
 
     def restart_ledger(self, ledger: Ledger) -> None:
         """Count from a new start; only before anything was sent."""

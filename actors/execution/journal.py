@@ -21,6 +21,7 @@ from actors.execution.journal_format import (
     Charged,
     Entry,
     Filled,
+    FillKey,
     Mended,
     Message,
     NewerVersionError,
@@ -35,7 +36,6 @@ from domain.codes import OrderEventKind
 from domain.errors import UserError
 from domain.order import Side
 from domain.reports import TradeReport
-from trading.fill_memory import FillKey, FillMemory
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
@@ -65,7 +65,7 @@ class Replayed(NamedTuple):
         unfinished: orders that were sent and of which no end is told, by client order id, as sent last.
     """
 
-    fills: FillMemory[None]
+    fills: set[FillKey]
     last_client_order_id: int
     unfinished: dict[int, Sent]
 
@@ -152,7 +152,7 @@ class Journal:
         """Write down a fill, unless this or an earlier life has: the venue's history tells them all again."""
         if key in self._filled:
             return
-        self._filled.keep(key, None, exchange_time_ns)
+        self._filled.add(key)
         client_order_id, is_live = (order.client_order_id, order.is_live) if order is not None else (0, False)
         self._note(
             Filled(
@@ -160,10 +160,6 @@ class Journal:
                 price, size, exchange_time_ns,
             )
         )  # fmt: skip
-
-    def forget_fills_before(self, time_ns: int) -> None:
-        """Forget which fills were written that the ledger takes no more: they are not brought here again."""
-        self._filled.forget_before(time_ns)
 
     def charge(self, trade: TradeReport) -> None:
         """Write down what a fill cost."""
@@ -309,7 +305,7 @@ class Journal:
 
 def replay(entries: list[Entry]) -> Replayed:
     """Return what a journal says of the lives that wrote it."""
-    fills: FillMemory[None] = FillMemory()
+    fills: set[FillKey] = set()
     unfinished: dict[int, Sent] = {}
     last_id = 0
     for entry in entries:
@@ -321,7 +317,7 @@ def replay(entries: list[Entry]) -> Replayed:
             if not entry.is_live:
                 unfinished.pop(entry.client_order_id, None)
         elif type(entry) is Filled:
-            fills.keep(entry.key, None, entry.exchange_time_ns)
+            fills.add(entry.key)
             if not entry.is_live:
                 unfinished.pop(entry.client_order_id, None)
     return Replayed(fills, last_id, unfinished)

@@ -20,7 +20,6 @@ WARN_INTERVAL_NS = 5 * NS_PER_S
 LOST_PAUSE_NS = 1 * NS_PER_S
 DOUBT_PAUSE_NS = 100 * NS_PER_MS
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
-FORGET_MARGIN_NS = 60 * NS_PER_S  # a fill may be told so much later than the history is asked from
 LATE_ORDERS_NS = 5 * NS_PER_S  # an order of a broken session may arrive until cancel-on-disconnect acts
 
 
@@ -135,7 +134,7 @@ class Truth:
                 await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
-                self._move_history()
+                self.history_from_ns = max(self.history_from_ns, self._newest_trade_ns - HISTORY_MARGIN_NS)
             self._ports.measures.counts.add("audits")
         except VenueError as error:
             self._log.warning("audit refused by the venue", reason=str(error))
@@ -147,15 +146,6 @@ class Truth:
             if session == self.session:
                 self._audit_due_ns = self._clock.monotonic_ns() + pause_ns
             self._ports.work_soon()
-
-    def _move_history(self) -> None:
-        """Ask for no trades again that are booked, and forget those that are older still.
-
-        A trade stamped in our future does not count as the newest: what comes after it would be older.
-        """
-        newest_ns = min(self._newest_trade_ns, self._clock.realtime_ns())
-        self.history_from_ns = max(self.history_from_ns, newest_ns - HISTORY_MARGIN_NS)
-        self._books.forget_fills_before(self.history_from_ns - FORGET_MARGIN_NS)
 
     async def _compare_orders(self) -> OursAtVenue:
         """Bring the order book to the venue's open orders; return those of ours that are open."""

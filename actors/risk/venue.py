@@ -24,7 +24,6 @@ AUDIT_INTERVAL_NS = 5 * NS_PER_S
 HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, while something is held
 RECOVER_PAUSE_S = 1.0
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: a reconnect asks for the last minute again
-TRADES_KEPT_NS = 2 * HISTORY_OVERLAP_NS  # and a trade that is told so late is still known, or still counted
 
 
 class RiskGateway(GuardedGateway, Protocol):
@@ -73,9 +72,7 @@ class VenueView:
         self.new_trades: list[TradeReport] = []
         self._account: RunAccount | None = None
         self._early_trades: list[TradeReport] = []
-        self._booked_until_ns = 0  # the venue's clock: every older trade is booked, but for those told late
-        self._losses = 0  # of the connection
-        self._has_gap = True  # since the connection was lost, until the history is read
+        self._last_trade_time_ns = 0
         self._is_recovering = False
         self._orders_asked_ns = self._money_asked_ns = 0
         self._is_asking_money = self._was_held = False
@@ -113,8 +110,6 @@ class VenueView:
             self._ctx.spawn(self._recover(), "recover")
 
     def on_disconnected(self, reason: str) -> None:
-        self._losses += 1
-        self._has_gap = True
         self._ctx.log.warning("venue connection lost", reason=reason)
         self._ctx.counters.add("reconnects")
 
@@ -129,10 +124,8 @@ class VenueView:
             self._early_trades += trades
             return
         self.new_trades += self._account.on_trades(trades)
-        if trades and not self._has_gap:
-            newest_ns = min(max(trade.time_ns for trade in trades), self._ctx.clock.realtime_ns())
-            self._booked_until_ns = max(self._booked_until_ns, newest_ns)
-            self._account.forget_before(self._booked_until_ns - TRADES_KEPT_NS)
+        for trade in trades:
+            self._last_trade_time_ns = max(self._last_trade_time_ns, trade.time_ns)
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self._view.on_positions(positions, is_snapshot)
@@ -163,18 +156,16 @@ class VenueView:
             self._is_recovering = False
 
     async def _read_account(self) -> None:
-        losses = self._losses
         instruments = await self.gateway.instruments()
         self._view.on_instruments(instruments)
         since_ns = self._ctx.session_start_realtime_ns
         if self.is_started:
-            since_ns = max(since_ns, self._booked_until_ns - HISTORY_OVERLAP_NS)
+            since_ns = max(since_ns, self._last_trade_time_ns - HISTORY_OVERLAP_NS)
         trades = await self.gateway.trade_history(since_ns)
         self._take_margin(await self.gateway.margin())
         self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         if not self.is_started:
             self._open_account(instruments, trades)
-        self._has_gap = self._losses != losses
         self.on_trades(trades)
 
     def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:

@@ -88,10 +88,6 @@ class RunAccount:
             self.trips[trade.instrument_name].on_trade(trade)
         return new
 
-    def forget_before(self, time_ns: int) -> None:
-        """Forget which trades older than `time_ns`, of the venue, were booked; such a trade is booked no more."""
-        self._ledger.forget_before(time_ns)
-
     def position(self, name: str) -> Decimal:
         """Return the holdings that opening and trades add up to, base units."""
         return self._ledger.lines[name].position

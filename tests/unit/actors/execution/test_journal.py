@@ -119,10 +119,7 @@ def test_a_restarted_process_goes_on_with_the_file_and_journals_no_fill_again(pa
     second.close()
     # I expect each fill once, the order known, and the torn bytes kept aside
     assert [entry.trade_id for entry in told(path) if isinstance(entry, Filled)] == ["t1", "t2"]
-    assert (set(second.replayed.fills), second.replayed.last_client_order_id) == (
-        {("t1", "v1", 0), ("t2", "v1", 0)},
-        77,
-    )
+    assert (second.replayed.fills, second.replayed.last_client_order_id) == ({("t1", "v1", 0), ("t2", "v1", 0)}, 77)
     assert list(second.replayed.unfinished) == [77]
     assert [entry.epoch for entry in read_journal(path) if isinstance(entry, Began)] == [1, 2]
     damage = second.damage
