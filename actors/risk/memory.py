@@ -36,11 +36,16 @@ class MemoryKeeper:
         self._saved = self.loaded
         self._save_due_ns = 0
         self._is_saving = False
+        self._was_urgent = False  # something that could not wait came while a save was under way
 
     def save_when_changed(self, memory: RiskMemory, now_ns: int, *, is_urgent: bool = False) -> None:
         """Save in the background if anything changed and it is time; causes and `is_urgent` do not wait."""
-        must_hurry = is_urgent or _causes(memory) != _causes(self._saved)
-        if self._is_saving or memory == self._saved or (now_ns < self._save_due_ns and not must_hurry):
+        must_hurry = is_urgent or self._was_urgent or _causes(memory) != _causes(self._saved)
+        if self._is_saving:
+            self._was_urgent = must_hurry
+            return
+        self._was_urgent = False
+        if memory == self._saved or (now_ns < self._save_due_ns and not must_hurry):
             return
         self._save_due_ns = now_ns + SAVE_INTERVAL_NS
         self._is_saving = True
