@@ -363,5 +363,8 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
             assert shown == self.bench.resting(side)
 
 
-ExecutionAgainstVenue.TestCase.settings = settings(max_examples=40, stateful_step_count=60, deadline=None)
+# The same runs each time: what other runs find is looked for with more of them, and without `derandomize`.
+ExecutionAgainstVenue.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=60, deadline=None, derandomize=True
+)
 TestExecutionAgainstVenue = ExecutionAgainstVenue.TestCase
