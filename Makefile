@@ -24,7 +24,7 @@ run: $(VENV)/.kernels  ## local exchange and all actors [SECONDS=30] [CONFIG=con
 run-testnet: $(VENV)/.kernels  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]
 	@$(PY) supervisor.py configs/testnet.toml $(if $(SECONDS),--seconds $(SECONDS))
 
-test: $(VENV)/.ready-dev $(VENV)/.kernels  ## what every commit must pass (about ten minutes)
+test: $(VENV)/.ready-dev $(VENV)/.kernels  ## what every commit must pass (about a quarter of an hour)
 	@$(PY) -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-all: $(VENV)/.ready-dev $(VENV)/.kernels  ## everything, the slow tests included
