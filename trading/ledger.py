@@ -121,13 +121,18 @@ class Ledger:
     def __init__(self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = ()) -> None:
         self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
         self._counted: dict[FillKey, tuple[Decimal, Decimal]] = {}
-        self._unbooked: dict[FillKey, str] = {}
+        self._unbooked: dict[FillKey, int] = {}
         self._ignored = frozenset(ignored)
 
     @property
     def unbooked(self) -> int:
         """Fills whose fee the venue has not told yet."""
         return len(self._unbooked)
+
+    @property
+    def unbooked_since_ns(self) -> int | None:
+        """When the oldest fill of unknown fee was, by the venue's clock; None when every fee is known."""
+        return min(self._unbooked.values(), default=None)
 
     def is_counted(self, key: FillKey) -> bool:
         return key in self._counted
@@ -136,7 +141,7 @@ class Ledger:
         """Count a fill that came with an order; return False when it was counted before."""
         if not self._count(fill.key, instrument_name, side, fill.price, fill.size):
             return False
-        self._unbooked[fill.key] = instrument_name
+        self._unbooked[fill.key] = fill.time_ns
         self.lines[instrument_name].unbooked += 1
         return True
 

@@ -131,10 +131,11 @@ class Truth:
             if is_position_doubtful:
                 await self._compare_positions()
             else:
+                await self.fetch_trades()  # fills that cancel out and fees show nowhere else
                 await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
-                self.history_from_ns = max(self.history_from_ns, self._newest_trade_ns - HISTORY_MARGIN_NS)
+                self._move_history()
             self._ports.measures.counts.add("audits")
         except VenueError as error:
             self._log.warning("audit refused by the venue", reason=str(error))
@@ -146,6 +147,12 @@ class Truth:
             if session == self.session:
                 self._audit_due_ns = self._clock.monotonic_ns() + pause_ns
             self._ports.work_soon()
+
+    def _move_history(self) -> None:
+        """Ask for no trades again that are booked with what they cost."""
+        unbooked_ns = self._books.ledger.unbooked_since_ns
+        settled_ns = self._newest_trade_ns if unbooked_ns is None else min(self._newest_trade_ns, unbooked_ns)
+        self.history_from_ns = max(self.history_from_ns, settled_ns - HISTORY_MARGIN_NS)
 
     async def _compare_orders(self) -> OursAtVenue:
         """Bring the order book to the venue's open orders; return those of ours that are open."""

@@ -23,7 +23,7 @@ from venues.gateway import OrderListener, RequestKind
 AUDIT_INTERVAL_NS = 5 * NS_PER_S
 HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, while something is held
 RECOVER_PAUSE_S = 1.0
-HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: a reconnect asks for the last minute again
+HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: the last minute is always asked for again
 
 
 class RiskGateway(GuardedGateway, Protocol):
@@ -72,7 +72,8 @@ class VenueView:
         self.new_trades: list[TradeReport] = []
         self._account: RunAccount | None = None
         self._early_trades: list[TradeReport] = []
-        self._last_trade_time_ns = 0
+        self._newest_trade_ns = 0
+        self._history_from_ns = ctx.session_start_realtime_ns  # the venue's clock: older trades are booked
         self._is_recovering = False
         self._orders_asked_ns = self._money_asked_ns = 0
         self._is_asking_money = self._was_held = False
@@ -92,7 +93,7 @@ class VenueView:
             return
         if now_ns - self._orders_asked_ns >= AUDIT_INTERVAL_NS:
             self._orders_asked_ns = now_ns
-            self._ctx.spawn(self._audit_orders(), "audit")
+            self._ctx.spawn(self._audit(), "audit")
         # What has just been bought is looked at soon, however long nothing was held; and once more when all is sold.
         is_held = bool(self._view.notionals)
         interval_ns = HELD_INTERVAL_NS if is_held or self._was_held else AUDIT_INTERVAL_NS
@@ -125,13 +126,13 @@ class VenueView:
             return
         self.new_trades += self._account.on_trades(trades)
         for trade in trades:
-            self._last_trade_time_ns = max(self._last_trade_time_ns, trade.time_ns)
+            self._newest_trade_ns = max(self._newest_trade_ns, trade.time_ns)
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self._view.on_positions(positions, is_snapshot)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
-        """Counted; the audit reads positions and orders anew every few seconds anyway."""
+        """Counted; the audit reads positions, orders and trades anew every few seconds anyway."""
         self._ctx.counters.add("bad_frames")
         self._ctx.counters.add(f"bad_frames_{error.refusal}")
 
@@ -158,15 +159,17 @@ class VenueView:
     async def _read_account(self) -> None:
         instruments = await self.gateway.instruments()
         self._view.on_instruments(instruments)
-        since_ns = self._ctx.session_start_realtime_ns
-        if self.is_started:
-            since_ns = max(since_ns, self._last_trade_time_ns - HISTORY_OVERLAP_NS)
-        trades = await self.gateway.trade_history(since_ns)
+        trades = await self.gateway.trade_history(self._history_from_ns)
         self._take_margin(await self.gateway.margin())
         self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         if not self.is_started:
             self._open_account(instruments, trades)
+        self._take_history(trades)
+
+    def _take_history(self, trades: list[TradeReport]) -> None:
+        """Book what the history shows; what is booked and old is not asked for again."""
         self.on_trades(trades)
+        self._history_from_ns = max(self._history_from_ns, self._newest_trade_ns - HISTORY_OVERLAP_NS)
 
     def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
         names, view = self._ctx.instrument_names, self._view
@@ -183,8 +186,13 @@ class VenueView:
             unknown=[name for name in names if name not in instruments],
         )
 
-    async def _audit_orders(self) -> None:
-        await self.guard.look()
+    async def _audit(self) -> None:
+        if await self.guard.look() < 0:
+            return  # the venue does not answer
+        try:
+            self._take_history(await self.gateway.trade_history(self._history_from_ns))
+        except (ConnectivityError, VenueError) as error:  # the next audit asks again, from the same time on
+            self._ctx.log.warning("the trade history could not be read", reason=str(error))
 
     async def _read_money(self) -> None:
         """Read positions and margin; the venue pushes neither funding nor margin."""

@@ -407,6 +407,46 @@ def test_nothing_is_quoted_before_the_fills_add_up_to_the_position(run: Run) -> 
     run(scenario)
 
 
+def test_fills_that_cancel_out_are_booked_when_the_history_shows_them_after_the_recovery(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a buy and a sell of the same size as the connection broke, untold and not in the history yet
+        await quoting(bench)
+        for side in (Side.BUY, Side.SELL):
+            bench.venue.fill(next(order for order in bench.venue.open if order.side is side), 1)
+        bench.venue.outbox.clear()
+        bench.disconnect()
+        bench.gateway.history_lag = 2
+        await bench.reconnect()
+        await bench.run_until(lambda: not bench.core.quotes.holds, "the position adds up without them")
+        assert bench.fills_told() == []
+        # If the history shows them later
+        bench.gateway.history_lag = 0
+        await bench.let_pass(15 * NS_PER_S)
+        # I expect both to be counted and told, with their costs
+        line = bench.core.books.ledger.lines[INSTRUMENT.name]
+        assert (line.position, line.fill_count, line.fees) == (Decimal(0), 2, Decimal("0.02"))
+        assert sorted(bench.fills_told()) == ["t0", "t1"]
+
+    run(scenario)
+
+
+def test_a_fee_that_was_never_told_is_asked_for(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill that came with its order, and whose line of the history was lost
+        await quoting(bench)
+        bench.venue.fill(bench.venue.open[0], 1)
+        bench.pump()
+        bench.core.on_positions(bench.gateway.position_reports(), False)
+        ledger = bench.core.books.ledger
+        assert (ledger.unbooked, ledger.lines[INSTRUMENT.name].fees) == (1, 0)
+        # If the next audit comes
+        await bench.let_pass(15 * NS_PER_S)
+        # I expect its fee to be booked
+        assert (ledger.unbooked, ledger.lines[INSTRUMENT.name].fees) == (0, Decimal("0.01"))
+
+    run(scenario)
+
+
 def test_a_restarted_execution_counts_the_whole_session_and_tells_no_fill_twice(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given a session that began with a position, and had two fills, the second untold
