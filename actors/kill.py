@@ -247,11 +247,12 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
     gateway = ThalexOrderGateway(
         patient,
         url,
-        read_credentials(config.venue, os.environ),
+        read_credentials(config.venue, os.environ, is_checked=True),
         _token_directory(session),
         _Deaf(),
         clock,
         open_log("kill", None, "error"),
+        is_errand=True,
     )
     gateway.start()
     breathing = asyncio.create_task(_keep_alive(gateway, clock))

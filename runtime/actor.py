@@ -106,7 +106,7 @@ class ActorContext:
             CredentialsError: if they are missing or unusable.
         """
         assert self._spec.needs_keys, f"{self.name} must not hold keys"
-        return read_credentials(self.config.venue, os.environ)
+        return read_credentials(self.config.venue, os.environ, is_checked=True)
 
     def set_live(self) -> None:
         """Say that the start is over: from now on silence is suspect."""

@@ -55,26 +55,29 @@ class _KeyFile(msgspec.Struct):
     private_key: str
 
 
-def read_credentials(config: VenueConfig, environ: Mapping[str, str]) -> Credentials:
+def read_credentials(config: VenueConfig, environ: Mapping[str, str], *, is_checked: bool = False) -> Credentials:
     """Return the key for the configured venue.
 
     The local exchange's key stands in the JSON file that RINGMAKER_VENUE_KEY_FILE names; other venues' keys
     in the environment.
+
+    Args:
+        is_checked: the key's numbers were checked when the session began, or the venue may refuse them: it takes 50 ms.
 
     Raises:
         CredentialsError: when a part is missing or is no RSA key; the text says what to do.
     """
     key_file = environ.get(KEY_FILE_VARIABLE, "")
     if config.kind == "local" and key_file:
-        return read_key_file(Path(key_file))
+        return read_key_file(Path(key_file), is_checked=is_checked)
     missing = [name for name in (KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE) if not _unquote(environ.get(name, ""))]
     if missing:
         raise CredentialsError(f"no API key for venue {config.kind!r}: {' and '.join(missing)} not set", ADVICE)
-    pem = _pem_text(_unquote(environ[PRIVATE_KEY_VARIABLE]), PRIVATE_KEY_VARIABLE)
+    pem = _pem_text(_unquote(environ[PRIVATE_KEY_VARIABLE]), PRIVATE_KEY_VARIABLE, is_checked)
     return Credentials(_unquote(environ[KEY_ID_VARIABLE]), pem)
 
 
-def read_key_file(path: Path) -> Credentials:
+def read_key_file(path: Path, *, is_checked: bool = False) -> Credentials:
     """Return the key in a JSON file `{"key_id": ..., "private_key": PEM}`, as the local exchange writes it."""
     try:
         content = msgspec.json.decode(path.read_bytes(), type=_KeyFile)
@@ -82,7 +85,7 @@ def read_key_file(path: Path) -> Credentials:
         raise CredentialsError(
             f"key file {path}: {error}; expected JSON with key_id and private_key; restart the exchange"
         ) from error
-    return Credentials(content.key_id, _pem_text(content.private_key, str(path)))
+    return Credentials(content.key_id, _pem_text(content.private_key, str(path), is_checked))
 
 
 def _unquote(text: str) -> str:
@@ -92,7 +95,7 @@ def _unquote(text: str) -> str:
     return text
 
 
-def _pem_text(value: str, where: str) -> str:
+def _pem_text(value: str, where: str, is_checked: bool) -> str:
     text = value.replace("\\n", "\n").replace("\r\n", "\n")
     if "-----BEGIN" not in text:
         path = Path(text).expanduser()
@@ -103,7 +106,7 @@ def _pem_text(value: str, where: str) -> str:
             reason = type(error).__name__
             raise CredentialsError(f"{where} is neither PEM text nor a readable PEM file ({reason})", ADVICE) from None
     try:
-        key = load_pem_private_key(text.encode(), password=None)
+        key = load_pem_private_key(text.encode(), password=None, unsafe_skip_rsa_key_validation=is_checked)
     except (ValueError, TypeError) as error:
         raise CredentialsError(f"{where} holds no usable private key ({type(error).__name__})", ADVICE) from None
     if not isinstance(key, RSAPrivateKey):
@@ -166,15 +169,15 @@ class TokenSigner:
             return self._next_token(descriptor)
 
     @asynccontextmanager
-    async def login_token(self) -> AsyncIterator[str]:
+    async def login_token(self, wait_s: float = LOCK_WAIT_S_MAX) -> AsyncIterator[str]:
         """Yield a new token and keep other processes of this key waiting until the block ends; the venue has taken it
         when the block ends without an exception.
 
-        After LOCK_WAIT_S_MAX the token is made without the lock: a stopped process must not keep us out.
+        After `wait_s` the token is made without the lock: a stopped process must not keep us out.
         """
         with self._opened() as descriptor:
             if descriptor is not None:
-                await _lock(descriptor)
+                await _lock(descriptor, wait_s)
             token = self._next_token(descriptor)
             made_ms, made_monotonic_ms = self._remembered.last_ms, self._monotonic_ms()
             yield token
@@ -243,10 +246,10 @@ def _boot_id() -> str:
         return ""
 
 
-async def _lock(descriptor: int) -> bool:
+async def _lock(descriptor: int, wait_s: float) -> bool:
     """Take the lock without blocking the event loop; return False when it stayed taken."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + LOCK_WAIT_S_MAX
+    deadline = loop.time() + wait_s
     while loop.time() < deadline:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,7 @@ from domain.clock import NS_PER_MS, Clock
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError
 from venues.conditional import ConditionalListener
 from venues.config import VenueConfig
-from venues.credentials import Credentials, TokenSigner
+from venues.credentials import LOCK_WAIT_S_MAX, Credentials, TokenSigner
 from venues.gateway import OrderListener
 from venues.quoting import QuoteListener
 from venues.thalex import account_wire
@@ -36,6 +36,7 @@ from venues.thalex.order_requests import OrderRequests
 from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Requests, Session
 from venues.thalex.wire import Envelope
 
+ERRAND_LOCK_WAIT_S = 0.3  # an errand does not wait for long behind others that log in: it is tried again
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -51,6 +52,7 @@ class ThalexOrderGateway(OrderRequests):
         orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
         quote_listener: for an owner that sends mass quotes.
         conditional_listener: for an owner that keeps conditional orders.
+        is_errand: ready as soon as it has logged in, for an owner that places no orders and listens to no channel.
 
     Attributes:
         bad_frames: frames that could not be read; they were skipped.
@@ -71,7 +73,9 @@ class ThalexOrderGateway(OrderRequests):
         orders_channel: str = ORDERS_CHANNEL,
         quote_listener: QuoteListener | None = None,
         conditional_listener: ConditionalListener | None = None,
+        is_errand: bool = False,
     ) -> None:
+        self._is_errand = is_errand
         self._config = config
         self._listener = listener
         self._clock = clock
@@ -80,7 +84,9 @@ class ThalexOrderGateway(OrderRequests):
         self._signer = TokenSigner(credentials, state_dir, clock)
         self._connection = Connection(config, url, self, clock, log)
         self._session: Session | None = None
+        self._login_over = asyncio.Event()  # answered, one way or the other, or the connection is gone
         self._settled: asyncio.Future[None] | None = None
+        self._ready = asyncio.Event()
         self._replies = OrderReplies(listener, orders_channel, log, quote_listener, conditional_listener)
         self._channels: tuple[str, ...] = (orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL)
         if quote_listener is not None:
@@ -116,18 +122,25 @@ class ThalexOrderGateway(OrderRequests):
             UserError: the connection was given up; the reason.
             ConnectivityError: not ready within `timeout_s`.
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        while not self.is_ready:
-            if self._task is not None and self._task.done():
-                await self._task
-                raise ConnectivityError("the gateway was closed")
-            if asyncio.get_running_loop().time() > deadline:
-                raise ConnectivityError(f"no session with the venue within {timeout_s} s")
-            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_ready:
+                    await self._ready_or_given_up()
+        except TimeoutError:
+            raise ConnectivityError(f"no session with the venue within {timeout_s} s") from None
+
+    async def _ready_or_given_up(self) -> None:
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({ready, self._task} if self._task else {ready}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._task is not None and self._task.done():
+            await self._task
+            raise ConnectivityError("the gateway was closed")
 
     async def close(self) -> None:
         """Close the connection for good; the venue cancels what the session left."""
         self.is_ready = False
+        self._ready.clear()
         await self._connection.close()
         if self._task is not None:
             self._task.cancel()
@@ -194,21 +207,26 @@ class ThalexOrderGateway(OrderRequests):
     # ---- from the connection -------------------------------------------------------------------------
 
     async def open_session(self) -> None:
-        """Log in, arm cancel-on-disconnect, subscribe."""
-        async with self._signer.login_token() as token:
-            session = Session.private(
-                self._channels,
-                Requests(self._config.request_timeout_ns),
-                token=token,
-                account=self._config.account,
-                timeout_s=self._config.cancel_on_disconnect_s,
-            )
+        """Log in, arm cancel-on-disconnect, subscribe; other processes of the key wait only for the login."""
+        self._login_over.clear()
+        self._settled = settled = asyncio.get_running_loop().create_future()
+        async with self._signer.login_token(ERRAND_LOCK_WAIT_S if self._is_errand else LOCK_WAIT_S_MAX) as token:
+            session = self._new_session(token)
             self._replies.hold()
             self._session = session
-            self._settled = asyncio.get_running_loop().create_future()
             session.start(self._clock.monotonic_ns())
             self._flush(session)
-            await self._settled
+            await self._login_over.wait()
+            if settled.done():
+                await settled  # of an errand; or it failed, and the token was not taken
+        await settled
+
+    def _new_session(self, token: str) -> Session:
+        requests, account = Requests(self._config.request_timeout_ns), self._config.account
+        if self._is_errand:
+            return Session.errand(requests, token=token, account=account)
+        timeout_s = self._config.cancel_on_disconnect_s
+        return Session.private(self._channels, requests, token=token, account=account, timeout_s=timeout_s)
 
     def on_frame(self, frame: bytes | memoryview) -> None:
         now_ns = self._on_sign_of_life()
@@ -226,6 +244,8 @@ class ThalexOrderGateway(OrderRequests):
                 self._on_ready(session, now_ns)
             elif type(event) is Failed:
                 self._on_step_refused(event)
+            elif session.is_logged_in:
+                self._login_over.set()
         except ProtocolError as error:
             self.bad_frames += 1
             self._log.warning("unreadable frame of the venue", reason=str(error), count=self.bad_frames)
@@ -238,10 +258,12 @@ class ThalexOrderGateway(OrderRequests):
     def on_closed(self, reason: str) -> None:
         session, was_ready = self._session, self.is_ready
         self._session, self.is_ready = None, False
+        self._ready.clear()
         self._replies.hold()
         lost = ConnectivityError(reason)
         if self._settled is not None and not self._settled.done():
             self._settled.set_exception(lost)
+        self._login_over.set()
         for pending in session.requests.abandon() if session is not None else ():
             if pending.context is not None and not pending.context.done():
                 pending.context.set_exception(lost)
@@ -263,11 +285,13 @@ class ThalexOrderGateway(OrderRequests):
 
     def _on_ready(self, session: Session, now_ns: int) -> None:
         self.is_ready = True
+        self._ready.set()
+        self._login_over.set()
         self._connection.set_ready()
         self._login_refusals = 0
-        session.request(
-            "public/subscribe", {"channels": [SYSTEM_CHANNEL]}, account_wire.decode_void, now_ns, kind=SYSTEM_CHANNEL
-        )
+        if not self._is_errand:
+            system = {"channels": [SYSTEM_CHANNEL]}
+            session.request("public/subscribe", system, account_wire.decode_void, now_ns, kind=SYSTEM_CHANNEL)
         if self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
         self._log.info("orders connection ready", message_rate=session.message_rate)
@@ -287,3 +311,4 @@ class ThalexOrderGateway(OrderRequests):
                     "is not expired, may trade, and that this machine's clock is within 30 s"
                 )
         self._settled.set_exception(error)
+        self._login_over.set()

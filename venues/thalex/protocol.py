@@ -1,9 +1,11 @@
 """The Thalex session, without a socket: frames in, events and frames out. Nothing here waits or reads a clock.
 
-A private session logs in, arms cancel-on-disconnect and subscribes; a public one lists the instruments and
-subscribes. Each step is one request whose answer leads to the next; the tables below are the whole machine.
+A private session logs in, arms cancel-on-disconnect and subscribes; an errand only logs in; a public session lists
+the instruments and subscribes. Each step is one request whose answer leads to the next; the tables below are the whole
+machine.
 
     private   NEW -> LOGGING_IN -> ARMING -> SUBSCRIBING -> READY
+    errand    NEW -> LOGGING_IN -> READY
     public    NEW -> LISTING -> SUBSCRIBING -> READY         any refused step -> FAILED
 
 The caller hands every frame to `receive`, acts on the event, then writes what `data_to_send` returns. Results
@@ -54,6 +56,10 @@ PRIVATE_STEPS: dict[Phase, Phase] = {
     Phase.LOGGING_IN: Phase.ARMING,
     Phase.ARMING: Phase.SUBSCRIBING,
     Phase.SUBSCRIBING: Phase.READY,
+}
+ERRAND_STEPS: dict[Phase, Phase] = {
+    Phase.NEW: Phase.LOGGING_IN,
+    Phase.LOGGING_IN: Phase.READY,
 }
 PUBLIC_STEPS: dict[Phase, Phase] = {
     Phase.NEW: Phase.LISTING,
@@ -117,8 +123,15 @@ class Session:
     ) -> Session:
         """Return a session that will log in and have its orders cancelled `timeout_s` after silence."""
         session = cls(PRIVATE_STEPS, channels, requests)
-        session._login = {"token": token, "account": account} if account else {"token": token}
+        session._login = _login(token, account)
         session._cancel_on_disconnect_s = timeout_s
+        return session
+
+    @classmethod
+    def errand(cls, requests: Requests, *, token: str, account: str) -> Session:
+        """Return a session that is ready as soon as it has logged in: it has no orders and hears of nothing."""
+        session = cls(ERRAND_STEPS, (), requests)
+        session._login = _login(token, account)
         return session
 
     @classmethod
@@ -139,6 +152,10 @@ class Session:
         pending = self.requests.register(request_id, method, decode, now_ns, **marks)
         self._outgoing.append(encode_request(method, request_id, params))
         return pending
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self.phase in (Phase.ARMING, Phase.SUBSCRIBING, Phase.READY)
 
     @property
     def has_data_to_send(self) -> bool:
@@ -209,3 +226,7 @@ class Session:
                 prefix = "private" if self._steps is PRIVATE_STEPS else "public"
                 return f"{prefix}/subscribe", {"channels": self._channels}, decode_channels
         return None
+
+
+def _login(token: str, account: str) -> dict[str, str]:
+    return {"token": token, "account": account} if account else {"token": token}

@@ -139,6 +139,29 @@ def test_a_login_keeps_the_next_one_waiting_until_it_is_answered(pem: str, state
     assert order == ["first sent", "first answered", "second sent", "second answered"]
 
 
+def test_who_cannot_wait_logs_in_beside_a_login_that_is_not_answered(pem: str, state_dir: Path):
+    order: list[str] = []
+    signer = TokenSigner(Credentials("K1", pem), state_dir, SimClock(realtime_ns=NOW_NS))
+
+    async def stuck(is_in_the_way: asyncio.Event, is_over: asyncio.Event) -> None:
+        async with signer.login_token():
+            is_in_the_way.set()
+            await is_over.wait()
+            order.append("answered")
+
+    async def both() -> None:
+        is_in_the_way, is_over = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(stuck(is_in_the_way, is_over))
+        await is_in_the_way.wait()
+        async with signer.login_token(wait_s=0.05):
+            order.append("errand")
+        is_over.set()
+        await first
+
+    asyncio.run(both())
+    assert order == ["errand", "answered"]
+
+
 def _logged_in(signer: TokenSigner, pem: str) -> float:
     """Log in with a token that the venue takes; return its time, Unix s."""
 

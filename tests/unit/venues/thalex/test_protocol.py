@@ -9,6 +9,7 @@ import pytest
 from domain.errors import ConnectivityError, ProtocolError
 from venues.thalex.account_wire import decode_void
 from venues.thalex.protocol import (
+    ERRAND_STEPS,
     PRIVATE_STEPS,
     PUBLIC_STEPS,
     Event,
@@ -56,7 +57,7 @@ def _ready_private() -> Session:
 
 
 def test_every_step_leads_to_ready():
-    for steps in (PRIVATE_STEPS, PUBLIC_STEPS):
+    for steps in (PRIVATE_STEPS, ERRAND_STEPS, PUBLIC_STEPS):
         phase = Phase.NEW
         for _ in steps:
             phase = steps[phase]
@@ -78,6 +79,22 @@ def test_a_private_session_logs_in_then_arms_then_subscribes():
     assert session.receive(b'{"id":3,"result":["account.portfolio","session.orders"]}', 0) == Ready()
     assert (session.phase, session.message_rate) == (Phase.READY, 50)
     assert _sent(session) == []
+
+
+def test_an_errand_is_ready_as_soon_as_it_has_logged_in():
+    session = Session.errand(Requests(TIMEOUT_NS), token="TOKEN", account="")
+    session.start(0)
+    assert not session.is_logged_in
+    assert isinstance(_answer(session, {"account_number": "A1"}), Ready)
+    assert session.is_logged_in
+    assert _sent(session) == []
+
+
+def test_a_private_session_is_logged_in_before_it_is_ready():
+    session = _private()
+    assert not session.is_logged_in
+    assert _answer(session, {"account_number": "A1"}) is None
+    assert session.is_logged_in
 
 
 def test_a_void_answer_to_arming_leaves_the_careful_rate():
