@@ -74,12 +74,14 @@ class TableReader:
 
     Attributes:
         latest: private copy of the row loaded last, shape (1,); `ints` and `floats` are its words.
+        words: the whole segment as int64; who looks at a row with every tick compares `words[sequence_word(row)]`.
     """
 
     def __init__(self, segment: Segment) -> None:
         assert segment.kind is SegmentKind.TABLE, f"{segment.name} is no table"
         self.record = segment.record
         self.rows = segment.capacity
+        self.words = segment.words
         self._segment = segment
         self._memory = segment.memory
         self._words = segment.words
@@ -102,7 +104,11 @@ class TableReader:
 
     def sequence(self, row: int) -> int:
         """Return the row's sequence now: cheap way to see whether it changed. 0 = never written."""
-        return int(self._words[(layout.HEADER_BYTES + row * self._slot_bytes) >> 3])
+        return int(self._words[self.sequence_word(row)])
+
+    def sequence_word(self, row: int) -> int:
+        """Return where the row's sequence stands in `words`."""
+        return (layout.HEADER_BYTES + row * self._slot_bytes) >> 3
 
     def load(self, row: int) -> int:
         """Copy a row into `latest` and return its sequence; 0 = never written.

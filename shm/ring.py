@@ -148,6 +148,11 @@ class RingReader:
         return int(self._words[layout.WORD_HEAD])
 
     @property
+    def has_news(self) -> bool:
+        """Whether records came after `position`."""
+        return self._words[layout.WORD_HEAD] != self.position
+
+    @property
     def capacity(self) -> int:
         """Records that the ring keeps."""
         return self._segment.capacity

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.strategy.arrivals import Arrivals
 from actors.strategy.desk import Desk, Shared
 from actors.strategy.hedger import Hedger
-from actors.strategy.portfolio import Portfolio, load_if_changed
+from actors.strategy.portfolio import Portfolio
 from domain import jit
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.codes import OffReason, OrderEventKind
-from domain.records import BOOK, FEED, ORDER_EVENT, QUOTE_INPUT_WORDS, QUOTE_INPUTS
+from domain.codes import OffReason
+from domain.records import QUOTE_INPUT_WORDS, QUOTE_INPUTS
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status, TakeConfig
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import read_config
@@ -28,18 +29,8 @@ if TYPE_CHECKING:  # importing them compiles kernels or not, which on_start time
     from actors.strategy.candles import CandleNotes
     from trading.quoting.user.code import StrategyCode
 
-BOOKS_AT_ONCE_MAX = 256
+ROUND_INTERVAL_NS = 10 * NS_PER_MS  # between two looks at everything that no tick brings
 REASONS_LOG_INTERVAL_NS = NS_PER_S
-
-_BOOK_INSTRUMENT = BOOK.word("instrument")
-_EVENT_KIND = ORDER_EVENT.word("kind")
-_EVENT_INSTRUMENT = ORDER_EVENT.word("instrument")
-_EVENT_SIDE = ORDER_EVENT.word("side")
-_EVENT_SIZE = ORDER_EVENT.word("size_lots")
-_EVENT_TIME = ORDER_EVENT.word("local_time_ns")
-_FILLED = int(OrderEventKind.FILLED)
-_IS_CONNECTED = FEED.word("is_connected")
-_ALIVE = FEED.word("alive_time_ns")
 
 
 class StrategyActor(Actor):
@@ -50,12 +41,13 @@ class StrategyActor(Actor):
     def __init__(self, ctx: ActorContext) -> None:
         super().__init__(ctx)
         self.desks: list[Desk] = []
-        self._by_row: list[Desk | None] = []
         self._hedger: Hedger | None = None
         self._is_paused = False
         self._own_names = ctx.topology.strategies[ctx.name]
         self._paused_file = ctx.run_dir / f"{ctx.name}.paused"
+        self._round_due_ns = 0
         self._reasons_due_ns = 0
+        self._quotes = self._wishes = 0  # not counted in shared memory yet
         self._reasons_logged: dict[str, tuple[OffReason, OffReason]] = {}
         self._faults_logged: dict[str, str] = {}
 
@@ -79,11 +71,7 @@ class StrategyActor(Actor):
         self._execution_bell = ctx.doorbell("execution")
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")
-        self._books = ctx.ring_reader("books")
-        self._trades = ctx.ring_reader("trades")
-        self._order_events = ctx.ring_reader("order_events")
-        self._feed = ctx.table_reader("feed")
-        self._feed_seen = 0
+        self._arrivals = Arrivals(ctx)
         shared = self._open_shared()
         self._candles = self._open_candles()
         self._portfolio = Portfolio(ctx.table_reader("instruments"), ctx.table_reader("accounts"))
@@ -91,7 +79,6 @@ class StrategyActor(Actor):
         self._is_paused = self._paused_file.exists()
         state_table = ctx.table_writer("strategy_state")
         self._set_values = self._load_set_values()
-        self._by_row = [None] * len(ctx.instrument_names)
         self._copies: list[StateCopies] = []
         for row, name in enumerate(ctx.instrument_names):
             if name not in self._own_names:
@@ -107,46 +94,60 @@ class StrategyActor(Actor):
             if shared.quote_inputs is not None:
                 inputs_words = shared.quote_inputs.ints[QUOTE_INPUTS.word("words") :]
                 desk.keep_inputs(QuoteInputs(quoter, inputs_words[:QUOTE_INPUT_WORDS]))
-            self._by_row[row] = desk
+            self._arrivals.by_row[row] = desk
             self._copies.append(copies)
-        self.desks = [desk for desk in self._by_row if desk is not None]
+        self.desks = [desk for desk in self._arrivals.by_row if desk is not None]
         self.do_work(ctx.clock.monotonic_ns())
         ctx.set_live()
 
     def has_news(self) -> bool:
-        books, trades, events = self._books, self._trades, self._order_events
-        return books.head != books.position or trades.head != trades.position or events.head != events.position
+        return self._arrivals.has_news()
 
     def on_early_ring(self) -> None:
         """A book is coming: execution will be needed after us."""
         self._execution_bell.ring()
 
     def do_work(self, now_ns: int) -> int:
-        """Take in what came, quote where there is news or it is time; return the number of books taken."""
-        is_feed_changed = self._read_feed()
-        self._read_trades()
-        self._read_fills()
-        books = self._read_books()
-        is_portfolio_changed = self._portfolio.refresh()
+        """Take in what came and quote where there is news; return the number of books taken.
+
+        A tick takes this short way, whatever else there is to do: that waits for the round.
+        """
+        books, is_filled = self._arrivals.take()
+        if is_filled:
+            self._take_portfolio()
+        has_quoted = False
+        for desk in self.desks:
+            if desk.has_news and desk.units is not None:
+                desk.refresh(self._arrivals.newest_book)
+                self._quote_desk(desk)
+                has_quoted = True
+        if not has_quoted or now_ns >= self._round_due_ns:
+            self._make_round(now_ns)
+        return books
+
+    def _make_round(self, now_ns: int) -> None:
+        """Look at everything that no tick brings, quote what it changes or what is due again, and count."""
+        self._round_due_ns = now_ns + ROUND_INTERVAL_NS
+        self._take_portfolio()
         for desk, copies in zip(self.desks, self._copies, strict=True):
-            if desk.refresh(max(self._books.position - 1, 0)):
+            if desk.refresh(self._arrivals.newest_book):
                 self._log_instrument(desk)
-            if is_feed_changed:
-                desk.quoter.take_feed(self._feed.ints[_IS_CONNECTED] == 1, self._feed.ints[_ALIVE])
-            if is_portfolio_changed:
-                desk.take_net_delta(self._portfolio.net_of(desk.row))
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
+            if desk.units is not None:
                 copies.save(desk.quoter, now_ns)
-        if books:
-            self.ctx.counters.add("ticks", books)
+        self._count()
         self._candles.write()
         if self._hedger is not None:
             self._hedger.do_work(now_ns, may_begin=not self._is_paused)
         if now_ns >= self._reasons_due_ns:
             self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
             self._log_reasons()
-        return books
+
+    def _take_portfolio(self) -> None:
+        if self._portfolio.refresh():
+            for desk in self.desks:
+                desk.take_net_delta(self._portfolio.net_of(desk.row))
 
     def on_close(self) -> None:
         """Take every quote away: nobody will look after them."""
@@ -157,6 +158,7 @@ class StrategyActor(Actor):
                 desk.quoter.stop()
                 desk.quote(self.ctx.clock.monotonic_ns())
         if self.desks:
+            self._count()
             self._candles.close()
 
     @property
@@ -169,79 +171,29 @@ class StrategyActor(Actor):
             TakeConfig: self._on_take_config,
         }
 
-    # ---- in ------------------------------------------------------------------------------------------
-
-    def _read_feed(self) -> bool:
-        seen = load_if_changed(self._feed, 0, self._feed_seen)
-        is_changed = seen != self._feed_seen
-        self._feed_seen = seen
-        return is_changed
-
-    def _read_trades(self) -> None:
-        reader = self._trades
-        if reader.head == reader.position:
-            return
-        trades = reader.read()
-        self.ctx.counters.add("trades", len(trades))
-        for desk in self.desks:
-            desk.quoter.take_trades(trades, reader.position)
-
-    def _read_fills(self) -> None:
-        reader = self._order_events
-        ints = reader.ints
-        lost = reader.lost
-        while reader.load_next():  # a few events between two ticks, most of them acknowledgements
-            if ints[_EVENT_KIND] == _FILLED and (desk := self._by_row[ints[_EVENT_INSTRUMENT]]) is not None:
-                desk.quoter.take_fill(ints[_EVENT_SIDE], ints[_EVENT_SIZE], ints[_EVENT_TIME])
-        if reader.lost != lost:
-            # Position and open orders are a table's: they are right. What fills say of the market's pressure is not.
-            self.ctx.log.warning("order events overtaken: the position is the account's", lost=reader.lost - lost)
-
-    def _read_books(self) -> int:
-        """Hand every new book to its desk, in order; return how many were ours."""
-        reader = self._books
-        books = seen = 0
-        while reader.head != reader.position and seen < BOOKS_AT_ONCE_MAX:
-            position = reader.load_latest()
-            if position == reader.position:  # the common case: exactly one is new
-                books += self._take_book(reader.ints, position)
-                reader.position = position + 1
-                seen += 1
-                continue
-            lost = reader.lost
-            records = reader.read(BOOKS_AT_ONCE_MAX)
-            if reader.lost != lost:
-                self.ctx.log.warning("books overtaken", lost=reader.lost - lost, instrument="all")
-            first = reader.position - len(records)
-            words = BOOK.size_bytes // 8
-            ints = memoryview(records.tobytes()).cast("q")
-            for i in range(len(records)):
-                books += self._take_book(ints[i * words : (i + 1) * words], first + i)
-            seen += len(records)
-        return books
-
-    def _take_book(self, words: memoryview, position: int) -> bool:
-        """Hand a book to its desk; False when another strategy has the instrument."""
-        desk = self._by_row[words[_BOOK_INSTRUMENT]]
-        if desk is None:
-            return False
-        desk.take_book(words, position)
-        return True
-
     # ---- out -----------------------------------------------------------------------------------------
 
     def _quote_desk(self, desk: Desk) -> None:
         monotonic_ns = self.ctx.clock.monotonic_ns
         started_ns = monotonic_ns()
         newest_book_ns = desk.new_book_time_ns
-        is_written = desk.quote(started_ns)
-        # The wish is out: now there is time to count.
+        self._wishes += desk.quote(started_ns)
+        self._quotes += 1
         if newest_book_ns:
-            self._quote.record(monotonic_ns() - started_ns)
-            self._wake.record(started_ns - newest_book_ns)
-        if is_written:
-            self.ctx.counters.add("wishes")
-        self.ctx.counters.add("quotes")
+            self._quote.note(monotonic_ns() - started_ns)
+            self._wake.note(started_ns - newest_book_ns)
+
+    def _count(self) -> None:
+        """Bring the counters and histograms in shared memory up to date."""
+        self._quote.record_noted()
+        self._wake.record_noted()
+        books, trades = self._arrivals.counted()
+        counters = self.ctx.counters
+        counters.add("ticks", books)
+        counters.add("trades", trades)
+        counters.add("wishes", self._wishes)
+        counters.add("quotes", self._quotes)
+        self._wishes = self._quotes = 0
 
     def _log_instrument(self, desk: Desk) -> None:
         assert desk.units is not None

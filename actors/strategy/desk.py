@@ -60,6 +60,7 @@ class Desk:
         is_quoted: False = market data only, no wish is ever written.
         has_news: something came that the newest quote does not know yet.
         new_book_time_ns: when the newest book came that no quote knows yet, monotonic; 0 = there is none.
+        units: tick and lot, once the venue has confirmed the instrument.
         wishes: wishes written by this process.
     """
 
@@ -72,8 +73,15 @@ class Desk:
         self.new_book_time_ns = 0
         self.wishes = 0
         self._config = config
-        self._units: Units | None = None
+        self.units: Units | None = None
         self._shared = shared
+        self._account_words, self._account_word = shared.accounts.words, shared.accounts.sequence_word(row)
+        self._limits_words, self._limits_word = shared.limits.words, shared.limits.sequence_word(row)
+        self._ticker_words, self._ticker_word = shared.tickers.words, shared.tickers.sequence_word(row)
+        self._instrument_words, self._instrument_word = (
+            shared.instruments.words,
+            shared.instruments.sequence_word(row),
+        )
         self._instrument_seen = 0
         self._account_seen = 0
         self._ticker_seen = 0
@@ -88,19 +96,14 @@ class Desk:
             quoter.continue_wish(shared.wishes.ints)
 
     @property
-    def units(self) -> Units | None:
-        """Tick and lot, once the venue has confirmed the instrument."""
-        return self._units
-
-    @property
     def config(self) -> QuotingConfig:
         return self._config
 
     def use_config(self, config: QuotingConfig) -> None:
         """Quote with `config` from now on."""
         self._config = config
-        if self._units is not None:
-            self.quoter.configure(config, self._units)
+        if self.units is not None:
+            self.quoter.configure(config, self.units)
         self.has_news = True
 
     def keep_inputs(self, inputs: QuoteInputs) -> None:
@@ -109,25 +112,17 @@ class Desk:
 
     def refresh(self, books_position: int) -> bool:
         """Take over what changed in the tables; return True when the instrument became known."""
-        shared = self._shared
-        seen = load_if_changed(shared.accounts, self.row, self._account_seen)
-        if seen != self._account_seen:
-            self._account_seen = seen
-            self.quoter.take_account(shared.accounts.ints)
-            self.has_news = True
-        seen = load_if_changed(shared.limits, self.row, self._limits_seen)
-        if seen != self._limits_seen:
-            self._limits_seen = seen
-            self.quoter.take_limits(shared.limits.ints)
-            self.has_news = True
-        seen = load_if_changed(shared.tickers, self.row, self._ticker_seen)
-        if seen != self._ticker_seen:
-            self._ticker_seen = seen
-            self.quoter.take_ticker(shared.tickers.ints)
-            self.has_news = True
-        seen = load_if_changed(shared.instruments, self.row, self._instrument_seen)
-        if seen == self._instrument_seen:
+        if self._account_words[self._account_word] != self._account_seen:
+            self._take_account()
+        if self._limits_words[self._limits_word] != self._limits_seen:
+            self._take_limits()
+        if self._ticker_words[self._ticker_word] != self._ticker_seen:
+            self._take_ticker()
+        if self._instrument_words[self._instrument_word] == self._instrument_seen:
             return False
+        seen = load_if_changed(self._shared.instruments, self.row, self._instrument_seen)
+        if seen == self._instrument_seen:
+            return False  # it is just being written
         self._instrument_seen = seen
         return self._take_instrument(books_position)
 
@@ -138,7 +133,7 @@ class Desk:
 
     def take_book(self, words: memoryview, position: int) -> None:
         """Take a book of this instrument; ignored before the instrument is known."""
-        if self._units is not None:
+        if self.units is not None:
             self.quoter.take_book(words, position)
             self.has_news = True
             self._has_new_book = True
@@ -146,7 +141,7 @@ class Desk:
 
     def is_due(self, now_ns: int) -> bool:
         """Return whether to quote now: there is news, or enough time has passed."""
-        return self._units is not None and (self.has_news or now_ns >= self._decide_due_ns)
+        return self.units is not None and (self.has_news or now_ns >= self._decide_due_ns)
 
     def quote(self, now_ns: int) -> bool:
         """Decide and publish; return whether a wish was written."""
@@ -175,18 +170,42 @@ class Desk:
             self.has_news = True
         return is_written
 
+    def _take_account(self) -> None:
+        accounts = self._shared.accounts
+        seen = load_if_changed(accounts, self.row, self._account_seen)
+        if seen != self._account_seen:
+            self._account_seen = seen
+            self.quoter.take_account(accounts.ints)
+            self.has_news = True
+
+    def _take_limits(self) -> None:
+        limits = self._shared.limits
+        seen = load_if_changed(limits, self.row, self._limits_seen)
+        if seen != self._limits_seen:
+            self._limits_seen = seen
+            self.quoter.take_limits(limits.ints)
+            self.has_news = True
+
+    def _take_ticker(self) -> None:
+        tickers = self._shared.tickers
+        seen = load_if_changed(tickers, self.row, self._ticker_seen)
+        if seen != self._ticker_seen:
+            self._ticker_seen = seen
+            self.quoter.take_ticker(tickers.ints)
+            self.has_news = True
+
     def _take_instrument(self, books_position: int) -> bool:
         """Configure the quoter for the instrument in the table reader, and start from the newest book known."""
         table = self._shared.instruments
         units = Units(*grid_in(table))
         off = off_in(table).reason
-        if self._units is not None and units != self._units:
+        if self.units is not None and units != self.units:
             off = OffReason.INSTRUMENT_CHANGED  # the row never changes its grid: whoever wrote this counts otherwise
         self.quoter.switch_instrument_off(off)
         self.has_news = True
-        if self._units is not None:
+        if self.units is not None:
             return False
-        self._units = units
+        self.units = units
         self.quoter.configure(self._config, units)
         if load_if_changed(self._shared.book_table, self.row, 0):
             self.take_book(self._shared.book_table.ints, books_position)
