@@ -7,7 +7,7 @@ instrument. gate.py wraps it in types.
 
 from __future__ import annotations
 
-import math
+from math import isfinite
 from typing import Any
 
 from domain.codes import RiskReason
@@ -64,14 +64,6 @@ _COLLAR_HIGH = LIMITS.word("collar_high")
 
 
 @kernel
-def worst_case_lots(position_lots: int, buy_lots: int, sell_lots: int) -> int:
-    """Return the largest |position| that can come about if any of the working orders fill."""
-    long_lots = position_lots + buy_lots
-    short_lots = sell_lots - position_lots
-    return long_lots if long_lots > short_lots else short_lots
-
-
-@kernel
 def gate_reason(
     limits_ints: Any,
     limits_floats: Any,
@@ -102,18 +94,70 @@ def gate_reason(
     `Order`, `Exposure` and `Added` of gate.py, field by field; see there for meaning and units.
     """
     price = price_ticks * tick_size
-    if not (math.isfinite(price) and math.isfinite(base_per_lot)) or base_per_lot <= 0.0:
+    if not (isfinite(price) and isfinite(base_per_lot)) or base_per_lot <= 0.0:
         return _NOT_FINITE
     if size_lots <= 0 or (side != 1 and side != -1):
         return _ORDER_SIZE
-
-    # The operator's way out stays open when risk is silent or has halted: it must reduce, nothing else.
     if is_operator and is_reduce_only:
-        if not is_position_known:
-            return _POSITION_UNKNOWN
         same_side_lots = buy_lots if side == 1 else sell_lots
-        return _NONE if same_side_lots + size_lots <= -side * position_lots else _REDUCE_ONLY
+        return _way_out_reason(is_position_known, -side * position_lots, same_side_lots + size_lots)
+    reason = _silence_reason(limits_ints, now_ns, is_position_known)
+    if reason:
+        return reason
 
+    # Execution hears of its fills first, risk has the venue's word: the worse of the two counts.
+    risk_position_lots = limits_ints[_LIMITS_POSITION_LOTS]
+    position_high = position_lots if position_lots > risk_position_lots else risk_position_lots
+    position_low = position_lots if position_lots < risk_position_lots else risk_position_lots
+    if side == 1:
+        exposed_lots = position_high + buy_lots + size_lots
+        opposite_lots = sell_lots - position_low
+        if price_ticks >= own_best_ask_ticks:
+            return _SELF_CROSS
+    else:
+        exposed_lots = sell_lots + size_lots - position_low
+        opposite_lots = position_high + buy_lots
+        if price_ticks <= own_best_bid_ticks:
+            return _SELF_CROSS
+    reason = _lots_reason(limits_ints, is_reduce_only, exposed_lots, size_lots, duplicate_age_ns)
+    if reason:
+        return reason
+    mark_per_lot = limits_floats[_MARK_PRICE] * base_per_lot
+    reason = _price_reason(limits_floats, price, size_lots * (abs(price) * base_per_lot), mark_per_lot)
+    if reason:
+        return reason
+
+    if not isfinite(other_gross):
+        return _NOT_FINITE
+    if exposed_lots > opposite_lots:  # else the other side stays the worst case, and no room is needed
+        held_lots = risk_position_lots if risk_position_lots >= 0 else -risk_position_lots
+        if not (exposed_lots - held_lots) * mark_per_lot + other_gross <= limits_floats[_GROSS_NOTIONAL_ROOM]:
+            return _no_room_reason(limits_ints[_ROOM_REASON])
+    # Net notional has one room for each side: an order that brings it back from beyond its limit passes.
+    if side == 1:
+        if not (exposed_lots - risk_position_lots) * mark_per_lot + other_long <= limits_floats[_NET_LONG_ROOM]:
+            return _NET_NOTIONAL
+    elif not (exposed_lots + risk_position_lots) * mark_per_lot + other_short <= limits_floats[_NET_SHORT_ROOM]:
+        return _NET_NOTIONAL
+
+    if open_orders >= limits_ints[_OPEN_ORDERS_MAX]:
+        return _OPEN_ORDERS
+    if messages_last_s >= limits_ints[_ORDER_RATE_MAX]:
+        return _ORDER_RATE
+    return _NONE
+
+
+@kernel
+def _way_out_reason(is_position_known: bool, held_lots: int, closing_lots: int) -> int:
+    """Return why the operator's way out is closed: open when risk is silent or has halted, it must reduce."""
+    if not is_position_known:
+        return _POSITION_UNKNOWN
+    return _NONE if closing_lots <= held_lots else _REDUCE_ONLY
+
+
+@kernel
+def _silence_reason(limits_ints: Any, now_ns: int, is_position_known: bool) -> int:
+    """Return why nothing passes at all: risk is silent, has halted, or the position is not known."""
     age_ns = now_ns - limits_ints[_WRITTEN_TIME_NS]
     if age_ns > LIMITS_AGE_NS_MAX or age_ns < -LIMITS_AGE_NS_MAX:
         return _LIMITS_STALE
@@ -122,22 +166,15 @@ def gate_reason(
         return _HALTED
     if not is_position_known or limits_ints[_IS_POSITION_KNOWN] != 1:
         return _POSITION_UNKNOWN
+    return _NONE
 
-    # Execution hears of its fills first, risk has the venue's word: the worse of the two counts.
-    risk_position_lots = limits_ints[_LIMITS_POSITION_LOTS]
-    position_high = position_lots if position_lots > risk_position_lots else risk_position_lots
-    position_low = position_lots if position_lots < risk_position_lots else risk_position_lots
-    if side == 1:
-        exposed_lots = position_high + buy_lots + size_lots
-        moved_lots = exposed_lots - risk_position_lots
-        if price_ticks >= own_best_ask_ticks:
-            return _SELF_CROSS
-    else:
-        exposed_lots = sell_lots + size_lots - position_low
-        moved_lots = exposed_lots + risk_position_lots
-        if price_ticks <= own_best_bid_ticks:
-            return _SELF_CROSS
-    if (is_reduce_only or state == _STATE_REDUCING) and exposed_lots > 0:
+
+@kernel
+def _lots_reason(
+    limits_ints: Any, is_reduce_only: bool, exposed_lots: int, size_lots: int, duplicate_age_ns: int
+) -> int:
+    """Return why the size does not pass: what it opens, what it leads to, itself, or that it was just sent."""
+    if (is_reduce_only or limits_ints[_STATE] == _STATE_REDUCING) and exposed_lots > 0:
         return _REDUCE_ONLY  # filled with all that works on its side, it would open or flip the position
     if exposed_lots > limits_ints[_POSITION_LOTS_MAX]:
         return _POSITION_LIMIT
@@ -145,37 +182,22 @@ def gate_reason(
         return _ORDER_SIZE
     if duplicate_age_ns < limits_ints[_DUPLICATE_WINDOW_NS]:
         return _DUPLICATE
+    return _NONE
 
-    # Comparisons are written so that a NaN on either side denies.
-    notional_per_lot = abs(price) * base_per_lot
-    mark_per_lot = limits_floats[_MARK_PRICE] * base_per_lot
-    if not math.isfinite(mark_per_lot):
+
+@kernel
+def _price_reason(limits_floats: Any, price: float, notional: float, mark_per_lot: float) -> int:
+    """Return why the price does not pass: no mark, a value too large, or outside of the collar; a NaN denies."""
+    if not isfinite(mark_per_lot):
         return _STALE_PRICE
-    if not size_lots * notional_per_lot <= limits_floats[_ORDER_NOTIONAL_MAX]:
+    if not notional <= limits_floats[_ORDER_NOTIONAL_MAX]:
         return _ORDER_NOTIONAL
     if not limits_floats[_COLLAR_LOW] <= price <= limits_floats[_COLLAR_HIGH]:
         return _PRICE_COLLAR
-    if not math.isfinite(other_gross):
-        return _NOT_FINITE
-    before_lots = worst_case_lots(position_high, buy_lots, sell_lots)
-    short_lots = sell_lots - position_low
-    if short_lots > before_lots:
-        before_lots = short_lots
-    if exposed_lots > before_lots:
-        held_lots = risk_position_lots if risk_position_lots >= 0 else -risk_position_lots
-        added_notional = (exposed_lots - held_lots) * mark_per_lot + other_gross
-        if not added_notional <= limits_floats[_GROSS_NOTIONAL_ROOM]:
-            reason = limits_ints[_ROOM_REASON]
-            return reason if reason in (_MARGIN_USE, _LIQUIDATION_NEAR) else _NOTIONAL_LIMIT
-    # Net notional has one room for each side: an order that brings it back from beyond its limit passes.
-    if side == 1:
-        if not moved_lots * mark_per_lot + other_long <= limits_floats[_NET_LONG_ROOM]:
-            return _NET_NOTIONAL
-    elif not moved_lots * mark_per_lot + other_short <= limits_floats[_NET_SHORT_ROOM]:
-        return _NET_NOTIONAL
-
-    if open_orders >= limits_ints[_OPEN_ORDERS_MAX]:
-        return _OPEN_ORDERS
-    if messages_last_s >= limits_ints[_ORDER_RATE_MAX]:
-        return _ORDER_RATE
     return _NONE
+
+
+@kernel
+def _no_room_reason(room_reason: int) -> int:
+    """Return which limit of the whole account leaves no room."""
+    return room_reason if room_reason in (_MARGIN_USE, _LIQUIDATION_NEAR) else _NOTIONAL_LIMIT
