@@ -23,6 +23,7 @@ class SessionLock:
     """One supervisor a session, by flock: it falls with the process, whatever kills it."""
 
     def __init__(self, directory: Path, session: str) -> None:
+        self._directory = directory
         self._path = directory / "lock"
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -37,7 +38,14 @@ class SessionLock:
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
 
+    def clear_directory(self) -> None:
+        """Remove sockets and files of the session; the lock itself goes last, with `release`."""
+        for file in self._directory.iterdir():
+            if file != self._path:
+                file.unlink(missing_ok=True)
+
     def release(self) -> None:
+        """Give the session up."""
         self._path.unlink(missing_ok=True)
         os.close(self._fd)
 

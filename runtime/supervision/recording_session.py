@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -21,26 +20,21 @@ import msgspec
 from domain.clock import NS_PER_S
 from domain.errors import ConfigError, ExitCode, UserError
 from domain.records import RECORDER
-from runtime import affinity, paths
+from runtime import paths
 from runtime.clock import SystemClock
 from runtime.config import Config, InstrumentConfig
-from runtime.environment import ActorEnvironment
 from runtime.logs import open_log
 from runtime.recordings.config import RecorderConfig
 from runtime.recordings.files import FOLDER
-from runtime.restart_policy import GiveUp
-from runtime.roles import resolve, roles_in, with_names
+from runtime.roles import with_names
 from runtime.session import SessionLock, SessionSegments
-from runtime.supervision.children import Child
-from runtime.supervision.deaths import Trail
-from runtime.supervision.launch import Launcher
-from runtime.supervision.local_exchange import LocalExchange
+from runtime.supervision.crew import CONFIG_FILE, Crew, anywhere
 from runtime.supervision.shutdown import BACKGROUND_END_S, END_S, end_children
 from runtime.supervision.summary import load_row, read_counters
+from runtime.supervision.venue_access import names_of_roles, open_public_venue
 from runtime.topology import SUPERVISOR
 from shm.record import TableReader
-from venues.config import LOCAL_URL_VARIABLE, VenueConfig, venue_url
-from venues.thalex.listing import fetch_instruments
+from venues.config import VenueConfig
 
 SESSION_NAME_MAX = 24
 _SUFFIX = "-record"
@@ -93,8 +87,6 @@ class RecordingSession:
         self._say = say
         self._exit_code = ExitCode.CLEAN
         self._signals = 0
-        self._venue: dict[str, str] = {}
-        self._children: list[Child] = []
 
     def run(self) -> ExitCode:
         """Record until a signal, the end of the time, or a fault that no restart mends; return the exit code.
@@ -111,12 +103,13 @@ class RecordingSession:
             directory = paths.make_private(paths.make_private(paths.run_root()) / config.session)
             lock = SessionLock(directory, config.session)
             stack.callback(lock.release)
-            stack.callback(_empty_directory, directory)
+            stack.callback(lock.clear_directory)
             run = paths.new_run(config.session)
             self._log = open_log(SUPERVISOR, run / "logs" / "supervisor.log", config.runtime.log_level)
             try:
-                self._open_venue(stack, directory, run)
-                config = self._resolved(config)
+                venue = open_public_venue(config, directory, run, stack)
+                names = names_of_roles(config, venue.variables, self._clock.realtime_ns())
+                config = with_names(config, names)
             except UserError:
                 shutil.rmtree(run)
                 raise
@@ -124,7 +117,10 @@ class RecordingSession:
             segments = SessionSegments(config.session, config.topology)
             stack.callback(segments.unlink)
             segments.create()
-            self._spawn(stack, config, segments, run)
+            self._crew = Crew(self._clock, self._log, self._say)
+            paths.write_atomically(run / CONFIG_FILE, msgspec.json.encode(config))
+            placements = anywhere(config.topology)
+            self._crew.spawn(config, run, venue, segments, placements, self._clock.realtime_ns(), stack)
             self._watch(segments)
             self._end()
             self._tell_end(segments, run)
@@ -135,78 +131,30 @@ class RecordingSession:
     def _on_signal(self, _number: int, _frame: Any) -> None:
         self._signals += 1
 
-    def _open_venue(self, stack: ExitStack, directory: Path, run: Path) -> None:
-        if self._config.venue.kind == "local":
-            exchange = LocalExchange(self._config.exchange, directory, run)
-            stack.callback(exchange.stop)
-            self._venue = {LOCAL_URL_VARIABLE: exchange.start().url}
-
-    def _resolved(self, config: Config) -> Config:
-        """Return the configuration with instruments named by a role replaced by what the venue lists now."""
-        roles = roles_in(config)
-        if not roles:
-            return config
-        listed = fetch_instruments(config.venue, venue_url(config.venue, {**os.environ, **self._venue}))
-        return with_names(config, resolve(roles, listed, self._clock.realtime_ns()))
-
-    def _spawn(self, stack: ExitStack, config: Config, segments: SessionSegments, run: Path) -> None:
-        config_file = run / "config.json"
-        paths.write_atomically(config_file, msgspec.json.encode(config))
-        cores = affinity.available_cores()
-        for spec in config.topology.actors:
-            told = ActorEnvironment(
-                session=config.session,
-                actor=spec.name,
-                config_file=config_file,
-                artifacts_dir=run,
-                state_dir=paths.state_directory(config.session),
-                epoch=0,
-                core=affinity.SHARED,
-                supervisor_pid=os.getpid(),
-                session_start_realtime_ns=self._clock.realtime_ns(),
-                doorbell_fds={},
-            )
-            placement = affinity.Placement(frozenset(cores), affinity.SHARED)
-            heartbeats = TableReader(segments[f"heartbeats.{spec.name}"])
-            launcher = Launcher(spec, placement, told, self._venue)
-            child = Child(spec, config.supervisor, launcher, Trail(run, spec.name), heartbeats)
-            stack.callback(child.finish)
-            child.spawn(self._clock.monotonic_ns())
-            self._children.append(child)
-
     def _watch(self, segments: SessionSegments) -> None:
-        started_ns = awake_since_ns = say_ns = self._clock.monotonic_ns()
+        started_ns = say_ns = self._clock.monotonic_ns()
         recorder = TableReader(segments["recorder"])
         while not self._signals and self._exit_code is ExitCode.CLEAN:
-            before_ns = self._clock.monotonic_ns()
             time.sleep(POLL_S)
             now_ns = self._clock.monotonic_ns()
-            if now_ns - before_ns > NS_PER_S // 2:
-                awake_since_ns = now_ns  # this process did not run, and saw nobody
-            self._watch_children(now_ns, awake_since_ns)
+            self._watch_crew(now_ns)
             if now_ns - say_ns > SAY_INTERVAL_S * NS_PER_S:
                 say_ns = now_ns
                 self._say(_state(recorder))
             if self._seconds is not None and now_ns - started_ns >= self._seconds * NS_PER_S:
                 return
 
-    def _watch_children(self, now_ns: int, awake_since_ns: int) -> None:
-        for child in self._children:
-            note = child.watch(now_ns, awake_since_ns)
-            if isinstance(note, GiveUp):
-                self._log.error(note.reason, exit_code=int(note.exit_code))
-                self._say(f"error: {note.reason}")
-                self._exit_code = note.exit_code
-            elif note is not None:
-                self._log.info(note.text, actor=child.spec.name, pid=child.pid)
-                if note.is_trouble:
-                    self._say(f"{child.spec.name}: {note.text}")
+    def _watch_crew(self, now_ns: int) -> None:
+        for _, note in self._crew.watch(now_ns):
+            self._log.error(note.reason, exit_code=int(note.exit_code))
+            self._say(f"error: {note.reason}")
+            self._exit_code = note.exit_code
 
     def _end(self) -> None:
         """End market data, then the recorder, which has its last words to write; a second Ctrl-C does not wait."""
         begun = self._signals
         for is_background, timeout_s in ((False, END_S), (True, BACKGROUND_END_S)):
-            children = [child for child in self._children if child.spec.is_background is is_background]
+            children = [child for child in self._crew.children if child.spec.is_background is is_background]
             end_children(children, timeout_s, lambda: self._signals > begun, self._log)
 
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
@@ -226,9 +174,3 @@ def _state(recorder: TableReader) -> str:
     lost = ints[RECORDER.word("lost")]
     text = f"{ints[RECORDER.word('rows')]} rows" + (f", {lost} records lost" if lost else "")
     return f"{text}; nothing is recorded: {trouble}" if trouble else text
-
-
-def _empty_directory(directory: Path) -> None:
-    for file in directory.iterdir():
-        if file.name != "lock":
-            file.unlink(missing_ok=True)

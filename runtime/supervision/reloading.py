@@ -24,6 +24,7 @@ from runtime.logs import Logger
 from runtime.paths import write_atomically
 from runtime.reload import ConfigChange, changes, taken_over
 from runtime.roles import with_names
+from runtime.supervision.crew import CONFIG_FILE
 from runtime.supervision.relay import Leg, Relay
 from runtime.topology import EXECUTION
 
@@ -101,7 +102,7 @@ class Reloading:
             self._under_way = None
             reload.answer(Reply(ok=False, text=f"nothing has changed: {reply.text}"))
         elif reload.is_trial:
-            write_atomically(self._run / "config.json", msgspec.json.encode(reload.config))
+            write_atomically(self._run / CONFIG_FILE, msgspec.json.encode(reload.config))
             self.config = reload.config
             reload.is_trial = False
             self._ask(reload)
