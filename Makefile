@@ -36,7 +36,7 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, the layers
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-bench: $(BENCH)/.ready  ## every benchmark, beside what a user would pick instead
+bench: $(BENCH)/.kernels  ## every benchmark, beside what a user would pick instead
 	@$(BENCH)/bin/python -m benchmarks --out runs/bench.jsonl
 	@$(BENCH)/bin/python -m scripts.performance_page runs/bench.jsonl > docs/performance.md
 
@@ -86,10 +86,14 @@ $(VENV)/.ready-backtest: pyproject.toml | $(VENV)/.ready
 	@touch $@
 
 # The peers have an environment of their own: hftbacktest wants numpy < 2.3, and both sides of a comparison want one.
-$(BENCH)/.ready: pyproject.toml $(KERNEL_SOURCES)
+$(BENCH)/.ready: pyproject.toml
 	@$(PYTHON) -m venv $(BENCH)
 	@echo "installing the peers of the benchmarks (once) ..."
 	@$(BENCH)/bin/python -m pip install --disable-pip-version-check --editable ".[bench]" > $(BENCH)/install.log 2>&1 || \
 		{ cat $(BENCH)/install.log; exit 1; }
+	@touch $@
+
+$(BENCH)/.kernels: $(BENCH)/.ready $(KERNEL_SOURCES)
+	@echo "compiling kernels (after each change of them, about half a minute) ..."
 	@$(BENCH)/bin/python -m scripts.warm_kernels
 	@touch $@
