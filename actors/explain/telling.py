@@ -39,11 +39,12 @@ def latencies_us(story: Story, sent: Row, decision: Decision) -> dict[str, float
     """Return how long each step to a message took, µs; None where it is not known.
 
     book_age: from the frame of the book to the quote; to_send: from the quote to the write; answer: from there until
-    the answer was read; venue: from the write to the venue's own stamp, by two clocks.
+    the answer was read; venue: from the write to the venue's own stamp, by two clocks, where the answer has one of its
+    own: what the venue says of an amended order carries the stamp of its insert.
     """
     terms, book = decision.terms, decision.book
     answer = story.answer_to(sent)
-    stamp_ns = answer["exchange_time_ns"] if answer is not None else 0
+    stamp_ns = answer["exchange_time_ns"] if answer is not None and answer["kind"] == "accepted" else 0
     return {
         "book_age": _us(terms["computed_time_ns"] - book["receive_time_ns"]) if terms and book else None,
         "to_send": _us(sent["monotonic_ns"] - terms["computed_time_ns"]) if terms else None,
