@@ -1,4 +1,4 @@
-"""Recorded Binance USD-M market data: gzip parts with lines `<local time> <combined-stream JSON>`.
+"""Recorded Binance USD-M market data: parts, plain or gzip, with lines `<local time> <combined-stream JSON>`.
 
 Used are the diff depth (`@depth`, absolute sizes), trades (`@trade`, only X = MARKET: the rest is insurance
 fund and ADL), and the one REST depth snapshot near the start of the first part; other streams are skipped.
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ CHECK_S_MAX = 0.8  # full decoding before the start; what is left is checked as 
 STEP_SAMPLES_MAX = 400_000
 STEP_DECIMALS = 8
 CHUNK_BYTES = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
 NS_PER_UNIT_BY_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}
 
 Levels = list[tuple[float, float]]  # (price, amount), amount 0 = gone
@@ -187,7 +188,7 @@ _REMEDY = "record it again or fetch it anew"
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
-        with gzip.open(path, "rb") as file:
+        with _open(path) as file:
             for number, line in enumerate(file, 1):
                 yield number, line
     except FileNotFoundError:
@@ -204,10 +205,17 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise RecordingError(f"{path}: can't be read ({error.strerror}); check its permissions") from None
 
 
+def _open(path: Path) -> BinaryIO:
+    """Open a part by what it holds, whatever it is called: gzip data, or plain lines."""
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return cast(BinaryIO, gzip.open(path, "rb")) if is_gzip else path.open("rb")
+
+
 def _decompress_rest(path: Path) -> None:
     """Read to the end, for gzip says only there whether the file is whole."""
     try:
-        with gzip.open(path, "rb") as file:
+        with _open(path) as file:
             while file.read(CHUNK_BYTES):
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

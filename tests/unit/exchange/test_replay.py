@@ -243,9 +243,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "nope.gz: no such recording" in refused(tmp_path / "nope.gz")
 
 
-def test_a_file_that_is_no_gzip_is_named(path: Path) -> None:
-    path.write_bytes(b"1680652700000000 {}\n")
-    assert "expected sound gzip data" in refused(path)
+def test_plain_lines_are_read_like_gzip_whatever_the_file_is_called(path: Path, tmp_path: Path) -> None:
+    # Given a recording, and the same lines unpacked
+    packed = Maker().snapshot(BIDS, ASKS).depth(bids=BIDS).trade("28000.20", "0.500", Side.BUY).write(path)
+    plain = tmp_path / "part.jsonl"
+    plain.write_bytes(gzip.decompress(packed.read_bytes()))
+    # If both are opened
+    found, expected = Recording.open([plain]), Recording.open([packed])
+    # I expect the same records and the same steps
+    assert (found.grid.tick_size, found.grid.lot_size) == (expected.grid.tick_size, expected.grid.lot_size)
+    records = [line.record for line in found.lines()]
+    assert records == [line.record for line in expected.lines()]
+    assert len(records) == 3
+
+
+def test_a_file_of_something_else_is_named_with_what_was_found(path: Path) -> None:
+    path.write_bytes(b"%PDF-1.4\n")
+    assert "line 1: expected a local time of 13, 16 or 19 digits first, found '%PDF-1.4'" in refused(path)
 
 
 def test_a_truncated_file_is_found_before_the_start_with_its_last_line(path: Path) -> None:
