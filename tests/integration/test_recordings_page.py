@@ -20,7 +20,10 @@ def block(language: str) -> str:
 
 
 def test_the_examples_of_the_page_run_on_what_a_session_leaves(tmp_path: Path) -> None:
-    with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "15")) as session:
+    with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "20")) as session:
+        session.wait_for_quotes()
+        done = session.cli("set", "strategy.levels", "2")
+        assert done.returncode == 0, done.stderr
         assert session.wait(90) == 0, session.said
     command = [sys.executable, "-c", block("python")]
     told = subprocess.run(command, cwd=session.home, capture_output=True, text=True, timeout=60, check=False)
@@ -38,4 +41,6 @@ def test_the_examples_of_the_page_run_on_what_a_session_leaves(tmp_path: Path) -
     assert [row[2] for row in answers[2] if row[1] == "account"][:2] == ["HALTED", "ACTIVE"]
     (fees,) = answers[3]
     assert fees[1] == session.summary["fills"]
+    assert [(row[3], row[5]) for row in answers[4]] == [("levels", "2")]
+    assert answers[4][0][6].startswith("cli.py, uid ")  # who asked, and not the supervisor that passed it on
     assert os.path.samefile(session.run, session.home / "runs" / "latest")
