@@ -201,7 +201,7 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             lines.append(f"  off: {found['instrument_off']}")
         for side in ("bid", "ask"):
             levels = ", ".join(f"{size:g} at {price:.8g}" for price, size in found[f"{side}s"])
-            lines.append(f"  {side}s: {levels or _best(found, side)}")
+            lines.append(f"  {side}s: {levels or _best(found, side)}{_why_off(found, side) if not levels else ''}")
         if "fair_price" in found:
             lines.append(
                 f"  fair {found['fair_price']:.8g}, σ {found['sigma']:.2f} $/√s, half-spread "
@@ -262,6 +262,11 @@ def _actors(status: dict[str, Any]) -> Table:
         cells.append(Text(f"{name} {actor['state']}{restarts}", style=colour))
     table.add_row(*cells)
     return table
+
+
+def _why_off(found: Mapping[str, Any], side: str) -> str:
+    """Return what `risk` means, where risk took the side away."""
+    return f": {found['why_risk']}" if found.get(f"{side}_off") == "risk" and "why_risk" in found else ""
 
 
 def _best(found: dict[str, Any], side: str) -> str:

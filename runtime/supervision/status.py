@@ -11,8 +11,10 @@ from domain.codes import HedgeState, OffReason, RiskReason
 from domain.grid import off_in
 from domain.order import TradingState
 from domain.records import ACCOUNT, HEDGE, INSTRUMENT, LIMITS, PNL, RECORDER, RISK, WISH
+from runtime.clock import SystemClock
 from runtime.session import SessionSegments
 from runtime.supervision.children import COMPILING, Child
+from runtime.supervision.risk_words import why_risk
 from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
 from shm.record import TableReader
 from shm.ring import RingReader
@@ -23,6 +25,7 @@ OFF_BY_RISK = (
     "venue's"
 )
 PNL_PARTS = ("realised", "unrealised", "fees", "funding", "total")
+_RISK = OffReason.RISK.name.lower()
 EXPLAINED_TERMS = ("fair_price", "sigma", "half_spread", "skew")
 
 
@@ -31,6 +34,7 @@ class StatusReader:
 
     def __init__(self, session: str, segments: SessionSegments, children: Sequence[Child]) -> None:
         self._session = session
+        self._clock = SystemClock()
         self._segments = segments
         self._topology = segments.topology
         self._names = self._topology.instruments
@@ -129,6 +133,8 @@ class StatusReader:
         if load_row(wishes, row):
             status["bid_off"] = OffReason(wishes.ints[WISH.word("bid_off_reason")]).name.lower()
             status["ask_off"] = OffReason(wishes.ints[WISH.word("ask_off_reason")]).name.lower()
+            if _RISK in (status["bid_off"], status["ask_off"]) and load_row(limits, row):
+                status["why_risk"] = why_risk(limits, lot, self._clock.monotonic_ns())
         return status
 
     def _hedge(self, row: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from domain.codes import HedgeState, OffReason, RiskReason
 from domain.order import TradingState
-from domain.records import ACCOUNT, LIMITS, RISK
+from domain.records import ACCOUNT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
 from runtime.supervision.screen import SessionConsole, StatusScreen, status_block, status_line, status_lines
 from runtime.supervision.status import StatusReader
@@ -110,6 +111,55 @@ def test_the_status_line_says_why_nothing_is_quoted_and_what_ends_a_latch(
     reader = StatusReader("test", segments, ())
     assert expected in status_line(reader.read(10**9))
     assert bool(reader.held_back()) == ("resume" in expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "room", "expected"),
+    [
+        (TradingState.RECOVERING, RiskReason.NONE, 1e5, "recovering: positions up to 0.02, orders up to 0.005 for now"),
+        (TradingState.HALTED, RiskReason.LOSS_OF_DAY, 1e5, "halted (loss_of_day)"),
+        (TradingState.REDUCING, RiskReason.OPERATOR, 1e5, "reducing (operator): this side would add to the position"),
+        (TradingState.ACTIVE, RiskReason.NONE, 0.0, "no room left (margin_use)"),
+        (TradingState.ACTIVE, RiskReason.NONE, 5e4, "positions up to 0.02, 50,000 $ more in all, prices 90 to 110"),
+    ],
+)
+def test_the_status_says_what_of_risk_takes_a_side_away(
+    segments: SessionSegments, state: TradingState, reason: RiskReason, room: float, expected: str
+) -> None:
+    # Given an instrument that quotes, and a wish whose asks risk took away
+    instruments, limits, wishes = (TableWriter(segments[name]) for name in ("instruments", "limits", "wishes"))
+    write_account(segments, 0, quoted_ns=90, allowed_ns=100)
+    instruments.scratch["tick_size"], instruments.scratch["lot_size"] = 1.0, 0.001
+    instruments.scratch["is_ready"] = 1
+    instruments.publish(0)
+    wishes.ints[WISH.word("ask_off_reason")] = OffReason.RISK
+    wishes.publish(0)
+    # If the limits say why
+    told = {"position_lots_max": 20, "order_lots_max": 5, "room_reason": RiskReason.MARGIN_USE, "state": state}
+    told |= {"reason": reason, "written_time_ns": time.monotonic_ns()}
+    for name, value in told.items():
+        limits.ints[LIMITS.word(name)] = value
+    for name, price in {"gross_notional_room": room, "collar_low": 90.0, "collar_high": 110.0}.items():
+        limits.floats[LIMITS.word(name)] = price
+    limits.publish(0)
+    # I expect the reason beside the side, and nothing beside the other
+    lines = status_lines(StatusReader("test", segments, ()).read(10**9))
+    assert f"  asks: risk: {expected}" in lines
+    assert "  bids: on its way" in lines
+
+
+def test_the_status_says_that_risk_is_silent(segments: SessionSegments) -> None:
+    instruments, limits, wishes = (TableWriter(segments[name]) for name in ("instruments", "limits", "wishes"))
+    write_account(segments, 0, quoted_ns=90, allowed_ns=100)
+    instruments.publish(0)
+    wishes.ints[WISH.word("bid_off_reason")] = OffReason.RISK
+    wishes.publish(0)
+    limits.ints[LIMITS.word("written_time_ns")] = time.monotonic_ns() - 3 * 10**9
+    limits.publish(0)
+    assert any(
+        line.startswith("  bids: risk: silent for 3.")
+        for line in status_lines(StatusReader("test", segments, ()).read(0))
+    )
 
 
 class DeadTerminal(io.StringIO):
