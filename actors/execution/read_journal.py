@@ -5,6 +5,7 @@ Exit code 1 when a file has bytes that cannot be believed; how many, and from wh
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,10 @@ def main(arguments: Sequence[str]) -> int:
         try:
             content = Path(name).read_bytes()
             contents = read(content)
-        except (OSError, NewerVersionError) as error:
+        except OSError as error:
+            print(f"{name}: cannot be read: {error.strerror}", file=sys.stderr)
+            return 2
+        except NewerVersionError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 2
         for entry in contents.entries:
@@ -52,4 +56,5 @@ def _told_whole(name: str, content: bytes, contents: Contents) -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word
     sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from tests.sessions import REPOSITORY, RunningSession
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+UNBUFFERED = {**os.environ, "PYTHONUNBUFFERED": "1"}
 NOTEBOOK = REPOSITORY / "docs" / "attach.ipynb"
 
 
@@ -39,6 +41,20 @@ def test_the_python_example_shows_mid_and_orders(session: RunningSession, tmp_pa
     shown = run_from(tmp_path, sys.executable, REPOSITORY / "scripts" / "attach_example.py", session.name, "2")
     assert "working orders" in shown
     assert int(shown.splitlines()[-1].split()[0]) > 0
+
+
+def test_the_python_example_ends_without_a_word_when_its_reader_goes_away(session: RunningSession) -> None:
+    # Given the example, read by somebody who wants one line (`| head -1`)
+    command = [sys.executable, REPOSITORY / "scripts" / "attach_example.py", session.name, "20"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=UNBUFFERED) as example:
+        assert example.stdout is not None
+        assert example.stdout.readline().startswith(b"mid ")
+        # If the reader has it and goes away
+        example.stdout.close()
+        # I expect no traceback
+        assert example.stderr is not None
+        assert example.stderr.read() == b""
+        assert example.wait(20) == -signal.SIGPIPE
 
 
 def test_the_polars_example_makes_a_table_of_the_last_books(session: RunningSession, tmp_path: Path) -> None:
