@@ -6,7 +6,6 @@ own; what is traded by hand on the session's own account goes through a connecti
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 
 from messages.commands import Flatten, Resume, SetParameter, Status
 from tests.faults.stage import Operator
-from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_order_log, wait_until
+from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_json_lines, wait_until
 
 PERPETUAL = "BTC-PERPETUAL"
 SIZE = 0.03
@@ -129,7 +128,7 @@ class Market(NamedTuple):
     # ---- what the exchange says ----------------------------------------------------------------------
 
     def lines(self) -> list[dict[str, Any]]:
-        return read_order_log(self.exchange.order_log_path)
+        return read_json_lines(self.exchange.order_log_path)
 
     def log(self) -> list[dict[str, Any]]:
         """Events of our own orders."""
@@ -142,9 +141,9 @@ class Market(NamedTuple):
         """Return what the session's own orders add up to."""
         return round(sum(line["fill_amount"] * (1 if line["side"] == "buy" else -1) for line in self.fills()), 6)
 
-    def held_by_venue(self) -> float:
-        """Return the position of the session's account as the venue shows it, trades by hand included."""
-        lines = self.exchange.ask("private/portfolio", {}, OWN_KEY)
+    def held_by_venue(self, key_file: str = OWN_KEY) -> float:
+        """Return the position of an account, by default the session's, as the venue shows it, all trades included."""
+        lines = self.exchange.ask("private/portfolio", {}, key_file)
         return float(sum(line["position"] for line in lines if line["instrument_name"] == PERPETUAL))
 
     def last_request_ns(self, method: str) -> int:
@@ -192,8 +191,7 @@ class Market(NamedTuple):
         return self.session.send(Status(), process="risk").data
 
     def decisions(self) -> list[dict[str, Any]]:
-        lines = (self.session.run / "risk_decisions.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return read_json_lines(self.session.run / "risk_decisions.jsonl")
 
     def wait_for_state(self, state: str, reason: str, timeout_s: float = 20.0) -> float:
         def is_there() -> bool:
@@ -230,15 +228,26 @@ class Market(NamedTuple):
         wait_until(lambda: self.risk()["state"] != "halted", 20.0, "risk is not halted")
         self.operator.call("admin/start_flow")
         time.sleep(0.2)
+        self.close_stranger()
         self.operator.call("admin/stop_flow")
 
         def is_calm() -> bool:
             if self.held_by_venue():
                 reply = self.session.send(Flatten(PERPETUAL), 20.0)
                 assert reply.ok, reply.text
+                time.sleep(LOG_DELAY_S)
+                return False  # the log did not show yet what was closed
             return self.risk()["state"] == "active" and self.open_sides() == {"buy", "sell"}
 
         wait_until(is_calm, 20.0, "flat, active, quotes on both sides")
+
+    def close_stranger(self) -> None:
+        """Have somebody close what they hold: else a squeeze of the margin has the venue do so, at our quotes."""
+        held = self.held_by_venue(SECOND_KEY)
+        if held:
+            top = self.operator.call("public/ticker", {"instrument_name": PERPETUAL})
+            side, price = ("sell", 0.995 * top["mark_price"]) if held > 0 else ("buy", 1.005 * top["mark_price"])
+            self.trade(side, round(price), abs(held))
 
     def wait_flat(self, since_ns: int, timeout_s: float = FLAT_S * BOUND_WIDTH) -> float:
         """Wait until the venue shows no position; return how long after `since_ns` its last fill was, in s."""

@@ -152,7 +152,7 @@ class RunningSession:
 
     def order_log(self) -> list[dict[str, Any]]:
         """The local exchange's own log."""
-        return read_order_log(self.run / "exchange-orders.jsonl")
+        return read_json_lines(self.run / "exchange-orders.jsonl")
 
     # ---- doing and waiting -------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class StandaloneExchange:
         }
 
     def open_orders(self) -> dict[str, dict[str, Any]]:
-        return open_orders(read_order_log(self.order_log_path))
+        return open_orders(read_json_lines(self.order_log_path))
 
     def ask(self, method: str, request: dict[str, Any], key_file: str = "") -> Any:
         """Send one request with the official client on a connection of its own, logged in if there is a key."""
@@ -247,8 +247,8 @@ class StandaloneExchange:
         return asyncio.run(call())
 
 
-def read_order_log(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of an order log, without one that is still being written."""
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file, without one that is still being written; none when there is no file."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
 

@@ -23,6 +23,8 @@ import pytest
 from thalex import Thalex
 from thalex.thalex import Direction, Product, Quote, SideQuote
 
+from tests.sessions import read_json_lines
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_S_MAX = 15.0
 CODE_WITHOUT_A_CLOSE_FRAME = 1006
@@ -40,7 +42,7 @@ class Running:
     order_log: Path
 
     def log_events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.order_log.read_text().splitlines()]
+        return read_json_lines(self.order_log)
 
 
 def launch(*arguments: object) -> subprocess.Popen[str]:

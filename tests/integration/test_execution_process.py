@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import websockets
 
-from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, read_order_log, wait_until
+from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, read_json_lines, wait_until
 
 THALEX = '[venue]\nkind = "thalex"\nbackoff_ms_max = 200\n' + INSTRUMENT
 MODES = {
@@ -79,7 +79,7 @@ def test_cut_connections_lose_no_fill_and_leave_no_order(tmp_path: Path, mode: s
         time.sleep(1.0)
         session.signal(signal.SIGINT)
         assert session.wait(40) == 0, session.said
-        assert_agrees(session.summary, read_order_log(exchange.order_log_path))
+        assert_agrees(session.summary, read_json_lines(exchange.order_log_path))
         assert exchange.open_orders() == {}
         assert session.summary["counters"]["execution"]["reconnects"] >= 5
         assert sum(session.summary["restarts"].values()) == 0
@@ -125,7 +125,7 @@ def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tm
             assert session.wait(60) == 0, session.said
         after = sum(admin(exchange.url, "stats")["equity"].values())
         summary = session.summary
-        assert_agrees(summary, read_order_log(exchange.order_log_path))
+        assert_agrees(summary, read_json_lines(exchange.order_log_path))
         assert summary["fills"] > 0
         assert summary["position"] == {"BTC-PERPETUAL": "0"}
         print(f"equity {before} -> {after}, P&L {summary['pnl']}")
@@ -142,7 +142,7 @@ def test_protection_that_is_used_up_takes_all_quotes_back_and_they_return(tmp_pa
             session.wait_for_quotes()
 
             def moments(event: str, **wanted: str) -> list[int]:
-                log = read_order_log(exchange.order_log_path)
+                log = read_json_lines(exchange.order_log_path)
                 lines = (line for line in log if line["event"] == event and wanted.items() <= line.items())
                 return [line["monotonic_ns"] for line in lines]
 
@@ -157,5 +157,5 @@ def test_protection_that_is_used_up_takes_all_quotes_back_and_they_return(tmp_pa
             assert back_ns - taken_ns >= 500_000_000
             session.signal(signal.SIGINT)
             assert session.wait(40) == 0, session.said
-        assert_agrees(session.summary, read_order_log(exchange.order_log_path))
+        assert_agrees(session.summary, read_json_lines(exchange.order_log_path))
         assert session.summary["counters"]["execution"]["mm_protections"] >= 1

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from thalex.thalex import Direction, OrderType, TimeInForce
 
-from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_order_log, wait_until
+from tests.sessions import RunningSession, StandaloneExchange, open_orders, read_json_lines, wait_until
 
 PERPETUAL = "BTC-PERPETUAL"
 SIZE, BAND = 0.03, 0.02
@@ -77,7 +77,7 @@ class Market(NamedTuple):
         return [line for line in self.log() if line.get("instrument") == self.future]
 
     def log(self) -> list[dict[str, Any]]:
-        return read_order_log(self.exchange.order_log_path)
+        return read_json_lines(self.exchange.order_log_path)
 
     def hedge_rests(self) -> bool:
         return any(line["instrument"] == self.future for line in open_orders(self.log()).values())

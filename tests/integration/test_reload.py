@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from messages.commands import Reload, SetParameter
-from tests.sessions import LOCAL, RunningSession, wait_until
+from tests.sessions import LOCAL, RunningSession, read_json_lines, wait_until
 
 
 @pytest.fixture
@@ -28,8 +28,7 @@ def edit(session: RunningSession, old: str, new: str) -> None:
 
 
 def journaled(session: RunningSession) -> list[dict[str, Any]]:
-    path = session.run / "config-changes.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return read_json_lines(session.run / "config-changes.jsonl")
 
 
 def levels(session: RunningSession) -> tuple[int, int]:

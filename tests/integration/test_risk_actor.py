@@ -33,6 +33,7 @@ from runtime.session import SessionSegments
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
+from tests.sessions import read_json_lines
 from trading.ledger import Pnl
 from trading.risk.latch import FILE_NAME, KILL_FILE_NAME, KillMark, kill_mark_bytes
 
@@ -576,7 +577,7 @@ def test_limits_tighten_at_once_and_loosen_only_by_force(start_risk: Callable[..
     assert risk.command(SetParameter("risk.position_max_base", "0.05", force=True)).ok
     assert lots_max() == 50
     # and every change written down, with what it was
-    lines = [json.loads(line) for line in (risk.folder / "risk_decisions.jsonl").read_text().splitlines()]
+    lines = read_json_lines(risk.folder / "risk_decisions.jsonl")
     changes = [(one["name"], one["old"], one["new"], one["text"]) for one in lines if one["decision"] == "limit_set"]
     assert changes == [
         ("order_size_max_base", 0.02, 0.01, "tighter or equal"),

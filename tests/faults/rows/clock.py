@@ -17,7 +17,7 @@ from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
 from tests.faults.stage import Stage
-from tests.sessions import read_order_log
+from tests.sessions import read_json_lines
 
 NS_PER_S = 1_000_000_000
 STEPS_S = (3600, -3600, -5, 5)
@@ -68,7 +68,7 @@ class ClockRounds:
 
     def end(self) -> None:
         """Logins were never refused; the session's own accounts are those of the exchange."""
-        lines = read_order_log(self._stage.exchange.order_log_path)
+        lines = read_json_lines(self._stage.exchange.order_log_path)
         refused = [line for line in lines if line["event"] == "reject" and line["method"] == "public/login"]
         self._play.findings.count("logins", sum(line["event"] == "login" for line in lines))
         if refused:

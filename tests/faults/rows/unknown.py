@@ -25,7 +25,7 @@ from tests.faults.order_log import Line
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
 from tests.faults.stage import INSTRUMENT, Stage
-from tests.sessions import read_order_log
+from tests.sessions import read_json_lines
 
 ROUND_S = 5.0
 EVERY = 10
@@ -125,7 +125,7 @@ class UnknownRounds:
 
     def _check_counted(self, number: int, since_ns: int) -> None:
         """Break a rule where the exchange had more open than execution counted."""
-        lines = [line for line in read_order_log(self._stage.exchange.order_log_path) if "order_id" in line]
+        lines = [line for line in read_json_lines(self._stage.exchange.order_log_path) if "order_id" in line]
         samples = sorted(sample for sample in self._samples if sample.time_ns >= since_ns)
         self._samples.clear()
         self._findings.count("moments compared", len(samples))
