@@ -11,6 +11,8 @@ from trading.quoting.user.source import read_sources
 if TYPE_CHECKING:
     from runtime.config import Config
 
+PINGS_TO_SILENCE = 1.5  # an answer may be late by half an interval
+
 
 def check_config(path: Path, config: Config) -> None:
     """Check one section against another.
@@ -22,6 +24,7 @@ def check_config(path: Path, config: Config) -> None:
     _check_user_files(path, config)
     _check_sizes(path, config)
     _check_hedges(path, config)
+    _check_silence(path, config)
 
 
 def _check_strategies(path: Path, config: Config) -> None:
@@ -72,6 +75,16 @@ def _check_hedges(path: Path, config: Config) -> None:
                 f"{section}.order_size_max_base = {hedge.order_size_max_base:g}, but risk.order_size_max_base = "
                 f"{config.risk.order_size_max_base:g} denies it: lower the one or raise the other"
             )
+
+
+def _check_silence(path: Path, config: Config) -> None:
+    """Refuse to call silence what is the pause between two pings: a quiet account would be halted again and again."""
+    silent_ms, ping_ms = config.risk.venue_silent_ms, config.venue.ping_interval_ms
+    if silent_ms < PINGS_TO_SILENCE * ping_ms:
+        raise ConfigError(
+            f"{path}: risk.venue_silent_ms = {silent_ms} ms, but a connection without news is heard every "
+            f"venue.ping_interval_ms = {ping_ms} ms: {PINGS_TO_SILENCE:g} times that at least, or ping more often"
+        )
 
 
 def _check_user_files(path: Path, config: Config) -> None:

@@ -71,6 +71,10 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
             INSTRUMENT + '[instruments."X"]\n[strategies.A]\ninstruments = ["BTC-PERPETUAL"]',
             "no strategy quotes X: add it to one of strategies.A, or set quote = false",
         ),
+        (
+            INSTRUMENT + "[risk]\nvenue_silent_ms = 1400",
+            "risk.venue_silent_ms = 1400 ms, but a connection without news is heard every venue.ping_interval_ms",
+        ),
     ],
 )
 def test_a_fault_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:
