@@ -1,0 +1,1 @@
+"""The records of shared memory, declared once; domain/records.py lists them."""
