@@ -616,7 +616,7 @@ def test_without_a_supervisor_risk_stays_until_the_venue_is_empty(
 
 def test_risk_lives_through_a_venue_that_falls_silent(start_risk: Callable[..., RiskProcess], exchange: Any) -> None:
     # Given an active session
-    risk = start_risk("venue_silent_ms = 500")
+    risk = start_risk("venue_silent_ms = 1500")
     risk.wait_for_state(TradingState.ACTIVE)
     # If the venue stops answering
     os.kill(exchange.pid, signal.SIGSTOP)
