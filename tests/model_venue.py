@@ -119,7 +119,7 @@ class ModelVenue:
         order.status = VenueOrderStatus.FILLED if is_full else VenueOrderStatus.PARTIALLY_FILLED
         price, size = INSTRUMENT.price(order.price_ticks), INSTRUMENT.size(lots)
         trade_id = f"t{len(self.trades)}"
-        fill = FillReport(trade_id, order.venue_order_id, 0, price, size, LiquiditySide.MAKER, 0)
+        fill = FillReport(trade_id, order.venue_order_id, 0, price, size, LiquiditySide.MAKER, self.time_ns)
         self.trades.append(
             TradeReport(
                 trade_id, order.venue_order_id, 0, INSTRUMENT.name, order.side, price, size, Decimal("0.01"),
@@ -150,7 +150,7 @@ class ModelVenue:
 
     def _all_fills(self, order: VenueOrder) -> tuple[FillReport, ...]:
         return tuple(
-            FillReport(t.trade_id, t.venue_order_id, 0, t.price, t.size, t.liquidity_side, 0)
+            FillReport(t.trade_id, t.venue_order_id, 0, t.price, t.size, t.liquidity_side, t.time_ns)
             for t in self.trades
             if t.venue_order_id == order.venue_order_id
         )

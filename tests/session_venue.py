@@ -17,6 +17,7 @@ from tests.execution_rig import FakeGateway
 from tests.model_venue import ModelVenue, Rejection, Request, VenueOrder
 
 QUESTION_TIMEOUT_NS = 5 * NS_PER_S
+HISTORY_LAG_NS_MAX = 30 * NS_PER_S
 CODE_NOT_FOUND = 1
 
 
@@ -58,16 +59,22 @@ class SessionVenue(ModelVenue):
     Attributes:
         session: number of the connection that lives, or of the next one.
         limbo: what a broken connection had under way: it may arrive until the venue lets the session go.
-        history_lag: newest trades that the history does not show yet.
+        history_lag: newest trades that the history does not show yet, for HISTORY_LAG_NS_MAX at most.
     """
 
     def __init__(self, gateway: SessionGateway) -> None:
         super().__init__()
+        self._began_ns = gateway.clock.realtime_ns() - gateway.clock.monotonic_ns()
         self._gateway = gateway
         self.session = 1
         self.session_of: dict[int, int] = {}
         self.limbo: deque[Any] = deque()
         self.history_lag = 0
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's own clock: ours may be stepped."""
+        return self._began_ns + self._gateway.clock.monotonic_ns()
 
     # ---- what arrives ------------------------------------------------------------------------------
 
@@ -147,8 +154,13 @@ class SessionVenue(ModelVenue):
             return self.open_orders()
         if question.kind == "positions":
             return self._gateway.position_reports()
-        shown = self.trades[: len(self.trades) - self.history_lag]
-        return [trade for trade in shown if trade.time_ns >= question.since_ns]
+        hidden = {id(trade) for trade in self.trades[len(self.trades) - self.history_lag :]}
+        late_ns = self.now_ns - HISTORY_LAG_NS_MAX
+        return [
+            trade
+            for trade in self.trades
+            if trade.time_ns >= question.since_ns and (id(trade) not in hidden or trade.time_ns < late_ns)
+        ]
 
     def _cancel_order(self, cancel: CancelOrder) -> None:
         for order in self.open:

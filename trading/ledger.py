@@ -2,7 +2,8 @@
 
 A fill is heard of twice or more: with the order it belongs to (at once, without its cost), and as a line of the
 trade history (later, with fee and funding). It moves the position when it is first heard of, under its key
-(trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line.
+(trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line. Keys are never forgotten
+(trading/fill_keys.py); what the venue said of a fill is, once many more have come.
 
 Profit and loss counts from the session's start: a position held then is carried at the price it had then.
 For every instrument, whatever the order of fills::
@@ -23,11 +24,11 @@ from typing import NamedTuple
 from domain.errors import ProtocolError
 from domain.order import Side
 from domain.reports import FillReport, TradeReport
+from trading.fill_keys import FillKey, FillKeys
 
 ZERO = Decimal(0)
 MONEY_STEP = Decimal("1e-12")  # realised P&L is rounded here; the rounding returns in the unrealised part
-
-FillKey = tuple[str, str, int]
+TERMS_KEPT_MAX = 1024  # fills whose price and size are kept, to notice a venue that says something else later
 
 
 class Pnl(NamedTuple):
@@ -120,7 +121,8 @@ class Ledger:
 
     def __init__(self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = ()) -> None:
         self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
-        self._counted: dict[FillKey, tuple[Decimal, Decimal]] = {}
+        self._counted = FillKeys()
+        self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
         self._ignored = frozenset(ignored)
 
@@ -160,14 +162,20 @@ class Ledger:
     def _count(self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal) -> bool:
         if key in self._ignored:
             return False
-        known = self._counted.get(key)
-        if known is not None:
-            if known != (price, size):
-                raise ProtocolError(
-                    f"trade {key[0]} of order {key[1]}: the venue says {size} at {price}, and said {known[1]} at "
-                    f"{known[0]} before"
-                )
+        if not self._counted.add(key):
+            self._compare(key, price, size)
             return False
-        self._counted[key] = (price, size)
+        self._terms[key] = (price, size)
+        if len(self._terms) > TERMS_KEPT_MAX:
+            del self._terms[next(iter(self._terms))]
         self.lines[instrument_name].fill(side, price, size)
         return True
+
+    def _compare(self, key: FillKey, price: Decimal, size: Decimal) -> None:
+        """Raise ProtocolError when the venue says something else of a fill than it did a while ago."""
+        known = self._terms.get(key)
+        if known is not None and known != (price, size):
+            raise ProtocolError(
+                f"trade {key[0]} of order {key[1]}: the venue says {size} at {price}, and said {known[1]} at "
+                f"{known[0]} before"
+            )

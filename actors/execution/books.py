@@ -15,7 +15,8 @@ from domain.order import LiquiditySide, Side
 from domain.records import ORDER_EVENT, TEXT_BYTES
 from domain.reports import OrderReport, TradeReport
 from shm.ring import RingReader
-from trading.ledger import FillKey, Ledger
+from trading.fill_keys import FillKey
+from trading.ledger import Ledger
 from trading.orders.changes import Change
 from trading.orders.manager import OrderManager
 from trading.orders.order import Order

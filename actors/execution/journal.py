@@ -21,7 +21,6 @@ from actors.execution.journal_format import (
     Charged,
     Entry,
     Filled,
-    FillKey,
     Mended,
     Message,
     NewerVersionError,
@@ -36,6 +35,7 @@ from domain.codes import OrderEventKind
 from domain.errors import UserError
 from domain.order import Side
 from domain.reports import TradeReport
+from trading.fill_keys import FillKey, FillKeys
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
@@ -65,7 +65,7 @@ class Replayed(NamedTuple):
         unfinished: orders that were sent and of which no end is told, by client order id, as sent last.
     """
 
-    fills: set[FillKey]
+    fills: FillKeys
     last_client_order_id: int
     unfinished: dict[int, Sent]
 
@@ -150,9 +150,8 @@ class Journal:
         exchange_time_ns: int,
     ) -> None:  # fmt: skip
         """Write down a fill, unless this or an earlier life has: the venue's history tells them all again."""
-        if key in self._filled:
+        if not self._filled.add(key):
             return
-        self._filled.add(key)
         client_order_id, is_live = (order.client_order_id, order.is_live) if order is not None else (0, False)
         self._note(
             Filled(
@@ -305,7 +304,7 @@ class Journal:
 
 def replay(entries: list[Entry]) -> Replayed:
     """Return what a journal says of the lives that wrote it."""
-    fills: set[FillKey] = set()
+    fills = FillKeys()
     unfinished: dict[int, Sent] = {}
     last_id = 0
     for entry in entries:

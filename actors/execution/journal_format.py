@@ -19,6 +19,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from trading.fill_keys import FillKey
+
 MAGIC = b"RMJOURNL"
 VERSION = 1
 PAYLOAD_BYTES_MAX = 65_536
@@ -29,7 +31,6 @@ _COVERED = struct.Struct("<IQ")
 HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 FRAME_BYTES = _FRAME.size
 
-FillKey = tuple[str, str, int]
 Message = Literal["INSERT", "AMEND", "CANCEL", "QUOTE", "PULL", "HEDGE", "FLATTEN", "STOP", "CANCEL_STOP", "CANCEL_ALL"]
 SideName = Literal["buy", "sell", ""]
 

@@ -106,6 +106,20 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
         for _ in range(steps):
             self.step()
 
+    @rule(minutes=st.sampled_from([1, 2, 10]), often=PICK)
+    def minutes_pass(self, minutes: int, often: int) -> None:
+        """So that the history is asked from a later time on. Nobody does anything meanwhile, as if all were asleep."""
+        if often % 3:
+            return
+        for _ in range(minutes):
+            self.bench.clock.advance(60 * NS_PER_S)
+            self.step()
+
+    @rule(hours=st.sampled_from([-1, 1]), often=PICK)
+    def the_wall_clock_steps(self, hours: int, often: int) -> None:
+        if often % 4 == 0:
+            self.bench.clock.step_realtime(hours * 3600 * NS_PER_S)
+
     @rule()
     def a_moment_passes(self) -> None:
         self.bench.clock.advance(NS_PER_MS)
@@ -127,7 +141,7 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
     @precondition(lambda self: self.ours())
     @rule(pick=PICK, lots=st.integers(1, 5))
     def taker_comes(self, pick: int, lots: int) -> None:
-        self.venue.time_ns = self.bench.clock.realtime_ns()
+        self.venue.time_ns = self.venue.now_ns
         ours = self.ours()
         self.venue.fill(ours[pick % len(ours)], lots)
 

@@ -134,7 +134,7 @@ class OrderManager:
             return None
         if trade.key not in order.fill_keys:
             instrument = self._instruments[trade.instrument_name][1]
-            order.fill_keys.add(trade.key)
+            order.note_fill(trade.key)
             order.booked_lots += instrument.size_lots(trade.size)
             order.filled_lots = max(order.filled_lots, order.booked_lots)
             self._note_gap(order)
@@ -263,7 +263,7 @@ class OrderManager:
         for fill in report.fills:
             if fill.key in order.fill_keys:
                 continue
-            order.fill_keys.add(fill.key)
+            order.note_fill(fill.key)
             order.booked_lots += instrument.size_lots(fill.size)
             order.filled_lots = max(order.filled_lots, order.booked_lots)
             changes.append(Change(OrderEventKind.FILLED, order, fill, exchange_time_ns=fill.time_ns))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from domain.order import Side, TimeInForce
+from trading.fill_keys import FillKey
 from trading.orders.states import IN_FLIGHT_STATES, OrderState
 
+FEW_FILLS = 4  # of one order: up to so many a tuple is as fast as a set, and a quarter of its size
 LEFT_BEHIND_MAX = 8  # terms that are remembered, to tell a late report from a new one
 
 Terms = tuple[int, int]  # price in ticks, total size in lots
@@ -97,8 +97,9 @@ class Order:
         self.changed_time_ns = 0
         self.absences = 0
         self.moved_from_ticks: int | None = None
-        self.left_behind: deque[Terms] = deque(maxlen=LEFT_BEHIND_MAX)
-        self.fill_keys: set[tuple[str, str, int]] = set()
+        # Tuples: most orders have next to nothing in them, and thousands of closed orders are kept.
+        self.left_behind: tuple[Terms, ...] = ()
+        self.fill_keys: tuple[FillKey, ...] | set[FillKey] = ()
 
     @property
     def terms(self) -> Terms:
@@ -157,11 +158,19 @@ class Order:
         self.target = None
         if terms == self.terms:
             return False
-        self.left_behind.append(self.terms)
+        left = (*self.left_behind, self.terms)[-LEFT_BEHIND_MAX:]
         self.price_ticks, self.size_lots = terms
-        if terms in self.left_behind:
-            self.left_behind.remove(terms)
+        self.left_behind = tuple(one for one in left if one != terms) if terms in left else left
         return True
+
+    def note_fill(self, key: FillKey) -> None:
+        """Remember that a fill of it was seen."""
+        if isinstance(self.fill_keys, set):
+            self.fill_keys.add(key)
+        elif len(self.fill_keys) < FEW_FILLS:
+            self.fill_keys = (*self.fill_keys, key)
+        else:
+            self.fill_keys = {*self.fill_keys, key}
 
     def __repr__(self) -> str:
         return (

@@ -125,3 +125,20 @@ def test_a_flat_line_has_nothing_unrealised_whatever_was_rounded() -> None:
         line.fill(Side.SELL, D(price), D(1))
     pnl = line.pnl(D(500))
     assert (pnl.realised, pnl.unrealised, pnl.total) == (D(8), D(0), D(8))
+
+
+def test_a_changed_fill_is_noticed_among_the_newest_and_counts_once_among_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a ledger that keeps what was said of two fills, and three
+    monkeypatch.setattr("trading.ledger.TERMS_KEPT_MAX", 2)
+    book = ledger()
+    for number in range(3):
+        assert book.book_fill(fill(f"t{number}"), NAME, Side.BUY)
+    # If the venue says something else of the two newest, I expect it not believed
+    for number in (1, 2):
+        with pytest.raises(ProtocolError):
+            book.book_fill(fill(f"t{number}", price="101"), NAME, Side.BUY)
+    # ... and of the first, it not counted again
+    assert not book.book_fill(fill("t0", price="101"), NAME, Side.BUY)
+    assert book.lines[NAME].fill_count == 3
