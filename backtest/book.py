@@ -31,6 +31,7 @@ from domain.jit import Array, Record, kernel
 from domain.records import BOOK_LEVELS
 
 WINDOW = 1 << 17
+CENTRE_ROWS = 1_000_000  # the first ones tell where the touch is
 NO_BID = -(2**62)
 NO_ASK = 2**62
 _RECENTRE_PART = 8  # the window moves when the touch is nearer to its edge than this part of it
@@ -76,7 +77,7 @@ def new_book(centre_ticks: int, window: int = WINDOW) -> Ladder:
 
 def centre_of(rows: Events) -> int:
     """Return a price near the touch, in ticks: of the first best price or trade; else the middle of the levels."""
-    rows = rows[:1_000_000]
+    rows = rows[:CENTRE_ROWS]
     kinds = rows["flags"] & KIND_MASK
     near = rows["price_ticks"][((kinds == BEST) | (kinds == TRADE)) & (rows["price_ticks"] != EVERY_PRICE)]
     if len(near):

@@ -20,7 +20,7 @@ os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
 
 import numpy as np
 
-from backtest.book import apply_row, centre_of, fill_record, fill_trade, new_book, recentre
+from backtest.book import CENTRE_ROWS, apply_row, centre_of, fill_record, fill_trade, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.data.events import AT_LOCAL, FINAL, KIND_MASK, TRADE
@@ -80,11 +80,11 @@ def candles_of(file: EventFile, config: QuotingConfig) -> list[CandleLine]:
         lines.extend(log.take(candle_line(header.instrument, signals, closed_ns), mid_after_previous(signals)))
 
     quoter.on_candle = note
-    ladder = new_book(centre_of(file.rows))
+    ladder = new_book(centre_of(file.block(0, CENTRE_ROWS)))
     book, trade = np.zeros(1, BOOK.dtype), np.zeros(1, TRADE_RECORD.dtype)
     words = book.view(np.uint8).data.cast("q")
-    for first in range(0, len(file.rows), _ROWS_AT_ONCE):
-        rows = np.array(file.rows[first : first + _ROWS_AT_ONCE])  # of the same type in memory as from a map
+    for block in file.blocks(_ROWS_AT_ONCE):
+        rows = np.array(block)  # of the same type in memory as from a map
         taken, came = 0, _BOOK
         while came != _END:
             taken, came = next_event(

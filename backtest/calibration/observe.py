@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import apply_row, centre_of, is_usable, new_book, recentre
+from backtest.book import CENTRE_ROWS, apply_row, centre_of, is_usable, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.events import AT_LOCAL, BID, FINAL, KIND_MASK, TRADE
 from domain.jit import Array, Record, kernel
@@ -109,9 +109,9 @@ def observe(file: EventFile, config: QuotingConfig, window_s: float) -> Observat
     windows["begin_ns"] = header.begin_ns + np.arange(count) * observer["window_ns"][0]
     reaches = np.zeros(REACH_TICKS_MAX + 1, np.int64)
     impact_intervals = np.zeros(1 + (header.end_ns - header.begin_ns) // int(observer["impact_ns"][0]), IMPACT_INTERVAL)
-    book = new_book(centre_of(file.rows))
-    for first in range(0, len(file.rows), _ROWS_AT_ONCE):
-        rows = np.array(file.rows[first : first + _ROWS_AT_ONCE])  # of the same type in memory as from a map
+    book = new_book(centre_of(file.block(0, CENTRE_ROWS)))
+    for block in file.blocks(_ROWS_AT_ONCE):
+        rows = np.array(block)  # of the same type in memory as from a map
         follow(
             book.state[0],
             book.bids,

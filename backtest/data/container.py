@@ -7,6 +7,7 @@ nothing that looks like data. Readers map it: a week of data needs no more memor
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,7 +52,11 @@ class Header(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class EventFile:
-    """A mapped event file: `header` and `rows` (read-only, shape (n,), dtype EVENT)."""
+    """A mapped event file: `header` and `rows` (read-only, shape (n,), dtype EVENT).
+
+    What was read of `rows` stays resident as long as nothing else wants the memory; who reads all of them takes
+    `blocks`, each mapped for itself, and keeps one block.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,6 +65,20 @@ class EventFile:
             self.rows: Events = np.memmap(path, EVENT, "r", HEADER_BYTES, (self.header.rows,)).view(np.ndarray)
         else:
             self.rows = np.zeros(0, EVENT)
+
+    def block(self, first: int, count: int) -> Events:
+        """Return up to `count` rows from `first` on, mapped for themselves: their pages go when they do."""
+        count = min(count, self.header.rows - first)
+        if count <= 0:
+            return np.zeros(0, EVENT)
+        offset = HEADER_BYTES + first * EVENT.itemsize
+        return np.memmap(self.path, EVENT, "r", offset, (count,)).view(np.ndarray)
+
+    def blocks(self, count: int, first: int = 0, last: int | None = None) -> Iterator[Events]:
+        """Yield the rows from `first` to `last` (all) in blocks of `count`."""
+        last = self.header.rows if last is None else last
+        for place in range(first, last, count):
+            yield self.block(place, min(count, last - place))
 
 
 def read_header(path: Path) -> Header:

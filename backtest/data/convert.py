@@ -74,8 +74,8 @@ def inspect(paths: list[Path], options: Options = Options()) -> DataReport:
         file = EventFile(paths[0])
         findings = Findings(paths, options.repairs)
         checks = Checks(findings)
-        for first in range(0, len(file.rows), 1 << 18):
-            checks.take(file.rows[first : first + (1 << 18)])
+        for rows in file.blocks(1 << 18):
+            checks.take(rows)
         return report_of(file.header, findings, checks)
     with tempfile.TemporaryDirectory(prefix="ringmaker-data-") as folder:
         return convert(paths, Path(folder) / "inspected.events", options)
@@ -98,7 +98,7 @@ def _copy(paths: list[Path], name: str, writer: EventWriter, checks: Checks) -> 
 
 def _blocks_of(path: Path) -> tuple[Header, Iterator[Events]]:
     file = EventFile(path)
-    return file.header, (np.array(file.rows[i : i + (1 << 18)]) for i in range(0, len(file.rows), 1 << 18))
+    return file.header, (np.array(rows) for rows in file.blocks(1 << 18))
 
 
 def _convert_raw(

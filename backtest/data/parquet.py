@@ -35,8 +35,7 @@ def write(file: EventFile, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with arrow.parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
-            for first in range(0, len(file.rows), GROUP_ROWS):
-                rows = file.rows[first : first + GROUP_ROWS]
+            for rows in file.blocks(GROUP_ROWS):
                 columns = [arrow.array(np.ascontiguousarray(rows[name])) for name in EVENT.names or ()]
                 writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
         partial.replace(path)

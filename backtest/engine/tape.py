@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import Ladder, centre_of, new_book
+from backtest.book import CENTRE_ROWS, Ladder, centre_of, new_book
 from backtest.data.container import EventFile
 from backtest.data.events import AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, Events
 from backtest.data.findings import DataError
@@ -118,7 +118,7 @@ def _build(file: EventFile, path: Path) -> Tape:
     status = file.path.stat()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    centre = centre_of(file.rows)
+    centre = centre_of(file.block(0, CENTRE_ROWS))
     counts, far, ends = [], [], [0]
     try:
         with partial.open("w+b") as output:
@@ -148,8 +148,8 @@ def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
     """Yield the rows of one recipient; a block is gone when the next one is asked for."""
     room = np.zeros(_ROOM, ROW)
     cursor = new_cursor()
-    for first in range(0, len(file.rows), ROWS_AT_ONCE):
-        block: Events = np.array(file.rows[first : first + ROWS_AT_ONCE])
+    for mapped in file.blocks(ROWS_AT_ONCE):
+        block: Events = np.array(mapped)
         assert block.dtype == EVENT
         _check_prices(file.path, block)
         cursor["row"] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import NO_ASK, NO_BID, apply_row, centre_of, is_usable, new_book, recentre
+from backtest.book import CENTRE_ROWS, NO_ASK, NO_BID, apply_row, centre_of, is_usable, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.events import AT_EXCHANGE, FINAL
 from domain.jit import Array, Record, kernel
@@ -26,10 +26,10 @@ def touch_at(file: EventFile, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np
     assert np.all(np.diff(times_ns) >= 0), "times must be in order"
     found = np.zeros(len(times_ns), TOUCH)
     found["bid_ticks"], found["ask_ticks"] = NO_BID, NO_ASK
-    book = new_book(centre_of(file.rows))
+    book = new_book(centre_of(file.block(0, CENTRE_ROWS)))
     done = 0
-    for first in range(0, len(file.rows), _ROWS_AT_ONCE):
-        rows = np.array(file.rows[first : first + _ROWS_AT_ONCE])  # of the same type in memory as from a map
+    for block in file.blocks(_ROWS_AT_ONCE):
+        rows = np.array(block)  # of the same type in memory as from a map
         done = look(book.state[0], book.bids, book.asks, rows, times_ns, found, done)
     return found
 
@@ -37,15 +37,11 @@ def touch_at(file: EventFile, times_ns: npt.NDArray[np.int64]) -> npt.NDArray[np
 def span_ns(file: EventFile) -> tuple[int, int]:
     """Return the exchange times of the first and the last row; (0, 0) of an empty recording."""
     begin_ns, end_ns = 2**62, 0
-    for rows in _blocks(file):
+    for rows in file.blocks(_ROWS_AT_ONCE):
         times = rows["exchange_time_ns"][rows["flags"] & AT_EXCHANGE != 0]
         if len(times):
             begin_ns, end_ns = min(begin_ns, int(times.min())), max(end_ns, int(times.max()))
     return (begin_ns, end_ns) if end_ns else (0, 0)
-
-
-def _blocks(file: EventFile) -> list[npt.NDArray[np.void]]:
-    return [file.rows[first : first + _ROWS_AT_ONCE] for first in range(0, len(file.rows), _ROWS_AT_ONCE)]
 
 
 @kernel

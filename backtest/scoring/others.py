@@ -32,8 +32,8 @@ def without_own(file: EventFile, answers: npt.NDArray[np.void]) -> Iterator[Even
     totals: dict[_Level, int] = {}
     out: list[tuple[int, ...]] = []
     begun = 0  # where the message in hand begins in `out`
-    for first in range(0, len(file.rows), _ROWS_AT_ONCE):
-        for row in file.rows[first : first + _ROWS_AT_ONCE].tolist():
+    for rows in file.blocks(_ROWS_AT_ONCE):
+        for row in rows.tolist():
             kind, side, ticks = row[2] & KIND_MASK, row[2] & (BID | ASK), row[3]
             if kind in (LEVEL, SNAPSHOT_LEVEL):
                 touched = own.at(row[0])

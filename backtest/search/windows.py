@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import Ladder, apply_row, centre_of, new_book, recentre
+from backtest.book import CENTRE_ROWS, Ladder, apply_row, centre_of, new_book, recentre
 from backtest.data.container import EventFile, EventWriter
 from backtest.data.events import (
     ASK,
@@ -58,11 +58,14 @@ def cut(file: EventFile, recording: int, cuts: Sequence[float], folder: Path) ->
         DataError: when a window would hold next to nothing.
     """
     begin_ns, end_ns = file.header.begin_ns, file.header.end_ns
-    places = _cut_places(file.rows, [begin_ns + round(part * (end_ns - begin_ns)) for part in cuts])
-    firsts = [0, *places, len(file.rows)]
+    places = _cut_places(file, [begin_ns + round(part * (end_ns - begin_ns)) for part in cuts])
+    firsts = [0, *places, file.header.rows]
     if min(np.diff(firsts)) < ROWS_MIN:
-        raise DataError(f"{file.path}: {len(file.rows):,} rows are too few for {len(firsts) - 1} windows: fewer folds")
-    theirs, ours = new_book(centre_of(file.rows)), new_book(centre_of(file.rows))
+        raise DataError(
+            f"{file.path}: {file.header.rows:,} rows are too few for {len(firsts) - 1} windows: fewer folds"
+        )
+    centre = centre_of(file.block(0, CENTRE_ROWS))
+    theirs, ours = new_book(centre), new_book(centre)
     windows = []
     for part, (first, last) in enumerate(pairwise(firsts)):
         path = folder / f"recording{recording}-part{part}.events"
@@ -72,7 +75,8 @@ def cut(file: EventFile, recording: int, cuts: Sequence[float], folder: Path) ->
                 times = int(before["exchange_time_ns"]), int(before["local_time_ns"])
                 for book, reader in ((theirs, AT_EXCHANGE), (ours, AT_LOCAL)):
                     writer.write(_snapshot(book, reader, times))
-            for rows in _blocks(file.rows, first, last):
+            for block in file.blocks(_ROWS_AT_ONCE, first, last):
+                rows = np.array(block)
                 writer.write(rows)
                 apply_both(theirs.state[0], theirs.bids, theirs.asks, ours.state[0], ours.bids, ours.asks, rows)
             begin, end = (int(file.rows[place]["local_time_ns"]) for place in (first, last - 1))
@@ -81,23 +85,19 @@ def cut(file: EventFile, recording: int, cuts: Sequence[float], folder: Path) ->
     return windows
 
 
-def _cut_places(rows: Events, times_ns: Sequence[int]) -> list[int]:
+def _cut_places(file: EventFile, times_ns: Sequence[int]) -> list[int]:
     """Return the first row at or after each time that reaches us and begins a message."""
     found: list[int] = []
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
+    for first in range(0, file.header.rows, _ROWS_AT_ONCE):
         offset = max(0, first - 1)  # the row before tells whether a message begins
-        block = np.array(rows[offset : first + _ROWS_AT_ONCE])
+        block = np.array(file.block(offset, first + _ROWS_AT_ONCE - offset))
         begins = np.append(False, (block["flags"][:-1] & FINAL) != 0) & (block["flags"] & AT_LOCAL != 0)
         while len(found) < len(times_ns):
             places = np.flatnonzero(begins & (block["local_time_ns"] >= times_ns[len(found)]))
             if not len(places):
                 break
             found.append(offset + int(places[0]))
-    return found + [len(rows)] * (len(times_ns) - len(found))
-
-
-def _blocks(rows: Events, first: int, last: int) -> list[Events]:
-    return [np.array(rows[i : min(i + _ROWS_AT_ONCE, last)]) for i in range(first, last, _ROWS_AT_ONCE)]
+    return found + [file.header.rows] * (len(times_ns) - len(found))
 
 
 def _snapshot(book: Ladder, reader: int, times_ns: tuple[int, int]) -> Events:
