@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow  # minutes on a running session; `make test-all`
 PULLED_MS = 500.0
 SWEPT_MS = 1000.0
 STAYS_S = 1.0
+COOLDOWN_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,30 @@ def test_a_flattening_for_loss_is_finished_although_risk_is_killed_in_it(market:
     assert market.risk()["latched"] == ["loss_from_peak"]
     market.limit("flatten_on_halt", "false")
     market.limit("loss_from_peak_max_usd", 1e6)
+
+
+def test_a_cool_down_is_neither_cut_short_nor_begun_anew_by_a_killed_risk(market: Market) -> None:
+    # Given a stop loss that closed the position, and has its cool-down before it
+    market.limit("cooldown_s", COOLDOWN_S)
+    market.limit("stop_loss_bps", 20.0)
+    market.become("buy")
+    market.session.wait_for_quotes()
+    breached_ns = market.jump(-400.0)
+    market.wait_for_state("halted", "stop_loss")
+    market.wait_flat(breached_ns)
+    # If risk is killed in it
+    pid, _ = kill_risk(market)
+    wait_for_risk(market, pid)
+    # I expect the rest of it to be waited for, and no more
+    market.wait_for_state("halted", "stop_loss")
+    came_back_s = (time.monotonic_ns() - breached_ns) / 1e9
+    assert came_back_s < COOLDOWN_S, f"risk took {came_back_s:.1f} s to come back: the test shows nothing"
+    market.session.wait_for_quotes(60.0)
+    again_s = (time.monotonic_ns() - breached_ns) / 1e9
+    print(f"\nrisk killed in a cool-down of {COOLDOWN_S:g} s: quotes {again_s:.2f} s after the loss")
+    assert COOLDOWN_S <= again_s < came_back_s + COOLDOWN_S
+    market.limit("stop_loss_bps", 0.0)
+    market.limit("cooldown_s", 2.0)
 
 
 def test_risk_clears_the_venue_by_itself_while_execution_is_stopped(market: Market) -> None:
