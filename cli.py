@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
+./cli.py doctor [CONFIG]
 ./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
               | record CONFIG | explain ORDER | calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
@@ -168,6 +169,24 @@ def kill(
     raise typer.Exit(one_shot.operate(["--session", session, "--config", str(path)], _CONFIGS))
 
 
+@app.command()
+def doctor(
+    config: Annotated[Path, typer.Argument(help="what a session would be started with")] = _CONFIGS / "local.toml",
+    venue: Annotated[bool, typer.Option("--venue", help="also ask a real venue what it lists; no key is used")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether this machine and a configuration are fit for a session; one line a look, starts nothing."""
+    from runtime.doctor.examination import examine
+    from runtime.doctor.finding import exit_code_of
+
+    found = examine(config, asks_venue=venue)
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], indent=2))
+    else:
+        print(*(one.line() for one in found), sep="\n")
+    raise typer.Exit(exit_code_of(found))
+
+
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -259,10 +278,15 @@ def report(
     print(f"\n{page.stdout}" if page.returncode == 0 else f"\nno report: {page.stderr.strip()}")
 
 
+@app.callback()
+def _before_each(context: typer.Context) -> None:
+    if context.invoked_subcommand != "doctor":  # which looks at .env itself, and says what is wrong with it
+        load_dotenv(paths.home() / ".env")
+
+
 def main() -> None:
     """Run a command; faults of the user become one line and exit code 2 or 3."""
     try:
-        load_dotenv(paths.home() / ".env")
         sys.exit(app(standalone_mode=False))  # a raised typer.Exit comes back as its code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

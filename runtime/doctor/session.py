@@ -1,0 +1,136 @@
+"""What a session of one configuration needs: room, cores, keys, kernels, a venue that answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+
+from domain import jit
+from domain.errors import CredentialsError, ExitCode, UserError
+from domain.records import DIRECTORY
+from runtime import affinity, paths
+from runtime.config import Config
+from runtime.doctor.finding import Finding, fail, ok, warn
+from runtime.roles import resolve, roles_in
+from runtime.session import is_supervised
+from shm import layout
+from trading.risk.latch import KILL_FILE_NAME, load_memory
+from venues.config import venue_url
+from venues.credentials import read_credentials
+from venues.thalex.listing import fetch_instruments
+
+MB = 1_000_000
+WARM_MARK = "warm"  # in the cache, by domain/jit.py, once all standard kernels are in it
+
+
+def look_at_cores(config: Config, cores: Sequence[int]) -> Finding:
+    """Whether each actor gets a core, and whether what was asked for goes with what is there."""
+    topology = config.topology
+    busy = [actor.name for actor in topology.actors if not actor.is_background]
+    if not config.supervisor.pin_cores:
+        return warn("cores", f"{len(cores)} cores, nobody is pinned (pin_cores = false)", "caches grow cold; pin them")
+    placements = affinity.plan(busy, cores)
+    text = affinity.describe(placements).removeprefix("cores: ")
+    if all(placement.is_exclusive for placement in placements.values()):
+        return ok("cores", text)
+    if config.runtime.wait == "spin":
+        advice = f'set [runtime] wait = "auto", or give it {len(busy) + 1} cores'
+        return fail("cores", f'{text}, but wait = "spin" asks for it: they would take the core from each other', advice)
+    return warn("cores", text, f"{len(busy) + 1} cores would give each its own, and let it spin")
+
+
+def look_at_room(config: Config, folder: str = layout.SHM_FOLDER) -> Finding:
+    """Whether shared memory has room for every segment, which are allocated in full at the start."""
+    specs = config.topology.segments()
+    needed = layout.segment_bytes(DIRECTORY, len(specs)) + sum(
+        layout.segment_bytes(spec.record, spec.capacity) for spec in specs
+    )
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    text = f"{len(specs) + 1} segments of {needed / MB:.1f} MB in all, {folder} has {free / MB:,.0f} MB free"
+    if is_supervised(config.session):
+        return ok("memory", f"{text}; this session runs and has its own")
+    if free < needed:
+        return fail("memory", text, "make room there, or mount it larger (docker run --shm-size)")
+    return ok("memory", text)
+
+
+def look_at_disk(config: Config) -> Finding:
+    """Whether there is room for what a run leaves."""
+    home = paths.home()
+    found = os.statvfs(home)
+    free_mb = found.f_bavail * found.f_frsize / MB
+    text = f"{free_mb:,.0f} MB free for {home / 'runs'}"
+    if not os.access(home, os.W_OK):
+        return fail("disk", f"{home} cannot be written", "set RINGMAKER_HOME to another folder")
+    if config.recorder.enabled and free_mb < config.recorder.free_mb_min:
+        return warn("disk", text, f"nothing is recorded below {config.recorder.free_mb_min} MB (recorder.free_mb_min)")
+    if config.recorder.enabled and find_spec("pyarrow") is None:
+        return warn("disk", "nothing is recorded: pyarrow is missing", ".venv/bin/pip install pyarrow")
+    return ok("disk", text)
+
+
+def look_at_kernels() -> Finding:
+    """Whether the kernels of these sources are compiled."""
+    if not (jit.generated_dir().parent / WARM_MARK).exists():
+        advice = ".venv/bin/python -m scripts.warm_kernels (`make run` does it by itself)"
+        return warn("kernels", "not compiled yet: the first quote comes up to a minute late", advice)
+    return ok("kernels", "compiled")
+
+
+def look_at_latch(config: Config) -> Finding:
+    """Whether an earlier run left something that only an operator ends."""
+    state = paths.home() / "state" / config.session
+    try:
+        held = [str(latched.cause.value) for latched in load_memory(state).latched]
+    except UserError as error:
+        return fail("latch", str(error))
+    if (state / KILL_FILE_NAME).exists():
+        held.append("kill")
+    if held:
+        return warn(
+            "latch", f"held by an earlier run: {', '.join(held)}", f"./cli.py resume -s {config.session}, once it runs"
+        )
+    return ok("latch", "no earlier run holds it")
+
+
+def look_at_keys(config: Config, environ: Mapping[str, str]) -> Finding:
+    """Whether the keys of the venue are there, and are keys."""
+    if config.venue.kind == "local":
+        return ok("keys", "none needed: the local exchange makes its own")
+    try:
+        credentials = read_credentials(config.venue, environ)
+    except CredentialsError as error:
+        return fail("keys", str(error), "; ".join(error.advice), ExitCode.CREDENTIALS)
+    return ok("keys", f"key {credentials.key_id} with a private key")
+
+
+def look_at_venue(config: Config, environ: Mapping[str, str]) -> list[Finding]:
+    """Ask the venue what it lists, over the way that the session would take; no key is shown."""
+    if config.venue.kind == "local":
+        return [ok("venue", "the local exchange, which the session starts")]
+    try:
+        url = venue_url(config.venue, environ)
+        begun = time.monotonic()
+        listed = fetch_instruments(config.venue, url)
+        names = resolve(roles_in(config), listed, time.time_ns())
+    except UserError as error:
+        return [fail("venue", str(error), exit_code=error.exit_code)]
+    found = [ok("venue", f"{url} lists {len(listed)} instruments, told within {time.monotonic() - begun:.1f} s")]
+    missing = [name for name in config.instruments if names.get(name, name) not in listed]
+    if missing:
+        found.append(fail("venue", f"does not list {', '.join(missing)}", "mend [instruments]"))
+    return found
+
+
+def look_at_running(config: Config) -> Finding:
+    """Whether the session's name is free."""
+    if is_supervised(config.session):
+        return warn(
+            "session",
+            f"{config.session} is running already",
+            f"a second start is refused; ./cli.py stop -s {config.session}",
+        )
+    return ok("session", f"{config.session} is free")
