@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
-./cli.py doctor [CONFIG]
-./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill | report
-              | record CONFIG | explain ORDER | calibrate DATA | backtest DATA | optimize DATA | score RUN
+./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
+./cli.py doctor [CONFIG] | record CONFIG | explain ORDER | export [RUN] | report [RUN]
+./cli.py calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"}
     sys.exit(one_shot.operate(sys.argv[2:], _CONFIGS))
 
 import json  # noqa: E402 - what follows needs the packages of .venv
+import signal  # noqa: E402
 import subprocess  # noqa: E402
 from typing import Annotated  # noqa: E402
 
@@ -251,6 +252,28 @@ def record(
 def explain(context: typer.Context) -> None:
     """Tell why an order was what it was, by our id or the venue's, each step computed again; see `explain --help`."""
     raise typer.Exit(_run_module("actors.explain", context.args))
+
+
+@app.command()
+def export(
+    run: Annotated[Path | None, typer.Argument(help="folder or name of a run; default: the newest session's")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="folder to write to; default: csv/ in the run's")] = None,
+    only: Annotated[
+        str, typer.Option("--only", help="print one kind alone: fills, orders, messages or pnl", metavar="KIND")
+    ] = "",
+) -> None:
+    """Write fills, orders, messages and P&L of a run as CSV, also while it runs."""
+    from runtime.recordings.export import KINDS, export_kind, export_run
+
+    found = paths.find_run(run)
+    if only and (to is not None or only not in KINDS):
+        raise UserError(f"--only {only}: expected one of {', '.join(KINDS)}, without --to")
+    if only:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word
+        export_kind(found, only, sys.stdout)
+        return
+    for path, rows in export_run(found, to or found / "csv").items():
+        print(f"{rows:>8} rows  {path}")
 
 
 @app.command()

@@ -109,6 +109,21 @@ def point_latest(run: Path) -> None:
     link.replace(run.parent / "latest")
 
 
+def find_run(given: Path | None) -> Path:
+    """Return the folder of a run: by path, by name, or the newest session's.
+
+    Raises:
+        UserError: when there is none.
+    """
+    runs = home() / "runs"
+    if given is None:
+        return runs / "latest"
+    found = given if given.is_dir() else runs / given
+    if not found.is_dir():
+        raise UserError(f"{given}: no such run; runs/latest is the newest one")
+    return found
+
+
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace the file `path` by `content`, whole or not at all."""
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -16,7 +16,7 @@ os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported: the mach
 from actors.explain.decision import Decisions
 from actors.explain.story import SENT_WITH_A_WISH, Row, Story, read_story
 from actors.explain.telling import as_data, lines_of
-from domain.errors import ConfigError, ExitCode, UserError
+from domain.errors import ExitCode, UserError
 from runtime import paths
 
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON, with every decision")
     options = parser.parse_args(arguments)
     try:
-        run = _run(options.run)
+        run = paths.find_run(options.run)
         story = read_story(run, options.order)
         explained = _explained(story, is_whole=options.all or options.json)
         decisions = Decisions(run, story.instrument).of_wishes([sent["wish_id"] for sent in explained])
@@ -42,16 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*lines_of(story, decisions, explained), sep="\n")
     is_different = any(decision.again.verdict == "different" for decision in decisions.values())
     return int(ExitCode.CRASH if is_different else ExitCode.CLEAN)
-
-
-def _run(given: Path | None) -> Path:
-    runs = paths.home() / "runs"
-    if given is None:
-        return runs / "latest"
-    found = given if given.is_dir() else runs / given
-    if not found.is_dir():
-        raise ConfigError(f"{given}: no such run; runs/latest is the newest one")
-    return found
 
 
 def _explained(story: Story, *, is_whole: bool) -> list[Row]:
