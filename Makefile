@@ -12,7 +12,7 @@ ACTOR ?= strategy
 SESSION ?= $(basename $(notdir $(CONFIG)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-testnet test test-all lint bench faults soak backtest doctor profile clean
+.PHONY: help run run-testnet test test-all lint bench faults soak backtest top doctor profile clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -49,6 +49,9 @@ backtest: $(VENV)/.ready-backtest $(VENV)/.kernels  ## a short example over reco
 
 soak: $(VENV)/.ready-dev $(VENV)/.kernels  ## a session left alone at twice the suite's rate [HOURS=1] [SEED=1]
 	@$(PY) -m tests.faults --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))
+
+top: $(VENV)/.ready  ## the actors of a running session at work: cpu, memory, latencies, rings [SESSION=local]
+	@$(PY) cli.py top --session $(SESSION)
 
 doctor: $(VENV)/.ready  ## whether this machine and a configuration are fit for a session [CONFIG=...] [VENUE=1]
 	@$(PY) cli.py doctor $(CONFIG) $(if $(VENUE),--venue)

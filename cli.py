@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
-./cli.py status | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
+./cli.py status | top | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
 ./cli.py doctor [CONFIG] | record CONFIG | explain ORDER | export [RUN] | report [RUN]
 ./cli.py calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
@@ -31,6 +31,7 @@ from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
 
+import shm  # noqa: E402
 from domain.errors import ConnectivityError, ExitCode, UserError  # noqa: E402
 from messages import commands  # noqa: E402
 from messages.commands import Command, Reply  # noqa: E402
@@ -78,6 +79,34 @@ def status(session: Session = "local", as_json: AsJson = False) -> None:
         print(json.dumps(reply.data, indent=2))
         return
     print(*status_lines(reply.data), sep="\n")
+
+
+@app.command()
+def top(
+    session: Session = "local",
+    interval_s: Annotated[float, typer.Option("--interval", min=0.1, max=60.0, help="seconds between two looks")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="one look, in plain text")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Watch the actors at work: cpu, memory, heartbeats, rings, latencies, position. Reads shared memory alone."""
+    from rich.console import Console
+
+    from runtime.top import watch
+    from runtime.top.screen import screen_of
+
+    try:
+        attached = shm.attach(session)
+        if as_json:
+            print(watch.as_json(watch.look_once(attached, interval_s)))
+        elif once:
+            Console(highlight=False).print(screen_of(session, watch.look_once(attached, interval_s)))
+        else:
+            watch.watch(attached, interval_s, Console(highlight=False))
+            print(f"session {session} has ended")
+    except (shm.SegmentError, shm.SessionClosedError) as error:
+        raise UserError(str(error)) from None
+    except KeyboardInterrupt:
+        return
 
 
 @app.command()
