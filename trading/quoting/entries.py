@@ -6,7 +6,7 @@ written anew with another import in the place of the standard one (trading/quoti
 
 from __future__ import annotations
 
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, kernel, kernel_with_arrays
 from trading.quoting.estimators import forget_times
 from trading.quoting.hashing import hash_words
 from trading.quoting.models.selection import solve_if_moved
@@ -39,7 +39,7 @@ def _is_changed(ladder: Record, wish: Record, position_lots: int) -> bool:
     return False
 
 
-@kernel
+@kernel_with_arrays
 def _write_wish(
     moment: Record, book: Record, ladder: Record, wish: Record, explanation: Record, position_lots: int
 ) -> None:

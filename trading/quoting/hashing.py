@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from domain.jit import Array, kernel
+from domain.jit import Array, kernel_with_arrays
 
 HASHED_WORDS_MAX = 4096
 _MASK_64_BITS = (1 << 64) - 1
@@ -27,7 +27,7 @@ def _odd_multipliers(count: int) -> npt.NDArray[np.int64]:
 _MULTIPLIERS = _odd_multipliers(HASHED_WORDS_MAX)
 
 
-@kernel
+@kernel_with_arrays
 def hash_words(words: Array, first: int, count: int) -> int:
     """Return a 63-bit hash of at most HASHED_WORDS_MAX int64 words from `first` on.
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from domain.codes import ClampFlag
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, kernel, kernel_with_arrays
 from trading.quoting.models.avellaneda_stoikov import avellaneda_stoikov
 from trading.quoting.models.glft import glft, glft_drift_shift
 from trading.quoting.models.value_table import (
@@ -127,7 +127,7 @@ def has_moved(wanted: Array, solved: Array, tolerance: float) -> bool:
     return bool(abs(wanted[_DRIFT] - solved[_DRIFT]) > tolerance * order_worth)
 
 
-@kernel
+@kernel_with_arrays
 def solve_if_moved(params: Record, table: Record) -> bool:
     """Solve the grid for the inputs of the last quote if they moved; return whether there is a new solution.
 

@@ -26,7 +26,7 @@ import math
 
 import numpy as np
 
-from domain.jit import Array, kernel
+from domain.jit import Array, kernel, kernel_with_arrays
 from trading.quoting.models.numbers import EXPONENT_MAX, is_positive, liquidity_term
 
 STEPS_FIRST = 24
@@ -64,7 +64,7 @@ def cartea_jaimungal_system(
     return rate * math.exp(-1.0), 1.0 / decay
 
 
-@kernel
+@kernel_with_arrays
 def solve_log_value(diagonal: Array, value: Array, flow: float, horizon_s: float, log_value: Array) -> None:
     """Write ln v(τ), up to a constant, for up = down = `flow`."""
     nodes = len(diagonal)
@@ -83,7 +83,7 @@ def solve_log_value(diagonal: Array, value: Array, flow: float, horizon_s: float
         log_value[i] = rows[0, i]
 
 
-@kernel
+@kernel_with_arrays
 def _run(diagonal: Array, value: Array, flow: float, horizon_s: float, steps: int, log_value: Array) -> None:
     """Write ln v after `steps` implicit Euler steps, centred on the middle node."""
     nodes = len(diagonal)

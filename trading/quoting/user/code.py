@@ -246,7 +246,7 @@ def _import(name: str, source: UserSource) -> None:
         for attribute, value in list(vars(module).items()):
             plain = getattr(value, "py_func", value)  # of one that the file has made a kernel itself
             if isinstance(plain, types.FunctionType) and plain.__module__ == name:
-                setattr(module, attribute, jit.kernel(plain))
+                setattr(module, attribute, jit.kernel_with_arrays(plain))
 
 
 def _compile(code: StrategyCode, package: str) -> None:
