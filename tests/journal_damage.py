@@ -105,7 +105,7 @@ def judge(path: Path, damage: Damaged) -> list[str]:
     journal = Journal(path, SimClock(1, 2), JournalConfig(sync="never"))
     journal.order("INSERT", 1, "BTC-PERPETUAL", Side.BUY, Decimal(1), Decimal(2))
     good_fills = {entry.key for entry in damage.good if isinstance(entry, Filled)}
-    fills = journal.replayed.fills
+    fills = journal.state.fills
     if len(fills) != len(good_fills) or not all(key in fills for key in good_fills):
         wrong.append(f"{damage.kind}: {len(fills)} fills were read, {len(good_fills)} are good")
     journal.close()

@@ -94,7 +94,7 @@ class ExecutionCore:
         self.journal = _opened_journal(ports, config, epoch)
         # A wall clock that was set back must not bring an id of this run again.
         by_clock = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
-        self._next_order_id = max(by_clock, self.journal.replayed.last_client_order_id)
+        self._next_order_id = max(by_clock, self.journal.state.last_client_order_id)
         self.watch = Watch(ports.shared.heartbeats, config.suspect_ms * NS_PER_MS)
         ledger = Ledger({name: desk.instrument.contract_multiplier for name, desk in self.desks.items()})
         self.books = AccountBooks(ports, manager, ledger, self.desks, self.journal, told or ToldFills())
@@ -344,7 +344,7 @@ def _opened_journal(ports: Ports, config: ExecutionConfig, epoch: int) -> Journa
             f"the journal was damaged: {damage.size_bytes} bytes from offset {damage.offset} on are not believed",
             path=str(path), kept_in=str(kept),
         )  # fmt: skip
-    if unfinished := journal.replayed.unfinished:
+    if unfinished := journal.state.unfinished:
         ports.log.info(
             "orders that were open or on their way when the life before ended: the venue says what became of them",
             count=len(unfinished), newest=sorted(unfinished)[-UNFINISHED_TOLD_MAX:],

@@ -2,23 +2,28 @@
 
 An entry is one write() to the page cache: it outlives this process at once, and the machine once a thread has synced
 it (`[execution.journal]`). A process that is started again goes on with the file that the one before it left; what is
-damaged at its end is cut off and kept aside.
+damaged at its end is cut off and kept aside. A file that has grown large is left for a new one, which begins with all
+that is still needed (`journal_files`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.execution import journal_files
 from actors.execution.journal_format import (
     Answered,
     Began,
     Charged,
+    Contents,
     Entry,
     Filled,
     Mended,
@@ -26,22 +31,24 @@ from actors.execution.journal_format import (
     NewerVersionError,
     Sent,
     SideName,
+    Start,
+    continued_header,
     frame,
     header,
     read,
 )
+from actors.execution.journal_state import JournalState
 from domain.clock import Clock
 from domain.codes import OrderEventKind
 from domain.errors import UserError
 from domain.order import Side
 from domain.reports import TradeReport
-from trading.fill_keys import FillKey, FillKeys
+from trading.fill_keys import FillKey
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
 FILE_NAME = "execution.journal"
 ENTRIES_WAITING_MAX = 100_000
-_ORDERS = frozenset({"INSERT", "AMEND", "QUOTE", "HEDGE", "FLATTEN"})
 
 
 class JournalFailsError(Exception):
@@ -56,27 +63,13 @@ class Damage(NamedTuple):
     kept_in: Path | None
 
 
-class Replayed(NamedTuple):
-    """What an earlier life of this run left.
-
-    Attributes:
-        fills: those that the journal tells.
-        last_client_order_id: the highest that was sent; 0 = none.
-        unfinished: orders that were sent and of which no end is told, by client order id, as sent last.
-    """
-
-    fills: FillKeys
-    last_client_order_id: int
-    unfinished: dict[int, Sent]
-
-
 class Journal:
-    """One file, one writer. `order` must come before the message; whatever else is noted never raises.
+    """One row of entries, one writer. `order` must come before the message; whatever else is noted never raises.
 
     Attributes:
         trouble: why the disk does not take entries now; empty = it does.
         damage: what was cut off at the start; None = the file was whole.
-        replayed: what earlier lives left.
+        state: what all entries add up to, those of earlier lives too.
         lost: entries that did not fit into what waits while the disk refuses.
     """
 
@@ -89,6 +82,7 @@ class Journal:
         """
         self.path = path
         self._clock = clock
+        self._config = config
         self._sync = config.sync
         self._disk = threading.Lock()
         self._waiting: deque[Entry] = deque()
@@ -97,9 +91,11 @@ class Journal:
         self.lost = 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(self._fd, 0o600)
+        self._fd_before: int | None = None  # of the file before, until it is synced
         self.damage: Damage | None = None
-        self.replayed = self._open()
-        self._filled = self.replayed.fills
+        self.state = JournalState()
+        self._carried_bytes = 0
+        self._open()
         self._note(Began(*self._now(), epoch, os.getpid()))
 
     # ---- what is sent ----------------------------------------------------------------------------------
@@ -150,7 +146,7 @@ class Journal:
         exchange_time_ns: int,
     ) -> None:  # fmt: skip
         """Write down a fill, unless this or an earlier life has: the venue's history tells them all again."""
-        if not self._filled.add(key):
+        if not self.state.fills.add(key):
             return
         client_order_id, is_live = (order.client_order_id, order.is_live) if order is not None else (0, False)
         self._note(
@@ -176,6 +172,7 @@ class Journal:
         """Bring to the disk what was written so far; may run in a thread. OSError when the disk refuses."""
         with self._disk:
             upto = len(self._unsynced)
+            self._leave_file_before()
             os.fdatasync(self._fd)
             del self._unsynced[:upto]
 
@@ -192,7 +189,7 @@ class Journal:
         assert self.trouble, "there is nothing to mend"
         with self._disk:
             os.ftruncate(self._fd, self._end)
-            self._write_at(bytes(self._unsynced), self._end - len(self._unsynced))
+            journal_files.write_at(self._fd, bytes(self._unsynced), self._end - len(self._unsynced))
             self._put(Mended(*self._now(), self.trouble, self.lost))
             while self._waiting:
                 self._put(self._waiting[0])
@@ -209,6 +206,38 @@ class Journal:
         for entry in waiting:
             self._note(entry)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for `begin_next_file`."""
+        return self._end - self._carried_bytes >= self._config.file_mb_max << 20 and not self.trouble
+
+    def begin_next_file(self, may_trade: Callable[[int], bool]) -> None:
+        """Go on in a new file, and delete the oldest when there are too many.
+
+        Args:
+            may_trade: whether the order with this number of ours is, or may be, open.
+
+        Raises:
+            OSError: the disk refuses; it goes on in the same file.
+        """
+        assert not self.trouble, f"a new file while the disk refuses: {self.trouble}"
+        self.state.drop_finished(may_trade)
+        start, content, number = self._next_file(self._place, self._number)
+        with self._disk:
+            fd = journal_files.write_next(self.path, content)
+            try:
+                journal_files.take_place(self.path)
+            except OSError:
+                os.close(fd)
+                raise
+            self._leave_file_before()
+            self._fd_before, self._fd = self._fd, fd
+            self._use(start, len(content), number)
+            self._unsynced = bytearray() if self._sync == "never" else bytearray(content)
+        if self._sync == "never":
+            self._leave_file_before()
+        journal_files.delete_oldest(self.path, self._config.files_kept)
+
     def close(self) -> None:
         """Write the rest, sync and close, once a thread that still writes is done. OSError when the disk refuses."""
         try:
@@ -218,6 +247,7 @@ class Journal:
                 os.fsync(self._fd)
         finally:
             with self._disk:
+                self._leave_file_before()
                 os.close(self._fd)
 
     # ---- inside ----------------------------------------------------------------------------------------
@@ -243,102 +273,99 @@ class Journal:
         return True
 
     def _put(self, entry: Entry) -> None:
-        content = frame(self._file_id, self._number, entry)
-        self._write_at(content, self._end)
+        content = frame(self._start.file_id, self._number, entry)
+        journal_files.write_at(self._fd, content, self._end)
         self._end += len(content)
         self._number += 1
+        self.state.take(entry)
         self._unsynced += content
         if self._sync == "never":
             self._unsynced.clear()
 
-    def _write_at(self, content: bytes, offset: int) -> None:
-        """Write all of it; what a full disk took of it is overwritten by the next try."""
-        while content:
-            written = os.pwrite(self._fd, content, offset)
-            content, offset = content[written:], offset + written
+    @property
+    def _place(self) -> int:
+        """Of the next entry, in the row of all."""
+        return self._start.place_of(self._end)
 
-    def _open(self) -> Replayed:
+    def _use(self, start: Start, end: int, number: int) -> None:
+        """Append to the file with this header, at byte `end`, entry `number` next."""
+        self._start, self._end, self._number = start, end, number
+        self._carried_bytes = end
+
+    def _leave_file_before(self) -> None:
+        """Sync and close the file before this one, and bring the names of both to the disk."""
+        if self._fd_before is None:
+            return
+        fd, self._fd_before = self._fd_before, None
+        with contextlib.suppress(OSError):  # all that is needed of it stands in the new file
+            if self._sync != "never":
+                os.fdatasync(fd)
+                journal_files.sync_names(self.path)
+        os.close(fd)
+
+    def _open(self) -> None:
         """Replay what is good, cut off the rest, and be ready to append."""
-        content = _read_all(self._fd)
+        content = journal_files.read_all(self._fd)
         try:
+            journal_files.tidy(self.path)
             contents = read(content)
+            start, good_bytes = contents.start, contents.end
+            self.state.is_whole = start is None or not start.is_continued
+            self.state.take_all(contents.entries)
+            before = None
+            if start is None or not self.state.is_whole:  # damaged before all that the file took over was read
+                good_bytes = 0
+                before = _contents_before(self.path, start)
         except NewerVersionError as error:
             os.close(self._fd)
             raise UserError(f"{self.path}: {error}: go on with the version that wrote it") from None
-        if contents.end < len(content):
-            self.damage = self._cut(content, contents.end)
-        self._end, self._number = contents.end, len(contents.entries) + 1
-        if contents.file_id is not None:
-            self._file_id = contents.file_id
+        if good_bytes < len(content):
+            self.damage = self._cut(content, good_bytes)
+        if start is not None and good_bytes:
+            self._use(start, good_bytes, start.number + len(contents.entries))
+            self._carried_bytes = 0
         else:
-            self._file_id = secrets.randbits(64)
-            self._begin_file()
-        return replay(contents.entries)
+            self._begin_file(*self._first_content(start, before))
 
-    def _begin_file(self) -> None:
-        start = header(self._file_id)
-        self._end = len(start)
-        self._unsynced += start
+    def _first_content(self, start: Start | None, before: Contents | None) -> tuple[Start, bytes, int]:
+        """Return how a journal begins; or its present file anew, with what the file before it tells."""
+        if before is not None and before.start is not None:
+            self.state.take_all(before.entries)
+            return self._next_file(before.start.place_of(before.end), before.start.number + len(before.entries))
+        if start is not None:
+            return self._next_file(start.place, start.number)
+        start = Start(secrets.randbits(64))
+        return start, header(start.file_id), 1
+
+    def _begin_file(self, start: Start, content: bytes, number: int) -> None:
+        self._use(start, len(content), number)
+        self._unsynced += content
         try:
-            self._write_at(start, 0)
+            journal_files.write_at(self._fd, content, 0)
         except OSError as error:
             self.fail(error)
 
+    def _next_file(self, place: int, number: int) -> tuple[Start, bytes, int]:
+        """Return header and content of a file that goes on at this place, and the number of its next entry."""
+        file_id = secrets.randbits(64)
+        content = bytearray(continued_header(file_id, number, place))
+        start = Start(file_id, number, place, len(content))
+        for entry in self.state.carried(*self._now()):
+            content += frame(file_id, number, entry)
+            number += 1
+        return start, bytes(content), number
+
     def _cut(self, content: bytes, end: int) -> Damage:
-        kept_in: Path | None = _free_name(self.path, end)
-        try:
-            assert kept_in is not None
-            fd = os.open(kept_in, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                rest = content[end:]
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        except OSError:
-            kept_in = None  # a full disk must not keep us from going on
+        kept_in = journal_files.keep_aside(self.path, end, content[end:])
         os.ftruncate(self._fd, end)
         return Damage(end, len(content) - end, kept_in)
 
 
-def replay(entries: list[Entry]) -> Replayed:
-    """Return what a journal says of the lives that wrote it."""
-    fills = FillKeys()
-    unfinished: dict[int, Sent] = {}
-    last_id = 0
-    for entry in entries:
-        if type(entry) is Sent:
-            last_id = max(last_id, entry.client_order_id)
-            if entry.message in _ORDERS:
-                unfinished[entry.client_order_id] = entry
-        elif type(entry) is Answered:
-            if not entry.is_live:
-                unfinished.pop(entry.client_order_id, None)
-        elif type(entry) is Filled:
-            fills.add(entry.key)
-            if not entry.is_live:
-                unfinished.pop(entry.client_order_id, None)
-    return Replayed(fills, last_id, unfinished)
+def _contents_before(path: Path, start: Start | None) -> Contents | None:
+    """Return what the file before the one that begins with `start` tells; None when there is none."""
+    earlier = journal_files.earlier_files(path, start)
+    return read(earlier[-1].path.read_bytes()) if earlier else None
 
 
 def _side_name(side: Side | None) -> SideName:
     return "" if side is None else "buy" if side > 0 else "sell"
-
-
-def _read_all(fd: int) -> bytes:
-    size = os.fstat(fd).st_size
-    parts, offset = [], 0
-    while offset < size and (part := os.pread(fd, size - offset, offset)):
-        parts.append(part)
-        offset += len(part)
-    return b"".join(parts)
-
-
-def _free_name(path: Path, offset: int) -> Path:
-    name = path.with_name(f"{path.name}.{offset}.damaged")
-    number = 1
-    while name.exists():
-        number += 1
-        name = path.with_name(f"{path.name}.{offset}-{number}.damaged")
-    return name

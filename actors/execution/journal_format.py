@@ -3,6 +3,10 @@
     header  24 bytes: magic `RMJOURNL`, u16 version, u16 zero, u64 file id, u32 CRC-32 of the 20 bytes before it
     frame   u32 length of the payload, u32 CRC-32 of length, number and payload, u64 number (1, 2, 3 ...), payload
 
+A journal is one row of frames, in one file or in several. The first file has version 1; a file that goes on with the
+row has version 2 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
+40 bytes. The place of a frame is the byte at which it would begin if all were in the first file.
+
 All numbers are little-endian. The checksum begins with the file id, so that a block of another journal that a disk
 returns in place of ours is not believed, and the running number keeps a block of our own from being believed twice.
 A payload is a MessagePack array, its first element the name of the entry. `python -m actors.execution.read_journal`
@@ -22,13 +26,15 @@ import msgspec
 from trading.fill_keys import FillKey
 
 MAGIC = b"RMJOURNL"
-VERSION = 1
+VERSION, CONTINUED_VERSION = 1, 2
 PAYLOAD_BYTES_MAX = 65_536
 _HEADER = struct.Struct("<8sHHQ")
+_CONTINUED = struct.Struct("<QQ")
 _CHECKSUM = struct.Struct("<I")
 _FRAME = struct.Struct("<IIQ")
 _COVERED = struct.Struct("<IQ")
 HEADER_BYTES = _HEADER.size + _CHECKSUM.size
+HEADER_BYTES_MAX = HEADER_BYTES + _CONTINUED.size
 FRAME_BYTES = _FRAME.size
 
 Message = Literal["INSERT", "AMEND", "CANCEL", "QUOTE", "PULL", "HEDGE", "FLATTEN", "STOP", "CANCEL_STOP", "CANCEL_ALL"]
@@ -132,6 +138,24 @@ class Charged(msgspec.Struct, array_like=True, tag="charged", frozen=True):
     realised_pnl: Decimal
 
 
+class Carried(msgspec.Struct, array_like=True, tag="carried", frozen=True):
+    """What a file that goes on with a journal takes over from the files before it; several entries when it is much.
+
+    Attributes:
+        last_client_order_id: the highest that was sent.
+        fills: fingerprints of fills that were told (trading/fill_keys.py).
+        unfinished: orders that may still trade, as sent last.
+        is_whole: the last of these entries.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    last_client_order_id: int
+    fills: bytes
+    unfinished: list[Sent]
+    is_whole: bool
+
+
 class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
     """The disk takes the journal again. `entries_lost` did not fit into what waits meanwhile."""
 
@@ -141,21 +165,47 @@ class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
     entries_lost: int
 
 
-Entry = Began | Sent | Answered | Filled | Charged | Mended
+Entry = Began | Sent | Answered | Filled | Charged | Mended | Carried
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
-class Contents(NamedTuple):
-    """What a journal holds up to its first damage.
+class Start(NamedTuple):
+    """What a header says.
 
     Attributes:
-        file_id: of the header; None when the header itself is damaged or missing.
+        number, place: of the file's first frame, in the row of all frames.
+        size_bytes: of the header: where the first frame begins in the file.
+    """
+
+    file_id: int
+    number: int = 1
+    place: int = HEADER_BYTES
+    size_bytes: int = HEADER_BYTES
+
+    @property
+    def is_continued(self) -> bool:
+        return self.size_bytes != HEADER_BYTES
+
+    def offset_of(self, place: int) -> int:
+        """Return the byte of this file at which a place in the row is."""
+        return place - self.place + self.size_bytes
+
+    def place_of(self, offset: int) -> int:
+        """Return the place in the row of what begins at this byte of the file."""
+        return offset - self.size_bytes + self.place
+
+
+class Contents(NamedTuple):
+    """What a journal's file holds up to its first damage.
+
+    Attributes:
+        start: of the header; None when the header itself is damaged or missing.
         entries: in order.
         end: bytes up to which everything is good.
     """
 
-    file_id: int | None
+    start: Start | None
     entries: list[Entry]
     end: int
 
@@ -165,8 +215,16 @@ class NewerVersionError(Exception):
 
 
 def header(file_id: int) -> bytes:
-    """Return the first bytes of a file."""
-    body = _HEADER.pack(MAGIC, VERSION, 0, file_id)
+    """Return the first bytes of a journal."""
+    return _checked(_HEADER.pack(MAGIC, VERSION, 0, file_id))
+
+
+def continued_header(file_id: int, number: int, place: int) -> bytes:
+    """Return the first bytes of a file that goes on with a journal at frame `number`, which has this place."""
+    return _checked(_HEADER.pack(MAGIC, CONTINUED_VERSION, 0, file_id) + _CONTINUED.pack(number, place))
+
+
+def _checked(body: bytes) -> bytes:
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
@@ -179,23 +237,23 @@ def frame(file_id: int, number: int, entry: Entry) -> bytes:
 
 
 def read(content: bytes) -> Contents:
-    """Return everything up to the first byte that cannot be believed.
+    """Return everything of a file up to the first byte that cannot be believed.
 
     Raises:
         NewerVersionError: a later program wrote it.
     """
-    file_id = read_header(content)
-    if file_id is None:
+    start = read_header(content)
+    if start is None:
         return Contents(None, [], 0)
     entries: list[Entry] = []
-    end = HEADER_BYTES
-    for entry, end in read_on(content, file_id, HEADER_BYTES, 1):  # noqa: B007 - the last one counts
+    end = start.size_bytes
+    for entry, end in read_on(content, start.file_id, start.size_bytes, start.number):  # noqa: B007 - the last one counts
         entries.append(entry)
-    return Contents(file_id, entries, end)
+    return Contents(start, entries, end)
 
 
-def read_header(content: bytes) -> int | None:
-    """Return the file id of a journal's first bytes; None when they are not whole or damaged.
+def read_header(content: bytes) -> Start | None:
+    """Return what a file's first HEADER_BYTES_MAX bytes say; None when they are not whole or damaged.
 
     Raises:
         NewerVersionError: a later program wrote it.
@@ -203,12 +261,16 @@ def read_header(content: bytes) -> int | None:
     if len(content) < HEADER_BYTES:
         return None
     magic, version, _, file_id = _HEADER.unpack_from(content)
-    (checksum,) = _CHECKSUM.unpack_from(content, _HEADER.size)
-    if magic != MAGIC or checksum != zlib.crc32(content[: _HEADER.size]):
+    is_continued = version == CONTINUED_VERSION
+    size = HEADER_BYTES_MAX if is_continued else HEADER_BYTES
+    if magic != MAGIC or len(content) < size or content[:size] != _checked(content[: size - _CHECKSUM.size]):
         return None
+    if is_continued:
+        number, place = _CONTINUED.unpack_from(content, _HEADER.size)
+        return Start(file_id, number, place, size)
     if version != VERSION:
-        raise NewerVersionError(f"format version {version}, this program reads {VERSION}")
-    return int(file_id)
+        raise NewerVersionError(f"format version {version}, this program reads {VERSION} and {CONTINUED_VERSION}")
+    return Start(file_id)
 
 
 def read_on(content: bytes, file_id: int, offset: int, number: int) -> Iterator[tuple[Entry, int]]:

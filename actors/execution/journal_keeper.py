@@ -1,4 +1,4 @@
-"""Syncs the journal off the loop; while the disk refuses, quotes are pulled until it takes the journal again."""
+"""Syncs the journal off the loop and begins its next file; quotes are pulled while the disk refuses it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from actors.execution.journal import Journal
 from actors.execution.ports import Log
-from domain.clock import NS_PER_MS, Clock
+from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from trading.orders.config import JournalConfig
 
 JOURNAL_FAILS = "the journal fails"
 LOOK_S = 0.02
 MEND_INTERVAL_NS = 500 * NS_PER_MS
+NEXT_FILE_INTERVAL_NS = 60 * NS_PER_S  # between two tries to begin one
 
 
 class JournalKeeper:
@@ -21,11 +22,12 @@ class JournalKeeper:
     Args:
         holds: reasons for which nothing is quoted.
         work_soon: asks for a duty cycle, which pulls the quotes.
+        may_trade: whether the order with this number of ours is, or may be, open.
     """
 
     def __init__(
         self, journal: Journal, config: JournalConfig, holds: set[str], clock: Clock, log: Log,
-        work_soon: Callable[[], None],
+        work_soon: Callable[[], None], may_trade: Callable[[int], bool],
     ) -> None:  # fmt: skip
         self._journal = journal
         self._syncs = config.sync == "interval"
@@ -34,7 +36,8 @@ class JournalKeeper:
         self._clock = clock
         self._log = log
         self._work_soon = work_soon
-        self._due_ns = 0
+        self._may_trade = may_trade
+        self._due_ns = self._next_file_due_ns = 0
 
     async def run(self) -> None:
         """Look every LOOK_S."""
@@ -59,6 +62,8 @@ class JournalKeeper:
                 await self._mend()
             elif self._syncs and journal.needs_sync:
                 await self._sync()
+        if journal.is_full and now_ns >= self._next_file_due_ns:
+            self._begin_next_file(now_ns)
 
     async def _mend(self) -> None:
         journal = self._journal
@@ -73,6 +78,16 @@ class JournalKeeper:
         self._holds.discard(JOURNAL_FAILS)
         self._log.info("the journal is written again: quotes resume", entries_lost=lost)
         self._work_soon()
+
+    def _begin_next_file(self, now_ns: int) -> None:
+        """Go on in a new file. It is written, not synced: the next sync sees to both, whenever it is due."""
+        self._next_file_due_ns = now_ns + NEXT_FILE_INTERVAL_NS
+        try:
+            self._journal.begin_next_file(self._may_trade)
+        except OSError as error:
+            self._log.warning(
+                "the journal cannot go on in a new file; it grows", reason=str(error), path=str(self._journal.path)
+            )
 
     async def _sync(self) -> None:
         try:

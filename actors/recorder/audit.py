@@ -168,6 +168,7 @@ class Audit:
             self._connection.execute("ROLLBACK")
         if self._events is not None:
             self._events.position = self._events_next
+        self._journal.skipped.clear()
         self._journal.go_to(*self._places.get(JOURNAL, (0, 0)))
         for name, follower in self._followers.items():
             follower.offset = self._places.get(name, (0, 0))[1]
@@ -251,6 +252,10 @@ class Audit:
         while entries := self._journal.read():
             for place, entry in entries:
                 self._take_entry(place, entry)
+        for first_number, missed in self._journal.skipped:  # its oldest files went before they were read
+            self._log.warning("entries of the journal were deleted unread", first=first_number, entries=missed)
+            self._insert("gaps", [(JOURNAL, first_number, missed, self._clock.realtime_ns())])
+        self._journal.skipped.clear()
         if self._journal.place != before:
             self._keep_place(JOURNAL, *self._journal.place)
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 import pytest
 
-from actors.execution.journal import FILE_NAME
-from actors.execution.journal_format import Filled, Mended, Sent
-from actors.execution.journal_keeper import JOURNAL_FAILS, MEND_INTERVAL_NS, JournalKeeper
+from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal_format import Carried, Filled, Mended, Sent
+from actors.execution.journal_keeper import JOURNAL_FAILS, MEND_INTERVAL_NS, NEXT_FILE_INTERVAL_NS, JournalKeeper
 from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_S
 from domain.order import Side
@@ -42,7 +42,8 @@ class Disk:
 def keeper_of(bench: Bench) -> JournalKeeper:
     core = bench.core
     return JournalKeeper(
-        core.journal, bench.config.journal, core.quotes.holds, bench.clock, core._log, lambda: None
+        core.journal, bench.config.journal, core.quotes.holds, bench.clock, core._log, lambda: None,
+        core.books.manager.may_trade,
     )  # fmt: skip
 
 
@@ -142,5 +143,38 @@ def test_a_restart_never_gives_an_order_the_id_of_another_even_when_the_clock_wa
         assert bench.core.new_order_id() > max(sent)
         for task in bench.tasks:
             task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_full_journal_goes_on_in_a_new_file_and_quotes_do_not_notice(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        # Given quotes, and a journal that is full
+        bench = Bench(segment_name, tmp_path)
+        await bench.start()
+        keeper = keeper_of(bench)
+        bench.wish([(100, 4)], [(102, 4)])
+        await bench.settle()
+        monkeypatch.setattr(Journal, "is_full", property(lambda _: True))
+        # If its keeper looks, twice in a row, the disk refusing the first time
+        link = os.link
+        monkeypatch.setattr(os, "link", lambda *_: os.open("/dev/null/none", os.O_RDONLY))
+        await keeper.look()
+        assert not (tmp_path / f"{FILE_NAME}.1").exists()
+        monkeypatch.setattr(os, "link", link)
+        bench.clock.advance(NEXT_FILE_INTERVAL_NS)
+        await keeper.look()
+        await keeper.look()
+        # I expect one new file, which knows the orders that are open, and the quotes where they were
+        assert (tmp_path / f"{FILE_NAME}.1").exists()
+        assert not (tmp_path / f"{FILE_NAME}.2").exists()
+        carried = [entry for entry in read_journal(tmp_path / FILE_NAME) if isinstance(entry, Carried)]
+        live = sorted(order.client_order_id for order in bench.core.books.manager.live(0))
+        assert len(live) == 2
+        assert [sorted(sent.client_order_id for sent in entry.unfinished) for entry in carried] == [live]
+        assert not bench.core.quotes.holds
+        bench.core.close()
 
     asyncio.run(scenario())

@@ -64,6 +64,11 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sync_interval_ms: Annotated[
         int, Meta(ge=20, le=60_000, description="pause between two syncs: what a dead machine may lose")
     ] = 200
+    file_mb_max: Annotated[
+        int,
+        Meta(ge=1, le=1024, description="a file of this size is left for a new one"),
+    ] = 16
+    files_kept: Annotated[int, Meta(ge=1, le=10_000, description="files before the present one; older ones go")] = 64
 
 
 class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -62,6 +62,11 @@ class OrderManager:
     def get_by_venue(self, venue_order_id: str) -> Order | None:
         return self._shelf.get_by_venue(venue_order_id)
 
+    def may_trade(self, client_order_id: int) -> bool:
+        """Return whether the order with this number of ours is in the book and is, or may be, open."""
+        order = self._shelf.get(client_order_id)
+        return order is not None and order.is_live
+
     def exposed_lots(self, instrument: int, side: Side) -> int:
         """Return the most that our live orders of one side can still fill."""
         return sum(order.exposed_lots for order in self._live[instrument].values() if order.side is side)

@@ -121,9 +121,9 @@ def test_a_restarted_process_goes_on_with_the_file_and_journals_no_fill_again(pa
     # I expect each fill once, the order known, and the torn bytes kept aside
     assert [entry.trade_id for entry in told(path) if isinstance(entry, Filled)] == ["t1", "t2"]
     fills = FillKeys([("t1", "v1", 0), ("t2", "v1", 0)])
-    assert second.replayed.fills.to_bytes() == fills.to_bytes()
-    assert second.replayed.last_client_order_id == 77
-    assert list(second.replayed.unfinished) == [77]
+    assert second.state.fills.to_bytes() == fills.to_bytes()
+    assert second.state.last_client_order_id == 77
+    assert list(second.state.unfinished) == [77]
     assert [entry.epoch for entry in read_journal(path) if isinstance(entry, Began)] == [1, 2]
     damage = second.damage
     assert damage is not None
@@ -165,12 +165,12 @@ def test_a_file_without_a_good_header_is_kept_aside_whole(path: Path) -> None:
 
 def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
     content = bytearray(header(1))
-    content[8] = 2
+    content[8] = 3
     import zlib
 
     content[20:24] = zlib.crc32(content[:20]).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(UserError, match="format version 2"):
+    with pytest.raises(UserError, match="format version 3"):
         opened(path)
     assert path.read_bytes() == bytes(content)
 

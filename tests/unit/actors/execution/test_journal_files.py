@@ -1,0 +1,346 @@
+"""A journal in several files is one journal: nothing is lost or told twice between them, whenever a kill comes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal_format import HEADER_BYTES_MAX, Carried, Entry, Filled, Sent
+from actors.execution.journal_state import FILLS_AT_ONCE, UNFINISHED_AT_ONCE
+from actors.execution.read_journal import main, read_files, read_journal
+from actors.recorder.followed_journal import FollowedJournal, Skipped
+from domain.clock import SimClock
+from domain.order import Side
+from trading.fill_keys import FINGERPRINT_BYTES
+from trading.orders.config import JournalConfig
+
+CLOCK = SimClock(monotonic_ns=5, realtime_ns=7)
+PRICE, SIZE = Decimal("100.5"), Decimal("0.01")
+SYSTEM_CALLS = (
+    "open",
+    "pwrite",
+    "write",
+    "fchmod",
+    "link",
+    "replace",
+    "unlink",
+    "close",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / FILE_NAME
+
+
+def opened(path: Path, **config: Any) -> Journal:
+    return Journal(path, CLOCK, JournalConfig(**config))
+
+
+def insert(journal: Journal, number: int) -> None:
+    journal.order("INSERT", number, "BTC-PERPETUAL", Side.BUY, PRICE, SIZE, 9)
+
+
+def fill(journal: Journal, number: int) -> None:
+    journal.fill((f"t{number}", "v1", 0), None, "BTC-PERPETUAL", Side.SELL, PRICE, SIZE, 3)
+
+
+def write(journal: Journal, numbers: range) -> None:
+    """An order and a fill for each number."""
+    for number in numbers:
+        insert(journal, number)
+        fill(journal, number)
+
+
+def told(entries: list[Entry]) -> list[int | str]:
+    return [
+        entry.client_order_id if isinstance(entry, Sent) else entry.trade_id
+        for entry in entries
+        if isinstance(entry, (Sent, Filled))
+    ]
+
+
+def expected(numbers: range) -> list[int | str]:
+    return [text for number in numbers for text in (number, f"t{number}")]
+
+
+def assert_knows(journal: Journal, fills: range, last: int, unfinished: list[int]) -> None:
+    state = journal.state
+    assert len(state.fills) == len(fills)
+    assert all((f"t{number}", "v1", 0) in state.fills for number in fills)
+    assert (state.last_client_order_id, sorted(state.unfinished)) == (last, unfinished)
+
+
+def test_a_new_file_begins_with_all_that_is_still_needed(path: Path) -> None:
+    # Given a journal that went on in a new file twice, one order of which may still trade
+    journal = opened(path)
+    write(journal, range(1, 5))
+    journal.begin_next_file(lambda number: number == 2)
+    write(journal, range(5, 8))
+    journal.begin_next_file(lambda number: number == 2)
+    write(journal, range(8, 9))
+    journal.close()
+    # If the next life opens it, and the venue tells all fills again
+    again = opened(path)
+    assert_knows(again, range(1, 9), 8, [2, 8])
+    for number in range(1, 9):
+        fill(again, number)
+    again.close()
+    # I expect every entry once over all files, the present one small
+    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, f"{FILE_NAME}.1", f"{FILE_NAME}.2"]
+    assert told(read_journal(path)) == expected(range(1, 9))
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    assert again.damage is None
+
+
+def test_much_is_carried_in_several_entries(path: Path) -> None:
+    fills = 2 * FILLS_AT_ONCE + 1
+    journal = opened(path, sync="never")
+    write(journal, range(1, fills + 1))
+    journal.begin_next_file(lambda number: number < 3 * UNFINISHED_AT_ONCE)
+    carried = [entry for entry in read_journal(path) if isinstance(entry, Carried)]
+    assert [entry.is_whole for entry in carried] == [False, False, True]
+    assert_knows(opened(path), range(1, fills + 1), fills, list(range(1, 3 * UNFINISHED_AT_ONCE)))
+
+
+def test_it_is_full_by_what_was_written_since_the_file_began(path: Path) -> None:
+    journal = opened(path, sync="never", file_mb_max=1)
+    number = 0
+    while not journal.is_full:
+        number += 1
+        fill(journal, number)
+    assert path.stat().st_size == pytest.approx(1 << 20, abs=1000)
+    journal.begin_next_file(lambda _: False)
+    assert not journal.is_full
+    # ... not by what the file took over, be it larger
+    journal.state.fills.update(random.Random(5).randbytes(2 << 20))
+    journal.begin_next_file(lambda _: False)
+    assert path.stat().st_size > 2 << 20
+    assert not journal.is_full
+    journal.trouble = "No space left on device"
+    assert not journal.is_full
+
+
+def test_the_oldest_files_go(path: Path) -> None:
+    journal = opened(path, files_kept=2)
+    for number in range(1, 6):
+        insert(journal, number)
+        journal.begin_next_file(lambda _: False)
+    insert(journal, 6)
+    assert told(read_journal(path)) == [4, 5, 6]
+    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, f"{FILE_NAME}.4", f"{FILE_NAME}.5"]
+
+
+def test_with_sync_always_names_and_both_files_are_on_the_disk_before_an_order_leaves(path: Path) -> None:
+    journal = opened(path, sync="always")
+    insert(journal, 1)
+    journal.begin_next_file(lambda _: True)
+    calls: list[str] = []
+    with recorded(calls):
+        insert(journal, 2)
+    assert calls == ["pwrite", "fdatasync", "open", "fsync", "close", "close", "fdatasync"]
+
+
+# ---- kills -------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+@contextmanager
+def recorded(calls: list[str]) -> Iterator[None]:
+    """Note the system calls that a journal makes."""
+    with faulty(lambda name: calls.append(name)):
+        yield
+
+
+@contextmanager
+def faulty(before: Callable[[str], None]) -> Iterator[None]:
+    """Call `before` with the name of each system call before it is made."""
+    with ExitStack() as stack:
+        for name in SYSTEM_CALLS:
+            real = getattr(os, name)
+
+            def call(*args: Any, _name: str = name, _real: Any = real, **kwargs: Any) -> Any:
+                before(_name)
+                return _real(*args, **kwargs)
+
+            stack.enter_context(patch.object(os, name, call))
+        yield
+
+
+@contextmanager
+def killed_before(call: int) -> Iterator[list[str]]:
+    """Kill the process before its system call number `call`; every later one, too: no `finally` gets to run."""
+    made: list[str] = []
+
+    def before(name: str) -> None:
+        if len(made) >= call:
+            raise Killed(name)
+        made.append(name)
+
+    with faulty(before):
+        yield made
+
+
+@pytest.mark.parametrize("sync", ["never", "interval", "always"])
+def test_killed_between_any_two_system_calls_nothing_is_lost_and_nothing_told_twice(tmp_path: Path, sync: str) -> None:
+    call, is_over = 0, False
+    while not is_over:
+        # Given a journal in two files, and a reader that has read some of it
+        folder = tmp_path / f"{sync}{call}"
+        folder.mkdir()
+        path = folder / FILE_NAME
+        journal = opened(path, sync=sync, files_kept=2)
+        for first in (1, 4):
+            write(journal, range(first, first + 3))
+            journal.begin_next_file(lambda _: True)
+        follower = FollowedJournal(path)
+        heard = [entry for _, entry in follower.read()]
+        write(journal, range(7, 10))
+        # If it is killed while it goes on in the next file, writes, and syncs
+        is_over = True
+        with killed_before(call) as made:
+            try:
+                journal.begin_next_file(lambda _: True)
+                write(journal, range(10, 11))
+                journal.sync()
+            except Killed:
+                is_over = False
+        # I expect whoever reads now to find each entry once
+        found = told(read_journal(path))
+        assert len(found) == len(set(found)), f"killed before call {call}, after {made}: {found}"
+        # ... and the next life to know all that was written, and to leave nothing of the accident
+        again = opened(path, sync=sync)
+        assert again.damage is None, f"killed before call {call}, after {made}"
+        assert again.state.last_client_order_id in (9, 10)
+        assert all((f"t{number}", "v1", 0) in again.state.fills for number in range(1, 10)), f"call {call}"
+        assert sorted(again.state.unfinished)[:9] == list(range(1, 10))
+        assert not path.with_name(path.name + ".next").exists()
+        write(again, range(20, 21))
+        again.begin_next_file(lambda _: True)
+        write(again, range(21, 22))
+        # ... each entry that is kept once in the files, and once for the reader
+        found = told(read_journal(path))
+        assert len(found) == len(set(found)), f"killed before call {call}, after {made}: {found}"
+        assert set(found) >= {*expected(range(7, 10)), *expected(range(20, 22))}
+        heard += [entry for entries in iter(follower.read, []) for _, entry in entries]
+        assert told(heard)[-len(found) :] == found
+        assert not follower.skipped
+        call += 1
+    assert call > 8
+
+
+@pytest.mark.parametrize("name", ["open", "pwrite", "link", "replace"])
+def test_a_disk_that_refuses_the_next_file_leaves_the_journal_as_it_was(path: Path, name: str) -> None:
+    # Given a disk that refuses a step of it
+    journal = opened(path)
+    write(journal, range(1, 3))
+
+    def refuse(call: str) -> None:
+        if call == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with faulty(refuse), pytest.raises(OSError, match="No space"):
+        journal.begin_next_file(lambda _: True)
+    # I expect it to go on in the file that it has, and to begin the next one later
+    write(journal, range(3, 5))
+    assert told(read_journal(path)) == expected(range(1, 5))
+    journal.begin_next_file(lambda _: True)
+    write(journal, range(5, 6))
+    journal.close()
+    assert told(read_journal(path)) == expected(range(1, 6))
+    assert_knows(opened(path), range(1, 6), 5, list(range(1, 6)))
+
+
+def test_a_present_file_damaged_where_it_took_over_is_begun_anew_from_the_one_before_it(path: Path) -> None:
+    rng = random.Random(3)
+    others = FILLS_AT_ONCE + 10
+    second = HEADER_BYTES_MAX + FILLS_AT_ONCE * FINGERPRINT_BYTES + 200  # in the second entry that carries
+    for offset in (3, 12, HEADER_BYTES_MAX + 5, HEADER_BYTES_MAX + 40, second):
+        for file in path.parent.iterdir():
+            file.unlink()
+        journal = opened(path)
+        write(journal, range(1, 4 + others))
+        journal.begin_next_file(lambda number: number < 4)
+        journal.close()
+        content = bytearray(path.read_bytes())
+        content[offset] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        again = opened(path)
+        assert again.damage is not None
+        assert again.damage.size_bytes == len(content)
+        assert len(again.state.fills) == 3 + others
+        assert again.state.last_client_order_id == 3 + others
+        assert set(again.state.unfinished) >= {1, 2, 3}
+        write(again, range(9000, 9001))
+        again.close()
+        assert told(read_journal(path)) == [*expected(range(1, 4 + others)), *expected(range(9000, 9001))]
+        assert opened(path).damage is None
+
+
+# ---- readers -----------------------------------------------------------------------------------------
+
+
+def test_a_follower_reads_each_entry_once_through_many_files_and_its_own_restarts(path: Path) -> None:
+    journal = opened(path, sync="never")
+    heard: list[tuple[int, Entry]] = []
+    follower = FollowedJournal(path)
+    rng = random.Random(4)
+    for number in range(1, 200):
+        write(journal, range(number, number + 1))
+        if rng.random() < 0.2:
+            journal.begin_next_file(lambda _: False)
+        if rng.random() < 0.1:
+            heard += follower.read()
+            follower = FollowedJournal(path, *follower.place)
+    while found := follower.read():
+        heard += found
+    assert told([entry for _, entry in heard]) == expected(range(1, 200))
+    places = [place for place, _ in heard]
+    assert places == sorted(set(places))
+    assert not follower.skipped
+
+
+def test_a_follower_is_told_what_was_deleted_before_it_was_read(path: Path) -> None:
+    # Given a reader that was away while files were deleted
+    journal = opened(path, sync="never", files_kept=1)
+    follower = FollowedJournal(path)
+    insert(journal, 1)
+    assert len(follower.read()) == 2
+    for number in range(2, 6):
+        insert(journal, number)
+        journal.begin_next_file(lambda _: False)
+    # If it reads on, I expect what is kept, and to be told of the rest
+    found = [entry for entries in iter(follower.read, []) for _, entry in entries]
+    assert told(found) == [5]
+    assert follower.skipped == [Skipped(3, 5)]
+
+
+def test_the_tool_prints_all_files_of_a_journal_and_each_alone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = opened(path)
+    write(journal, range(1, 2))
+    journal.begin_next_file(lambda _: False)
+    write(journal, range(2, 3))
+    journal.close()
+    assert main([str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split('"')[3] for line in lines] == ["began", "sent", "filled", "carried", "sent", "filled"]
+    assert '"fills":1,' in lines[3]
+    assert main([str(path.with_name(f"{FILE_NAME}.1"))]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert [file.path.name for file in read_files(path)] == [f"{FILE_NAME}.1", FILE_NAME]
