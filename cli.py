@@ -2,7 +2,7 @@
 """The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | top | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
-./cli.py doctor [CONFIG] | record CONFIG | explain ORDER | export [RUN] | report [RUN]
+./cli.py init FILE | doctor [CONFIG] | record CONFIG | explain ORDER | export [RUN] | report [RUN]
 ./cli.py calibrate DATA | backtest DATA | optimize DATA | score RUN
 """
 
@@ -215,6 +215,25 @@ def doctor(
     else:
         print(*(one.line() for one in found), sep="\n")
     raise typer.Exit(exit_code_of(found))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="to write; its name is the session's name")],
+    venue: Annotated[str, typer.Option("--venue", help="local or thalex")] = "local",
+    instrument: Annotated[str, typer.Option("--instrument", "-i", help="as the venue names it")] = "BTC-PERPETUAL",
+    preset: Annotated[str, typer.Option("--preset", help="none, conservative or aggressive")] = "none",
+    price_usd: Annotated[float | None, typer.Option("--price", help="what it trades at, roughly")] = None,
+    size_base: Annotated[float | None, typer.Option("--size", help="of an order, base units")] = None,
+) -> None:
+    """Write a commented configuration of one instrument, to begin with; never over one that is there."""
+    from runtime.first_config import write_first_config
+
+    config = write_first_config(
+        file, venue=venue, instrument=instrument, preset=preset, price_usd=price_usd, size_base=size_base
+    )
+    asks = " --venue" if venue != "local" else ""
+    print(f"{file} written, session {config.session}; next: ./cli.py doctor {file}{asks}, then make run CONFIG={file}")
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
