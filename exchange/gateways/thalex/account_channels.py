@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -75,22 +76,46 @@ class PortfolioChannel(Channel):
         return shown is None or abs(mark_price - shown) > MARK_MOVE_RATIO * shown
 
 
-class SummaryChannel(Channel):
-    """`account.summary`, once a second."""
+class WholeChannel(Channel, ABC):
+    """A stream that tells everything each time, to a new subscriber too; `payload` is everything."""
 
     def __init__(self, name: str, engine: Engine, account: Account) -> None:
         super().__init__(name)
         self._engine = engine
         self._account = account
 
+    @abstractmethod
+    def payload(self) -> bytes: ...
+
     def first_message(self) -> bytes:
-        return wire.notification(self.name, self._payload())
+        return wire.notification(self.name, self.payload())
+
+    def publish_whole(self) -> None:
+        self.publish(self.payload())
+
+
+class SummaryChannel(WholeChannel):
+    """`account.summary`, once a second."""
 
     def on_second(self) -> None:
-        self.publish(self._payload())
+        self.publish_whole()
 
-    def _payload(self) -> bytes:
+    def payload(self) -> bytes:
         return wire.encode(account_payloads.account_summary(self._engine, self._account))
+
+
+class ConditionalOrdersChannel(WholeChannel):
+    """`account.conditional_orders`: formerly active ones of late included."""
+
+    def payload(self) -> bytes:
+        return wire.encode(conditional_payloads.recent_list(self._engine, self._account))
+
+
+class BotsChannel(WholeChannel):
+    """`account.bots`: stopped ones included."""
+
+    def payload(self) -> bytes:
+        return wire.encode([bot_payloads.bot_object(bot) for bot in self._engine.bots.of(self._account)])
 
 
 class TradeHistoryChannel(Channel):
@@ -113,42 +138,6 @@ class OrderHistoryChannel(Channel):
         closed = [payloads.order_history(update) for update in updates if belongs_in_history(update)]
         if closed:
             self.publish(wire.encode(closed))
-
-
-class ConditionalOrdersChannel(Channel):
-    """`account.conditional_orders`: the full list every time, formerly active ones of late included."""
-
-    def __init__(self, name: str, engine: Engine, account: Account) -> None:
-        super().__init__(name)
-        self._engine = engine
-        self._account = account
-
-    def first_message(self) -> bytes:
-        return wire.notification(self.name, self._payload())
-
-    def on_change(self) -> None:
-        self.publish(self._payload())
-
-    def _payload(self) -> bytes:
-        return wire.encode(conditional_payloads.recent_list(self._engine, self._account))
-
-
-class BotsChannel(Channel):
-    """`account.bots`: the full list every time, stopped ones included."""
-
-    def __init__(self, name: str, engine: Engine, account: Account) -> None:
-        super().__init__(name)
-        self._engine = engine
-        self._account = account
-
-    def first_message(self) -> bytes:
-        return wire.notification(self.name, self._payload())
-
-    def on_change(self) -> None:
-        self.publish(self._payload())
-
-    def _payload(self) -> bytes:
-        return wire.encode([bot_payloads.bot_object(bot) for bot in self._engine.bots.of(self._account)])
 
 
 class ProtectionChannel(Channel):

@@ -119,10 +119,10 @@ class Hub:
             self._on_public_trades(name, prints)
         for number in found.conditionals:
             for conditionals in self._of_account(number, ConditionalOrdersChannel):
-                conditionals.on_change()
+                conditionals.publish_whole()
         for number in found.bots:
             for bots in self._of_account(number, BotsChannel):
-                bots.on_change()
+                bots.publish_whole()
 
     def _each(self, kind: type[C], tell: Callable[[C], None]) -> None:
         """Tell every channel of a kind."""
