@@ -10,6 +10,7 @@ quote. So levels where an order of ours was working, or was wished for, count as
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from domain.jit import Array, Record, kernel
 from domain.records import QUOTE_LEVELS_MAX
 
 TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
+
+# One side of the book and what of it is ours: count, prices, sizes of its levels; the same of the account's working
+# orders, ticks and lots; ticks, lots and until when of what was ours a moment ago.
+Side: TypeAlias = tuple[int, Array, Array, int, Array, Array, Array, Array, Array]
 
 
 @kernel
@@ -84,23 +89,34 @@ def remember_ladder(params: Record, state: Record, ladder: Record, time_ns: int)
 
 
 @kernel
-def others_at(
-    params: Record,
-    time_ns: int,
-    price: float,
-    size: float,
-    own_count: int,
-    own_prices: Array,
-    own_sizes: Array,
-    past_prices: Array,
-    past_sizes: Array,
-    past_until_ns: Array,
-) -> tuple[int, float]:
+def bids_of(state: Record, book: Record, account: Record) -> Side:
+    """Return the book's bids with what of them is ours."""
+    return (
+        book["bid_count"], book["bid_price"], book["bid_size"],
+        account["bid_count"], account["bid_price_ticks"], account["bid_size_lots"],
+        state["own_bid_ticks"], state["own_bid_lots"], state["own_bid_until_ns"],
+    )  # fmt: skip
+
+
+@kernel
+def asks_of(state: Record, book: Record, account: Record) -> Side:
+    """Return the book's asks with what of them is ours."""
+    return (
+        book["ask_count"], book["ask_price"], book["ask_size"],
+        account["ask_count"], account["ask_price_ticks"], account["ask_size_lots"],
+        state["own_ask_ticks"], state["own_ask_lots"], state["own_ask_until_ns"],
+    )  # fmt: skip
+
+
+@kernel
+def others_at(params: Record, side: Side, level: int, time_ns: int) -> tuple[int, float]:
     """Return (ticks, size without ours) of one level; (0, 0.0) without a usable price or size.
 
     Less than half a lot is float noise, not somebody's order: then the size is 0.0.
     """
-    steps = price / params["tick_size"]
+    _, prices, sizes, own_count, own_prices, own_sizes, past_prices, past_sizes, past_until_ns = side
+    size = sizes[level]
+    steps = prices[level] / params["tick_size"]
     if not (0.0 < steps < TICKS_MAX and 0.0 <= size < math.inf):  # also refuses NaN
         return 0, 0.0
     ticks = int(np.rint(steps))
@@ -114,26 +130,11 @@ def others_at(
 
 
 @kernel
-def clean_side(
-    params: Record,
-    time_ns: int,
-    count: int,
-    prices: Array,
-    sizes: Array,
-    own_count: int,
-    own_prices: Array,
-    own_sizes: Array,
-    past_prices: Array,
-    past_sizes: Array,
-    past_until_ns: Array,
-) -> tuple[int, float]:
+def best_of(params: Record, side: Side, time_ns: int) -> tuple[int, float]:
     """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none, or when a level
     before it has no usable price or size."""
-    for i in range(min(count, len(prices))):
-        ticks, size = others_at(
-            params, time_ns, prices[i], sizes[i], own_count, own_prices, own_sizes, past_prices, past_sizes,
-            past_until_ns,
-        )  # fmt: skip
+    for level in range(min(side[0], len(side[1]))):
+        ticks, size = others_at(params, side, level, time_ns)
         if ticks == 0:
             return 0, 0.0
         if size > 0.0:
@@ -149,16 +150,8 @@ def update_touch(params: Record, state: Record, book: Record, account: Record, t
     if book["is_valid"] != 1:
         return
     remember_ladder(params, state, account, time_ns)
-    bid, bid_size = clean_side(
-        params, time_ns, book["bid_count"], book["bid_price"], book["bid_size"],
-        account["bid_count"], account["bid_price_ticks"], account["bid_size_lots"],
-        state["own_bid_ticks"], state["own_bid_lots"], state["own_bid_until_ns"],
-    )  # fmt: skip
-    ask, ask_size = clean_side(
-        params, time_ns, book["ask_count"], book["ask_price"], book["ask_size"],
-        account["ask_count"], account["ask_price_ticks"], account["ask_size_lots"],
-        state["own_ask_ticks"], state["own_ask_lots"], state["own_ask_until_ns"],
-    )  # fmt: skip
+    bid, bid_size = best_of(params, bids_of(state, book, account), time_ns)
+    ask, ask_size = best_of(params, asks_of(state, book, account), time_ns)
     if bid_size <= 0.0 or ask_size <= 0.0 or bid >= ask:
         return
     tick_size = params["tick_size"]

@@ -9,50 +9,27 @@ the micro-price. It leans to the thinner side as that does, but a small order at
 
 from __future__ import annotations
 
-from domain.jit import Array, Record, kernel
-from trading.quoting.touch import others_at
+from domain.jit import Record, kernel
+from trading.quoting.touch import Side, asks_of, bids_of, others_at
 
 
 @kernel
 def update_vamp(params: Record, state: Record, book: Record, account: Record, time_ns: int) -> None:
     """Set `vamp` ($) of `state` from a usable book."""
-    bid_moment, bid_size = _side(
-        params, time_ns, book["bid_count"], book["bid_price"], book["bid_size"],
-        account["bid_count"], account["bid_price_ticks"], account["bid_size_lots"],
-        state["own_bid_ticks"], state["own_bid_lots"], state["own_bid_until_ns"],
-    )  # fmt: skip
-    ask_moment, ask_size = _side(
-        params, time_ns, book["ask_count"], book["ask_price"], book["ask_size"],
-        account["ask_count"], account["ask_price_ticks"], account["ask_size_lots"],
-        state["own_ask_ticks"], state["own_ask_lots"], state["own_ask_until_ns"],
-    )  # fmt: skip
+    bid_moment, bid_size = _moment(params, bids_of(state, book, account), time_ns)
+    ask_moment, ask_size = _moment(params, asks_of(state, book, account), time_ns)
     ticks = (bid_moment / bid_size * ask_size + ask_moment / ask_size * bid_size) / (bid_size + ask_size)
     state["vamp"] = ticks * params["tick_size"]
 
 
 @kernel
-def _side(
-    params: Record,
-    time_ns: int,
-    count: int,
-    prices: Array,
-    sizes: Array,
-    own_count: int,
-    own_prices: Array,
-    own_sizes: Array,
-    past_prices: Array,
-    past_sizes: Array,
-    past_until_ns: Array,
-) -> tuple[float, float]:
+def _moment(params: Record, side: Side, time_ns: int) -> tuple[float, float]:
     """Return (Σ size·ticks, Σ size) of one side's first levels that are not ours alone, up to one of nonsense."""
     moment = 0.0
     total = 0.0
     taken = 0
-    for i in range(min(count, len(prices))):
-        ticks, size = others_at(
-            params, time_ns, prices[i], sizes[i], own_count, own_prices, own_sizes, past_prices, past_sizes,
-            past_until_ns,
-        )  # fmt: skip
+    for level in range(min(side[0], len(side[1]))):
+        ticks, size = others_at(params, side, level, time_ns)
         if ticks == 0 or taken == params["vamp_levels"]:
             break
         if size > 0.0:
