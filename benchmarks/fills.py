@@ -90,7 +90,7 @@ class Case:
 
 
 CASES = (
-    *(Case(RECORDED, 100, queue, 1) for queue in QueueModel),
+    *(Case(RECORDED, 100, queue, 1) for queue in QueueModel if queue != QueueModel.FIFO),
     Case(RECORDED, 10, QueueModel.RISK_AVERSE, 1),
     Case(RECORDED, 10, QueueModel.POWER3, 1),
     Case(RECORDED, 100, QueueModel.POWER1, 20),

@@ -9,6 +9,7 @@ have been in front of us or behind; a model says which share was behind, from th
     POWER3       1 − (f / (f + b))^n
     LOG1         ln(1 + b) / (ln(1 + b) + ln(1 + f))
     LOG2         ln(1 + b) / ln(1 + b + f)
+    FIFO         nothing to share out: the recording tells order by order which one went (backtest/engine/market.py)
 
 so that the longer part of the queue cancels more. The models are those of hftbacktest's documentation (after
 R. Rigtorp and others), written anew. Pure functions of numbers, in lots; interpreted or compiled (domain/jit.py).
@@ -33,6 +34,7 @@ class QueueModel(IntEnum):
     POWER3 = 3
     LOG1 = 4
     LOG2 = 5
+    FIFO = 6
 
 
 # Plain integers: numba freezes them as constants.
@@ -41,6 +43,7 @@ _POWER1 = int(QueueModel.POWER1)
 _POWER2 = int(QueueModel.POWER2)
 _POWER3 = int(QueueModel.POWER3)
 _LOG1 = int(QueueModel.LOG1)
+_FIFO = int(QueueModel.FIFO)
 
 
 @kernel
@@ -58,7 +61,7 @@ def lots_filled_by_trade(ahead: float, remaining: float, traded: float) -> float
 @kernel
 def share_behind(ahead: float, behind: float, model: int, power: float) -> float:
     """Return the share of a cancelled amount that stood behind us; 1 when nothing stands on either side."""
-    if model == _RISK_AVERSE or ahead + behind <= 0.0:
+    if model in (_RISK_AVERSE, _FIFO) or ahead + behind <= 0.0:
         return 1.0
     if model == _POWER1:
         behind_weight = behind**power

@@ -17,6 +17,7 @@ from backtest.data.findings import DataError, Findings, Repair
 from backtest.data.grid import SAMPLE_ROWS_MIN, STEPS_FOUND, Steps, found_steps, on_grid
 from backtest.data.merge import merged
 from backtest.data.ordering import HORIZON_NS, Orderer, OrderKept
+from backtest.data.orders import MarketOrders
 from backtest.data.report import DataReport, report_of
 
 
@@ -114,14 +115,14 @@ def _convert_raw(
     first, steps = _sampled(raw, options.steps)
     has_order = name == formats.HFTBACKTEST
     orderer = OrderKept(findings) if has_order else Orderer(findings, options.horizon_ns)
-    clock = _Clock(findings)
+    clock, orders = _Clock(findings), MarketOrders(findings)
     for rows in _chained(first, raw):
         if options.latency_ns:
             rows["local_time_ns"] += options.latency_ns
         clock.take(rows)
         events = on_grid(findings, rows, steps)
-        writer.write(checks.take(orderer.push(events, rows["source"])))
-    writer.write(checks.take(orderer.end()))
+        writer.write(checks.take(orders.take(orderer.push(events, rows["source"]))))
+    writer.write(checks.take(orders.take(orderer.end())))
     if not writer.rows:
         raise DataError(f"{findings.paths[0]}: no events found in {len(findings.paths)} files")
     shift_ns = clock.shift_ns()

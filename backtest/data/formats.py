@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from backtest.data import binance, bybit, hftbacktest, recordings, tardis
+from backtest.data import binance, bybit, hftbacktest, orders_csv, recordings, tardis
 from backtest.data.container import is_event_file
 from backtest.data.events import RawEvents
 from backtest.data.findings import DataError, Findings
@@ -21,6 +21,7 @@ BINANCE = "binance"
 TARDIS = "tardis"
 BYBIT = "bybit"
 RECORDING = "recording"
+ORDERS = "orders"
 # Streams of one recording, in the order in which they are given out at equal times: a trade before its book.
 _KINDS = ("", "trades", "incremental", "snapshots", "book", "books", "quotes")
 
@@ -48,13 +49,15 @@ def format_of(path: Path) -> tuple[str, str]:
     first_line = head(path).split(b"\n", 1)[0]
     if binance.is_binance(first_line):
         return BINANCE, ""
+    if orders_csv.is_orders(first_line):
+        return ORDERS, ""
     if kind := tardis.kind_of(first_line):
         return TARDIS, kind
     if kind := bybit.kind_of(first_line):
         return BYBIT, kind
     raise DataError(
         f"{path}:1: unknown format: expected an event file, our Parquet, hftbacktest's npz, a Binance recording, "
-        f"a Tardis CSV, a Bybit archive or our recording, found {first_line[:60]!r}"
+        f"an order-by-order CSV, a Tardis CSV, a Bybit archive or our recording, found {first_line[:60]!r}"
     )
 
 
@@ -84,6 +87,8 @@ def raw_streams(findings: Findings, name: str, kinds: list[str]) -> list[Iterato
         return [binance.read(findings, list(range(len(kinds))))]
     if name == HFTBACKTEST:
         return [hftbacktest.read(findings, list(range(len(kinds))))]
+    if name == ORDERS:
+        return [chain.from_iterable(orders_csv.read(findings, number) for number in range(len(kinds)))]
     read = tardis.read if name == TARDIS else bybit.read
 
     def stream(kind: str) -> Iterator[RawEvents]:

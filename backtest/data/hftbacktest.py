@@ -1,7 +1,8 @@
 """hftbacktest's events (`.npz` with array `data`, or `.npy`): 64-byte rows, taken as they stand.
 
 Their rows say themselves which side reads them (EXCH_EVENT, LOCAL_EVENT); that becomes AT_EXCHANGE and AT_LOCAL. Rows
-have no end-of-message mark: a row is FINAL when the next one has another time, kind of event or recipient.
+have no end-of-message mark: a row is FINAL when the next one has another time, kind of event or recipient. Rows of
+orders (L3: ADD_ORDER, CANCEL_ORDER, MODIFY_ORDER, FILL events) are numbered by orders.py.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def _raw_rows(findings: Findings, theirs: npt.NDArray[np.void], first_source: in
         raise findings.refuse(first_source + int(unknown[0]), f"unknown kind of event {kinds[unknown[0]]}")
     for their_flag, flag in _THEIR_FLAGS:
         flags[(theirs["ev"] & np.uint64(their_flag)) != 0] |= flag
+    no_side = flags & (events.BID | events.ASK) == 0
+    flags[no_side & (kinds == events.CLEAR)] |= events.BID | events.ASK
     rows = np.empty(len(theirs), RAW)
     rows["flags"] = flags | np.where(_ends_of_messages(theirs), events.FINAL, 0)
     rows["exchange_time_ns"] = theirs["exch_ts"]
@@ -114,6 +117,7 @@ def _ends_of_messages(theirs: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     recipients = theirs["ev"] >> np.uint64(30)
     same &= recipients[1:] == recipients[:-1]
     groups = np.where(np.isin(kinds, (3, 4)), 4, kinds)  # a clear and the snapshot after it are one message
+    groups = np.where(groups >= events.ADD, events.ADD, groups)  # what happens to orders at one time too
     same &= (groups[1:] == groups[:-1]) & (groups[1:] != events.TRADE)
     ends[:-1] = ~same
     return ends

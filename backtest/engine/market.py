@@ -3,6 +3,7 @@
 A trade beyond our price fills us whole, for the market would have met us first; where we alone had improved on the
 recorded touch, the trade meets us with its own size only. A trade at our price fills what comes through the queue
 ahead. The other side of the book at or beyond our price fills us whole. Own orders at one price stand in their order.
+Where the recording tells its orders one by one, what happens to each says exactly where ours stand (`_note_order`).
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.book import WINDOW
-from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.data.events import ADD, BID, FILL, FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.engine.answers import fill_order
 from backtest.engine.records import LEVEL_SLOT, NO_ORDER, FillRule
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID, LOTS_BITS, LOTS_MASK
 from domain.jit import Array, Record, kernel
 from domain.order import LiquiditySide
-from fills.queue import ahead_after_depth, ahead_after_trade, lots_filled_by_trade
+from fills.queue import QueueModel, ahead_after_depth, ahead_after_trade, lots_filled_by_trade
 
 _QUEUE = int(FillRule.QUEUE)
 _THROUGH = int(FillRule.TRADE_THROUGH)
 _IMPROVED = int(FillRule.IMPROVED)
 _CROSSED = int(FillRule.CROSSED)
 _MAKER = int(LiquiditySide.MAKER)
+_FIFO = int(QueueModel.FIFO)
 
 
 def new_levels() -> npt.NDArray[np.void]:
@@ -56,9 +58,12 @@ def play_market(
             level["lots"] = row["lots"]
             if level["first"] != NO_ORDER:
                 _note_level(venue, orders, level["first"], row["ticks"], row["lots"])
+        elif kind >= ADD:
+            _note_order(venue, orders, bids, asks, row, kind, flags, answers)
         if venue["open_orders"] != 0:
             if kind == TRADE:
-                _note_trade(venue, orders, bids, asks, row, flags, answers)
+                if venue["queue_model"] != _FIFO:
+                    _note_trade(venue, orders, bids, asks, row, flags, answers)
             elif flags & FINAL != 0 and (
                 venue["best_bid_ticks"] >= row["best_ask"] or venue["best_ask_ticks"] <= row["best_bid"]
             ):
@@ -197,6 +202,58 @@ def _note_trade(
         if lots > 0:
             fill_order(venue, orders, bids, asks, index, lots, done_ticks, _MAKER, rule, row["time_ns"], answers)
             left = max(0, left - lots)
+
+
+@kernel
+def _note_order(
+    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, kind: int, flags: int, answers: Array
+) -> None:
+    """Take in what happened to one order of the recording: who stands before ours, and what its fill would bring us.
+
+    Orders with a number up to the one at which ours came stand ahead. A fill of one behind ours, or at a worse price,
+    would have met ours first, with as many lots.
+    """
+    number = row["lots"] >> LOTS_BITS
+    if kind == ADD:
+        venue["arrivals"] = max(venue["arrivals"], number)
+    if venue["queue_model"] != _FIFO or venue["open_orders"] == 0:
+        return
+    side = 1 if flags & BID != 0 else -1
+    lots = row["lots"] & LOTS_MASK
+    if kind == FILL:
+        _fill_before(venue, orders, bids, asks, row, side, number, lots, answers)
+        return
+    levels = bids if side > 0 else asks
+    index = levels[row["ticks"] & (levels.shape[0] - 1)]["first"]
+    while index != NO_ORDER:
+        order = orders[index]
+        if order["price_ticks"] == row["ticks"] and number <= order["arrivals"]:
+            order["ahead"] = max(0.0, order["ahead"] + (lots if kind == ADD else -lots))
+        index = order["next"]
+
+
+@kernel
+def _fill_before(
+    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, side: int, number: int, lots: int,
+    answers: Array,
+) -> None:  # fmt: skip
+    """Give what filled an order of the recording to ours that stood before it, the foremost first."""
+    price = row["ticks"]
+    done_ticks = side * EMPTY_ASK  # the order handled last: price and rank
+    done_rank = -1
+    while lots > 0:
+        index = _next_met(venue, orders, side, price, done_ticks, done_rank)
+        if index < 0:
+            return
+        order = orders[index]
+        done_ticks = order["price_ticks"]
+        done_rank = order["rank"]
+        if done_ticks == price and number <= order["arrivals"]:
+            continue
+        filled = min(order["size_lots"] - order["filled_lots"], lots)
+        lots -= filled
+        rule = _QUEUE if done_ticks == price else _THROUGH
+        fill_order(venue, orders, bids, asks, index, filled, done_ticks, _MAKER, rule, row["time_ns"], answers)
 
 
 @kernel

@@ -84,6 +84,7 @@ ORDER = np.dtype(
         *((name, "<i8") for name in (
             "is_open", "order_id", "side", "price_ticks", "size_lots", "filled_lots", "flags", "rank", "seen_lots",
             "next",  # slot of the order behind it at its place, NO_ORDER = none
+            "arrivals",  # orders of the recording that had joined any queue before it: the numbers up to here
         )),
         ("ahead", "<f8"),  # lots before it in the queue
         ("traded", "<f8"),  # lots traded at its price since the level was last recorded
@@ -98,6 +99,7 @@ VENUE = np.dtype(
             "best_bid_ticks",  # of our own open orders; EMPTY_BID and EMPTY_ASK = none
             "best_ask_ticks",
             "ranks",
+            "arrivals",  # the last number of an order that joined a queue, where the recording tells them
             "position_lots",
             "cash",  # −Σ side · ticks · lots of all fills
             "fees",  # ticks · lots · 1e-8

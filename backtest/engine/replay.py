@@ -15,7 +15,7 @@ from backtest.engine.account import reckon_funding
 from backtest.engine.market import new_levels, play_market
 from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
-from backtest.engine.tape import ROWS_AT_ONCE, tape_of
+from backtest.engine.tape import ROWS_AT_ONCE, require_orders, tape_of
 from backtest.engine.venue import Latency, VenueSettings, new_venue
 from domain.jit import Array, Record, kernel
 
@@ -60,6 +60,8 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
     answers = np.zeros(ANSWERS_AT_ONCE, ANSWER)
     cursor = np.zeros(2, np.int64)  # next row of the block, next request
     tape = tape_of(file)
+    require_orders(tape, settings.queue_model)
+    venue["arrivals"] = tape.header.arrivals
     told = []
     for first in range(0, tape.header.rows[0], ROWS_AT_ONCE):
         rows = tape.block(0, first)

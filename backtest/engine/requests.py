@@ -216,6 +216,7 @@ def _place(
     order = orders[index]
     side = order["side"]
     order["rank"] = venue["ranks"]
+    order["arrivals"] = venue["arrivals"]
     venue["ranks"] += 1
     other = _other_best(venue, bids, asks, side)
     is_crossing = order["price_ticks"] >= other if side > 0 else order["price_ticks"] <= other

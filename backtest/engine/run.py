@@ -23,7 +23,7 @@ from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, POST_ONLY,
 from backtest.engine.requests import liquidate
 from backtest.engine.result import FEE_UNIT, SERIES, Rows, RunResult
 from backtest.engine.spool import Spool
-from backtest.engine.tape import tape_of
+from backtest.engine.tape import require_orders, tape_of
 from backtest.engine.venue import VenueSettings, new_venue
 from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
 from domain.order import TradingState
@@ -74,6 +74,7 @@ class Engine:
         self.lot_base = header.lot_size * header.contract_multiplier
         units = Units(header.tick_size, header.lot_size, header.contract_multiplier)
         self.tape = tape_of(file)
+        require_orders(self.tape, settings.venue.queue_model)
         code = code_of(settings.quoting)
         self.play_blocks = load_loop(code)
         self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base, code)
@@ -83,6 +84,7 @@ class Engine:
             self.quoter.record["params"]["position_hard_lots"][0], self.quoter.record["limits"]["position_lots_max"][0]
         )
         self.venue = new_venue(settings.venue, header.tick_size * self.lot_base)
+        self.venue["arrivals"] = self.tape.header.arrivals
         self.desk = _desk(settings.execution)
         self.their_bids, self.their_asks = new_levels(), new_levels()
         self.our_bids, self.our_asks = np.zeros(WINDOW, np.int64), np.zeros(WINDOW, np.int64)

@@ -4,8 +4,8 @@ Books are built here, not in every run. Each side, the exchange's and ours, has 
 tickers and stale levels have become plain changes of single levels, and each row carries the best prices that it
 left: a replay keeps nothing but the sizes of levels. What lies too far from the touch is left out and counted.
 
-An order-by-order recording (ADD, CANCEL, MODIFY, FILL) becomes levels too; before each change of a level stands a row
-that says which order it was, by the number that the order had in the recording.
+Of an order-by-order recording the exchange's rows tell the orders too (ADD, CANCEL, FILL), each before the level that
+it leads to: a row holds the order's number and its lots, which is all that a queue needs (market.py).
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import numpy.typing as npt
 
 from backtest.book import CENTRE_ROWS, Ladder, centre_of, new_book
 from backtest.data.container import EventFile
-from backtest.data.events import AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, Events
+from backtest.data.events import ADD, AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, FILL, KIND_MASK, TRADE, Events
 from backtest.data.findings import DataError
-from backtest.engine.weave import ROW, new_cursor, weave
+from backtest.engine.weave import LOTS_BITS, LOTS_MASK, NUMBER_MAX, ROW, new_cursor, weave
+from fills.queue import QueueModel
 
 MAGIC = b"RMTAPE\0\0"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 4096
 SUFFIX = ".tape"
 ROWS_AT_ONCE = 1 << 18  # mapped at one time by a replay; read at one time by a build
@@ -45,6 +46,10 @@ class TapeHeader(msgspec.Struct, kw_only=True, frozen=True):
         end_ns: time of the last row of either.
         centre_ticks: a price near the first touch.
         far_rows: changes too far from the touch, left out, on either side.
+        order_rows: rows that tell of one order, at the exchange; 0 = the recording has levels only.
+        fill_rows: of them, fills.
+        trade_rows: public trades, at the exchange.
+        arrivals: orders that had arrived before the first one that is told.
     """
 
     source_bytes: int
@@ -53,6 +58,10 @@ class TapeHeader(msgspec.Struct, kw_only=True, frozen=True):
     end_ns: int
     centre_ticks: int
     far_rows: tuple[int, int]
+    order_rows: int = 0
+    fill_rows: int = 0
+    trade_rows: int = 0
+    arrivals: int = 0
     version: int = VERSION
 
 
@@ -120,6 +129,7 @@ def _build(file: EventFile, path: Path) -> Tape:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     centre = centre_of(file.block(0, CENTRE_ROWS))
     counts, far, ends = [], [], [0]
+    orders = _Orders()
     try:
         with partial.open("w+b") as output:
             output.write(bytes(HEADER_BYTES))
@@ -130,11 +140,15 @@ def _build(file: EventFile, path: Path) -> Tape:
                     output.write(rows.view(np.uint8).data)
                     count += len(rows)
                     ends.append(int(rows["time_ns"][-1]))
+                    if recipient == AT_EXCHANGE:
+                        orders.count(rows)
                 counts.append(count)
                 far.append(int(book.state["far_rows"][0]))
             header = TapeHeader(
                 source_bytes=status.st_size, source_time_ns=status.st_mtime_ns, rows=(counts[0], counts[1]),
                 end_ns=max(ends), centre_ticks=centre, far_rows=(far[0], far[1]),
+                order_rows=orders.rows, fill_rows=orders.fills, trade_rows=orders.trades,
+                arrivals=orders.arrivals,
             )  # fmt: skip
             output.seek(0)
             output.write((MAGIC + msgspec.json.encode(header)).ljust(HEADER_BYTES, b"\0"))
@@ -142,6 +156,42 @@ def _build(file: EventFile, path: Path) -> Tape:
     finally:
         partial.unlink(missing_ok=True)
     return Tape(path, header)
+
+
+class _Orders:
+    """Counts the rows that tell of orders, and of trades."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.fills = 0
+        self.trades = 0
+        self.arrivals = 0
+        self._has_arrived = False
+
+    def count(self, rows: TapeRows) -> None:
+        kinds = rows["flags"] & KIND_MASK
+        self.rows += int(np.count_nonzero(kinds >= ADD))
+        self.fills += int(np.count_nonzero(kinds == FILL))
+        self.trades += int(np.count_nonzero(kinds == TRADE))
+        arrived = rows["lots"][kinds == ADD]
+        if len(arrived) and not self._has_arrived:
+            self._has_arrived = True
+            self.arrivals = int(arrived[0] >> LOTS_BITS) - 1
+
+
+def require_orders(tape: Tape, queue_model: int) -> None:
+    """Refuse an order-by-order queue over a recording of levels.
+
+    Raises:
+        DataError: when the recording does not tell its orders, or tells trades but not whom they filled.
+    """
+    header = tape.header
+    if queue_model == QueueModel.FIFO and (not header.order_rows or (header.trade_rows and not header.fill_rows)):
+        found = "orders without their fills" if header.order_rows else "price levels"
+        raise DataError(
+            f"{tape.path}: queue fifo needs a recording of orders and their fills, found {found}: "
+            "take one of the other queue models"
+        )
 
 
 def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
@@ -152,6 +202,7 @@ def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
         block: Events = np.array(mapped)
         assert block.dtype == EVENT
         _check_prices(file.path, block)
+        _check_orders(file.path, block)
         cursor["row"] = 0
         while cursor["row"][0] < len(block):
             weave(cursor[0], book.state[0], book.bids, book.asks, block, recipient, room)
@@ -160,6 +211,15 @@ def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
                 room = np.zeros(2 * len(room), ROW)
             elif count:
                 yield room[:count]
+
+
+def _check_orders(path: Path, rows: Events) -> None:
+    told = rows[(rows["flags"] & KIND_MASK) >= ADD]
+    if len(told) and (int(told["size_lots"].max()) > LOTS_MASK or int(told["venue_id"].max()) > NUMBER_MAX):
+        raise DataError(
+            f"{path}: an order of {told['size_lots'].max()} lots, or number {told['venue_id'].max()}; the backtest "
+            f"takes up to {LOTS_MASK:,} lots and {NUMBER_MAX:,} orders: a larger --lot, or several files"
+        )
 
 
 def _check_prices(path: Path, rows: Events) -> None:

@@ -13,7 +13,20 @@ from backtest.book import (
     set_level,
     window_after,
 )
-from backtest.data.events import ASK, BEST, BID, CLEAR, EVERY_PRICE, FINAL, KIND_MASK, LEVEL, SNAPSHOT_LEVEL, TRADE
+from backtest.data.events import (
+    ADD,
+    ASK,
+    BEST,
+    BID,
+    CLEAR,
+    EVERY_PRICE,
+    FINAL,
+    KIND_MASK,
+    LEVEL,
+    MODIFY,
+    SNAPSHOT_LEVEL,
+    TRADE,
+)
 from domain.jit import Array, Record, kernel
 
 # Prices of a tape are 32-bit; these mean that a side is empty.
@@ -29,6 +42,10 @@ ROW = np.dtype(
         "itemsize": 32,
     }
 )
+# Of a row that tells of one order `lots` holds two numbers: the order's among all that arrived, and how many lots.
+LOTS_BITS = 31
+LOTS_MASK = (1 << LOTS_BITS) - 1
+NUMBER_MAX = (1 << 32) - 1
 CURSOR = np.dtype([(name, "<i8") for name in ("row", "written")])
 _RECIPIENT_LOCAL = 1 << 12
 
@@ -52,7 +69,11 @@ def weave(cursor: Record, state: Record, bids: Array, asks: Array, rows: Array, 
         if flags & recipient != 0:
             time_ns = row["local_time_ns"] if recipient == _RECIPIENT_LOCAL else row["exchange_time_ns"]
             before = cursor["written"]
-            _weave_row(cursor, state, bids, asks, row, flags, time_ns, out)
+            if flags & KIND_MASK < ADD:
+                _weave_row(cursor, state, bids, asks, row, flags, time_ns, out)
+            elif recipient != _RECIPIENT_LOCAL and flags & KIND_MASK != MODIFY:
+                lots = row["venue_id"] << LOTS_BITS | row["size_lots"]
+                _add(cursor, state, out, time_ns, flags & (KIND_MASK | BID | ASK), row["price_ticks"], lots)
             if flags & FINAL != 0:
                 if flags & KIND_MASK != TRADE:
                     _move_window(cursor, state, bids, asks, time_ns, out)

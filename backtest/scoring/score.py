@@ -79,6 +79,8 @@ def _scored(run: Path, with_us: EventFile, others: EventFile, answers: Rows, pow
     requests = own_requests(answers)
     by_model = {}
     for model in QueueModel:
+        if model == QueueModel.FIFO:  # the session recorded levels, not orders
+            continue
         venue = VenueSettings(latency=Latency.constant(0, 0), queue_model=model, queue_power=power)
         simulated = _lines(with_us, replay(others, requests, venue).answers)
         by_model[model.name.lower()] = agreement_of(live, simulated, lot_base)
