@@ -74,13 +74,18 @@ def _compiled(function: F, makes_arrays: bool) -> F:
         _left_plain.add(function.__module__)
         return function
     assert not _left_plain, f"imported before {ENV_JIT}=1 was set, so not compiled: {', '.join(sorted(_left_plain))}"
-    if "numba" not in sys.modules:
-        use_cache_dir()
+    prepare_numba()
     from numba import njit
 
     # `_nrt` is said in either case: a kernel for which it is not takes it over from whoever calls it first.
     references: dict[str, Any] = {"_nrt": makes_arrays}
     return cast(F, njit(cache=True, error_model="numpy", boundscheck=_checks_bounds or None, **references)(function))
+
+
+def prepare_numba() -> None:
+    """Let numba be imported, whoever does it first, with the cache of these sources."""
+    if "numba" not in sys.modules:
+        use_cache_dir()
 
 
 @contextmanager

@@ -60,11 +60,13 @@ class Histogram:
         self._noted: list[int] = []
         self.note = self._noted.append
 
-    def record_noted(self) -> None:
-        """Count every duration noted since the last call; for a moment when nobody waits."""
+    def record_noted(self) -> int:
+        """Count every duration noted since the last call, and return how many; for a moment when nobody waits."""
+        count = len(self._noted)
         for duration_ns in self._noted:
             self.record(duration_ns)
         self._noted.clear()
+        return count
 
     def record(self, duration_ns: int) -> None:
         """Count one duration."""

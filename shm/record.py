@@ -13,6 +13,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
+from domain.addressed import address_of
 from domain.codes import SegmentKind
 from shm import layout
 from shm.errors import RecordBusyError
@@ -109,6 +110,10 @@ class TableReader:
     def sequence_word(self, row: int) -> int:
         """Return where the row's sequence stands in `words`."""
         return (layout.HEADER_BYTES + row * self._slot_bytes) >> 3
+
+    def row_address(self, row: int) -> int:
+        """Return where the row lies in the memory of this process, for kernels (domain/addressed.py)."""
+        return address_of(self._memory) + layout.HEADER_BYTES + row * self._slot_bytes
 
     def load(self, row: int) -> int:
         """Copy a row into `latest` and return its sequence; 0 = never written.

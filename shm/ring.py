@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from domain.addressed import address_of
 from domain.codes import SegmentKind
 from shm import layout
 from shm.doorbell import Doorbell
@@ -151,6 +152,11 @@ class RingReader:
     def has_news(self) -> bool:
         """Whether records came after `position`."""
         return self._words[layout.WORD_HEAD] != self.position
+
+    @property
+    def address(self) -> int:
+        """Where the segment lies in the memory of this process, for kernels (domain/addressed.py)."""
+        return address_of(self._memory)
 
     @property
     def capacity(self) -> int:

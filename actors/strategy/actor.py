@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.strategy.arrivals import Arrivals
 from actors.strategy.desk import Desk, Shared
 from actors.strategy.hedger import Hedger
 from actors.strategy.portfolio import Portfolio
@@ -23,14 +22,17 @@ from messages.commands import Command, Pause, Reply, Resume, SetParameter, Statu
 from runtime.actor import Actor, ActorContext, Handler
 from runtime.config import read_config
 from shm.ring import RingWriter
+from trading.quoting.news import News
 from trading.quoting.set_values import SetValues, parse_value, split_name
 
 if TYPE_CHECKING:  # importing them compiles kernels or not, which on_start times
     from actors.strategy.candles import CandleNotes
+    from trading.quoting.sight import Segments
     from trading.quoting.user.code import StrategyCode
 
 ROUND_INTERVAL_NS = 10 * NS_PER_MS  # between two looks at everything that no tick brings
 REASONS_LOG_INTERVAL_NS = NS_PER_S
+_SELDOM = int(News.FILL | News.DEFINITION | News.LOST)
 
 
 class StrategyActor(Actor):
@@ -48,6 +50,7 @@ class StrategyActor(Actor):
         self._round_due_ns = 0
         self._reasons_due_ns = 0
         self._quotes = self._wishes = 0  # not counted in shared memory yet
+        self._books_counted = 0
         self._reasons_logged: dict[str, tuple[OffReason, OffReason]] = {}
         self._faults_logged: dict[str, str] = {}
 
@@ -57,6 +60,7 @@ class StrategyActor(Actor):
         from trading.quoting import entries
         from trading.quoting.inputs import QuoteInputs
         from trading.quoting.quoter import Quoter
+        from trading.quoting.sight import Sight
         from trading.quoting.state_copies import StateCopies
 
         ctx = self.ctx
@@ -71,10 +75,11 @@ class StrategyActor(Actor):
         self._execution_bell = ctx.doorbell("execution")
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")
-        self._arrivals = Arrivals(ctx)
+        self._trades = ctx.ring_reader("trades")
+        segments = self._open_segments()
         shared = self._open_shared()
         self._candles = self._open_candles()
-        self._portfolio = Portfolio(ctx.table_reader("instruments"), ctx.table_reader("accounts"))
+        self._portfolio = Portfolio(segments.instruments, segments.accounts)
         self._hedger = Hedger(ctx, self._portfolio)
         self._is_paused = self._paused_file.exists()
         state_table = ctx.table_writer("strategy_state")
@@ -90,47 +95,50 @@ class StrategyActor(Actor):
             quoter.pause(self._is_paused)
             quoter.on_candle = partial(self._candles.note, row, name, quoter.record["signals"])
             config = self._set_values.in_force[name]
-            desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, shared)
+            sight = Sight(row, segments)
+            desk = Desk(row, name, ctx.config.instruments[name].quote, config, quoter, sight, shared)
             if shared.quote_inputs is not None:
                 inputs_words = shared.quote_inputs.ints[QUOTE_INPUTS.word("words") :]
                 desk.keep_inputs(QuoteInputs(quoter, inputs_words[:QUOTE_INPUT_WORDS]))
-            self._arrivals.by_row[row] = desk
+            self.desks.append(desk)
             self._copies.append(copies)
-        self.desks = [desk for desk in self._arrivals.by_row if desk is not None]
         self.do_work(ctx.clock.monotonic_ns())
         ctx.set_live()
 
     def has_news(self) -> bool:
-        return self._arrivals.has_news()
+        return self._trades.has_news or any(desk.sight.has_news for desk in self.desks)
 
     def on_early_ring(self) -> None:
         """A book is coming: execution will be needed after us."""
         self._execution_bell.ring()
 
     def do_work(self, now_ns: int) -> int:
-        """Take in what came and quote where there is news; return the number of books taken.
+        """Take in what came and quote where there is news; return the number of quotes.
 
         A tick takes this short way, whatever else there is to do: that waits for the round.
         """
-        books, is_filled = self._arrivals.take()
-        if is_filled:
-            self._take_portfolio()
-        has_quoted = False
+        if self._trades.has_news:
+            self._take_trades()
+        quotes = 0
         for desk in self.desks:
-            if desk.has_news and desk.units is not None:
-                desk.refresh(self._arrivals.newest_book)
+            if desk.units is None:
+                continue
+            news = desk.take_news()
+            if news & _SELDOM:
+                self._take_seldom(desk, news)
+            if desk.has_news:
                 self._quote_desk(desk)
-                has_quoted = True
-        if not has_quoted or now_ns >= self._round_due_ns:
+                quotes += 1
+        if not quotes or now_ns >= self._round_due_ns:
             self._make_round(now_ns)
-        return books
+        return quotes
 
     def _make_round(self, now_ns: int) -> None:
         """Look at everything that no tick brings, quote what it changes or what is due again, and count."""
         self._round_due_ns = now_ns + ROUND_INTERVAL_NS
         self._take_portfolio()
         for desk, copies in zip(self.desks, self._copies, strict=True):
-            if desk.refresh(self._arrivals.newest_book):
+            if desk.units is None and desk.take_definition():
                 self._log_instrument(desk)
             if desk.is_due(now_ns):
                 self._quote_desk(desk)
@@ -143,6 +151,32 @@ class StrategyActor(Actor):
         if now_ns >= self._reasons_due_ns:
             self._reasons_due_ns = now_ns + REASONS_LOG_INTERVAL_NS
             self._log_reasons()
+
+    def _take_seldom(self, desk: Desk, news: int) -> None:
+        if news & News.FILL:
+            self._take_portfolio()
+        if news & News.DEFINITION:
+            desk.take_definition()
+        if news & News.LOST:
+            self._log_lost(desk)
+
+    def _log_lost(self, desk: Desk) -> None:
+        lost = desk.sight.lost
+        books, order_events = (now - before for now, before in zip(lost, desk.lost, strict=True))
+        desk.lost = lost
+        if books:
+            self.ctx.log.warning("books overtaken", lost=books, instrument=desk.name)
+        if order_events:
+            # Position and open orders are a table's: they are right. What fills say of the market's pressure is not.
+            self.ctx.log.warning(
+                "order events overtaken: the position is the account's", lost=order_events, instrument=desk.name
+            )
+
+    def _take_trades(self) -> None:
+        trades = self._trades.read()
+        self.ctx.counters.add("trades", len(trades))
+        for desk in self.desks:
+            desk.quoter.take_trades(trades, self._trades.position)
 
     def _take_portfolio(self) -> None:
         if self._portfolio.refresh():
@@ -187,12 +221,12 @@ class StrategyActor(Actor):
         """Bring the counters and histograms in shared memory up to date."""
         self._quote.record_noted()
         self._wake.record_noted()
-        books, trades = self._arrivals.counted()
+        books = sum(desk.sight.books_taken for desk in self.desks)
         counters = self.ctx.counters
-        counters.add("ticks", books)
-        counters.add("trades", trades)
+        counters.add("ticks", books - self._books_counted)
         counters.add("wishes", self._wishes)
         counters.add("quotes", self._quotes)
+        self._books_counted = books
         self._wishes = self._quotes = 0
 
     def _log_instrument(self, desk: Desk) -> None:
@@ -232,15 +266,26 @@ class StrategyActor(Actor):
         return Shared(
             instruments=ctx.table_reader("instruments"),
             book_table=ctx.table_reader("book_table"),
-            tickers=ctx.table_reader("ticker_table"),
-            accounts=ctx.table_reader("accounts"),
-            limits=ctx.table_reader("limits"),
             wishes=ctx.table_writer("wishes"),
             explanations=ctx.ring_writer(ctx.topology.explanations_of(ctx.name)),
             market=ctx.table_writer("market"),
             execution=ctx.doorbell("execution"),
             clock=ctx.clock,
             quote_inputs=self._open_quote_inputs(),
+        )
+
+    def _open_segments(self) -> Segments:
+        from trading.quoting.sight import Segments
+
+        ctx = self.ctx
+        return Segments(
+            feed=ctx.table_reader("feed"),
+            accounts=ctx.table_reader("accounts"),
+            limits=ctx.table_reader("limits"),
+            tickers=ctx.table_reader("ticker_table"),
+            instruments=ctx.table_reader("instruments"),
+            books=ctx.ring_reader("books"),
+            order_events=ctx.ring_reader("order_events"),
         )
 
     def _open_quote_inputs(self) -> RingWriter | None:

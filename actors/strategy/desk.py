@@ -12,28 +12,25 @@ from actors.strategy.portfolio import NetDelta, load_if_changed
 from domain.clock import NS_PER_MS, Clock
 from domain.codes import OffReason
 from domain.grid import grid_in, off_in
-from domain.records import BOOK, QUOTE_INPUTS, SHARED_MARKET_DATA, WISH
+from domain.records import BOOK, QUOTE_INPUTS, WISH
 from shm.doorbell import Doorbell
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
 from trading.quoting.config import QuotingConfig
+from trading.quoting.news import News
 from trading.quoting.params import Units
 
 if TYPE_CHECKING:  # importing them compiles kernels or not, which actor.py times
     from trading.quoting.inputs import QuoteInputs
     from trading.quoting.quoter import Quoter
+    from trading.quoting.sight import Sight
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
 
+_BOOK = int(News.BOOK)
 _BOOK_TIME = BOOK.word("receive_time_ns")
-_BOOK_REALTIME = BOOK.word("receive_realtime_ns")
 _EXPLANATION_POSITION = WISH.word("explanation_position")
 _SOURCE_TIME = WISH.word("source_time_ns")
-_TIMESTAMP = SHARED_MARKET_DATA.word("timestamp_ns")
-_STATUS = SHARED_MARKET_DATA.word("status")
-_MID = SHARED_MARKET_DATA.word("mid")
-_VOLATILITY = SHARED_MARKET_DATA.word("volatility")
-_NOT_LIVE = frozenset({int(OffReason.NO_BOOK), int(OffReason.BOOK_STALE)})
 _INPUTS_HEAD = slice(QUOTE_INPUTS.word("instrument"), QUOTE_INPUTS.word("words"))
 
 
@@ -42,9 +39,6 @@ class Shared(NamedTuple):
 
     instruments: TableReader
     book_table: TableReader
-    tickers: TableReader
-    accounts: TableReader
-    limits: TableReader
     wishes: TableWriter
     explanations: RingWriter
     market: TableWriter
@@ -62,33 +56,37 @@ class Desk:
         new_book_time_ns: when the newest book came that no quote knows yet, monotonic; 0 = there is none.
         units: tick and lot, once the venue has confirmed the instrument.
         wishes: wishes written by this process.
+        lost: books and order events that were overwritten before they were read, as far as it was logged.
     """
 
-    def __init__(self, row: int, name: str, is_quoted: bool, config: QuotingConfig, quoter: Quoter, shared: Shared):
+    def __init__(
+        self,
+        row: int,
+        name: str,
+        is_quoted: bool,
+        config: QuotingConfig,
+        quoter: Quoter,
+        sight: Sight,
+        shared: Shared,
+    ) -> None:
         self.row = row
         self.name = name
         self.is_quoted = is_quoted
         self.quoter = quoter
+        self.sight = sight
         self.has_news = False
         self.new_book_time_ns = 0
         self.wishes = 0
+        self.lost = (0, 0)
         self._config = config
         self.units: Units | None = None
         self._shared = shared
-        self._account_words, self._account_word = shared.accounts.words, shared.accounts.sequence_word(row)
-        self._limits_words, self._limits_word = shared.limits.words, shared.limits.sequence_word(row)
-        self._ticker_words, self._ticker_word = shared.tickers.words, shared.tickers.sequence_word(row)
-        self._instrument_words, self._instrument_word = (
-            shared.instruments.words,
-            shared.instruments.sequence_word(row),
-        )
         self._instrument_seen = 0
-        self._account_seen = 0
-        self._ticker_seen = 0
-        self._limits_seen = 0
         self._decide_due_ns = 0
         self._market_status = -1
         self._has_new_book = False
+        self._book_words = quoter.book_words
+        self._market_payload = shared.market.ints[1:]
         self._wish_payload = shared.wishes.ints[1:]
         self._explanation_payload = shared.explanations.ints[1:]
         self._inputs: QuoteInputs | None = None
@@ -110,34 +108,28 @@ class Desk:
         """Publish what each wish was computed from, with `inputs` over the scratch of the shared ring."""
         self._inputs = inputs
 
-    def refresh(self, books_position: int) -> bool:
-        """Take over what changed in the tables; return True when the instrument became known."""
-        if self._account_words[self._account_word] != self._account_seen:
-            self._take_account()
-        if self._limits_words[self._limits_word] != self._limits_seen:
-            self._take_limits()
-        if self._ticker_words[self._ticker_word] != self._ticker_seen:
-            self._take_ticker()
-        if self._instrument_words[self._instrument_word] == self._instrument_seen:
-            return False
+    def take_news(self) -> int:
+        """Take what came for the instrument since the last look; return the News of it (trading/quoting/sight.py)."""
+        news = self.quoter.take_news(self.sight)
+        if news:
+            self.has_news = True
+            if news & _BOOK:
+                self._has_new_book = True
+                self.new_book_time_ns = self._book_words[_BOOK_TIME]
+        return news
+
+    def take_definition(self) -> bool:
+        """Take over what the instruments table says; return True when the instrument became known."""
         seen = load_if_changed(self._shared.instruments, self.row, self._instrument_seen)
         if seen == self._instrument_seen:
-            return False  # it is just being written
+            return False
         self._instrument_seen = seen
-        return self._take_instrument(books_position)
+        return self._take_instrument()
 
     def take_net_delta(self, net: NetDelta) -> None:
         """Take what is held in the underlying over all instruments."""
         self.quoter.take_net_delta(net.base, net.is_known)
         self.has_news = True
-
-    def take_book(self, words: memoryview, position: int) -> None:
-        """Take a book of this instrument; ignored before the instrument is known."""
-        if self.units is not None:
-            self.quoter.take_book(words, position)
-            self.has_news = True
-            self._has_new_book = True
-            self.new_book_time_ns = words[_BOOK_TIME]
 
     def is_due(self, now_ns: int) -> bool:
         """Return whether to quote now: there is news, or enough time has passed."""
@@ -170,31 +162,7 @@ class Desk:
             self.has_news = True
         return is_written
 
-    def _take_account(self) -> None:
-        accounts = self._shared.accounts
-        seen = load_if_changed(accounts, self.row, self._account_seen)
-        if seen != self._account_seen:
-            self._account_seen = seen
-            self.quoter.take_account(accounts.ints)
-            self.has_news = True
-
-    def _take_limits(self) -> None:
-        limits = self._shared.limits
-        seen = load_if_changed(limits, self.row, self._limits_seen)
-        if seen != self._limits_seen:
-            self._limits_seen = seen
-            self.quoter.take_limits(limits.ints)
-            self.has_news = True
-
-    def _take_ticker(self) -> None:
-        tickers = self._shared.tickers
-        seen = load_if_changed(tickers, self.row, self._ticker_seen)
-        if seen != self._ticker_seen:
-            self._ticker_seen = seen
-            self.quoter.take_ticker(tickers.ints)
-            self.has_news = True
-
-    def _take_instrument(self, books_position: int) -> bool:
+    def _take_instrument(self) -> bool:
         """Configure the quoter for the instrument in the table reader, and start from the newest book known."""
         table = self._shared.instruments
         units = Units(*grid_in(table))
@@ -207,10 +175,9 @@ class Desk:
             return False
         self.units = units
         self.quoter.configure(self._config, units)
+        position = self.sight.skip_books()  # the table comes before the ring: it is at least as new as what is skipped
         if load_if_changed(self._shared.book_table, self.row, 0):
-            self.take_book(self._shared.book_table.ints, books_position)
-            self.new_book_time_ns = 0
-            self._has_new_book = False  # it may be old: the orders that follow answer no tick
+            self.quoter.take_book(self._shared.book_table.ints, position)  # it may be old: no tick is answered
         return True
 
     def _publish_inputs(self, inputs: QuoteInputs, explanation_position: int, realtime_ns: int) -> None:
@@ -225,25 +192,9 @@ class Desk:
     def _publish_market(self) -> None:
         """Write the market row after a new book, or when it stops or starts being live."""
         quoter = self.quoter
-        status = int(quoter.is_book_usable and quoter.bid_off_reason not in _NOT_LIVE)
-        if status == self._market_status and not self._has_new_book:
-            return
-        self._has_new_book = False
-        self._market_status = status
-        market = self._shared.market
-        touch = quoter.touch()
-        market.ints[_TIMESTAMP] = quoter.book_words[_BOOK_REALTIME]
-        market.ints[_STATUS] = status
-        floats = market.floats
-        floats[_MID], floats[_MID + 1], floats[_MID + 2], floats[_MID + 3], floats[_MID + 4] = touch[:5]
-        floats[_VOLATILITY] = touch.sigma
-        market.publish(self.row)
-
-
-assert [SHARED_MARKET_DATA.word(name) - _MID for name in ("mid", "bid", "ask", "bid_size", "ask_size")] == [
-    0,
-    1,
-    2,
-    3,
-    4,
-]
+        status = quoter.market_status
+        if self._has_new_book or status != self._market_status:
+            self._has_new_book = False
+            self._market_status = status
+            self._market_payload[:] = quoter.market
+            self._shared.market.publish(self.row)

@@ -6,13 +6,21 @@ written anew with another import in the place of the standard one (trading/quoti
 
 from __future__ import annotations
 
+from domain.codes import OffReason
 from domain.jit import Array, Record, kernel, kernel_with_arrays
+from domain.records import ORDER_EVENT
 from trading.quoting.estimators import forget_times
 from trading.quoting.hashing import hash_words
 from trading.quoting.models.selection import solve_if_moved
+from trading.quoting.news import News
 from trading.quoting.records import KEPT_FIRST_WORD, KEPT_WORDS
+from trading.quoting.sight import next_book, next_fill, take_rows
 from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 from trading.quoting.touch import remember_ladder
+
+_BOOK, _CANDLE, _FILL, _LOST = int(News.BOOK), int(News.CANDLE), int(News.FILL), int(News.LOST)
+_NO_BOOK, _BOOK_STALE = int(OffReason.NO_BOOK), int(OffReason.BOOK_STALE)
+_SIDE, _SIZE, _TIME = ORDER_EVENT.word("side"), ORDER_EVENT.word("size_lots"), ORDER_EVENT.word("local_time_ns")
 
 
 @kernel
@@ -68,6 +76,21 @@ def _write_wish(
 
 
 @kernel
+def _write_market(q: Record) -> None:
+    """Write what the newest book shows without us for simple readers, and whether it is live."""
+    params, state, ladder, row = q["params"], q["state"], q["ladder"], q["market"]
+    is_seen = ladder["bid_off_reason"] != _NO_BOOK and ladder["bid_off_reason"] != _BOOK_STALE
+    row["timestamp_ns"] = q["book"]["receive_realtime_ns"]
+    row["status"] = 1 if is_seen and state["is_book_usable"] == 1 else 0
+    row["mid"] = state["mid"]
+    row["bid"] = state["best_bid_ticks"] * params["tick_size"]
+    row["ask"] = state["best_ask_ticks"] * params["tick_size"]
+    row["bid_size"] = state["best_bid_size"]
+    row["ask_size"] = state["best_ask_size"]
+    row["volatility"] = q["explanation"]["sigma"]
+
+
+@kernel
 def take_book(quoter: Array) -> None:
     """`on_book` for the book now in the QUOTER record, array of shape (1,)."""
     q = quoter[0]
@@ -75,6 +98,34 @@ def take_book(quoter: Array) -> None:
     on_book(q)
     if q["signals"]["candles"] != candles:
         on_candle(q)
+
+
+@kernel
+def take_news(quoter: Array, words: Array, sight: Array) -> int:
+    """Take what has come for the instrument since the last look: rows, fills, books; return the News of it.
+
+    `words` are those of the QUOTER record, `sight` is a SIGHT record, both in arrays of shape (1,). It stops after a
+    book that closes a candle, so that the caller can look at the candle before the next one.
+    """
+    q = quoter[0]
+    s = sight[0]
+    signals = q["signals"]
+    lost = s["books_lost"] + s["events_lost"]
+    news = take_rows(q["moment"], words, s)
+    while next_fill(s):
+        news |= _FILL
+        fill = s["copied"]
+        on_fill(q, fill[_SIDE], fill[_SIZE], fill[_TIME])
+    candles = signals["candles"]
+    while signals["candles"] == candles and next_book(q["moment"], words, s):
+        news |= _BOOK
+        on_book(q)
+    if signals["candles"] != candles:
+        news |= _CANDLE
+        on_candle(q)
+    if s["books_lost"] + s["events_lost"] != lost:
+        news |= _LOST
+    return news
 
 
 @kernel
@@ -133,6 +184,7 @@ def decide(quoter: Array, words: Array) -> bool:
     ladder = q["ladder"]
     explanation = q["explanation"]
     quote(q)
+    _write_market(q)
     is_due = moment["now_ns"] - wish["computed_time_ns"] >= q["params"]["wish_refresh_ns"]
     position_lots = q["account"]["position_lots"]
     if _is_changed(ladder, wish, position_lots):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,10 @@ import numpy.typing as npt
 from domain.codes import OffReason
 from domain.records import EXPLANATION
 from trading.quoting.config import QuotingConfig
+from trading.quoting.news import News
 from trading.quoting.params import Units, write_params
 from trading.quoting.records import CONFIGURED, KEPT, word_of, words_of
+from trading.quoting.sight import Sight
 from trading.quoting.user.code import STANDARD, StrategyCode
 from trading.quoting.user.watch import watched
 from trading.signals.params import write_signal_params
@@ -28,6 +29,8 @@ _LIMITS = words_of("limits")
 _TICKER = words_of("ticker")
 _WISH = words_of("wish")
 _EXPLANATION = words_of("explanation")
+_MARKET = words_of("market")
+_CANDLE = int(News.CANDLE)
 _SEQUENCE_WORDS = 1  # of a shared record; it belongs to the ring or table
 
 _NOW = word_of("moment", "now_ns")
@@ -49,26 +52,9 @@ _IS_USABLE = word_of("state", "is_book_usable")
 _CANDLES = word_of("signals", "candles")
 _IS_WANTED = word_of("table", "is_wanted")
 _WISH_ID = word_of("wish", "wish_id")
-_TICK_SIZE = word_of("params", "tick_size")
-_MID = word_of("state", "mid")
-_BEST_BID = word_of("state", "best_bid_ticks")
-_BEST_ASK = word_of("state", "best_ask_ticks")
-_BID_SIZE = word_of("state", "best_bid_size")
-_ASK_SIZE = word_of("state", "best_ask_size")
-_SIGMA = word_of("explanation", "sigma")
+_MARKET_STATUS = word_of("market", "status")
 _BID_OFF = word_of("ladder", "bid_off_reason")
 _ASK_OFF = word_of("ladder", "ask_off_reason")
-
-
-class Touch(NamedTuple):
-    """The best prices and sizes without our own orders, $ and size units, and σ as measured or given."""
-
-    mid: float
-    bid: float
-    ask: float
-    bid_size: float
-    ask_size: float
-    sigma: float
 
 
 class Quoter:
@@ -77,7 +63,8 @@ class Quoter:
     Attributes:
         record: the QUOTER record, shape (1,), for a slow look at any field.
         ints: its words as int64.
-        wish: words of the wish as `decide` left it, without the sequence; likewise `explanation`.
+        wish: words of the wish as `decide` left it, without the sequence; likewise `explanation` and `market`, the row
+            for simple readers.
         state: words of all that a restart keeps.
         book_words: words of the newest book.
         code: what it runs: the standard strategy, or the user's.
@@ -95,6 +82,7 @@ class Quoter:
         self.floats = quoter_bytes.cast("d")
         self.wish = self.ints[_WISH][_SEQUENCE_WORDS:]
         self.explanation = self.ints[_EXPLANATION][_SEQUENCE_WORDS:]
+        self.market = self.ints[_MARKET][_SEQUENCE_WORDS:]
         self.state = self.ints[KEPT]
         self.book_words = self.ints[_BOOK]
         self.ints[_INSTRUMENT] = instrument
@@ -113,6 +101,14 @@ class Quoter:
         self.ints[_PARAMS_HASH] = int.from_bytes(digest[:8], "little") >> 1
         self.is_configured = True
         return self.ints[_PARAMS_HASH]
+
+    def take_news(self, sight: Sight) -> int:
+        """Take what has come since the last look: rows, fills, books; return the News of it."""
+        news = self._entries.take_news(self.record, self._words, sight.record)
+        while news & _CANDLE:
+            self.on_candle()
+            news = news & ~_CANDLE | self._entries.take_news(self.record, self._words, sight.record)
+        return news
 
     def take_book(self, words: memoryview, position: int) -> None:
         """Take a BOOK record (its int64 words) from `position` of the books ring."""
@@ -218,19 +214,6 @@ class Quoter:
         self._words[KEPT] = 0
         self.code.begin(self.record)
 
-    def touch(self) -> Touch:
-        """Return what the newest book shows without us; meaningless unless `is_book_usable`."""
-        ints, floats = self.ints, self.floats
-        tick_size = floats[_TICK_SIZE]
-        return Touch(
-            floats[_MID],
-            ints[_BEST_BID] * tick_size,
-            ints[_BEST_ASK] * tick_size,
-            floats[_BID_SIZE],
-            floats[_ASK_SIZE],
-            floats[_SIGMA],
-        )
-
     @property
     def wish_id(self) -> int:
         return self.ints[_WISH_ID]
@@ -246,9 +229,9 @@ class Quoter:
         return self.ints[_IS_USABLE] == 1
 
     @property
-    def bid_off_reason(self) -> int:
-        """Why the bid is left out of the newest quote, as a number: for whoever asks with every tick."""
-        return self.ints[_BID_OFF]
+    def market_status(self) -> int:
+        """1 = the newest book is live, as the newest quote saw it."""
+        return self.ints[_MARKET_STATUS]
 
     @property
     def off_reasons(self) -> tuple[OffReason, OffReason]:

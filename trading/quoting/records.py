@@ -4,19 +4,19 @@ A quoter owns one QUOTER record, which holds all roles side by side, so that a c
 (0.3 µs from Python; an array for each role 1.9)::
 
     params | signal_params | state | signals | table | moment | book | ticker | account | limits | ladder | wish |
-    explanation
+    explanation | market
 
 `params` and `signal_params` come from the configuration and the instrument; `state`, `signals` and `table` are all
 that kernels remember from call to call, and are kept over a restart; `moment` is what the caller knows of the
-present; `book`, `ticker`, `account`, `limits`, `wish` and `explanation` have the layout of the shared records of the
-same name, so that they are copied without a look inside.
+present; `book`, `ticker`, `account`, `limits`, `wish`, `explanation` and `market` have the layout of the shared records
+of the same name, so that they are copied without a look inside.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, TICKER, WISH
+from domain.records import ACCOUNT, BOOK, EXPLANATION, LIMITS, QUOTE_LEVELS_MAX, SHARED_MARKET_DATA, TICKER, WISH
 from trading.quoting.config import FIT_DEPTHS_MAX, GRID_STEPS_MAX, ORDERS_MAX
 from trading.quoting.shaping.config import FILLS_MAX, MOVES_MAX, PATH_SLOTS
 from trading.signals.records import SIGNAL_PARAMS, SIGNALS
@@ -327,6 +327,7 @@ ROLES: dict[str, np.dtype[np.void]] = {
     "ladder": LADDER,
     "wish": WISH.dtype,
     "explanation": EXPLANATION.dtype,
+    "market": SHARED_MARKET_DATA.dtype,
 }
 
 

@@ -11,6 +11,7 @@ from domain.records import TRADE
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
+from trading.quoting.sight import blind
 from trading.quoting.user.code import STANDARD, StrategyCode, load_code
 
 FITTING = QuotingConfig(fit_arrivals=True)
@@ -26,6 +27,7 @@ def warm_kernels(code: StrategyCode = STANDARD, config: QuotingConfig = FITTING)
     quoter.configure(config, Units(tick_size=1.0, lot_size=0.001))
     trades = np.zeros(1, TRADE.dtype)
     for call in (
+        lambda: code.entries.take_news(quoter.record, quoter.record.view(np.int64), blind()),
         lambda: quoter.take_book(quoter.book_words, position=0),
         lambda: quoter.take_trades(trades, position=1),
         lambda: quoter.take_fill(side=1, size_lots=1, time_ns=1),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.codes import SegmentKind
 from domain.records import HISTOGRAM, HISTOGRAM_BUCKETS
+from shm import layout
 from shm.histogram import Histogram, bucket_floor_ns, bucket_of, quantiles
 from shm.record import TableReader
 from shm.segment import create_segment
@@ -37,6 +38,18 @@ def test_quantiles_come_back_from_shared_memory(segment_name: Callable[[], str])
     assert 500_000 <= found.p50_ns <= 540_000
     assert 990_000 <= found.p99_ns <= 1_000_000
     assert found.max_ns == 1_000_000
+
+
+def test_what_was_noted_counts_once_when_it_is_recorded(segment_name: Callable[[], str]) -> None:
+    segment = create_segment(segment_name(), SegmentKind.TABLE, HISTOGRAM, 1)
+    histogram = Histogram(segment, 0)
+    for duration_us in (1, 2, 300):
+        histogram.note(duration_us * 1000)
+    assert segment.words[(layout.HEADER_BYTES >> 3) + HISTOGRAM.word("count")] == 0
+    assert (histogram.record_noted(), histogram.record_noted()) == (3, 0)
+    reader = TableReader(segment)
+    reader.load(0)
+    assert (reader.ints[HISTOGRAM.word("count")], reader.ints[HISTOGRAM.word("max_ns")]) == (3, 300_000)
 
 
 def test_no_samples_have_no_quantiles() -> None:

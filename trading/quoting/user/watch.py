@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 from domain.codes import OffReason
 from trading.quoting import entries as standard
+from trading.quoting.news import News
 from trading.quoting.user.code import StrategyCode
 from trading.quoting.user.faults import running_fault
+
+_ROWS = int(News.ROWS)
 
 Records = npt.NDArray[np.void]
 Ints = npt.NDArray[np.int64]
@@ -25,6 +28,7 @@ class StandardEntries:
     """The standard strategy: what it raises is a bug of ours, and ends the process."""
 
     fault: str = ""
+    take_news = staticmethod(standard.take_news)
     take_book = staticmethod(standard.take_book)
     take_trades = staticmethod(standard.take_trades)
     take_fill = staticmethod(standard.take_fill)
@@ -54,12 +58,15 @@ class WatchedEntries:
         self._own: types.ModuleType = code.entries
         self.take_outage = self._own.take_outage
         self.solve = self._own.solve
-        self.solve = self._own.solve
         self.hash_state = self._own.hash_state
 
     def forget_fault(self) -> None:
         """Call the user's functions again."""
         self.fault = ""
+
+    def take_news(self, record: Records, words: Ints, sight: Records) -> int:
+        news = self._call("on_book", self._own.take_news, record, words, sight)
+        return _ROWS if news is None else int(news)  # after a failure: something to quote, that is, to take away
 
     def take_book(self, record: Records) -> None:
         self._call("on_book", self._own.take_book, record)

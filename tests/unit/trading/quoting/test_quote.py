@@ -90,7 +90,7 @@ def test_our_own_size_is_not_part_of_the_book() -> None:
     # I expect the touch of the others
     assert (view["best_bid_ticks"], view["best_ask_ticks"]) == (99_999, 100_001)
     assert view["mid_price"] == 100_000.0
-    assert case.quoter.touch().ask_size == pytest.approx(1.0)
+    assert case.quoter.record["market"]["ask_size"][0] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("side", ["bid", "ask"])
