@@ -89,22 +89,26 @@ class Book:
         self.asks.clear()
         self.update_count = 0
 
-    def apply_snapshot(self, bids: Iterable[Change], asks: Iterable[Change]) -> None:
+    def apply_snapshot(self, bids: Sequence[Change], asks: Sequence[Change]) -> None:
         """Replace everything."""
         self.clear()
         self._apply(bids, asks)
 
-    def apply_changes(self, bids: Iterable[Change], asks: Iterable[Change]) -> None:
+    def apply_changes(self, bids: Sequence[Change], asks: Sequence[Change]) -> None:
         """Apply one message of changes."""
         self.update_count += 1
         self._apply(bids, asks)
 
-    def _apply(self, bids: Iterable[Change], asks: Iterable[Change]) -> None:
-        self.bids.apply(bids)
-        self.asks.apply(asks)
-        if self._window_levels:
-            self.bids.keep_best(self._window_levels)
-            self.asks.keep_best(self._window_levels)
+    def _apply(self, bids: Sequence[Change], asks: Sequence[Change]) -> None:
+        if bids:
+            self._apply_to(self.bids, bids)
+        if asks:
+            self._apply_to(self.asks, asks)
+
+    def _apply_to(self, side: BookSide, changes: Sequence[Change]) -> None:
+        side.apply(changes)
+        if 0 < self._window_levels < len(side.prices):
+            side.keep_best(self._window_levels)
 
     @property
     def best_bid(self) -> float:
@@ -119,8 +123,9 @@ class Book:
     @property
     def is_crossed(self) -> bool:
         """True when a bid is at or above an ask: changes were lost or misread."""
-        return self.best_bid >= self.best_ask
+        bids, asks = self.bids.prices, self.asks.prices
+        return bool(bids and asks and bids[-1] >= asks[0])
 
     @property
     def is_two_sided(self) -> bool:
-        return bool(self.bids.prices) and bool(self.asks.prices)
+        return bool(self.bids.prices and self.asks.prices)

@@ -155,6 +155,10 @@ class Host:
             self.ctx.counters.add(LOG_LINES_LOST, lost - self._lines_lost)
             self._lines_lost = lost
 
+    def early_look(self, actor: Actor) -> EarlyLook | None:
+        """Return what looks for the news of a ring; None where no ring comes before its news."""
+        return EarlyLook(actor, self.clock.monotonic_ns) if self.ctx.config.runtime.early_wake else None
+
     @property
     def may_spin(self) -> bool:
         wait = self.ctx.config.runtime.wait
@@ -195,12 +199,12 @@ class BlockingLoop:
         poller.register(host.commands.fd, select.EPOLLIN)
         if doorbell is not None:
             poller.register(doorbell.fd, select.EPOLLIN)
-        early_look = EarlyLook(actor, monotonic_ns)
+        early_look = host.early_look(actor)
         commands_due_ns = 0
         while not self._is_stopping:
             events = poller.poll(actor.poll_interval_s)
             now_ns = monotonic_ns()
-            if doorbell is not None and events and (rings := doorbell.clear()):
+            if doorbell is not None and events and (rings := doorbell.clear()) and early_look is not None:
                 now_ns = early_look.await_news(rings, now_ns)
             actor.do_work(now_ns)
             host.beat(now_ns)
@@ -259,7 +263,7 @@ class AsyncLoop:
             actor.on_start()
             doorbell = host.ctx.own_doorbell
             if doorbell is not None:
-                look = None if host.may_spin else EarlyLook(actor, host.clock.monotonic_ns)
+                look = None if host.may_spin else host.early_look(actor)
                 loop.add_reader(doorbell.fd, self._on_doorbell, doorbell, look)
             loop.add_reader(host.commands.fd, self._serve_commands)
             self._tick()

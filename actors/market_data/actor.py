@@ -58,6 +58,7 @@ class MarketDataActor(Actor):
 
     async def stop(self) -> None:
         await self._feed.close()
+        self._publisher.publish_feed()
 
 
 def _refuse_to_quote_on_groups(ctx: ActorContext) -> None:
@@ -91,14 +92,14 @@ def _outputs(ctx: ActorContext) -> MarketOutputs:
 def _announcements(ctx: ActorContext) -> list[Callable[[int], None]]:
     """Return for each instrument what announces its books to the strategy that has it."""
     if not ctx.config.runtime.early_wake:
-        return [_announce_to_nobody] * len(ctx.instrument_names)
+        return []
     announcers = {name: Announcer(ctx.doorbell(name).ring) for name in ctx.topology.strategies}
     by_row = [ctx.topology.strategy_of(name) for name in ctx.instrument_names]
     return [announcers[name].book_coming if name is not None else _announce_to_nobody for name in by_row]
 
 
 def _announce_to_nobody(_receive_ns: int) -> None:
-    """The instrument is only followed, or nobody is to be woken early."""
+    """The instrument is only followed."""
 
 
 def _ring_of(ctx: ActorContext, instrument: str) -> Callable[[], None]:

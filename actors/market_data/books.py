@@ -29,6 +29,10 @@ _BID_PRICE = BOOK.word("bid_price")
 _BID_SIZE = BOOK.word("bid_size")
 _ASK_PRICE = BOOK.word("ask_price")
 _ASK_SIZE = BOOK.word("ask_size")
+_BID_PRICES, _BID_SIZES, _ASK_PRICES, _ASK_SIZES = (
+    slice(word, word + BOOK_LEVELS) for word in (_BID_PRICE, _BID_SIZE, _ASK_PRICE, _ASK_SIZE)
+)
+_BEST_BIDS, _BEST_ASKS = slice(None, -BOOK_LEVELS - 1, -1), slice(BOOK_LEVELS)  # both sides ascend by price
 _ZEROS = array("d", [0.0] * BOOK_LEVELS)
 
 
@@ -54,7 +58,11 @@ class BookRows:
         self._out = outputs
         # Word 0 is each segment's own sequence.
         self._ring_payload, self._table_payload = outputs.books.ints[1:], outputs.book_table.ints[1:]
+        self._ints, self._floats = outputs.books.ints, outputs.books.floats
+        self._wake_strategy = outputs.wake_strategy
+        self._note_decode, self._note_publish = outputs.decode.note, outputs.publish.note
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._doubt = doubt
         self._books = [Book(window_levels) for _ in range(count)]
         self._is_valid = [False] * count
@@ -72,18 +80,16 @@ class BookRows:
             book.apply_changes(payload.bid_changes, payload.ask_changes)
         is_crossed = book.is_crossed
         self._contradicted_since_ns[row] = None
-        applied_ns = self._clock.monotonic_ns()
-        out = self._out
-        ints = out.books.ints
+        applied_ns = self._monotonic_ns()
+        ints = self._ints
         ints[EXCHANGE_TIME] = stamp_ns(payload.time)
         ints[RECEIVE_TIME] = receive_ns
         ints[RECEIVE_REALTIME] = receive_realtime_ns
         self._publish(row, book, is_valid=not is_crossed and book.is_two_sided)
-        published_ns = self._clock.monotonic_ns()
-        out.wake_strategy[row]()
-        out.decode.record(applied_ns - receive_ns)
-        out.publish.record(published_ns - applied_ns)
-        out.counters.add("book_updates")
+        published_ns = self._monotonic_ns()
+        self._wake_strategy[row]()
+        self._note_decode(applied_ns - receive_ns)
+        self._note_publish(published_ns - applied_ns)
         if is_crossed:
             self._doubt(row, f"crossed: bid {book.best_bid} at or above ask {book.best_ask}")
 
@@ -104,6 +110,11 @@ class BookRows:
                 self._contradicted_since_ns[row] = None
                 book = self._books[row]
                 self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
+
+    def count(self) -> None:
+        """Bring counter and histograms up to date: with every book it would cost as much as publishing it."""
+        self._out.counters.add("book_updates", self._out.decode.record_noted())
+        self._out.publish.record_noted()
 
     def invalidate_all(self) -> None:
         for row in range(len(self._books)):
@@ -128,22 +139,25 @@ class BookRows:
     def _publish(self, row: int, book: Book, *, is_valid: bool) -> None:
         """Publish the best levels; the caller has set the stamps in the ring's scratch."""
         self._is_valid[row] = is_valid
-        ring = self._out.books
-        ints, floats = ring.ints, ring.floats
+        ints, floats = self._ints, self._floats
         ints[INSTRUMENT_ROW] = row
         ints[_IS_VALID] = is_valid
         ints[_UPDATE_COUNT] = book.update_count
-        bid_prices, bid_sizes = book.bids.best(BOOK_LEVELS)
-        ask_prices, ask_sizes = book.asks.best(BOOK_LEVELS)
-        ints[_BID_COUNT] = _fill(floats, _BID_PRICE, bid_prices, _BID_SIZE, bid_sizes)
-        ints[_ASK_COUNT] = _fill(floats, _ASK_PRICE, ask_prices, _ASK_SIZE, ask_sizes)
+        bids, asks = book.bids, book.asks
+        if len(bids.prices) >= BOOK_LEVELS and len(asks.prices) >= BOOK_LEVELS:
+            ints[_BID_COUNT] = ints[_ASK_COUNT] = BOOK_LEVELS
+            floats[_BID_PRICES], floats[_BID_SIZES] = bids.prices[_BEST_BIDS], bids.sizes[_BEST_BIDS]
+            floats[_ASK_PRICES], floats[_ASK_SIZES] = asks.prices[_BEST_ASKS], asks.sizes[_BEST_ASKS]
+        else:
+            ints[_BID_COUNT] = _fill(floats, _BID_PRICE, _BID_SIZE, *bids.best(BOOK_LEVELS))
+            ints[_ASK_COUNT] = _fill(floats, _ASK_PRICE, _ASK_SIZE, *asks.best(BOOK_LEVELS))
         self._table_payload[:] = self._ring_payload
         self._out.book_table.publish(row)
         # The ring comes last: a reader that follows it finds the table at least as new.
-        ring.publish()
+        self._out.books.publish()
 
 
-def _fill(floats: memoryview[float], price_word: int, prices: array[float], size_word: int, sizes: array[float]) -> int:
+def _fill(floats: memoryview[float], price_word: int, size_word: int, prices: array[float], sizes: array[float]) -> int:
     """Write one side's levels and zeros behind them; return the number of levels."""
     count = len(prices)
     floats[price_word : price_word + count] = prices

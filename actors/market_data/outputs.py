@@ -26,7 +26,7 @@ class MarketOutputs(NamedTuple):
     """Where the publisher writes.
 
     `wake_strategy` has for each instrument what wakes the strategy that quotes it, `announce_book` what tells it, with
-    the moment at which the frame came, that a book is coming.
+    the moment at which the frame came, that a book is coming; it is empty where nobody is to be told.
     """
 
     instruments: TableWriter

@@ -138,7 +138,7 @@ class MarketDataPublisher:
         self.publish_feed()
 
     def publish_feed(self) -> None:
-        """Write the signs of life, which a hung loop does not, and count frames."""
+        """Write the signs of life, which a hung loop does not, and count frames and books."""
         assert self._feed is not None, "attach comes first"
         ints = self._out.feed.ints
         ints[_IS_CONNECTED] = int(self._feed.is_connected)
@@ -146,6 +146,7 @@ class MarketDataPublisher:
         self._out.feed.publish(0)
         frames, self._frames_counted = self._feed.frames - self._frames_counted, self._feed.frames
         self._out.counters.add("frames", frames)
+        self._books.count()
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Count every one, log one a second: a venue that sends nothing else must not fill the disk."""
@@ -160,6 +161,11 @@ class MarketDataPublisher:
             self._bad_frames_unlogged = 0
 
     # ---- data ----------------------------------------------------------------------------------------
+
+    @property
+    def announces_books(self) -> bool:
+        """Whether a strategy is to be woken early."""
+        return bool(self._out.announce_book)
 
     def on_book_coming(self, row: int, receive_ns: int) -> None:
         """Have strategy awake by the time the book is decoded and published."""

@@ -44,6 +44,7 @@ class FeedDispatch:
         self._config = config
         self._names = list(names)
         self._listener = listener
+        self._announces_books = listener.announces_books
         self._subscriptions = subscriptions
         self._on_first_book = on_first_book
         self._on_added = on_added
@@ -71,7 +72,7 @@ class FeedDispatch:
         return [*indices, *forwards]
 
     def _on_book(self, row: int, envelope: Envelope, receive_ns: int, receive_realtime_ns: int) -> None:
-        if self.carries[row]:
+        if self._announces_books and self.carries[row]:
             self._listener.on_book_coming(row, receive_ns)
         is_snapshot = bool(envelope.snapshot)
         book = wire.decode_book(envelope.notification)

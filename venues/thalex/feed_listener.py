@@ -39,8 +39,16 @@ class FeedListener(Protocol):
         """Every book is invalid until its next snapshot."""
         ...
 
+    @property
+    def announces_books(self) -> bool:
+        """Whether anybody wants to hear of a book before it is decoded; does not change."""
+        ...
+
     def on_book_coming(self, row: int, receive_ns: int) -> None:
-        """A frame of a book is here and not decoded yet; `on_book` follows unless the frame is refused."""
+        """A frame of a book is here and not decoded yet; `on_book` follows unless the frame is refused.
+
+        Told only where `announces_books`.
+        """
         ...
 
     def on_book(

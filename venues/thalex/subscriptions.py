@@ -87,11 +87,13 @@ class Subscriptions:
     def accepts(self, row: int, is_snapshot: bool, now_ns: int) -> bool:
         """Return whether a message of the row's book may be applied now."""
         self.heard_ns[row] = now_ns
-        if not self.books[row].accepts(is_snapshot, now_ns):
-            return False
-        if is_snapshot:
+        book = self.books[row]
+        if not is_snapshot:
+            return book.state is BookState.LIVE
+        is_taken = book.accepts(is_snapshot, now_ns)
+        if is_taken:
             self._whole.discard(row)
-        return True
+        return is_taken
 
     def doubt(self, row: int, now_ns: int, session: Session | None) -> None:
         """Have a book thrown away and asked for again; nothing of it is told until its next snapshot."""
