@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,8 +112,17 @@ class Audit:
         self._followers = {DECISIONS: self._follower(DECISIONS)}
         self._steps_told: set[str] = set()
 
-    def write(self, gaps: Iterable[Gap] = (), pnl: dict[str, Any] | None = None) -> None:
-        """Take what is new in every source, and `gaps` and `pnl`, in one transaction.
+    def note_gap(self, gap: Gap) -> None:
+        """Write down at once what was lost of another ring. The next life may find the same gap, and it longer.
+
+        Raises:
+            sqlite3.Error: when the disk refuses.
+        """
+        row = (gap.ring, gap.first_position, gap.records, self._clock.realtime_ns())
+        self._connection.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", row)
+
+    def write(self, pnl: dict[str, Any] | None = None) -> None:
+        """Take what is new in every source, and `pnl`, in one transaction.
 
         Raises:
             sqlite3.Error: when the disk refuses; then nothing was taken, and it comes again.
@@ -121,7 +130,7 @@ class Audit:
         before = self._total()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            lost = self._take_all(gaps, pnl)
+            lost = self._take_all(pnl)
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -150,13 +159,11 @@ class Audit:
         self._connection.executescript(SCHEMA)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def _take_all(self, gaps: Iterable[Gap], pnl: dict[str, Any] | None) -> int:
+    def _take_all(self, pnl: dict[str, Any] | None) -> int:
         lost = self._take_order_events()
         self._take_commands()
         self._take_journal()
         self._follow(DECISIONS, self._take_decision)
-        now_ns = self._clock.realtime_ns()
-        self._insert("gaps", [(gap.ring, gap.first_position, gap.records, now_ns) for gap in gaps])
         if pnl is not None:
             self._insert("pnl", [tuple(pnl.values())])
         self._take_steps()

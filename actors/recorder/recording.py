@@ -47,7 +47,6 @@ class Recording:
         self.disk = Disk(ctx.run_dir, self._config.free_mb_min, self._clock, self._log)
         self._steps: dict[str, Step] = {}
         self._instruments = ctx.table_reader("instruments")
-        self._gaps: list[Gap] = []
         self._audit: Audit | None = None
         self._tapes: list[Tape] | None = None
         self._profit = ProfitReader(ctx) if EXECUTION in ctx.topology.actor_names else None
@@ -111,6 +110,8 @@ class Recording:
             if self._lock is None:
                 raise BlockingIOError("another session's recorder finishes the files of this run")
         self._learn_instruments()
+        if self._audit is None:
+            self._audit = self._open_audit()
         if self._tapes is None:
             self._tapes = self._open_tapes()
         begun = hour_of(self._clock.realtime_ns() - QUIET_NS)  # a quiet ring's hour ends, too
@@ -120,14 +121,10 @@ class Recording:
                 ended.append(hour)
             for hour in ended:
                 self._finish_later(tape.kind, hour)
-        if self._audit is None:
-            self._audit = self._open_audit()
         pnl = None
         if self._profit is not None and now_ns >= self._pnl_due_ns:
             pnl = self._profit.read()
-        gaps = list(self._gaps)
-        self._audit.write(gaps, pnl)
-        del self._gaps[: len(gaps)]
+        self._audit.write(pnl)
         if pnl is not None:
             self._pnl_due_ns = now_ns + int(self._config.pnl_interval_s * NS_PER_S)
         if self._recovers:
@@ -202,8 +199,9 @@ class Recording:
                 self._steps[name] = Step(tick, lot, told["contract_multiplier"])
 
     def _on_gap(self, gap: Gap) -> None:
+        assert self._audit is not None, "tapes are written before the trail is open"
+        self._audit.note_gap(gap)
         self._log.warning("records lost", ring=gap.ring, first_position=gap.first_position, records=gap.records)
-        self._gaps.append(gap)
         self._gaps_seen += 1
 
     # ---- hours that have ended -----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.recorder.disk import DISK_ERRORS
 from actors.recorder.part import Part
 from runtime.recordings.columns import Recorded, Rows, batch_of, schema_of
 from runtime.recordings.files import HOUR_NS, PartName, hour_name
@@ -48,6 +49,8 @@ class Tape:
         """Prepare to write into `folder` from the reader's position on.
 
         Args:
+            on_gap: keeps a gap for good, before anything that comes after it is written: a recorder that is killed in
+                between finds the same gap again. May raise one of DISK_ERRORS.
             actor: the process that writes the ring.
             life: number of this start of the recorder, part of the files' names.
         """
@@ -77,7 +80,7 @@ class Tape:
         return self._hour if self._part is not None else 0
 
     def write(self) -> list[int]:
-        """Write what has come; return the hours that ended with it. OSError when the disk refuses."""
+        """Write what has come; return the hours that ended with it. One of DISK_ERRORS when the disk refuses."""
         ended: list[int] = []
         while True:
             before = self._reader.position
@@ -86,7 +89,7 @@ class Tape:
                 return ended
             try:
                 self._write(rows, ended)
-            except OSError:
+            except DISK_ERRORS:
                 self._reader.position = max(before, self._next)
                 raise
 
@@ -107,8 +110,8 @@ class Tape:
     def _write(self, rows: Rows, ended: list[int]) -> None:
         first = int(rows["sequence"][0]) - 1
         if first > self._next:
-            self.lost += first - self._next
             self._on_gap(Gap(self.ring, self._next, first - self._next))
+            self.lost += first - self._next
             self._next = first
         hours = rows[self.kind.stamp] // HOUR_NS
         while len(rows):

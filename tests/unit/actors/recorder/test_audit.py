@@ -15,6 +15,7 @@ import pytest
 
 from actors.execution.journal import FILE_NAME, Journal
 from actors.recorder.audit import Audit, Step
+from actors.recorder.tape import Gap
 from domain.clock import SimClock
 from domain.codes import OrderEventKind, SegmentKind
 from domain.order import LiquiditySide, Side
@@ -121,6 +122,33 @@ def test_fills_of_a_ring_that_was_overtaken_come_from_the_journal_and_the_gap_is
     assert rig.rows("SELECT count(*), count(DISTINCT trade_id) FROM fills") == [(30, 30)]
     assert rig.rows("SELECT ring, first_position, records FROM gaps") == [("order_events", 1, 30 - 1 - CAPACITY)]
     assert audit.lost == 30 - 1 - CAPACITY
+
+
+def test_a_gap_is_in_the_trail_at_once_and_the_next_life_may_find_it_longer(rig: AuditRig) -> None:
+    # Given a gap that was told by a recorder which was killed before it wrote what comes after it
+    rig.audit().note_gap(Gap("trades", 1, 12))
+    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [("trades", 1, 12)]
+    # If the next one finds the ring overtaken by more
+    rig.audit().note_gap(Gap("trades", 1, 20))
+    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [("trades", 1, 20)]
+
+
+def test_entries_of_the_journal_that_were_deleted_unread_are_a_gap(tmp_path: Path, rig: AuditRig) -> None:
+    # Given a journal of which one file before the present one is kept
+    rig.journal.close()
+    rig.journal = Journal(tmp_path / FILE_NAME, CLOCK, JournalConfig(sync="never", files_kept=1))
+    audit = rig.audit()
+    audit.write()
+    for trade in range(1, 6):
+        rig.journal_fill(11, trade)
+        rig.journal.begin_next_file(lambda _: False)
+    # If the trail is written only then
+    audit.write()
+    # I expect what is kept in it, once, and the rest told
+    assert rig.rows("SELECT trade_id FROM fills") == [("T5",)]
+    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [(FILE_NAME, 3, 7)]
+    audit.write()
+    assert rig.rows("SELECT count(*) FROM gaps") == [(1,)]
 
 
 def test_a_recorder_killed_at_any_write_tells_everything_once(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,28 @@ def test_a_tape_that_is_overtaken_tells_the_gap_and_leaves_it_in_the_positions(r
     assert path is not None
     assert pl.read_parquet(path)["position"].to_list() == [0, *range(13, 21)]
     assert metadata_of(path)["lost"] == 12
+
+
+def test_nothing_after_a_gap_is_written_before_the_gap_is_told(rig: TapeRig) -> None:
+    # Given a tape that is overtaken, and a trail that does not take the gap: killed there, nobody would tell it
+    tape = rig.tape()
+    rig.publish(0.0)
+    tape.write()
+    rig.publish(*range(1, 21))
+    told = tape._on_gap
+
+    def refuse(_gap: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    tape._on_gap = refuse
+    with pytest.raises(sqlite3.OperationalError):
+        tape.write()
+    assert (prices(rig), tape.lost) == ([0.0], 0)
+    # If it takes it, I expect all of it to be told, and what comes after it
+    tape._on_gap = told
+    tape.write()
+    assert (rig.gaps, tape.lost) == ([("trades", 1, 12)], 12)
+    assert prices(rig) == [0.0, *map(float, range(13, 21))]
 
 
 def test_a_killed_recorder_goes_on_at_the_first_record_that_is_not_on_disk(rig: TapeRig) -> None:
