@@ -62,7 +62,9 @@ class RiskActor(Actor):
         self.monitor = RiskMonitor(config, ctx.instrument_names, states, drawdown, memory.trails)
         self.tables = RiskTables(ctx)
         self._pnl_table = PnlTable(ctx)
-        self.venue = VenueView(ctx, self.monitor, memory, self.open_gateway, self.tables.read_marks)
+        self.venue = VenueView(
+            ctx, self.monitor, memory, self.open_gateway, self.tables.read_marks, self.tables.venue_ahead_ns
+        )
         self._comovement = ComovementPublisher(ctx)
         self._pnl_lines: dict[str, Pnl | None] = {}
         self._decisions = DecisionLog(ctx)
@@ -231,6 +233,7 @@ class RiskActor(Actor):
             account=self._keeper.account,
             equity_peak=drawdown.peak,
             openings=self.venue.openings,
+            since_ns=self.venue.since_ns,
             limits=dict(self._limits_set),
             latched=monitor.states.latched,
             waiting=waiting_of(monitor.states, self.ctx.instrument_names, clock.monotonic_ns(), clock.realtime_ns()),

@@ -27,6 +27,7 @@ from trading.risk.states import RULES, Release
 EVENTS_PER_READ = 4096
 _MARK_SEEN = TICKER.word("receive_time_ns")
 _MARK_PRICE = TICKER.word("mark_price")
+_EXCHANGE_TIME, _RECEIVE_REALTIME = TICKER.word("exchange_time_ns"), TICKER.word("receive_realtime_ns")
 _LAST_PRICE = TICKER.word("last_price")
 _SIGMA = SHARED_MARKET_DATA.word("volatility")
 _MID = SHARED_MARKET_DATA.word("mid")
@@ -83,6 +84,18 @@ class RiskTables:
             is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
             monitor.account.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
             monitor.account.on_last_price(row, self._tickers.floats[_LAST_PRICE] if is_fresh else math.nan)
+
+    def venue_ahead_ns(self) -> int | None:
+        """Return by how much the venue's clock is ahead of ours, by its newest stamp; None while there is none.
+
+        It is too little by the way of the message and the age of the mark price: a second or two.
+        """
+        found = [
+            self._tickers.ints[_EXCHANGE_TIME] - self._tickers.ints[_RECEIVE_REALTIME]
+            for row in self._rows
+            if _load(self._tickers, row) and self._tickers.ints[_EXCHANGE_TIME] > 0
+        ]
+        return int(max(found)) if found else None
 
     def read_market(self, monitor: RiskMonitor) -> None:
         """Take mids, and hand to the monitor how much each instrument moves; NaN while strategy does not say."""

@@ -23,6 +23,8 @@ from venues.gateway import OrderListener, RequestKind
 AUDIT_INTERVAL_NS = 5 * NS_PER_S
 HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, while something is held
 RECOVER_PAUSE_S = 1.0
+CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
+CLOCK_PAUSE_S, CLOCK_TRIES = 0.1, 50
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: the last minute is always asked for again
 
 
@@ -44,8 +46,10 @@ class VenueView:
     Args:
         memory: what an earlier process of this run wrote down: holdings when it began, losses that count no more.
         read_marks: brings the monitor's marks up to date.
+        venue_ahead_ns: returns by how much the venue's clock is ahead of ours; None while it is not known.
 
     Attributes:
+        since_ns: when the run began, by the venue's clock: what is older is not of it. 0 = not known yet.
         gateway, guard: the connection, and the hand on it.
         openings: holdings when the run began; complete once `is_started`.
         alive_time_ns: monotonic, when anything was last heard; 0 = never.
@@ -59,12 +63,15 @@ class VenueView:
         memory: RiskMemory,
         open_gateway: Callable[[OrderListener], RiskGateway],
         read_marks: Callable[[RiskMonitor], None],
+        venue_ahead_ns: Callable[[], int | None],
     ) -> None:
         self._ctx = ctx
         self._monitor = monitor
         self._view = monitor.account
         self._read_marks = read_marks
+        self._venue_ahead_ns = venue_ahead_ns
         self.openings = dict(memory.openings)
+        self.since_ns = memory.since_ns
         self._forgiven = memory.forgiven
         self.gateway = open_gateway(self)
         self.guard = OrderGuard(ctx, self.gateway, order_label(ctx.config.execution, ctx.session))
@@ -73,7 +80,7 @@ class VenueView:
         self._account: RunAccount | None = None
         self._early_trades: list[TradeReport] = []
         self._newest_trade_ns = 0
-        self._history_from_ns = ctx.session_start_realtime_ns  # the venue's clock: older trades are booked
+        self._history_from_ns = self.since_ns  # the venue's clock: older trades are booked
         self._is_recovering = False
         self._orders_asked_ns = self._money_asked_ns = 0
         self._is_asking_money = self._was_held = False
@@ -159,12 +166,31 @@ class VenueView:
     async def _read_account(self) -> None:
         instruments = await self.gateway.instruments()
         self._view.on_instruments(instruments)
+        if not self._history_from_ns:
+            self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
         self._take_margin(await self.gateway.margin())
         self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
         if not self.is_started:
             self._open_account(instruments, trades)
         self._take_history(trades)
+
+    async def _begin_of_run(self) -> int:
+        """Return when the run began, by the venue's clock: ours may be an hour off.
+
+        Without a feed ours must do; the next life of risk will then look again.
+        """
+        begun_ns = self._ctx.session_start_realtime_ns
+        for _ in range(CLOCK_TRIES):
+            ahead_ns = self._venue_ahead_ns()
+            if ahead_ns is not None:
+                if abs(ahead_ns) > CLOCKS_AGREE_NS:
+                    self._ctx.log.warning("the wall clock is not the venue's", venue_ahead_s=ahead_ns / NS_PER_S)
+                    begun_ns += ahead_ns
+                self.since_ns = begun_ns
+                return begun_ns
+            await asyncio.sleep(CLOCK_PAUSE_S)
+        return begun_ns
 
     def _take_history(self, trades: list[TradeReport]) -> None:
         """Book what the history shows; what is booked and old is not asked for again."""

@@ -40,6 +40,7 @@ class RiskMemory(msgspec.Struct, kw_only=True):
         account: which account it was; a local exchange's is empty, for it is new with each run.
         equity_peak: highest profit and loss of the run.
         openings: holdings when the run began, by instrument.
+        since_ns: when it began by the venue's clock, Unix ns; 0 = not known.
         limits: values set while running, by name.
         latched: causes that only an operator ends.
         waiting: cool-downs and recoveries that have begun.
@@ -55,6 +56,7 @@ class RiskMemory(msgspec.Struct, kw_only=True):
     account: str = ""
     equity_peak: float = 0.0
     openings: dict[str, Opening] = {}
+    since_ns: int = 0
     limits: dict[str, float] = {}
     latched: list[Latched] = []
     waiting: list[Waiting] = []

@@ -8,6 +8,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from actors.risk.venue import AUDIT_INTERVAL_NS, VenueView
 from domain.clock import NS_PER_S, SimClock
 from domain.order import LiquiditySide, Side
@@ -57,15 +59,17 @@ class FakeGateway:
 class Scene:
     """A view whose tasks run to their end as soon as they are started."""
 
-    def __init__(self) -> None:
-        self.clock = SimClock(1_000 * NS_PER_S, WALL_NS)
+    def __init__(self, wall_ahead_ns: int = 0) -> None:
+        """`wall_ahead_ns`: how far the machine's wall clock is ahead of the venue's."""
+        self.clock = SimClock(1_000 * NS_PER_S, WALL_NS + wall_ahead_ns)
+        self.wall_ahead_ns = wall_ahead_ns
         self.gateway = FakeGateway()
         context: Any = SimpleNamespace(
             config=SimpleNamespace(execution=ExecutionConfig()),
             session="test",
             clock=self.clock,
             instrument_names=(INSTRUMENT.name,),
-            session_start_realtime_ns=WALL_NS,
+            session_start_realtime_ns=WALL_NS + wall_ahead_ns,
             spawn=self.run,
             log=SimpleNamespace(info=lambda *_, **__: None, warning=lambda *_, **__: None),
             counters=SimpleNamespace(add=lambda _: None),
@@ -73,7 +77,15 @@ class Scene:
         monitor: Any = SimpleNamespace(account=AccountView((INSTRUMENT.name,)))
         monitor.account.on_mark(0, 100.0)
         gateway: Any = self.gateway
-        self.view = VenueView(context, monitor, RiskMemory(), lambda _: gateway, lambda _: None)
+        self._parts: Any = (context, monitor, gateway)
+        self.start(RiskMemory())
+
+    def start(self, memory: RiskMemory) -> None:
+        """Begin a life of risk."""
+        context, monitor, gateway = self._parts
+        self.view = VenueView(
+            context, monitor, memory, lambda _: gateway, lambda _: None, lambda: -self.wall_ahead_ns
+        )  # fmt: skip
         self.view.on_ready()
 
     def run(self, coroutine: Coroutine[Any, Any, None], _name: str) -> None:
@@ -83,7 +95,7 @@ class Scene:
         """Let time pass and return the venue's clock."""
         self.clock.advance(duration_ns)
         self.view.do_work(self.clock.monotonic_ns())
-        return self.clock.realtime_ns()
+        return self.clock.realtime_ns() - self.wall_ahead_ns
 
     def fees(self) -> Decimal:
         line = self.view.pnl_by_instrument()[INSTRUMENT.name]
@@ -121,3 +133,32 @@ def test_a_trade_told_before_the_history_is_read_hides_none_of_the_time_without_
     scene.view.on_ready()
     # I expect both to be booked
     assert scene.fees() == Decimal("0.02")
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_trades_are_of_the_run_by_the_venues_clock_whatever_ours_says(hours: int) -> None:
+    # Given a wall clock that is an hour off, a trade from before the run, and one of it that was not told
+    scene = Scene(wall_ahead_ns=hours * 3600 * NS_PER_S)
+    scene.gateway.history = [a_trade(0, Side.BUY, WALL_NS - 60 * NS_PER_S)]
+    scene.start(RiskMemory())
+    scene.gateway.history.append(a_trade(1, Side.SELL, scene.pass_time(10 * NS_PER_S)))
+    # If the history is asked, I expect the second alone to be booked
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert [trade.trade_id for trade in scene.view.new_trades] == ["t1"]
+    assert scene.fees() == Decimal("0.01")
+    # ... by the next life, too, though the wall clock was stepped meanwhile
+    scene.wall_ahead_ns -= hours * 3600 * NS_PER_S
+    scene.clock.step_realtime(-hours * 3600 * NS_PER_S)
+    scene.start(RiskMemory(openings=scene.view.openings, since_ns=scene.view.since_ns))
+    assert scene.fees() == Decimal("0.01")
+
+
+def test_the_account_is_opened_only_once_the_venues_clock_is_known() -> None:
+    scene = Scene()
+    begun = scene.view
+    context, monitor, gateway = scene._parts
+    told: list[int | None] = [None, -60 * NS_PER_S]
+    view = VenueView(context, monitor, RiskMemory(), lambda _: gateway, lambda _: None, lambda: told.pop(0))
+    view.on_ready()
+    assert view.is_started
+    assert view.since_ns == begun.since_ns - 60 * NS_PER_S
