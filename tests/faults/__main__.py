@@ -28,7 +28,9 @@ from tests.faults.rows import (
     journal,
     kill,
     poison,
+    recorder,
     soak,
+    standby,
     stop,
     supervisor,
     unknown,
@@ -36,8 +38,8 @@ from tests.faults.rows import (
 )
 
 ROWS: tuple[Row, ...] = (
-    venue.ROW, kill.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW, disk.ROW, feed.ROW,
-    blackhole.ROW, clock.ROW, unknown.ROW, soak.ROW,
+    venue.ROW, kill.ROW, standby.ROW, recorder.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW,
+    disk.ROW, feed.ROW, blackhole.ROW, clock.ROW, unknown.ROW, soak.ROW,
 )  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[2]
 

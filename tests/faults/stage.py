@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import psutil
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import shm
@@ -67,15 +68,24 @@ class Operator:
     """A connection of our own to the exchange, for its admin methods."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
+        self._next_id = 1
+        self._connect()
+
+    def _connect(self) -> None:
         self._stack = ExitStack()
         self._connection: ClientConnection = self._stack.enter_context(
-            connect(url, ping_interval=None, max_size=None, proxy=None)
+            connect(self._url, ping_interval=None, max_size=None, proxy=None)
         )
-        self._next_id = 1
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method and return its result; notifications on the way are skipped."""
-        self.send(method, params)
+        try:
+            self.send(method, params)
+        except ConnectionClosed:  # a machine so busy that a ping of the exchange was not answered in 20 s
+            self.close()
+            self._connect()
+            self.send(method, params)
         while True:
             reply = msgspec.json.decode(self._connection.recv(timeout=30))
             if reply.get("id") == self._next_id:

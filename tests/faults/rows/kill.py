@@ -31,14 +31,22 @@ CALM_S_MAX = 1.0
 class KillRounds:
     """Kills the actors in turn; every other execution has its connection swallowed first instead of closed."""
 
+    actors: tuple[str, ...] = ACTORS
+
     def __init__(self, play: Play, stage: Stage) -> None:
-        self._play = play
-        self._stage = stage
+        self.play = play
+        self.stage = stage
         self._fills = FillCheck(stage, play.findings)
         self._deaths = DeathCheck(play, stage)
 
     def begin(self) -> None:
         """Nothing is compared later."""
+
+    def before_kill(self, actor: str) -> None:
+        """Any moment will do."""
+
+    def after_kill(self, actor: str, dead_ns: int, number: int) -> None:
+        """The actor is live again."""
 
     def round(self, number: int) -> None:
         """Kill, and wait for quotes on both sides.
@@ -46,18 +54,20 @@ class KillRounds:
         Raises:
             RuleBrokenError: they do not come.
         """
-        rng, stage, findings = self._play.rng(number), self._stage, self._play.findings
-        turn, place = divmod(number - 1, len(ACTORS))
-        actor = ACTORS[place]
+        rng, stage, findings = self.play.rng(number), self.stage, self.play.findings
+        turn, place = divmod(number - 1, len(self.actors))
+        actor = self.actors[place]
         is_dark = actor == "execution" and turn % 2 == 1
         stage.follow(rng.uniform(0, CALM_S_MAX))
+        self.before_kill(actor)
         pid = stage.actors()[actor]["pid"]
         if is_dark:
             stage.begin_fault("blackhole", session=session_of(stage, actor), duration_s=BLACKHOLE_S)
-        self._play.say(f"round {number}: SIGKILL of {actor} {pid}{', its connection swallowed' * is_dark}")
+        self.play.say(f"round {number}: SIGKILL of {actor} {pid}{', its connection swallowed' * is_dark}")
         dead_ns = time.monotonic_ns()
         os.kill(pid, signal.SIGKILL)
         stage.wait(lambda: self._is_replaced(actor, pid), AGAIN_TIMEOUT_S, f"{actor} is replaced and live")
+        self.after_kill(actor, dead_ns, number)
         again_ns = self._measure(actor, is_dark, dead_ns, number)
         check_orders(stage, findings, number, again_ns)
         self._fills.check(number)
@@ -66,11 +76,11 @@ class KillRounds:
 
     def end(self) -> None:
         """The session's own accounts are those of the exchange."""
-        check_end(self._play, self._stage)
+        check_end(self.play, self.stage)
 
     def _measure(self, actor: str, is_dark: bool, dead_ns: int, number: int) -> int:
         """Measure how long orders were without one that they need, and when both sides were quoted again."""
-        stage, findings = self._stage, self._play.findings
+        stage, findings = self.stage, self.play.findings
         live_ns = time.monotonic_ns()
         name = f"{actor}{', dark' * is_dark}"
         if actor in UNATTENDED_MS_MAX:
@@ -85,7 +95,7 @@ class KillRounds:
         return again_ns
 
     def _is_replaced(self, name: str, pid: int) -> bool:
-        actor = self._stage.actors()[name]
+        actor = self.stage.actors()[name]
         return actor["pid"] not in (0, pid) and actor["state"] == "live"
 
 
