@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
-from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, is_gone
+from tests.sessions import INSTRUMENT, RunningSession, StandaloneExchange, is_gone, wait_until
 
 THALEX = '[venue]\nkind = "thalex"\n' + INSTRUMENT
 
@@ -17,13 +18,15 @@ def test_a_session_started_right_after_a_crash_waits_for_the_old_risk(tmp_path: 
     ):
         session.wait_for_quotes()
         old_risk = session.actor_pid("risk")
+        os.kill(old_risk, signal.SIGSTOP)  # so that it is there for long enough
         session.signal(signal.SIGKILL)
         session.wait(10)
         # If the session is started again at once, I expect the old risk to be gone before the new one quotes
         session.__enter__()
+        wait_until(lambda: "waiting for risk of a killed session" in session.said, 20.0, "the new one waits")
+        os.kill(old_risk, signal.SIGCONT)
         session.wait_for_quotes()
         assert is_gone(old_risk)
-        assert "waiting for risk of a killed session" in session.said
         session.signal(signal.SIGINT)
         assert session.wait(40) == 0, session.said
         assert session.summary["position"] == session.summary["venue_position"]
