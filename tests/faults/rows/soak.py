@@ -17,8 +17,8 @@ LOOK_S = 10.0
 LOOKS_MIN = 3
 LOOKS_PER_HOUR = round(3600 / LOOK_S)
 WARM_UP_LOOKS = 18  # three minutes: caches fill, and rings go round once
-SLOPE_LOOKS_MIN = 30  # a slope over less than five minutes says nothing
-SLOPE_MB_PER_H_MAX = 20.0
+# (looks, MB/h): the fewer there are, the less a slope says; over less than five minutes nothing.
+SLOPE_BOUNDS = ((340, 1.0), (30, 20.0))
 KB_PER_MB = 1024
 
 
@@ -59,10 +59,10 @@ def _soak(play: Play, stage: Stage) -> None:
     assert baseline is not None, "there are more rounds than warm up"
     for process, lines in baseline.leaks().items():
         findings.break_rule(0, f"{process} holds {'; '.join(lines)}")
-    is_judged = len(play.rounds) - warm_up >= SLOPE_LOOKS_MIN
+    judged = len(play.rounds) - warm_up
+    bound = next((mb_per_h for looks, mb_per_h in SLOPE_BOUNDS if judged >= looks), None)
     for process, samples in memory_kb.items():
         findings.measure(f"memory of {process}", samples[-1] / KB_PER_MB, "MB", 0)
-        bound = SLOPE_MB_PER_H_MAX if is_judged else None
         findings.measure(f"slope of {process}", _slope_mb_per_h(samples), "MB/h", 0, bound)
 
 
