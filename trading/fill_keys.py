@@ -57,8 +57,11 @@ class FillKeys:
 
     def _add(self, fingerprint: int) -> bool:
         bucket = self._buckets[fingerprint >> _BUCKET_SHIFT]
+        if not bucket or bucket[-1] < fingerprint:  # as they come when they are read again, in order
+            bucket.append(fingerprint)
+            return True
         place = bisect_left(bucket, fingerprint)
-        if place < len(bucket) and bucket[place] == fingerprint:
+        if bucket[place] == fingerprint:
             return False
         bucket.insert(place, fingerprint)
         return True

@@ -67,8 +67,8 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     file_mb_max: Annotated[
         int,
         Meta(ge=1, le=1024, description="a file of this size is left for a new one"),
-    ] = 16
-    files_kept: Annotated[int, Meta(ge=1, le=10_000, description="files before the present one; older ones go")] = 64
+    ] = 4
+    files_kept: Annotated[int, Meta(ge=1, le=10_000, description="files before the present one; older ones go")] = 256
 
 
 class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
