@@ -40,7 +40,8 @@ def write(table: str, ring: str, is_over: Event) -> None:
 
 def main() -> int:
     """Look for SECONDS and print what was seen."""
-    from trading.quoting.sight import Segments, Sight, next_book, take_rows
+    from trading.quoting.session_sight import Segments, Sight
+    from trading.quoting.sight import next_book, take_rows
 
     names = [f"ringmaker.test.{os.getpid()}.hammer{i}" for i in range(3)]
     context = multiprocessing.get_context("spawn")

@@ -27,7 +27,7 @@ from trading.quoting.set_values import SetValues, parse_value, split_name
 
 if TYPE_CHECKING:  # importing them compiles kernels or not, which on_start times
     from actors.strategy.candles import CandleNotes
-    from trading.quoting.sight import Segments
+    from trading.quoting.session_sight import Segments
     from trading.quoting.user.code import StrategyCode
 
 ROUND_INTERVAL_NS = 10 * NS_PER_MS  # between two looks at everything that no tick brings
@@ -60,7 +60,7 @@ class StrategyActor(Actor):
         from trading.quoting import entries
         from trading.quoting.inputs import QuoteInputs
         from trading.quoting.quoter import Quoter
-        from trading.quoting.sight import Sight
+        from trading.quoting.session_sight import Sight
         from trading.quoting.state_copies import StateCopies
 
         ctx = self.ctx
@@ -275,7 +275,7 @@ class StrategyActor(Actor):
         )
 
     def _open_segments(self) -> Segments:
-        from trading.quoting.sight import Segments
+        from trading.quoting.session_sight import Segments
 
         ctx = self.ctx
         return Segments(

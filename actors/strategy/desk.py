@@ -23,7 +23,7 @@ from trading.quoting.params import Units
 if TYPE_CHECKING:  # importing them compiles kernels or not, which actor.py times
     from trading.quoting.inputs import QuoteInputs
     from trading.quoting.quoter import Quoter
-    from trading.quoting.sight import Sight
+    from trading.quoting.session_sight import Sight
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
 

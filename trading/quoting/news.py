@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 
 class News(IntFlag):
@@ -14,3 +18,10 @@ class News(IntFlag):
     FILL = 8
     DEFINITION = 16  # the instrument's row was written
     LOST = 32  # records were overwritten before they were read
+
+
+class Sees(Protocol):
+    """What can be looked through: a SIGHT record, shape (1,) (session_sight.py makes one)."""
+
+    @property
+    def record(self) -> npt.NDArray[np.void]: ...

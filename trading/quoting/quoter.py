@@ -15,10 +15,9 @@ import numpy.typing as npt
 from domain.codes import OffReason
 from domain.records import EXPLANATION
 from trading.quoting.config import QuotingConfig
-from trading.quoting.news import News
+from trading.quoting.news import News, Sees
 from trading.quoting.params import Units, write_params
 from trading.quoting.records import CONFIGURED, KEPT, word_of, words_of
-from trading.quoting.sight import Sight
 from trading.quoting.user.code import STANDARD, StrategyCode
 from trading.quoting.user.watch import watched
 from trading.signals.params import write_signal_params
@@ -102,7 +101,7 @@ class Quoter:
         self.is_configured = True
         return self.ints[_PARAMS_HASH]
 
-    def take_news(self, sight: Sight) -> int:
+    def take_news(self, sight: Sees) -> int:
         """Take what has come since the last look: rows, fills, books; return the News of it."""
         news = self._entries.take_news(self.record, self._words, sight.record)
         while news & _CANDLE:

@@ -10,8 +10,6 @@ after the copy, as shm/ring.py explains.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,9 +17,6 @@ from domain.addressed import address_of, word_at
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
 from domain.records import ACCOUNT, BOOK, FEED, LIMITS, ORDER_EVENT, TICKER
-from shm import layout
-from shm.record import TableReader
-from shm.ring import RingReader
 from trading.quoting.news import News
 from trading.quoting.records import words_of
 from trading.words import WORD_BYTES, Words, ints, role
@@ -38,8 +33,6 @@ _TO_LIMITS, _TO_TICKER = words_of("limits").start, words_of("ticker").start
 _BOOK_INSTRUMENT, _EVENT_INSTRUMENT = BOOK.word("instrument"), ORDER_EVENT.word("instrument")
 _EVENT_KIND = ORDER_EVENT.word("kind")
 _IS_CONNECTED, _ALIVE = FEED.word("is_connected"), FEED.word("alive_time_ns")
-_HEAD_BYTES = layout.WORD_HEAD * WORD_BYTES
-_HEADER_BYTES = layout.HEADER_BYTES
 
 SIGHT = role(
     [
@@ -50,8 +43,9 @@ SIGHT = role(
             "limits", "limits_seen",
             "ticker", "ticker_seen",
             "definition", "definition_seen",
-            "books", "books_mask", "book_position", "books_lost",  # address, capacity - 1, next to read
-            "events", "events_mask", "event_position", "events_lost",
+            # of a ring: addresses of its head and its first slot, capacity - 1, next position to read
+            "books_head", "books", "books_mask", "book_position", "books_lost",
+            "events_head", "events", "events_mask", "event_position", "events_lost",
             "books_taken",
         ),
         Words("copied", "i8", _LAST_WORD),  # a record, until it is known to be whole
@@ -59,83 +53,15 @@ SIGHT = role(
 )  # fmt: skip
 
 
-_BOOK_POSITION, _EVENT_POSITION = (
-    int(SIGHT.fields[name][1]) // WORD_BYTES  # type: ignore[index]
-    for name in ("book_position", "event_position")
-)
-
-
-class Segments(NamedTuple):
-    """What a sight is of."""
-
-    feed: TableReader
-    accounts: TableReader
-    limits: TableReader
-    tickers: TableReader
-    instruments: TableReader
-    books: RingReader
-    order_events: RingReader
-
-
-class Sight:
-    """One instrument's view of the session, from the newest records on.
-
-    Attributes:
-        record: the SIGHT record, shape (1,).
-    """
-
-    def __init__(self, row: int, segments: Segments) -> None:
-        self.record = blind()
-        self._fields = self.record[0]
-        self._ints = self.record.view(np.uint8).data.cast("q")
-        self._segments = segments  # they must stay mapped
-        self._fields["instrument"] = row
-        self._fields["feed"] = segments.feed.row_address(0)
-        for field, table in (
-            ("account", segments.accounts),
-            ("limits", segments.limits),
-            ("ticker", segments.tickers),
-            ("definition", segments.instruments),
-        ):
-            self._fields[field] = table.row_address(row)
-        self._fields["books"], self._fields["books_mask"] = segments.books.address, segments.books.capacity - 1
-        self._fields["events"] = segments.order_events.address
-        self._fields["events_mask"] = segments.order_events.capacity - 1
-        self._fields["event_position"] = segments.order_events.head
-        self.skip_books()
-
-    @property
-    def has_news(self) -> bool:
-        """Whether a book or an order event of whatever instrument is there that was not looked at yet."""
-        segments, ints = self._segments, self._ints
-        return segments.books.head != ints[_BOOK_POSITION] or segments.order_events.head != ints[_EVENT_POSITION]
-
-    @property
-    def lost(self) -> tuple[int, int]:
-        """Books and order events that were overwritten before they were read."""
-        return int(self._fields["books_lost"]), int(self._fields["events_lost"])
-
-    @property
-    def books_taken(self) -> int:
-        """Books of the instrument so far."""
-        return int(self._fields["books_taken"])
-
-    def skip_books(self) -> int:
-        """Take no book that is there already; return the position of the newest of any instrument, 0 without one."""
-        head = self._segments.books.head
-        self._fields["book_position"] = head
-        return max(head - 1, 0)
-
-
 def blind() -> npt.NDArray[np.void]:
     """Return a SIGHT record, shape (1,), in which there is nothing to see."""
     record = np.zeros(1, SIGHT)
-    for field in ("feed", "account", "limits", "ticker", "definition", "books", "events"):
+    for field in ("feed", "account", "limits", "ticker", "definition", "books_head", "books", "events_head", "events"):
         record[field] = _NOTHING_ADDRESS
     return record
 
 
-_NOTHING = np.zeros(_HEADER_BYTES // WORD_BYTES + _LAST_WORD, np.int64)
+_NOTHING = np.zeros(_LAST_WORD, np.int64)
 _NOTHING_ADDRESS = address_of(_NOTHING.view(np.uint8).data)
 
 
@@ -195,7 +121,7 @@ def _copy_row(row: int, seen: int, count: int, copied: Array) -> int:
 def next_book(moment: Record, words: Array, sight: Record) -> bool:
     """Bring the next book of the instrument into the QUOTER record; False when there is none yet."""
     copied = sight["copied"]
-    head = word_at(sight["books"] + _HEAD_BYTES)
+    head = word_at(sight["books_head"])
     while sight["book_position"] < head:
         position = sight["book_position"]
         oldest = head - sight["books_mask"] - 1
@@ -204,14 +130,14 @@ def next_book(moment: Record, words: Array, sight: Record) -> bool:
             sight["book_position"] = oldest
             continue
         sight["book_position"] = position + 1
-        slot = sight["books"] + _HEADER_BYTES + (position & sight["books_mask"]) * (_BOOK_WORDS * WORD_BYTES)
+        slot = sight["books"] + (position & sight["books_mask"]) * (_BOOK_WORDS * WORD_BYTES)
         is_ours = word_at(slot + WORD_BYTES * _BOOK_INSTRUMENT) == sight["instrument"]
         if is_ours:
             for i in range(_BOOK_WORDS):
                 copied[i] = word_at(slot + WORD_BYTES * i)
         if word_at(slot) != position + 1:
             sight["books_lost"] += 1
-            head = word_at(sight["books"] + _HEAD_BYTES)
+            head = word_at(sight["books_head"])
         elif is_ours:
             _put(words, _TO_BOOK, copied, _BOOK_WORDS)
             moment["book_position"] = position
@@ -224,7 +150,7 @@ def next_book(moment: Record, words: Array, sight: Record) -> bool:
 def next_fill(sight: Record) -> bool:
     """Bring the next fill of the instrument, an ORDER_EVENT, into `copied`; False when there is none yet."""
     copied = sight["copied"]
-    head = word_at(sight["events"] + _HEAD_BYTES)
+    head = word_at(sight["events_head"])
     while sight["event_position"] < head:
         position = sight["event_position"]
         oldest = head - sight["events_mask"] - 1
@@ -233,7 +159,7 @@ def next_fill(sight: Record) -> bool:
             sight["event_position"] = oldest
             continue
         sight["event_position"] = position + 1
-        slot = sight["events"] + _HEADER_BYTES + (position & sight["events_mask"]) * (_EVENT_WORDS * WORD_BYTES)
+        slot = sight["events"] + (position & sight["events_mask"]) * (_EVENT_WORDS * WORD_BYTES)
         is_ours = word_at(slot + WORD_BYTES * _EVENT_INSTRUMENT) == sight["instrument"]
         is_ours = is_ours and word_at(slot + WORD_BYTES * _EVENT_KIND) == _FILLED
         if is_ours:
@@ -241,7 +167,7 @@ def next_fill(sight: Record) -> bool:
                 copied[i] = word_at(slot + WORD_BYTES * i)
         if word_at(slot) != position + 1:
             sight["events_lost"] += 1
-            head = word_at(sight["events"] + _HEAD_BYTES)
+            head = word_at(sight["events_head"])
         elif is_ours:
             return True
     return False

@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 from tests.quoting_case import BARE, UNITS
 from trading.quoting.news import News
 from trading.quoting.quoter import Quoter
-from trading.quoting.sight import Segments, Sight
+from trading.quoting.session_sight import Segments, Sight
 
 ROW, OTHER = 1, 0
 RING_SLOTS = 8
