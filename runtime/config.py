@@ -128,6 +128,15 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "that does nothing else: up to 0.3 ms of a core in each of them, at most 1,000 times a second"
         ),
     ] = False
+    nice: Annotated[
+        int,
+        Meta(
+            ge=-20,
+            le=19,
+            description="niceness of market_data, strategy, execution and risk; below 0 they come before "
+            "other programs of the machine, where the system allows it; 0 = as the supervisor does",
+        ),
+    ] = 0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least important line that is logged")
     ] = "info"

@@ -35,12 +35,13 @@ from runtime.early_look import EarlyLook
 from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import Logger, log_lines_lost, open_log, say_to_stderr
+from runtime.priority import take_priority
 from runtime.profiling import ActorProfiler
 from runtime.secrecy import keep_private
 from runtime.standby import park
 from runtime.supervision.deaths import stacks_path
 from runtime.supervision.launch import opened
-from runtime.topology import LOG_LINES_LOST, STRATEGY, spec_of
+from runtime.topology import LOG_LINES_LOST, RECORDER, STRATEGY, kind_of, spec_of
 from runtime.vitals import read_vitals
 from shm.doorbell import Doorbell
 
@@ -91,6 +92,8 @@ def _run(
     clock = system_clock(os.environ)
     try:
         ctx = ActorContext(told, config, clock, log)
+        if config.runtime.nice and kind_of(ctx.name) != RECORDER:
+            take_priority(config.runtime.nice, log)
         heartbeat = HeartbeatWriter(
             ctx.table_writer(f"heartbeats.{ctx.name}"), epoch=told.epoch, core=told.core, now_ns=clock.monotonic_ns()
         )
