@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from thalex import Thalex
 
 from messages.commands import Command, Reply
 from runtime.commands import send_command
-from shm.segment import list_segments
+from shm.segment import list_segments, unlink_segment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCAL = (REPOSITORY / "configs" / "local.toml").read_text()  # what `make run` runs
@@ -97,6 +98,17 @@ class RunningSession:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process.returncode < 0:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        """Take away what a killed supervisor leaves to the next session of its name, which does not come."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(10)
+        for name in self.segments():
+            unlink_segment(name)
 
     # ---- looking ---------------------------------------------------------------------------------
 

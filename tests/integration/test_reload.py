@@ -67,7 +67,7 @@ def test_an_edited_file_is_taken_over_journaled_and_kept_over_a_restart(session:
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: session.actor_pid("strategy") not in (0, before), 20, "strategy is replaced")
     session.wait_for_quotes(60)
-    assert levels(session) == (1, 1)
+    wait_until(lambda: levels(session) == (1, 1), 20, "one level a side")
     # and a second reload of the same file finds nothing but what waits
     assert session.send(Reload()).text.startswith("nothing to take over · only at the next start: risk.interval_ms")
 
@@ -84,7 +84,7 @@ def test_a_bad_file_changes_nothing_and_says_what_and_where(session: RunningSess
         assert not reply.ok
         assert reply.text.startswith(f"nothing has changed: {session.config}")
         assert expected in reply.text
-    assert levels(session) == (3, 3)
+    wait_until(lambda: levels(session) == (3, 3), 20, "three levels a side")
     assert running_config(session) == kept
     assert journaled(session) == []
 
@@ -95,7 +95,7 @@ def test_a_looser_limit_needs_force_and_keeps_everything_else_back(session: Runn
     refused = session.send(Reload())
     assert not refused.ok
     assert "looser, which needs --force: risk.position_max_base: 0.1 → 0.2" in refused.text
-    assert levels(session) == (3, 3)
+    wait_until(lambda: levels(session) == (3, 3), 20, "three levels a side")
     assert journaled(session) == []
     forced = session.send(Reload(force=True))
     assert forced.ok, forced.text
