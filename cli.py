@@ -27,7 +27,7 @@ if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"}
 import json  # noqa: E402 - what follows needs the packages of .venv
 import signal  # noqa: E402
 import subprocess  # noqa: E402
-from typing import Annotated  # noqa: E402
+from typing import Annotated, NoReturn  # noqa: E402
 
 import typer  # noqa: E402
 
@@ -242,30 +242,34 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def calibrate(context: typer.Context) -> None:
     """Fit σ, A, κ and impact to recorded data, suggest γ, write a block for a configuration; see `calibrate --help`."""
-    raise typer.Exit(_run_module("backtest.calibration", context.args))
+    _run_module("backtest.calibration", context.args)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def backtest(context: typer.Context) -> None:
     """Run a strategy over a recording, and write its statistics and a report; see `backtest --help`."""
-    raise typer.Exit(_run_module("backtest", context.args))
+    _run_module("backtest", context.args)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def optimize(context: typer.Context) -> None:
     """Search for parameters over recordings, judged on time that the search never saw; see `optimize --help`."""
-    raise typer.Exit(_run_module("backtest.search", context.args))
+    _run_module("backtest.search", context.args)
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def score(context: typer.Context) -> None:
     """Play a recorded session's own orders again, and compare with what happened; see `score --help`."""
-    raise typer.Exit(_run_module("backtest.scoring", context.args))
+    _run_module("backtest.scoring", context.args)
 
 
-def _run_module(module: str, arguments: list[str]) -> int:
-    """Run a module in a process of its own: kernels are compiled only where the switch is set before the imports."""
-    return subprocess.run([sys.executable, "-m", module, *arguments], env=_environment(), check=False).returncode
+def _run_module(module: str, arguments: list[str]) -> NoReturn:
+    """Go on as a module: kernels are compiled only where the switch is set before the imports.
+
+    In the same process, so that a signal for this one, SIGKILL too, is for it.
+    """
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], _environment())
 
 
 def _environment() -> dict[str, str]:
@@ -299,7 +303,7 @@ def record(
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def explain(context: typer.Context) -> None:
     """Tell why an order was what it was, by our id or the venue's, each step computed again; see `explain --help`."""
-    raise typer.Exit(_run_module("actors.explain", context.args))
+    _run_module("actors.explain", context.args)
 
 
 @app.command()

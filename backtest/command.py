@@ -1,6 +1,7 @@
 """cli.py backtest DATA… [--config FILE.toml]: run a strategy over a recording and write its report.
 
-DATA… are the parts of one recording, of any format of docs/data.md. Ends with the path of the report.
+DATA… are the parts of one recording, of any format of docs/data.md, or the folder of a recorded session. With
+--together each is the recording of another instrument. Ends with the path of the report.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from pathlib import Path
 
 import msgspec
 
+from backtest.data.findings import DataError
 from backtest.engine.arguments import add_arguments, options_of, recorded, settings_of
 from backtest.engine.result import Rows
+from backtest.engine.run import Settings
 from backtest.metrics.facts import Facts, write_run
+from backtest.metrics.leg import Leg
 from backtest.metrics.tables import pyarrow
 from backtest.play import facts_of_backtest, play
+from backtest.play_together import facts_together, play_together, recorded_together, source_of
 from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
 from runtime import paths
+from runtime.config import load_config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,14 +48,29 @@ def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     pyarrow()  # refused at once where it is missing, not after the run
     settings = settings_of(given)
     progress = _Progress(is_shown=not given.json)
-    progress.say("reading " + ", ".join(path.name for path in given.data))
-    with recorded(given.data, options_of(given)) as file:
-        result, leg = play(file, settings, progress.watch)
-        facts = facts_of_backtest(file, result, leg, data=given.data, config=given.config)
+    progress.say("reading " + ", ".join(given.data))
+    if given.together:
+        facts, legs = _together(given, settings)
+    else:
+        data = [Path(name) for name in given.data]
+        with recorded(data, options_of(given)) as file:
+            result, leg = play(file, settings, progress.watch)
+            facts, legs = facts_of_backtest(file, result, leg, data=data, config=given.config), [leg]
     progress.say("")
     folder = given.output or paths.new_run("backtest")
-    write_run(folder, [leg], facts)
+    write_run(folder, legs, facts)
     return facts, write_report(folder)
+
+
+def _together(given: argparse.Namespace, settings: Settings) -> tuple[Facts, list[Leg]]:
+    sources = [source_of(text) for text in given.data]
+    if len(sources) < 2:
+        raise DataError(f"--together with {given.data[0]} alone: expected the recordings of two instruments or more")
+    config = load_config(given.config) if given.config else None
+    with recorded_together(sources, options_of(given)) as files:
+        results, legs = play_together(files, settings, config)
+        data = [path for source in sources for path in source.paths]
+        return facts_together(files, results, legs, data=data, config=given.config), legs
 
 
 class _Progress:
@@ -72,7 +93,12 @@ class _Progress:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cli.py backtest", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument("data", nargs="+", type=Path, help="an event file, or the parts of one recording")
+    parser.add_argument("data", nargs="+", help="an event file, the parts of one recording, or a run's folder")
+    parser.add_argument(
+        "--together", action="store_true",
+        help="several instruments on one clock and account: each DATA is [INSTRUMENT=]PART[,PART]; each has the "
+        "strategy that the configuration has for it, all have the limits of notional of [risk]",
+    )  # fmt: skip
     add_arguments(parser)
     parser.add_argument("--output", "-o", type=Path, help="folder of the run; default: a new one in runs/")
     parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from backtest.data.container import EventFile
 from backtest.data.events import AT_LOCAL
@@ -16,7 +17,7 @@ from backtest.metrics.leg import Leg, leg_of_result
 from domain.codes import OrderEventKind
 
 _LATENCY_SAMPLES = 1_000_000
-_COUNTED = ("decisions", "inserts", "amends", "cancels", "denied", "unsent")
+COUNTED = ("decisions", "inserts", "amends", "cancels", "denied", "unsent")
 
 
 def play(file: EventFile, settings: Settings, watch: Watch | None = None) -> tuple[RunResult, Leg]:
@@ -36,23 +37,24 @@ def facts_of_backtest(
         data=[path.name for path in data],
         config=str(config or ""),
         notes=[f"{leg.instrument}: the recording was repaired: {', '.join(repairs)}"] if repairs else [],
-        counts={name: int(result.run[name][0]) for name in _COUNTED},
+        counts={name: int(result.run[name][0]) for name in COUNTED},
         fill_rules=rules_of([leg]),
-        latency_us=_latencies(file, result),
+        latency_us=latencies([file], [result]),
         parameters=result.parameters,
         fills_hash=result.fills_hash,
     )
 
 
-def _latencies(file: EventFile, result: RunResult) -> dict[str, Latency]:
+def latencies(files: Sequence[EventFile], results: Sequence[RunResult]) -> dict[str, Latency]:
     """Return the ways to us: of the feed, of answers and of fills, from the exchange's clock to ours."""
-    rows = file.rows[:_LATENCY_SAMPLES]
-    rows = rows[rows["flags"] & AT_LOCAL != 0]
-    answers = result.answers
-    is_fill = answers["kind"] == OrderEventKind.FILLED
-    passed = np.asarray(answers["local_time_ns"] - answers["exchange_time_ns"])
-    return {
-        "feed": latency_of(rows["local_time_ns"] - rows["exchange_time_ns"]),
-        "answer": latency_of(passed[~is_fill]),
-        "fill": latency_of(passed[is_fill]),
-    }
+    ways: dict[str, list[npt.NDArray[np.int64]]] = {"feed": [], "answer": [], "fill": []}
+    for file, result in zip(files, results, strict=True):
+        rows = file.block(0, _LATENCY_SAMPLES)
+        rows = rows[rows["flags"] & AT_LOCAL != 0]
+        answers = result.answers
+        is_fill = answers["kind"] == OrderEventKind.FILLED
+        passed = np.asarray(answers["local_time_ns"] - answers["exchange_time_ns"])
+        ways["feed"].append(rows["local_time_ns"] - rows["exchange_time_ns"])
+        ways["answer"].append(passed[~is_fill])
+        ways["fill"].append(passed[is_fill])
+    return {name: latency_of(np.concatenate(passed)) for name, passed in ways.items()}

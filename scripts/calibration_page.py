@@ -30,7 +30,7 @@ HEAD = """# Calibration: what is fitted, how, and how stable it is
     ./cli.py calibrate DATA… [--inventory-bound BASE] [--order-size BASE] [--config FILE.toml] [--json] [--output FILE.toml]
 
 prints σ, A, κ and market impact with confidence, a γ for a wished bound of the inventory, the quotes and fills that they imply, and a
-`[strategy]` block that a configuration takes as it is. DATA are the parts of one recording of any format of
+configuration: `backtest --config` takes it as it stands, a session's own file the keys of its `[strategy]`. DATA are the parts of one recording of any format of
 [data.md](data.md). `--help` lists all options; `--windows` prints the table below for your own data.
 
 ## What is fitted

@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window-s", type=float, default=WINDOW_S, help="length of the windows of time, s")
     parser.add_argument("--windows", action="store_true", help="print the fits of every window too")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--output", "-o", type=Path, metavar="FILE.toml", help="write the [strategy] block here")
+    parser.add_argument("--output", "-o", type=Path, metavar="FILE.toml", help="write the configuration here")
     parser.add_argument("--instrument", default="", help="the one to take, where there are several")
     parser.add_argument("--tick", type=float, default=0.0, help="tick size; default: found from the data")
     parser.add_argument("--lot", type=float, default=0.0, help="lot size; default: found from the data")

@@ -23,6 +23,7 @@ from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.data.findings import DataError, Repair
 from backtest.data.formats import EVENT_FILE, format_of
+from backtest.data.recordings import files_of_runs
 from trading.quoting.config import QuotingConfig
 
 REACHED_PART = 0.03  # the deepest depth of the fit is the one that so many quotes' lives reach: near the touch
@@ -107,6 +108,7 @@ def calibrate(paths: list[Path], options: Options, settings: Settings) -> Calibr
     Raises:
         DataError: when the data cannot be read.
     """
+    paths = files_of_runs(paths)
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         return calibrate_file(EventFile(paths[0]), [], settings)
     options = replace(options, repairs=options.repairs | {Repair.CLOCK})

@@ -1,4 +1,4 @@
-"""A calibration as text for people, and as a TOML block that a configuration takes as it is."""
+"""A calibration as text for people, and as a configuration."""
 
 from __future__ import annotations
 
@@ -92,8 +92,14 @@ def _quotes(quotes: Quotes) -> str:
 
 
 def toml_text(found: Calibration) -> str:
-    """Return a [strategy] block with what was found; the file of a session takes it as it stands."""
+    """Return a whole configuration with what was found: alone it is one for a backtest.
+
+    The file of a session that is there already takes over what stands below [strategy].
+    """
     lines = [
+        "# A configuration for `./cli.py backtest --config`; for a session copy the keys of [strategy] into its file.",
+        f'[instruments."{found.instrument}"]',
+        "",
         f"# calibrated on {found.seconds:,.0f} s of {found.instrument}: {', '.join(found.sources)}",
         "[strategy]",
         f"sigma_prior_usd_per_sqrt_s = {_number(found.sigma.value)}  # {_interval(found.sigma)}",

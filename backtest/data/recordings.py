@@ -52,11 +52,16 @@ def files_of_runs(paths: Sequence[Path]) -> list[Path]:
 
 def _files_of_run(run: Path) -> list[Path]:
     if not (run / files.FOLDER).is_dir():
-        raise DataError(f"{run}: a folder without {files.FOLDER}/: give runs/<id>, or files")
+        raise DataError(
+            f"{run}: a folder without {files.FOLDER}/: give that of a recorded session (runs/<id>), or files"
+        )
     try:
-        return [path for kind in KINDS for path in files.files_of(run, kind)]
+        found = [path for kind in KINDS for path in files.files_of(run, kind)]
     except files.RecordingError as error:
         raise DataError(str(error)) from None
+    if not found:
+        raise DataError(f"{run}: its {files.FOLDER}/ hold neither books nor trades: nothing to read")
+    return found
 
 
 def kind_of(path: Path) -> str:

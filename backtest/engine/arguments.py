@@ -13,6 +13,7 @@ from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.data.findings import DataError, parse_repairs
 from backtest.data.formats import EVENT_FILE, format_of
+from backtest.data.recordings import files_of_runs
 from backtest.engine.run import Settings
 from backtest.engine.venue import Latency, VenueSettings
 from backtest.live import measured_ways
@@ -36,11 +37,12 @@ _BOUNDS = {
 
 @contextmanager
 def recorded(paths: Sequence[Path], options: Options) -> Iterator[EventFile]:
-    """Give the event file that `paths`, the parts of one recording of any format, are or become for a while.
+    """Give the event file that `paths`, a run's folder or parts of one recording, are or become for a while.
 
     Raises:
         DataError: when they cannot be read, or have a fault that `options` do not repair.
     """
+    paths = files_of_runs(paths)
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         yield EventFile(paths[0])
         return

@@ -25,7 +25,7 @@ from backtest.metrics.market import TOUCH, touch_at
 from backtest.metrics.own_series import own_series
 from domain.clock import NS_PER_S
 from domain.codes import OrderEventKind
-from domain.errors import UserError
+from domain.errors import ExitCode, UserError
 from runtime.recordings import files
 from runtime.recordings.audit import open_audit
 
@@ -51,7 +51,7 @@ def read_session(run: Path) -> Session:
     summary = _summary(run)
     legs, notes = _recorded_legs(run, summary) if _is_recorded(run) else _journalled_legs(run)
     if not legs:
-        raise DataError(f"{run}: no instrument of this session was recorded or traded")
+        raise DataError(f"{run}: nothing to report: {'; '.join(notes)}")
     counts = {name: n for name, n in summary.get("orders", {}).items() if isinstance(n, int)}
     facts = facts_of(
         legs, kind="live", data=[f"session {summary.get('session', run.name)}"], config=summary.get("venue", ""),
@@ -85,24 +85,35 @@ def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[
     with open_audit(run) as audit:
         names = [row["instrument"] for row in audit.execute("SELECT instrument FROM instruments ORDER BY instrument")]
     notes = ["the recorded book holds our own orders"]
-    legs = []
+    without_orders, left_out, legs = [], [], []
     with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
         for number, name in enumerate(names):
             answers = by_exchange_time(live_answers(run, name))
             if len(answers) == 0:
+                without_orders.append(name)
                 continue
             output = Path(folder) / f"{number}.events"
             try:
                 convert([run], output, Options(instrument=name, repairs=_REPAIRS))
             except UserError as error:
-                notes.append(f"{name} is left out: {error}")
+                left_out.append(f"{name} is left out: {error}")
                 continue
             file = EventFile(output)
             repairs = ", ".join(f"{repair} ({count:,})" for repair, count in file.header.repairs.items() if count)
             notes += [f"{name}: the recording was repaired: {repairs}"] if repairs else []
             pnl = summary.get("pnl_by_instrument", {}).get(name, {})
             legs.append(leg_of_session(file, answers, name, Decimal(pnl.get("funding", "0")), _quotes(run, name)))
-    return legs, notes
+    if not legs:
+        return [], [*_why_no_legs(without_orders, summary), *left_out]
+    return legs, [*notes, *left_out]
+
+
+def _why_no_legs(without_orders: list[str], summary: dict[str, Any]) -> list[str]:
+    """Return why a recorded session has nothing of ours to show."""
+    if not without_orders:
+        return []
+    halted = ", risk had halted it" if summary.get("exit_code") == ExitCode.RISK_HALT else ""
+    return [f"{', '.join(without_orders)} was recorded, but the exchange told of no order of ours{halted}"]
 
 
 class Quotes(NamedTuple):
@@ -206,4 +217,6 @@ def _journalled_legs(run: Path) -> tuple[list[Leg], list[str]]:
     with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
         told = journal_fills(run, Path(folder))
         legs = [leg_of_session(file, fills, name, Decimal(0), NO_QUOTES) for name, (file, fills) in told.items()]
+    if not legs:
+        return [], ["the market was not recorded, and the journal tells of no fill"]
     return legs, ["no recording: positions are valued at the last fill's price, and there are no markouts"]

@@ -189,11 +189,11 @@ def test_fills_an_hour_by_hand() -> None:
     assert fills_per_hour(0.5, 0.3, 2.0) == pytest.approx(2 * 3600 * 0.5 * math.exp(-0.6))
 
 
-def test_the_block_is_taken_by_a_configuration(tmp_path: Path, calibrations: list[Calibration]) -> None:
+def test_what_is_written_is_a_configuration(tmp_path: Path, calibrations: list[Calibration]) -> None:
     found = calibrations[0]
     text = toml_text(found)
     path = tmp_path / "calibrated.toml"
-    path.write_text(text + '\n[instruments."BTC-PERPETUAL"]\n')
+    path.write_text(text)
     strategy = load_config(path).strategy
     assert found.arrivals is not None
     assert found.suggestion is not None
@@ -205,7 +205,7 @@ def test_the_block_is_taken_by_a_configuration(tmp_path: Path, calibrations: lis
     assert found.impact is not None
     assert strategy.shaping.impact_usd_per_base == pytest.approx(max(found.impact.permanent.value, 0.0), rel=1e-5)
     assert strategy.shaping.impact_error_usd_per_base == pytest.approx(found.impact.permanent.standard_error, rel=1e-5)
-    assert set(tomllib.loads(text)) == {"strategy"}
+    assert tomllib.loads(text)["instruments"] == {found.instrument: {}}
 
 
 def test_the_text_has_units_and_the_table_a_row_for_each_window(calibrations: list[Calibration]) -> None:

@@ -9,9 +9,12 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from backtest.command import main
+from backtest.data.container import EventWriter
 from backtest.metrics.definitions import DEFINITIONS
 from backtest.report.command import main as report
 from tests.backtest_run import written
@@ -122,6 +125,11 @@ def test_a_report_can_be_written_again(run: Path, capsys: pytest.CaptureFixture[
         (["{data}", "--entry-ms", "-1"], "--entry-ms -1: expected ms from 0 to 60,000"),
         (["{data}", "--latency-from", "nowhere"], "nowhere/audit.sqlite: no audit trail"),
         (["{data}", "--maintenance-margin", "2"], "--maintenance-margin 2: expected from 0 to 1"),
+        (["tests"], "tests: a folder without recordings/"),
+        (["{data}", "--together"], "expected the recordings of two instruments or more"),
+        (["{data}", "{data}", "--together"], "GENERATED is given twice"),
+        (["{data}", "BTC={data}", "--together"], "holds GENERATED, expected BTC"),
+        (["{data}", "--queue", "fifo"], "queue fifo needs a recording of orders and their fills, found price levels"),
         (["{data}", "-o", "/dev/null/run"], "/dev/null/run: cannot be written"),
     ],
 )
@@ -134,6 +142,27 @@ def test_what_is_wrong_is_told_in_one_line(
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert told in lines[0]
+
+
+def test_several_instruments_run_together_and_stand_side_by_side(tmp_path: Path) -> None:
+    first = written(tmp_path)
+    other = tmp_path / "other.events"
+    with EventWriter(other) as writer:
+        writer.write(np.array(first.rows))
+        writer.finish(msgspec.structs.replace(first.header, instrument="OTHER"))
+    # Given levels for the one, and the strategy of all for the other
+    config = "[risk]\nnet_notional_max_usd = 60000.0\n" + CONFIG + "[instruments.OTHER.strategy]\nlevels = 1\n"
+    (tmp_path / "near.toml").write_text(config)
+    options = ["--together", "--step-ms", "100", "--config", str(tmp_path / "near.toml"), "-o", str(tmp_path / "run")]
+    assert main([str(first.path), f"OTHER={other}", *options]) == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert set(summary["by_instrument"]) == {"GENERATED", "OTHER"}
+    fills = [summary["by_instrument"][name]["values"]["fills"] for name in ("GENERATED", "OTHER")]
+    assert min(fills) > 0
+    assert sum(fills) == summary["statistics"]["values"]["fills"]
+    levels = {name: found["quoting"]["levels"] for name, found in summary["parameters"].items()}
+    assert levels == {"GENERATED": 2, "OTHER": 1}
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 def test_the_report_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
 from backtest.data.events import ASK, BID, CLEAR, FINAL, KIND_MASK, TRADE
 from backtest.data.findings import DataError
+from backtest.engine.arguments import recorded
 from domain.codes import SegmentKind
 from domain.records import BOOK, BOOK_LEVELS
 from domain.records import TRADE as TRADE_RECORD
@@ -85,6 +86,20 @@ class Market:
 @pytest.fixture
 def market(tmp_path: Path, segment_name: Callable[[], str]) -> Market:
     return Market(tmp_path, segment_name)
+
+
+def test_the_folder_of_a_run_is_data_for_a_command(market: Market) -> None:
+    market.book({99: 5}, {101: 5})
+    market.trade(101, 2, 1)
+    market.record()
+    with recorded([market.run], Options(instrument="BTC-PERPETUAL")) as file:
+        assert file.header.instrument == "BTC-PERPETUAL"
+        assert np.count_nonzero(file.rows["flags"] & KIND_MASK == TRADE) == 1
+
+
+def test_a_run_that_recorded_no_market_is_refused(market: Market) -> None:
+    with pytest.raises(DataError), recorded([market.run], Options()):
+        pass
 
 
 def rebuilt(file: EventFile) -> list[tuple[int, tuple[Ladder, Ladder]]]:
@@ -157,5 +172,5 @@ def test_several_instruments_want_one_chosen(market: Market) -> None:
 
 
 def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a folder without recordings/: give runs/<id>, or files"):
+    with pytest.raises(DataError, match="a folder without recordings/: give that of a recorded session"):
         convert([tmp_path], tmp_path / "x.events")

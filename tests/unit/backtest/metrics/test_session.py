@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from backtest.metrics.split import net_of, split_of
 from backtest.metrics.statistics import statistics
 from backtest.report.command import main as report
 from domain.errors import UserError
+from runtime.recordings.audit import FILE_NAME, SCHEMA, SCHEMA_VERSION
 from tests.backtest_run import ran, settings, written
 
 S = 10**9
@@ -66,6 +69,25 @@ def test_a_session_that_was_not_recorded_is_told_from_its_journal(tmp_path: Path
     assert facts is not None
     assert facts.kind == "live"
     assert (run / "report.html").exists()
+
+
+def test_a_session_that_was_recorded_but_had_no_order_says_so(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as audit, audit:
+        audit.executescript(SCHEMA)
+        audit.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        audit.execute("INSERT INTO instruments VALUES ('BTC-PERPETUAL', 0.5, 0.001, 1.0)")
+    (tmp_path / "recordings").mkdir()
+    told = "nothing to report: BTC-PERPETUAL was recorded, but the exchange told of no order of ours"
+    with pytest.raises(UserError, match=f"{told}$"):
+        read_session(tmp_path)
+    (tmp_path / "summary.json").write_text('{"exit_code": 4}')
+    with pytest.raises(UserError, match=f"{told}, risk had halted it$"):
+        read_session(tmp_path)
+
+
+def test_a_session_without_recording_or_fill_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the market was not recorded, and the journal tells of no fill"):
+        read_session(journalled(tmp_path, []))
 
 
 def test_a_folder_without_audit_or_journal_is_no_session(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Several recordings played together, one for each instrument: what `./cli.py backtest --together` does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backtest.data.container import EventFile
+from backtest.data.convert import Options
+from backtest.data.findings import DataError
+from backtest.engine.arguments import recorded
+from backtest.engine.result import RunResult
+from backtest.engine.run import Settings
+from backtest.engine.together import Account, Leg, backtest_together
+from backtest.metrics import leg as metrics
+from backtest.metrics.facts import Facts, facts_of, rules_of
+from backtest.play import COUNTED, latencies
+from runtime.config import Config
+
+
+class Source(NamedTuple):
+    """Where one instrument is read: its name, empty = the only one of the files, and the parts of its recording."""
+
+    instrument: str
+    paths: list[Path]
+
+
+def source_of(text: str) -> Source:
+    """Return what `[INSTRUMENT=]DATA[,DATA]` says."""
+    instrument, equals, parts = text.rpartition("=")
+    if equals and Path(text).exists():
+        instrument, parts = "", text
+    return Source(instrument, [Path(part) for part in parts.split(",")])
+
+
+@contextmanager
+def recorded_together(sources: Sequence[Source], options: Options) -> Iterator[list[EventFile]]:
+    """Give one event file for each source, for a while.
+
+    Raises:
+        DataError: for a fault of the data, or when two of them are of one instrument.
+    """
+    with ExitStack() as stack:
+        files: list[EventFile] = []
+        for source in sources:
+            chosen = replace(options, instrument=source.instrument) if source.instrument else options
+            file = stack.enter_context(recorded(source.paths, chosen))
+            name = file.header.instrument
+            if source.instrument and name.lower() != source.instrument.lower():
+                raise DataError(f"{source.paths[0]}: holds {name}, expected {source.instrument}")
+            if name in (other.header.instrument for other in files):
+                raise DataError(f"{source.paths[0]}: {name} is given twice: join its parts by commas")
+            files.append(file)
+        yield files
+
+
+def play_together(
+    files: Sequence[EventFile], settings: Settings, config: Config | None
+) -> tuple[tuple[RunResult, ...], list[metrics.Leg]]:
+    """Run all instruments on one clock and one account; each has the strategy that the configuration has for it."""
+    legs = []
+    for file in files:
+        its = config.instruments.get(file.header.instrument) if config else None
+        legs.append(Leg(file, replace(settings, quoting=its.strategy) if its else settings))
+    results = backtest_together(legs, _account(settings, config))
+    return results, [metrics.leg_of_result(file, result) for file, result in zip(files, results, strict=True)]
+
+
+def _account(settings: Settings, config: Config | None) -> Account:
+    """Return the account that all share: the exchange's margin, and risk's limits."""
+    account = Account(balance_usd=settings.venue.balance_usd, maintenance_margin=settings.venue.maintenance_margin)
+    if config is None:
+        return account
+    risk = config.risk
+    return replace(
+        account, gross_notional_max_usd=risk.gross_notional_max_usd, net_notional_max_usd=risk.net_notional_max_usd
+    )
+
+
+def facts_together(
+    files: Sequence[EventFile], results: Sequence[RunResult], legs: Sequence[metrics.Leg], *, data: Sequence[Path],
+    config: Path | None,
+) -> Facts:  # fmt: skip
+    """Return all that is known of a run of several instruments but its tables."""
+    parameters: dict[str, Any] = {result.instrument: result.parameters for result in results}
+    hashes = "".join(result.fills_hash for result in results)
+    return facts_of(
+        legs,
+        kind="backtest",
+        data=[path.name for path in data],
+        config=str(config or ""),
+        notes=[
+            f"{file.header.instrument}: the recording was repaired: {name} ({count:,})"
+            for file in files
+            for name, count in file.header.repairs.items()
+            if count
+        ],
+        counts={name: int(np.sum([result.run[name][0] for result in results])) for name in COUNTED},
+        fill_rules=rules_of(legs),
+        latency_us=latencies(files, results),
+        parameters=parameters,
+        fills_hash=hashlib.sha256(hashes.encode()).hexdigest()[:16],
+    )
