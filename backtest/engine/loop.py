@@ -43,7 +43,7 @@ def play(
             request_ns = requests[run["first_request"] & (REQUESTS_MAX - 1)]["arrival_time_ns"]
         answer_ns = answers[run["heard"]]["local_time_ns"] if run["heard"] < venue["answers"] else NEVER
         row_ns = NEVER
-        if (run["step_ns"] == 0 or run["data_time_ns"] == 0) and run["next_local"] < our_rows.shape[0]:
+        if (run["step_ns"] == 0 or run["next_sample_ns"] == NEVER) and run["next_local"] < our_rows.shape[0]:
             row_ns = our_rows[run["next_local"]]["time_ns"]
         end_ns = min(run["until_ns"], run["end_ns"])
         ours_ns = min(row_ns, answer_ns, run["next_step_ns"])
@@ -112,7 +112,7 @@ def _play_feed(run: Record, q: Record, bids: Array, asks: Array, rows: Array, un
             _take_trade(run, q, row, trade)
             continue
         if flags & FINAL != 0:
-            is_first = run["data_time_ns"] == 0
+            is_first = run["next_sample_ns"] == NEVER
             run["data_time_ns"] = row["time_ns"]
             run["market_bid_ticks"] = row["best_bid"]
             run["market_ask_ticks"] = row["best_ask"]

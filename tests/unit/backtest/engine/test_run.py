@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtest.data.container import EventFile, EventWriter
+from backtest.data.events import KIND_MASK, TRADE
 from backtest.engine.result import RunResult
 from backtest.engine.run import Settings, backtest
+from backtest.synthetic import write_session
 from domain.codes import OrderEventKind
 from domain.errors import ConfigError
 from tests.backtest_run import MARKET, MS, QUOTING, ran, settings, written
@@ -137,6 +140,21 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     misses, hits = (int(word) for word in told.split())
     assert misses == 0
     assert hits >= 3  # the loop, and what Python calls beside it
+
+
+def test_a_recording_that_begins_with_a_trade_is_played_from_its_first_book_on(tmp_path: Path) -> None:
+    path = tmp_path / "whole.events"
+    write_session(path, MARKET, 3.0)
+    rows = np.array(EventFile(path).rows)
+    trade = rows[rows["flags"] & KIND_MASK == TRADE][:1].copy()
+    trade["exchange_time_ns"] = trade["local_time_ns"] = rows["exchange_time_ns"].min() - 1
+    begun = tmp_path / "begun.events"
+    with EventWriter(begun) as writer:
+        writer.write(np.concatenate([trade, rows]))
+        writer.finish(EventFile(path).header)
+    result = backtest(EventFile(begun), settings())
+    assert result.run["decisions"][0] == pytest.approx(30, abs=2)
+    assert len(result.series) == 4  # at the first book, and every second
 
 
 def test_the_size_of_blocks_and_buffers_makes_no_difference(
