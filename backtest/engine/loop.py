@@ -95,35 +95,48 @@ def _play_feed(run: Record, q: Record, bids: Array, asks: Array, rows: Array, un
     """
     i = run["next_local"]
     mask = bids.shape[0] - 1
-    while i < rows.shape[0]:
+    bid_levels = run["bid_levels"]
+    ask_levels = run["ask_levels"]
+    seen_ns = run["data_time_ns"]
+    is_asking_each = run["step_ns"] == 0 or run["next_sample_ns"] == NEVER
+    whole = -1  # row that left the book whole last
+    is_asking = False
+    while i < rows.shape[0] and not is_asking:
         row = rows[i]
         if row["time_ns"] > until_ns:
             break
-        i += 1
         flags = row["flags"]
         kind = flags & KIND_MASK
         if kind == LEVEL:
             if flags & BID != 0:
-                run["bid_levels"] += take_level(bids, row["ticks"] & mask, row["lots"])
+                bid_levels += take_level(bids, row["ticks"] & mask, row["lots"])
             else:
-                run["ask_levels"] += take_level(asks, row["ticks"] & mask, row["lots"])
+                ask_levels += take_level(asks, row["ticks"] & mask, row["lots"])
         elif kind == TRADE:
-            run["data_time_ns"] = row["time_ns"]
+            seen_ns = row["time_ns"]
             _take_trade(run, q, row, trade)
-            continue
-        if flags & FINAL != 0:
-            is_first = run["next_sample_ns"] == NEVER
-            run["data_time_ns"] = row["time_ns"]
-            run["market_bid_ticks"] = row["best_bid"]
-            run["market_ask_ticks"] = row["best_ask"]
-            run["is_book_new"] = 1
-            if is_first:
-                _start_clocks(run)
-            if run["step_ns"] == 0 or is_first:
-                run["next_local"] = i
-                return True
+        if flags & FINAL != 0 and kind != TRADE:
+            is_asking = is_asking_each
+            seen_ns = row["time_ns"]
+            whole = i
+        i += 1
     run["next_local"] = i
-    return False
+    run["bid_levels"] = bid_levels
+    run["ask_levels"] = ask_levels
+    _note_whole(run, rows, whole, seen_ns)
+    return is_asking
+
+
+@kernel
+def _note_whole(run: Record, rows: Array, whole: int, seen_ns: int) -> None:
+    """Note what the rows of a stretch left: when we saw the last, and the best prices of the last whole message."""
+    run["data_time_ns"] = seen_ns
+    if whole >= 0:
+        run["market_bid_ticks"] = rows[whole]["best_bid"]
+        run["market_ask_ticks"] = rows[whole]["best_ask"]
+        run["is_book_new"] = 1
+        if run["next_sample_ns"] == NEVER:
+            _start_clocks(run)
 
 
 @kernel

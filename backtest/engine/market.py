@@ -45,35 +45,43 @@ def play_market(
     """
     mask = bids.shape[0] - 1
     told = venue["answers"]
+    own_bid = venue["best_bid_ticks"]  # a fill changes them, and ends this call
+    own_ask = venue["best_ask_ticks"]
+    is_by_level = venue["queue_model"] != _FIFO
+    whole = -1  # row that left the book whole last
+    is_told = False
     i = first
-    while i < rows.shape[0]:
+    while i < rows.shape[0] and not is_told:
         row = rows[i]
         if row["time_ns"] > until_ns:
             break
-        i += 1
         flags = row["flags"]
+        ticks = row["ticks"]
         kind = flags & KIND_MASK
+        is_met = False  # what is far from our best prices is of no interest to them
         if kind == LEVEL:
-            level = bids[row["ticks"] & mask] if flags & BID != 0 else asks[row["ticks"] & mask]
+            level = bids[ticks & mask] if flags & BID != 0 else asks[ticks & mask]
             level["lots"] = row["lots"]
             if level["first"] != NO_ORDER:
-                _note_level(venue, orders, level["first"], row["ticks"], row["lots"])
+                _note_level(venue, orders, level["first"], ticks, row["lots"])
+        elif kind == TRADE:
+            is_met = is_by_level and (own_ask <= ticks if flags & BID != 0 else own_bid >= ticks)
+            if is_met:
+                _note_trade(venue, orders, bids, asks, row, flags, answers)
         elif kind >= ADD:
+            is_met = True
             _note_order(venue, orders, bids, asks, row, kind, flags, answers)
-        if venue["open_orders"] != 0:
-            if kind == TRADE:
-                if venue["queue_model"] != _FIFO:
-                    _note_trade(venue, orders, bids, asks, row, flags, answers)
-            elif flags & FINAL != 0 and (
-                venue["best_bid_ticks"] >= row["best_ask"] or venue["best_ask_ticks"] <= row["best_bid"]
-            ):
-                _fill_crossed(venue, orders, bids, asks, row, answers)
-            if venue["answers"] != told:
-                _keep_whole(venue, rows, first, i - 2)
-                _show_whole(venue, answers, told)
-                first = i - 1
-                break
-    _keep_whole(venue, rows, first, i - 1)
+        if flags & FINAL != 0 and kind != TRADE and (own_bid >= row["best_ask"] or own_ask <= row["best_bid"]):
+            is_met = True
+            _fill_crossed(venue, orders, bids, asks, row, answers)
+        if is_met and venue["answers"] != told:
+            _keep_whole(venue, rows, whole)
+            _show_whole(venue, answers, told)
+            is_told = True
+        if flags & FINAL != 0:
+            whole = i
+        i += 1
+    _keep_whole(venue, rows, whole)
     if i > first:
         venue["market_bid_ticks"] = rows[i - 1]["best_bid"]
         venue["market_ask_ticks"] = rows[i - 1]["best_ask"]
@@ -81,13 +89,11 @@ def play_market(
 
 
 @kernel
-def _keep_whole(venue: Record, rows: Array, first: int, last: int) -> None:
-    """Keep the best prices that the last whole message among some rows left."""
-    for i in range(last, first - 1, -1):
-        if rows[i]["flags"] & FINAL != 0:
-            venue["whole_bid_ticks"] = rows[i]["best_bid"]
-            venue["whole_ask_ticks"] = rows[i]["best_ask"]
-            return
+def _keep_whole(venue: Record, rows: Array, whole: int) -> None:
+    """Keep the best prices that a whole message left; `whole` is its last row, -1 = there was none."""
+    if whole >= 0:
+        venue["whole_bid_ticks"] = rows[whole]["best_bid"]
+        venue["whole_ask_ticks"] = rows[whole]["best_ask"]
 
 
 @kernel
