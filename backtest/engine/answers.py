@@ -91,10 +91,10 @@ def link(orders: Array, bids: Array, asks: Array, index: int) -> None:
     order["next"] = NO_ORDER
     side = bids if order["side"] > 0 else asks
     level = side[order["price_ticks"] & (side.shape[0] - 1)]
-    if level["first"] == NO_ORDER:
-        level["first"] = index
+    if level["first"] == 0:
+        level["first"] = index + 1
         return
-    last = level["first"]
+    last = level["first"] - 1
     while orders[last]["next"] != NO_ORDER:
         last = orders[last]["next"]
     orders[last]["next"] = index
@@ -106,9 +106,9 @@ def unlink(orders: Array, bids: Array, asks: Array, index: int) -> None:
     order = orders[index]
     side = bids if order["side"] > 0 else asks
     level = side[order["price_ticks"] & (side.shape[0] - 1)]
-    at = level["first"]
+    at = level["first"] - 1
     if at == index:
-        level["first"] = order["next"]
+        level["first"] = order["next"] + 1
         return
     while at != NO_ORDER:
         if orders[at]["next"] == index:

@@ -30,9 +30,7 @@ _FIFO = int(QueueModel.FIFO)
 
 def new_levels() -> npt.NDArray[np.void]:
     """Return the empty levels of one side, LEVEL_SLOT by place."""
-    levels = np.zeros(WINDOW, LEVEL_SLOT)
-    levels["first"] = NO_ORDER
-    return levels
+    return np.zeros(WINDOW, LEVEL_SLOT)
 
 
 @kernel
@@ -62,8 +60,8 @@ def play_market(
         if kind == LEVEL:
             level = bids[ticks & mask] if flags & BID != 0 else asks[ticks & mask]
             level["lots"] = row["lots"]
-            if level["first"] != NO_ORDER:
-                _note_level(venue, orders, level["first"], ticks, row["lots"])
+            if level["first"] != 0:
+                _note_level(venue, orders, level["first"] - 1, ticks, row["lots"])
         elif kind == TRADE:
             is_met = is_by_level and (own_ask <= ticks if flags & BID != 0 else own_bid >= ticks)
             if is_met:
@@ -230,7 +228,7 @@ def _note_order(
         _fill_before(venue, orders, bids, asks, row, side, number, lots, answers)
         return
     levels = bids if side > 0 else asks
-    index = levels[row["ticks"] & (levels.shape[0] - 1)]["first"]
+    index = levels[row["ticks"] & (levels.shape[0] - 1)]["first"] - 1
     while index != NO_ORDER:
         order = orders[index]
         if order["price_ticks"] == row["ticks"] and number <= order["arrivals"]:

@@ -14,7 +14,8 @@ NEVER = 2**62
 ORDERS_MAX = 256  # open at one time
 NO_ORDER = -1
 
-# A price level at the exchange: what the recording shows there, and the first of our orders at this place.
+# A price level at the exchange: what the recording shows there, and 1 + the slot of the first of our orders at this
+# place; 0 = none, so that a market which is all zeros is empty and costs no memory where nothing trades.
 LEVEL_SLOT = np.dtype([("lots", "<i8"), ("first", "<i8")])
 
 # -- requests
