@@ -22,7 +22,7 @@ from backtest.engine.reconcile import (
     wants_the_same,
 )
 from domain.codes import OrderEventKind, RiskReason
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from trading.risk.gate_kernel import NO_DUPLICATE_NS, NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
 
 REQUESTS_MAX = 1 << 12  # on the way at one time
@@ -36,14 +36,18 @@ _POSITION_LIMIT = int(RiskReason.POSITION_LIMIT)
 _SEND_INSERT, _SEND_AMEND, _SEND_CANCEL = records.INSERT, records.AMEND, records.CANCEL
 
 
+@inlined_kernel
+def is_brought(desk: Record, ladder: Record) -> bool:
+    """Return whether this ladder needed no message when it was last looked at, and nothing is new since."""
+    return bool(desk["is_settled"] == 1 and wants_the_same(desk, ladder))
+
+
 @kernel
 def bring(
     run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, now_ns: int, requests: Array
 ) -> None:
-    """Send what brings our orders to the ladder wanted last; nothing where that needed nothing, and nothing is new."""
+    """Send what brings our orders to the ladder wanted last."""
     ladder = q["ladder"]
-    if desk["is_settled"] == 1 and wants_the_same(desk, ladder):
-        return
     lots_min = q["params"]["order_lots_min"]
     position_lots = run["position_lots"]
     want(

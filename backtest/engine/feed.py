@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.records import BOOK_LEVELS
 
 
-@kernel
+@inlined_kernel
 def take_level(levels: Array, place: int, lots: int) -> int:
     """Set the size of one level of a side; return by how many levels the side has grown."""
     had = levels[place]
@@ -41,7 +41,7 @@ def fill_book(run: Record, bids: Array, asks: Array, book: Record) -> None:
     )  # fmt: skip
 
 
-@kernel
+@inlined_kernel
 def _fill_side(
     levels: Array, best: int, direction: int, kept: int, tick_size: float, lot_size: float, prices: Array,
     sizes: Array, had: int,

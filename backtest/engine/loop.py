@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.engine.account import is_margin_used_up, reckon_funding
-from backtest.engine.desk import REQUESTS_MAX, bring, note_answer
+from backtest.engine.desk import REQUESTS_MAX, bring, is_brought, note_answer
 from backtest.engine.feed import fill_book, is_usable, take_level, take_sample
 from backtest.engine.market import play_market
 from backtest.engine.records import NEVER, ORDERS_MAX, Reason
@@ -196,7 +196,8 @@ def requote(
     moment["alive_time_ns"] = run["data_time_ns"]
     quote(q)
     run["is_ladder_old"] = 0
-    bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
+    if not is_brought(desk, q["ladder"]):
+        bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
     solve_if_moved(q["params"], q["table"])
 
 
@@ -220,5 +221,5 @@ def hear(
             on_fill(q, answer["side"], answer["size_lots"], now_ns)
     if run["is_ladder_old"] == 1:
         requote(run, desk, q, limits_ints, limits_floats, now_ns, requests)
-    else:
+    elif not is_brought(desk, q["ladder"]):
         bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.records import QUOTE_LEVELS_MAX
 
 PERMILLE = 1000
@@ -76,7 +76,7 @@ def reconcile(desk: Record) -> None:
     _advance(desk)
 
 
-@kernel
+@inlined_kernel
 def want(desk: Record, side: int, count: int, prices: Array, sizes: Array, room_lots: int, lots_min: int) -> None:
     """Take a side of the ladder over, as far as it fits into `room_lots` beside what is on its way out."""
     live = desk["live"][side]
@@ -99,7 +99,7 @@ def want(desk: Record, side: int, count: int, prices: Array, sizes: Array, room_
     desk["wanted"][side] = kept
 
 
-@kernel
+@inlined_kernel
 def wants_the_same(desk: Record, ladder: Record) -> bool:
     """Return whether a ladder is the one that was wanted last."""
     if ladder["bid_count"] != desk["ladder"][0] or ladder["ask_count"] != desk["ladder"][1]:
@@ -146,7 +146,7 @@ def _add(
     step["place"] = place
 
 
-@kernel
+@inlined_kernel
 def _side_steps(desk: Record, side: int, wanted: int, prices: Array, sizes: Array) -> None:
     live = desk["live"][side]
     is_buy = 1 - side
@@ -191,7 +191,7 @@ def _side_steps(desk: Record, side: int, wanted: int, prices: Array, sizes: Arra
     _move_free(desk, side, loose, loose_count, missing, missing_count, prices, sizes)
 
 
-@kernel
+@inlined_kernel
 def _sort_staying(live: Array, live_count: int, staying: Array, sign: int) -> int:
     """Put the orders that are not leaving into `staying`, best price first, equal prices in their order."""
     count = 0
@@ -208,7 +208,7 @@ def _sort_staying(live: Array, live_count: int, staying: Array, sign: int) -> in
     return count
 
 
-@kernel
+@inlined_kernel
 def _hold_places(live: Array, loose: Array, loose_count: int, missing: Array, missing_count: int, prices: Array) -> int:
     """Let each loose order that is not free hold the nearest place; returns how many places are left."""
     for k in range(loose_count):

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.records import QUOTE_LEVELS_MAX
 
 TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
@@ -24,7 +24,7 @@ TICKS_MAX = 1e15  # beyond it float64 no longer tells ticks apart
 Side: TypeAlias = tuple[int, Array, Array, int, Array, Array, Array, Array, Array]
 
 
-@kernel
+@inlined_kernel
 def own_lots(ticks: int, count: int, prices: Array, sizes: Array) -> int:
     """Return how many lots of one side's ladder of working orders rest at `ticks`."""
     lots = 0
@@ -43,7 +43,7 @@ def own_size_at(params: Record, price: float, count: int, prices: Array, sizes: 
     return float(own_lots(int(np.rint(steps)), count, prices, sizes) * params["lot_size"])
 
 
-@kernel
+@inlined_kernel
 def remembered_lots(ticks: int, time_ns: int, prices: Array, sizes: Array, until_ns: Array) -> int:
     """Return how many lots at `ticks` were ours a moment ago."""
     for i in range(len(prices)):
@@ -88,7 +88,7 @@ def remember_ladder(params: Record, state: Record, ladder: Record, time_ns: int)
         )  # fmt: skip
 
 
-@kernel
+@inlined_kernel
 def bids_of(state: Record, book: Record, account: Record) -> Side:
     """Return the book's bids with what of them is ours."""
     return (
@@ -98,7 +98,7 @@ def bids_of(state: Record, book: Record, account: Record) -> Side:
     )  # fmt: skip
 
 
-@kernel
+@inlined_kernel
 def asks_of(state: Record, book: Record, account: Record) -> Side:
     """Return the book's asks with what of them is ours."""
     return (
@@ -108,7 +108,7 @@ def asks_of(state: Record, book: Record, account: Record) -> Side:
     )  # fmt: skip
 
 
-@kernel
+@inlined_kernel
 def others_at(params: Record, side: Side, level: int, time_ns: int) -> tuple[int, float]:
     """Return (ticks, size without ours) of one level; (0, 0.0) without a usable price or size.
 
@@ -129,7 +129,7 @@ def others_at(params: Record, side: Side, level: int, time_ns: int) -> tuple[int
     return ticks, others if others > 0.5 * lot_size else 0.0
 
 
-@kernel
+@inlined_kernel
 def best_of(params: Record, side: Side, time_ns: int) -> tuple[int, float]:
     """Return (ticks, size) of the best level that is not ours alone; (0, 0.0) when there is none, or when a level
     before it has no usable price or size."""

@@ -8,7 +8,7 @@ in execution is a second, independent check of every order.
 from __future__ import annotations
 
 from domain.codes import OffReason
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.records import QUOTE_LEVELS_MAX
 from trading.quoting.kernels import both_sides_off, explain_ladder
 from trading.quoting.ladder import clear, largest_order_lots, room_of_risk
@@ -62,7 +62,7 @@ def check_ladder(q: Record) -> None:
     _take_over(q)
 
 
-@kernel
+@inlined_kernel
 def check_side(
     params: Record,
     limits: Record,
@@ -111,7 +111,7 @@ def check_side(
     return min(int(count), int(limits["levels_max"])), _QUOTED
 
 
-@kernel
+@inlined_kernel
 def _empty_above(prices: Array, sizes: Array, count: int) -> None:
     """Set the levels that are not in use to 0: the wish is compared and shown with them."""
     prices[count:] = 0
