@@ -2,7 +2,8 @@
 
 Both replay the same events with the same grid of 10 + 10 post-only quotes (grid_strategy.py), 10 ms each way, the queue
 model of power 3, in fresh processes one after the other, round by round; a ratio is taken within a round. Times are
-CPU time of the process, so that other work on the machine does not count; both sides use one thread. Run it in the
+CPU time of the process, so that other work on the machine does not count; both sides use one thread. The ratios are of
+the replay alone, data and engine ready on both sides; `whole` has what comes before and after it too. Run it in the
 environment of the peers (`make bench`), so that both have one NumPy.
 
     dense      the recording of 2024 in ../shared/data, or a generated market where that is absent; decisions every 100
@@ -138,6 +139,8 @@ def _compared(name: str, rows: int, told: dict[str, list[dict[str, float]]]) -> 
     for script in ("dictionaries", "arrays"):
         ratios = [theirs["seconds"] / one["seconds"] for theirs, one in zip(told[script], ours, strict=True)]
         lines.append(floor(f"ratio.{name}.{script}", ratios, FLOORS[name]))
+    whole = [theirs["whole_seconds"] / one["whole_seconds"] for theirs, one in zip(told["arrays"], ours, strict=True)]
+    lines.append(figure(f"ratio.{name}.whole", whole, "×"))
     first = [theirs["first_result_s"] / one["first_result_s"]
              for theirs, one in zip(told["arrays"], ours, strict=True)]  # fmt: skip
     lines.append(figure(f"{name}.ours.first_result", [one["first_result_s"] for one in ours], "s"))
