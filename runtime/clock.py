@@ -15,13 +15,13 @@ _STEP = struct.Struct("<q")
 
 
 class SystemClock:
-    """`Clock` over CLOCK_MONOTONIC, the same in all processes of a machine, and CLOCK_REALTIME."""
+    """`Clock` over CLOCK_MONOTONIC, the same in all processes of a machine, and CLOCK_REALTIME.
 
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+    A message is stamped four times, so that its methods are the system's functions themselves.
+    """
 
-    def realtime_ns(self) -> int:
-        return time.time_ns()
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    realtime_ns = staticmethod(time.time_ns)
 
 
 class SteppedClock(SystemClock):

@@ -75,6 +75,8 @@ class StrategyActor(Actor):
         self._execution_bell = ctx.doorbell("execution")
         self._wake = ctx.histogram("wake")
         self._quote = ctx.histogram("quote")
+        self._note_wake, self._note_quote = self._wake.note, self._quote.note
+        self._monotonic_ns = ctx.clock.monotonic_ns
         self._trades = ctx.ring_reader("trades")
         segments = self._open_segments()
         shared = self._open_shared()
@@ -208,14 +210,13 @@ class StrategyActor(Actor):
     # ---- out -----------------------------------------------------------------------------------------
 
     def _quote_desk(self, desk: Desk) -> None:
-        monotonic_ns = self.ctx.clock.monotonic_ns
-        started_ns = monotonic_ns()
+        started_ns = self._monotonic_ns()
         newest_book_ns = desk.new_book_time_ns
         self._wishes += desk.quote(started_ns)
         self._quotes += 1
         if newest_book_ns:
-            self._quote.note(monotonic_ns() - started_ns)
-            self._wake.note(started_ns - newest_book_ns)
+            self._note_quote(self._monotonic_ns() - started_ns)
+            self._note_wake(started_ns - newest_book_ns)
 
     def _count(self) -> None:
         """Bring the counters and histograms in shared memory up to date."""
