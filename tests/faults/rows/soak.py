@@ -24,14 +24,18 @@ KB_PER_MB = 1024
 
 def play(play: Play) -> None:
     """Look every ten seconds, as often as there are rounds."""
-    with Stage(play.folder, seed=play.seed, speed=2 * SPEED) as stage:
-        try:
-            _soak(play, stage)
-            _check_logs(play, stage.session.run)
-            check_end(play, stage)
-        except RuleBrokenError as broken:
-            play.findings.break_rule(0, str(broken))
-            play.keep(stage.session, 0)
+    try:
+        with Stage(play.folder, seed=play.seed, speed=2 * SPEED) as stage:
+            try:
+                _soak(play, stage)
+                _check_logs(play, stage.session.run)
+                check_end(play, stage)
+            except RuleBrokenError as broken:
+                play.findings.break_rule(0, str(broken))
+                play.keep(stage.session, 0)
+    except RuleBrokenError as broken:  # there was no session to leave alone
+        play.findings.break_rule(0, str(broken))
+        play.keep_folder(play.folder, 0)
 
 
 def _soak(play: Play, stage: Stage) -> None:
