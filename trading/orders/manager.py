@@ -302,7 +302,7 @@ class OrderManager:
         was_live = order.is_live
         order.state = next_state(order.state, trigger)
         if was_live and not order.is_live:
-            if (forgotten := self._shelf.close(order)) is not None:
+            for forgotten in self._shelf.close(order):
                 self._with_gap.discard(forgotten.client_order_id)
         elif order.is_live and not was_live:
             self._shelf.revive(order)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from domain.clock import NS_PER_S
 from domain.reports import OrderReport
 from trading.orders.order import Order
 
-CLOSED_KEPT_MAX = 4096  # closed orders that are kept, so that a late message finds its order
+# Closed orders are kept, so that a late message finds its order: for longer than the history lags, and never more.
+CLOSED_KEPT_NS = 120 * NS_PER_S
+CLOSED_KEPT_MAX = 4096
 
 
 class OrderShelf:
@@ -72,18 +75,25 @@ class OrderShelf:
         order.venue_order_id = venue_order_id
         self._by_venue[venue_order_id] = order
 
-    def close(self, order: Order) -> Order | None:
-        """An order is no longer live; return one that is so long closed that it is forgotten."""
+    def close(self, order: Order) -> list[Order]:
+        """An order is no longer live; return those that are so long closed that they are forgotten."""
         del self.live[order.instrument][order.client_order_id]
         self._closed.append(order)
-        if len(self._closed) <= CLOSED_KEPT_MAX:
-            return None
-        forgotten = self._closed.popleft()
-        self._by_client.pop(forgotten.client_order_id, None)
-        self._by_venue.pop(forgotten.venue_order_id, None)
+        forgotten = []
+        oldest_ns = order.changed_time_ns - CLOSED_KEPT_NS
+        while len(self._closed) > CLOSED_KEPT_MAX or _is_settled_before(self._closed[0], oldest_ns):
+            old = self._closed.popleft()
+            self._by_client.pop(old.client_order_id, None)
+            self._by_venue.pop(old.venue_order_id, None)
+            forgotten.append(old)
         return forgotten
 
     def revive(self, order: Order) -> None:
         """An order that was given up is live after all."""
         self.live[order.instrument][order.client_order_id] = order
         self._closed.remove(order)
+
+
+def _is_settled_before(order: Order, time_ns: int) -> bool:
+    """Return whether nothing was heard of a closed order since, and nothing is missing of it."""
+    return order.changed_time_ns < time_ns and not order.has_fill_gap
