@@ -8,7 +8,8 @@ load that acquires, on x86-64 a plain `mov` that nothing is moved across. They n
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,5 +42,18 @@ def _compiled_word_at() -> Any:
     return word_at
 
 
-word_at = _compiled_word_at() if jit.is_enabled() else _interpreted_word_at
-"""Return the int64 word at an address that is a multiple of 8."""
+if TYPE_CHECKING:
+    word_at: Callable[[int], int]
+    """Return the int64 word at an address that is a multiple of 8."""
+
+
+def __getattr__(name: str) -> Any:
+    """Decide what `word_at` is when it is first asked for, by a kernel's module.
+
+    Shared memory imports this module for `address_of`, in an actor's process before it is decided whether kernels are
+    compiled there.
+    """
+    if name != "word_at":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()["word_at"] = _compiled_word_at() if jit.is_enabled() else _interpreted_word_at
+    return found
