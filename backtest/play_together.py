@@ -44,7 +44,7 @@ def recorded_together(sources: Sequence[Source], options: Options) -> Iterator[l
     """Give one event file for each source, for a while.
 
     Raises:
-        DataError: for a fault of the data, or when two of them are of one instrument.
+        DataError: for a fault of the data, when two of them are of one instrument, or when they are of other times.
     """
     with ExitStack() as stack:
         files: list[EventFile] = []
@@ -57,7 +57,21 @@ def recorded_together(sources: Sequence[Source], options: Options) -> Iterator[l
             if name in (other.header.instrument for other in files):
                 raise DataError(f"{source.paths[0]}: {name} is given twice: join its parts by commas")
             files.append(file)
+        _check_overlap(sources, files)
         yield files
+
+
+def _check_overlap(sources: Sequence[Source], files: Sequence[EventFile]) -> None:
+    """Refuse recordings of other times: one clock would run through all that lies between them."""
+    places = range(len(files))
+    late = max(places, key=lambda place: files[place].header.begin_ns)
+    early = min(places, key=lambda place: files[place].header.end_ns)
+    begin_s, end_s = files[late].header.begin_ns / 1e9, files[early].header.end_ns / 1e9
+    if 0.0 < end_s <= begin_s:
+        raise DataError(
+            f"{sources[late].paths[0]}: begins at {begin_s:.0f} s Unix time, {sources[early].paths[0]} ends "
+            f"at {end_s:.0f} s: expected recordings of one time"
+        )
 
 
 def play_together(

@@ -165,6 +165,17 @@ def test_several_instruments_run_together_and_stand_side_by_side(tmp_path: Path)
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_recordings_of_other_times_are_not_run_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = written(tmp_path, seconds=2.0)
+    other = tmp_path / "other.events"
+    with EventWriter(other) as writer:
+        writer.write(np.array(first.rows))
+        later = {name: getattr(first.header, name) + 3600 * 10**9 for name in ("begin_ns", "end_ns")}
+        writer.finish(msgspec.structs.replace(first.header, instrument="OTHER", **later))
+    assert main([str(first.path), str(other), "--together"]) == 2
+    assert "expected recordings of one time" in capsys.readouterr().err
+
+
 def test_the_report_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report([str(tmp_path)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
