@@ -179,7 +179,7 @@ def _changes(books: Array, is_valid: Array, levels: Array, is_known: Array, out:
             if is_known[0] == 1:
                 used = _clear(out, used)
             is_known[0] = 0
-            levels[:, :] = 0.0
+            _forget(levels)
         elif is_known[0] == 0:
             used = _clear(out, used)
             used = _fresh(books[i], 0, levels, SNAPSHOT_LEVEL | BID, out, used)
@@ -191,11 +191,25 @@ def _changes(books: Array, is_valid: Array, levels: Array, is_known: Array, out:
             used = _fresh(books[i], 0, levels, LEVEL | BID, out, used)
             used = _fresh(books[i], 2, levels, LEVEL | ASK, out, used)
         if is_valid[i] != 0:
-            levels[:, :] = books[i]
+            _keep(levels, books[i])
         if used > begin:
             out[used - 1]["flags"] |= FINAL
             owners[begin:used] = i
     return used
+
+
+@kernel
+def _forget(levels: Array) -> None:
+    for side in range(levels.shape[0]):
+        for level in range(levels.shape[1]):
+            levels[side, level] = 0.0
+
+
+@kernel
+def _keep(levels: Array, book: Array) -> None:
+    for side in range(levels.shape[0]):
+        for level in range(levels.shape[1]):
+            levels[side, level] = book[side, level]
 
 
 @kernel
