@@ -23,7 +23,7 @@ def run_outside(session: RunningSession, ending: str, folder: Path) -> subproces
     """Run the five lines from a folder outside the repository, with the installed package."""
     code = FIVE_LINES.format(name=session.name, ending=ending)
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -48,7 +48,7 @@ def test_a_follower_is_told_when_the_session_ends(tmp_path: Path) -> None:
         assert follower.stdout is not None
         assert float(follower.stdout.readline()) > 0
         session.__exit__()
-        _, errors = follower.communicate(timeout=30)
+        _, errors = follower.communicate(timeout=120)
         assert "SessionClosedError" in errors
 
 
@@ -63,7 +63,7 @@ def test_a_follower_is_told_when_the_supervisor_was_killed(tmp_path: Path) -> No
         assert float(follower.stdout.readline()) > 0
         session.signal(signal.SIGKILL)
         try:
-            _, errors = follower.communicate(timeout=30)
+            _, errors = follower.communicate(timeout=120)
         finally:
             follower.kill()
             wait_until(lambda: session.processes() == [], 60, "the actors end")
@@ -78,7 +78,7 @@ def test_an_unknown_session_names_those_that_run(tmp_path: Path) -> None:
         session.wait_for_quotes()
         outside = subprocess.run(
             [sys.executable, "-c", "import shm; shm.attach('nobody')"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert "SessionNotFoundError" in outside.stderr
         assert session.name in outside.stderr
@@ -90,7 +90,7 @@ def test_the_example_script_runs(tmp_path: Path) -> None:
         script = REPOSITORY / "scripts" / "attach_example.py"
         shown = subprocess.run(
             [sys.executable, str(script), session.name, "2"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
         assert "mid " in shown.stdout

@@ -31,7 +31,7 @@ def run_from(folder: Path, *command: object, **environ: str) -> str:
     """Run a command from outside the repository and return what it printed."""
     done = subprocess.run(
         [str(part) for part in command],
-        cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -57,7 +57,7 @@ def _ask(socket: ClientConnection, frames: list[bytes], method: str, **params: A
 
 
 def _received(socket: ClientConnection, frames: list[bytes]) -> bytes:
-    frame = socket.recv(timeout=20, decode=False)
+    frame = socket.recv(timeout=60, decode=False)
     frames.append(frame)
     return frame
 

@@ -55,7 +55,7 @@ class Home:
             env=self.environ | environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

@@ -26,7 +26,7 @@ def test_the_examples_of_the_page_run_on_what_a_session_leaves(tmp_path: Path) -
         assert done.returncode == 0, done.stderr
         assert session.wait(90) == 0, session.said
     command = [sys.executable, "-c", block("python")]
-    told = subprocess.run(command, cwd=session.home, capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(command, cwd=session.home, capture_output=True, text=True, timeout=180, check=False)
     assert told.returncode == 0, told.stderr
     assert "spread_usd" in told.stdout
     assert "bought_less_sold_base" in told.stdout

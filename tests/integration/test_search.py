@@ -72,7 +72,7 @@ def test_a_killed_worker_and_a_killed_search_lose_nothing(tmp_path: Path) -> Non
     first.kill()
     first.communicate()
     done = windows_done(tmp_path)
-    _gone, alive = psutil.wait_procs(workers, timeout=30)
+    _gone, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive, "workers outlive their search"
     # I expect another one with the same folder to finish it, with nothing run twice
     second = start(tmp_path)

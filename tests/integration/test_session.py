@@ -82,7 +82,7 @@ def test_a_second_instance_of_a_session_is_refused_and_harms_nothing(tmp_path: P
             cwd=Path(__file__).resolve().parents[2],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert second.returncode == 2

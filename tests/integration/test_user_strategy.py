@@ -65,7 +65,7 @@ def test_the_example_strategy_quotes_with_the_example_signal(tmp_path: Path) -> 
         # and a report on every signal, the user's own among them
         report = subprocess.run(
             [sys.executable, str(REPOSITORY / "cli.py"), "report", str(session.run), "--json"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=180, check=False,
         )  # fmt: skip
         assert report.returncode == 0, report.stderr
         rows = json.loads(report.stdout)["signals"]

@@ -204,7 +204,11 @@ def test_another_layout_version_is_refused(owner: SessionSegments, name: str) ->
 def test_another_users_session_is_refused(owner: SessionSegments, name: str) -> None:
     code = f"import os; os.setuid(65534); import shm; shm.attach({name!r}, uid={os.getuid()})"
     done = subprocess.run(
-        [sys.executable, "-c", "import shm.attach\n" + code], cwd=REPOSITORY, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", "import shm.attach\n" + code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert f"belongs to another user (uid {os.getuid()})" in done.stderr
 
@@ -223,7 +227,7 @@ def test_a_write_behind_pythons_back_ends_the_reader_and_not_the_data(owner: Ses
         f"reader = shm.attach({name!r}).tickers\n"
         "ctypes.memset(numpy.frombuffer(reader._memory, 'u1').ctypes.data, 255, 64)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGSEGV
     assert writer(name, "tickers").words[layout.WORD_MAGIC] == layout.MAGIC
 

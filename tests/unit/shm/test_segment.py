@@ -95,7 +95,7 @@ def test_the_standard_library_can_attach_to_a_segment(segment_name: Callable[[],
 def test_a_reader_that_exits_or_is_killed_unlinks_nothing(segment_name: Callable[[], str], ending: str) -> None:
     segment = create_segment(segment_name(), SegmentKind.TABLE, TRADE, 1)
     code = f"from shm.segment import open_segment; s = open_segment({segment.name!r}); {ending}"
-    subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
     assert list_segments(segment.name) == [segment.name]
 
 

@@ -113,9 +113,9 @@ def test_processes_that_share_a_key_never_issue_the_same_time(pem: str, state_di
     workers = [context.Process(target=_sign_many, args=(pem, state_dir, 20, results)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    batches = [results.get(timeout=60) for _ in workers]
+    batches = [results.get(timeout=180) for _ in workers]
     for worker in workers:
-        worker.join(timeout=10)
+        worker.join(timeout=60)
     # I expect 60 different times, growing within each process
     stamps = [[_issued_at(token, pem) for token in batch] for batch in batches]
     assert len({stamp for batch in stamps for stamp in batch}) == 60

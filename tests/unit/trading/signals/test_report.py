@@ -71,7 +71,7 @@ def test_cli_py_prints_it(tmp_path: Path) -> None:
     def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(REPOSITORY / "cli.py"), "report", *arguments], capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=180, check=False,
         )  # fmt: skip
 
     run = run_of(tmp_path, BTC=50)
