@@ -38,7 +38,9 @@ def test_the_examples_of_the_page_run_on_what_a_session_leaves(tmp_path: Path) -
     answers = [connection.execute(statement).fetchall() for statement in statements]
     connection.close()
     assert dict(answers[1])
-    assert [row[2] for row in answers[2] if row[1] == "account"][:2] == ["HALTED", "ACTIVE"]
+    states = [row[2] for row in answers[2] if row[1] == "account"]
+    assert states[0] == "HALTED"  # until everything is known, which may be so for more than one reason
+    assert "ACTIVE" in states
     (fees,) = answers[3]
     assert fees[1] == session.summary["fills"]
     assert [(row[3], row[5]) for row in answers[4]] == [("levels", "2")]
