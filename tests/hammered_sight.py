@@ -46,7 +46,7 @@ def compiled_looks() -> Any:
     from numba import njit
 
     from trading.quoting.records import words_of
-    from trading.quoting.sight import next_book, take_rows
+    from trading.quoting.sight import books_end, next_book, take_rows
 
     row_first, row_end = words_of("account").start + 1, words_of("account").stop
     book_first, book_end = words_of("book").start + _FIRST_FREE, words_of("book").stop
@@ -66,7 +66,7 @@ def compiled_looks() -> Any:
             if take_rows(moment, words, seen):
                 rows += 1
                 torn_rows += is_torn(words, row_first, row_end)
-            if next_book(moment, words, seen):
+            if next_book(moment, words, seen, books_end(seen)):
                 books += 1
                 torn_books += is_torn(words, book_first, book_end)
         return rows, torn_rows, books, torn_books

@@ -187,6 +187,8 @@ class VenueView:
                 if abs(ahead_ns) > CLOCKS_AGREE_NS:
                     self._ctx.log.warning("the wall clock is not the venue's", venue_ahead_s=ahead_ns / NS_PER_S)
                     begun_ns += ahead_ns
+                else:
+                    begun_ns += min(ahead_ns, 0)  # never later than it was: a fill of the first seconds counts
                 self.since_ns = begun_ns
                 return begun_ns
             await asyncio.sleep(CLOCK_PAUSE_S)

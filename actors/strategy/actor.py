@@ -122,17 +122,21 @@ class StrategyActor(Actor):
         if self._trades.has_news:
             self._take_trades()
         quotes = 0
+        is_filled = False
         for desk in self.desks:
             if desk.units is None:
                 continue
             news = desk.take_news()
             if news & _SELDOM:
                 self._take_seldom(desk, news)
+                is_filled = is_filled or news & News.FILL != 0
             if desk.has_news:
                 self._quote_desk(desk)
                 quotes += 1
-        if not quotes or now_ns >= self._round_due_ns:
+        if not quotes or is_filled or now_ns >= self._round_due_ns:
             self._make_round(now_ns)
+        if is_filled:
+            self._round_due_ns = now_ns  # the account may follow the fill: hedges look at it with the next wake
         return quotes
 
     def _make_round(self, now_ns: int) -> None:

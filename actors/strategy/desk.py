@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # importing them compiles kernels or not, which actor.py time
 
 DECIDE_INTERVAL_NS = 10 * NS_PER_MS  # without news: for staleness, refresh and limits that age
 
-_BOOK = int(News.BOOK)
+_BOOK, _DEFINITION = int(News.BOOK), int(News.DEFINITION)
 _BOOK_TIME = BOOK.word("receive_time_ns")
 _EXPLANATION_POSITION = WISH.word("explanation_position")
 _SOURCE_TIME = WISH.word("source_time_ns")
@@ -176,8 +176,11 @@ class Desk:
         self.units = units
         self.quoter.configure(self._config, units)
         position = self.sight.skip_books()  # the table comes before the ring: it is at least as new as what is skipped
+        news = self.quoter.take_news(self.sight)  # our own orders are in the book, and limits hold for the first quote
         if load_if_changed(self._shared.book_table, self.row, 0):
             self.quoter.take_book(self._shared.book_table.ints, position)  # it may be old: no tick is answered
+        if news & _DEFINITION:
+            self.take_definition()  # it may have been written again since it was read
         return True
 
     def _publish_inputs(self, inputs: QuoteInputs, explanation_position: int, realtime_ns: int) -> None:

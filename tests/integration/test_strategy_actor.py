@@ -324,6 +324,22 @@ def test_a_killed_strategy_resumes_and_a_second_crash_starts_cold(stage: Stage) 
     assert "second crash in a row" in stage.log()
 
 
+def test_the_first_wish_of_a_new_life_is_made_of_what_there_is(stage: Stage) -> None:
+    # Given a strategy that quotes a position
+    stage.write("accounts", is_known=1, position_lots=7)
+    stage.tick(100_000.0, 100_001.0)
+    stage.start()
+    stage.wait_quoted()
+    # If it is killed and started again
+    kill(stage)
+    stage.start()
+    epoch = stage.epoch
+    # I expect its first wish to be of the position and the feed, not of nothing
+    first = stage.wait_for(lambda wish: wish["strategy_epoch"] == epoch)
+    assert first["position_lots"] == 7
+    assert OffReason.BOOK_STALE not in (first["bid_off_reason"], first["ask_off_reason"])
+
+
 def kill(stage: Stage) -> None:
     assert stage.process is not None
     stage.process.send_signal(signal.SIGKILL)

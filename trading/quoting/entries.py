@@ -14,7 +14,7 @@ from trading.quoting.hashing import hash_words
 from trading.quoting.models.selection import solve_if_moved
 from trading.quoting.news import News
 from trading.quoting.records import KEPT_FIRST_WORD, KEPT_WORDS
-from trading.quoting.sight import next_book, next_fill, take_rows
+from trading.quoting.sight import books_end, next_book, next_fill, skip_rings, take_rows
 from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
 from trading.quoting.touch import remember_ladder
 
@@ -105,10 +105,12 @@ def take_news(quoter: Array, words: Array, sight: Array) -> int:
     """Take what has come for the instrument since the last look: rows, fills, books; return the News of it.
 
     `words` are those of the QUOTER record, `sight` is a SIGHT record, both in arrays of shape (1,). It stops after a
-    book that closes a candle, so that the caller can look at the candle before the next one.
+    book that closes a candle, so that the caller can look at the candle before the next one, and at the last book that
+    was there when it began: however slow `on_book` is, a burst does not keep it for ever.
     """
     q = quoter[0]
     s = sight[0]
+    end = books_end(s)
     signals = q["signals"]
     lost = s["books_lost"] + s["events_lost"]
     news = take_rows(q["moment"], words, s)
@@ -117,7 +119,7 @@ def take_news(quoter: Array, words: Array, sight: Array) -> int:
         fill = s["copied"]
         on_fill(q, fill[_SIDE], fill[_SIZE], fill[_TIME])
     candles = signals["candles"]
-    while signals["candles"] == candles and next_book(q["moment"], words, s):
+    while signals["candles"] == candles and next_book(q["moment"], words, s, end):
         news |= _BOOK
         on_book(q)
     if signals["candles"] != candles:
@@ -125,6 +127,15 @@ def take_news(quoter: Array, words: Array, sight: Array) -> int:
         on_candle(q)
     if s["books_lost"] + s["events_lost"] != lost:
         news |= _LOST
+    return news
+
+
+@kernel
+def skip_news(quoter: Array, words: Array, sight: Array) -> int:
+    """Take the rows, and pass over fills and books: for user's code that has failed; return the News of the rows."""
+    s = sight[0]
+    news = take_rows(quoter[0]["moment"], words, s)
+    skip_rings(s)
     return news
 
 

@@ -118,11 +118,24 @@ def _copy_row(row: int, seen: int, count: int, copied: Array) -> int:
 
 
 @kernel
-def next_book(moment: Record, words: Array, sight: Record) -> bool:
-    """Bring the next book of the instrument into the QUOTER record; False when there is none yet."""
+def books_end(sight: Record) -> int:
+    """Return the position behind the newest book of the ring."""
+    return word_at(sight["books_head"])
+
+
+@kernel
+def skip_rings(sight: Record) -> None:
+    """Pass over every book and order event that is there."""
+    sight["book_position"] = word_at(sight["books_head"])
+    sight["event_position"] = word_at(sight["events_head"])
+
+
+@kernel
+def next_book(moment: Record, words: Array, sight: Record, end: int) -> bool:
+    """Bring the next book of the instrument before position `end` into the QUOTER record; False when there is none."""
     copied = sight["copied"]
     head = word_at(sight["books_head"])
-    while sight["book_position"] < head:
+    while sight["book_position"] < end:
         position = sight["book_position"]
         oldest = head - sight["books_mask"] - 1
         if position < oldest:

@@ -9,6 +9,7 @@ import numpy as np
 from domain import jit
 from domain.records import TRADE
 from trading.quoting.config import QuotingConfig
+from trading.quoting.entries import skip_news
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
 from trading.quoting.sight import blind
@@ -28,6 +29,7 @@ def warm_kernels(code: StrategyCode = STANDARD, config: QuotingConfig = FITTING)
     trades = np.zeros(1, TRADE.dtype)
     for call in (
         lambda: code.entries.take_news(quoter.record, quoter.record.view(np.int64), blind()),
+        lambda: skip_news(quoter.record, quoter.record.view(np.int64), blind()),
         lambda: quoter.take_book(quoter.book_words, position=0),
         lambda: quoter.take_trades(trades, position=1),
         lambda: quoter.take_fill(side=1, size_lots=1, time_ns=1),

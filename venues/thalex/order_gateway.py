@@ -37,6 +37,7 @@ from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Reque
 from venues.thalex.wire import Envelope
 
 ERRAND_LOCK_WAIT_S = 0.3  # an errand does not wait for long behind others that log in: it is tried again
+ERRAND_LOGIN_TRIES = 6  # beside others that log in as well
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -211,6 +212,8 @@ class ThalexOrderGateway(OrderRequests):
         self._login_over.clear()
         self._settled = settled = asyncio.get_running_loop().create_future()
         async with self._signer.login_token(ERRAND_LOCK_WAIT_S if self._is_errand else LOCK_WAIT_S_MAX) as token:
+            if settled.done():
+                await settled  # the connection was lost while we waited
             session = self._new_session(token)
             self._replies.hold()
             self._session = session
@@ -305,7 +308,7 @@ class ThalexOrderGateway(OrderRequests):
         if failed.is_login:
             self._login_refusals += 1
             self._signer.refused()
-            if self._login_refusals >= LOGIN_TRIES:
+            if self._login_refusals >= (ERRAND_LOGIN_TRIES if self._is_errand else LOGIN_TRIES):
                 error = CredentialsError(
                     f"the venue refused the API key ({failed.reason}): check that the key belongs to this venue, "
                     "is not expired, may trade, and that this machine's clock is within 30 s"

@@ -18,7 +18,7 @@ from trading.quoting.news import News
 from trading.quoting.user.code import StrategyCode
 from trading.quoting.user.faults import running_fault
 
-_ROWS = int(News.ROWS)
+_ALL_NEWS_OF_ROWS = int(News.ROWS | News.DEFINITION | News.FILL)
 
 Records = npt.NDArray[np.void]
 Ints = npt.NDArray[np.int64]
@@ -65,8 +65,13 @@ class WatchedEntries:
         self.fault = ""
 
     def take_news(self, record: Records, words: Ints, sight: Records) -> int:
+        if self.fault:
+            return int(standard.skip_news(record, words, sight))
         news = self._call("on_book", self._own.take_news, record, words, sight)
-        return _ROWS if news is None else int(news)  # after a failure: something to quote, that is, to take away
+        if news is None:  # what it found before it failed is not known: look at everything, and refuse to quote
+            standard.skip_news(record, words, sight)
+            return _ALL_NEWS_OF_ROWS
+        return int(news)
 
     def take_book(self, record: Records) -> None:
         self._call("on_book", self._own.take_book, record)

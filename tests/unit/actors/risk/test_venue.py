@@ -153,6 +153,18 @@ def test_trades_are_of_the_run_by_the_venues_clock_whatever_ours_says(hours: int
     assert scene.fees() == Decimal("0.01")
 
 
+@pytest.mark.parametrize("ahead_s", [-4, 0, 4])
+def test_a_fill_of_the_first_seconds_is_the_next_lifes_too_with_clocks_that_nearly_agree(ahead_s: int) -> None:
+    # Given clocks that differ by less than is corrected, and a fill soon after the start
+    scene = Scene(wall_ahead_ns=ahead_s * NS_PER_S)
+    scene.gateway.history.append(a_trade(0, Side.BUY, scene.pass_time(2 * NS_PER_S)))
+    scene.view.on_trades(scene.gateway.history)
+    assert scene.fees() == Decimal("0.01")
+    # If risk begins anew, I expect it to count
+    scene.start(RiskMemory(openings=scene.view.openings, since_ns=scene.view.since_ns))
+    assert scene.fees() == Decimal("0.01")
+
+
 def test_the_account_is_opened_only_once_the_venues_clock_is_known() -> None:
     scene = Scene()
     begun = scene.view
