@@ -187,7 +187,7 @@ def stop(
 @app.command()
 def kill(
     session: Session = "local",
-    config: Annotated[Path | None, typer.Option("--config", help="default: configs/SESSION.toml")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="default: what the session ran with last")] = None,
 ) -> None:
     """Cancel everything at the venue with a connection of its own, whatever still works; then halt the session.
 
@@ -195,8 +195,8 @@ def kill(
     """
     from actors import kill as one_shot
 
-    path = config or _CONFIGS / f"{session}.toml"
-    raise typer.Exit(one_shot.operate(["--session", session, "--config", str(path)], _CONFIGS))
+    named = [] if config is None else ["--config", str(config)]
+    raise typer.Exit(one_shot.operate(["--session", session, *named], _CONFIGS))
 
 
 @app.command()

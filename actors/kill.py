@@ -28,7 +28,7 @@ from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, V
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
 from runtime.clock import system_clock
-from runtime.config import Config, load_config
+from runtime.config import Config, load_config, read_config
 from runtime.dotenv import load_dotenv
 from runtime.heartbeats import Heartbeat, read_heartbeat
 from runtime.logs import open_log
@@ -47,6 +47,7 @@ ANSWER_S = 10.0
 LOCAL_TRIES_MAX = 3  # a local exchange that does not listen has ended, and its orders with it
 STARTTIME_FIELD = 19  # of /proc/self/stat, counted after the name, in clock ticks since boot
 KEEP_ALIVE_S = 0.2
+CONFIG_FILE = "config.json"  # of a run: the configuration as it was understood (runtime/supervision/crew.py)
 EXECUTION_GONE_S = 2.0
 
 
@@ -79,11 +80,11 @@ def operate(arguments: Sequence[str], configs: Path) -> int:
     """Do it for an operator, then have the supervisor halt the session if it runs; return the exit code.
 
     Args:
-        configs: the folder of configurations; SESSION.toml there is the default.
+        configs: the folder of configurations; SESSION.toml there is the default for a session that never ran here.
     """
     options = _parse([*arguments], configs)
     exit_code = _kill(options, system_clock(os.environ).monotonic_ns())
-    session = options.session or options.config.stem
+    session = options.session
     from messages.commands import Kill
     from runtime.commands import send_command
     from runtime.session import is_supervised
@@ -101,11 +102,11 @@ def operate(arguments: Sequence[str], configs: Path) -> int:
 def _kill(options: argparse.Namespace, received_ns: int) -> int:
     try:
         keep_private(holds_keys=True)
-        load_dotenv(paths.home() / ".env")
-        config = load_config(options.config)
-        session = options.session or config.session
-        find_venue(session, config, os.environ)
+        session = options.session
         halt_session(session, must_latch=options.latch, must_kill=options.kill_execution)
+        load_dotenv(paths.home() / ".env")
+        config = _config(options)
+        find_venue(session, config, os.environ)
         result = asyncio.run(cancel_everything(config, session, options.timeout_s))
     except UserError as error:
         print(f"kill: {error}", file=sys.stderr)
@@ -144,9 +145,28 @@ def _parse(arguments: Sequence[str] | None, configs: Path | None = None) -> argp
     add("--latch", action="store_true", help="have risk stay halted until a resume; always done while execution lives")
     add("--kill-execution", action="store_true", help="SIGKILL the session's execution process first")
     options = parser.parse_args(arguments)
-    if configs is not None and options.config is None:
-        options.config = configs / f"{options.session}.toml"
+    options.session = options.session or options.config.stem
+    options.default = configs / f"{options.session}.toml" if configs is not None else None
     return options
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """Return the configuration that is named; else the one that the session ran with last, else its file's.
+
+    Raises:
+        ConfigError: when there is none, or it cannot be read.
+    """
+    if options.config is not None:
+        return load_config(options.config)
+    for path in sorted((paths.home() / "runs").glob(f"*-{options.session}*/{CONFIG_FILE}"), reverse=True):
+        with suppress(OSError, msgspec.DecodeError):  # of another version: an older one will not be better
+            config = read_config(path)
+            if config.session == options.session:
+                return config
+    if not options.default.is_file():
+        ran = f"no session {options.session!r} has run from {paths.home()}, and there is no {options.default}"
+        raise ConfigError(f"{ran}: name it with --session NAME, or its configuration with --config PATH")
+    return load_config(options.default)
 
 
 def _seconds(text: str) -> float:

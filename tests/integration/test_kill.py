@@ -14,12 +14,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 import thalex
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from domain.records import HEARTBEAT
+from runtime.config import load_config
 from runtime.session import SessionSegments
 from shm.record import TableWriter
 from trading.risk.latch import take_kill_mark
@@ -49,8 +51,14 @@ class Home:
         self.venue = {"RINGMAKER_VENUE_URL": exchange.url, "RINGMAKER_VENUE_KEY_FILE": str(exchange.key_file)}
 
     def kill(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self._run("-m", "actors.kill", "--config", str(self.config), *arguments, **environ)
+
+    def operate(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self._run("cli.py", "kill", *arguments, **environ)
+
+    def _run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "actors.kill", "--config", str(self.config), *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environ | environ,
             capture_output=True,
@@ -122,6 +130,28 @@ def test_it_finds_the_exchange_of_a_running_session_by_itself(home: Home, exchan
     # I expect the order to be gone
     assert done.returncode == 0, done.stderr
     assert open_orders(exchange) == []
+
+
+def test_it_goes_by_what_the_session_ran_with_wherever_that_file_lies(home: Home, exchange: Exchange) -> None:
+    # Given an order, and a run whose configuration is not in configs/
+    leave_orders(exchange, 1)
+    run = home.folder / "runs" / f"20260101-000000-{home.session}"
+    run.mkdir(parents=True)
+    (run / "config.json").write_bytes(msgspec.json.encode(load_config(home.config)))
+    # If an operator kills it by its name alone
+    done = home.operate("--session", home.session, **home.venue)
+    # I expect the order to be gone
+    assert done.returncode == 0, done.stderr
+    assert "0 open orders, confirmed by the venue" in done.stdout
+    assert open_orders(exchange) == []
+
+
+def test_a_name_that_never_ran_is_one_clear_line(home: Home) -> None:
+    done = home.operate("--session", "nosuch")
+    assert done.returncode == 2
+    assert "no session 'nosuch' has run" in done.stderr
+    assert "--config PATH" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_a_session_or_an_address_it_says_what_is_missing(home: Home) -> None:

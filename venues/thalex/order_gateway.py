@@ -37,7 +37,7 @@ from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Reque
 from venues.thalex.wire import Envelope
 
 ERRAND_LOCK_WAIT_S = 0.3  # an errand does not wait for long behind others that log in: it is tried again
-ERRAND_LOGIN_TRIES = 6  # beside others that log in as well
+ERRAND_LOGIN_TRIES = 3  # beside others that log in as well
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
