@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def test_what_an_operator_did_is_in_the_trail_with_who_and_when(tmp_path: Path) 
             ("risk", "risk", "position_max_base", "0.1", "0.09"),
             ("strategy", "BTC-PERPETUAL", "levels", "3", "1"),
         ]  # fmt: skip
-        states = [row["state"] for row in audited(session, "SELECT * FROM state_changes WHERE scope = 'account'")]
+        told = audited(session, "SELECT state FROM state_changes WHERE scope = 'account'")
+        states = [state for state, _ in groupby(row["state"] for row in told)]  # a halt may change its reason
         assert states[:2] == ["HALTED", "ACTIVE"]
         assert audited(session, "SELECT count(*) AS n FROM pnl")[0]["n"] >= 1
 
