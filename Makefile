@@ -24,8 +24,11 @@ run: $(VENV)/.kernels  ## local exchange and all actors [SECONDS=30] [CONFIG=con
 run-testnet: $(VENV)/.kernels  ## the same processes on Thalex's testnet, keys from .env [SECONDS=30]
 	@$(PY) supervisor.py configs/testnet.toml $(if $(SECONDS),--seconds $(SECONDS))
 
+# Two tests at a time; one that fails is judged alone, where no other session takes its core (decision 9).
+PYTEST := $(PY) -m pytest -m "not slow"
 test: $(VENV)/.ready-dev $(VENV)/.kernels  ## what every commit must pass (about a quarter of an hour)
-	@$(PY) -m pytest -m "not slow" -n 2 --dist worksteal
+	@$(PYTEST) -n 2 --dist worksteal || { test $$? -eq 1 && echo "What failed beside other tests, alone:" && \
+		$(PYTEST) --last-failed --last-failed-no-failures none; }
 
 test-all: $(VENV)/.ready-dev $(VENV)/.kernels  ## everything, the slow tests included
 	@$(PY) -m pytest
