@@ -117,9 +117,9 @@ def test_sigterm_cancels_everything_and_ends_at_once(tmp_path: Path, mode: str) 
 def test_profit_and_loss_is_the_change_of_the_venues_equity_to_the_last_digit(tmp_path: Path, mode: str) -> None:
     config = THALEX + "[supervisor]\nflatten_on_shutdown = true\n" + BUSY + mode
     with StandaloneExchange(tmp_path, "--admin") as exchange:
+        before = sum(admin(exchange.url, "stats")["equity"].values())
         with RunningSession(tmp_path, config, environ=exchange.environ()) as session:
             session.wait_for_quotes()
-            before = sum(admin(exchange.url, "stats")["equity"].values())
             time.sleep(10.0)
             session.signal(signal.SIGINT)
             assert session.wait(60) == 0, session.said
