@@ -278,9 +278,18 @@ class Supervisor:
         if not shutdown.is_confirmed and self._exit_code is ExitCode.CLEAN:
             self._exit_code = ExitCode.CRASH
         summary = self._write_summary(report)
-        for request in self._stop_requests:
-            request.answer(Reply(ok=shutdown.is_confirmed, text=shutdown.outcome))
+        self._answer_stops(Reply(ok=shutdown.is_confirmed, text=shutdown.outcome))
         self._tell_end(shutdown.outcome, summary)
+
+    def _answer_stops(self, reply: Reply) -> None:
+        """Answer everybody who asked for the end, those too who came while it was under way."""
+        for request in self._commands.drain():
+            if isinstance(request.command, commands.Stop):
+                self._stop_requests.append(request)
+            else:
+                request.answer(Reply(ok=False, text=f"session {self._config.session} is ending"))
+        for request in self._stop_requests:
+            request.answer(reply)
 
     def _is_halted_by_risk(self) -> bool:
         """Return whether risk itself has halted the session, and no operator."""

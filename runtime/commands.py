@@ -24,9 +24,13 @@ from domain.errors import ConnectivityError
 from messages.commands import AnyCommand, Command, Reply, Stop, decode_command, decode_reply, encode
 from runtime.command_journal import CommandJournal
 from runtime.paths import socket_address
+from runtime.session import is_supervised
+from runtime.topology import SUPERVISOR
 
 COMMANDS_PER_CYCLE_MAX = 64
 GIVE_UP_POLL_MS = 20
+LOOK_INTERVAL_S = 0.25  # whether the session still has a supervisor
+LAST_WORD_MS = 250  # for an answer that a supervisor gave as it ended
 ACTOR_VARIABLE = "RINGMAKER_ACTOR"
 
 
@@ -109,17 +113,26 @@ def send_command(
 ) -> Reply:
     """Send one command and wait for its answer, until `given_up` is set at the longest.
 
+    A supervisor is waited for only while it lives: nobody takes the place of one that has ended.
+
     Raises:
-        ConnectivityError: if no answer comes in time.
+        ConnectivityError: if no answer comes in time, or the session has ended meanwhile.
     """
     deadline_s = time.monotonic() + timeout_s
+    is_watched = process == SUPERVISOR and is_supervised(session)
+    look_s = time.monotonic() + LOOK_INTERVAL_S
     with zmq.Context(io_threads=1) as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(socket_address(session, process))
         socket.send_multipart([sender_name(), encode(command)])
         while not socket.poll(GIVE_UP_POLL_MS):
-            if time.monotonic() > deadline_s or (given_up is not None and given_up.is_set()):
+            now_s = time.monotonic()
+            if now_s > deadline_s or (given_up is not None and given_up.is_set()):
                 raise ConnectivityError(f"{process} of session {session} did not answer within {timeout_s:g} s")
+            if is_watched and now_s > look_s:
+                look_s = now_s + LOOK_INTERVAL_S
+                if not is_supervised(session) and not socket.poll(LAST_WORD_MS):
+                    raise ConnectivityError(f"session {session} ended before it answered")
         return decode_reply(socket.recv())
 
 

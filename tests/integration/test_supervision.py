@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ def standby_pids(session: RunningSession) -> dict[str, int]:
         if name and process.pid not in live:
             found[name] = process.pid
     return found
+
+
+def test_everybody_who_asks_for_the_end_is_answered_also_while_it_is_under_way(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session, ThreadPoolExecutor() as operators:
+        session.wait_for_quotes(60)
+        # If a second operator asks while the session ends
+        asked = [operators.submit(session.send, Stop(), 60.0)]
+        time.sleep(0.15)
+        asked.append(operators.submit(session.send, Stop(), 60.0))
+        # I expect both to hear how it ended
+        for one in asked:
+            assert one.result().text == "execution: 0 open orders, confirmed by the venue"
 
 
 def test_a_standby_holds_nothing_of_the_session_and_takes_over_from_a_killed_actor(tmp_path: Path) -> None:

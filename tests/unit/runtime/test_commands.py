@@ -8,9 +8,11 @@ import pytest
 import zmq
 
 from domain.errors import ConnectivityError, UserError
-from messages.commands import Pause, Reply, SetParameter, decode_command, encode
+from messages.commands import Pause, Reply, SetParameter, Stop, decode_command, encode
 from runtime.commands import CommandServer, send_command
 from runtime.paths import make_private, run_directory, socket_address
+from runtime.session import SessionLock
+from runtime.topology import SUPERVISOR
 
 
 @pytest.fixture
@@ -44,6 +46,19 @@ def test_a_command_is_answered(session: str) -> None:
 def test_nobody_there_is_an_error_after_the_timeout(session: str) -> None:
     with pytest.raises(ConnectivityError, match="strategy of session s did not answer"):
         send_command(session, "strategy", Pause(), timeout_s=0.05)
+
+
+def test_a_supervisor_that_ends_is_not_waited_for(session: str) -> None:
+    # Given a supervisor that was asked, and has not answered
+    lock = SessionLock(run_directory(session), session)
+    ending = threading.Timer(0.3, lock.release)
+    ending.start()
+    # If it ends, I expect one line at once instead of an answer after a minute
+    begun_s = time.monotonic()
+    with pytest.raises(ConnectivityError, match="session s ended before it answered"):
+        send_command(session, SUPERVISOR, Stop(), timeout_s=60)
+    assert time.monotonic() - begun_s < 20
+    ending.join()
 
 
 def test_a_frame_that_is_no_command_gets_an_answer_and_harms_nothing(session: str) -> None:
