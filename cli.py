@@ -38,6 +38,7 @@ from messages.commands import Command, Reply  # noqa: E402
 from runtime import paths  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
+from runtime.last_run import how_to_start, last_run  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
 from runtime.supervision.screen import status_lines  # noqa: E402
 from runtime.topology import ACTORS, SUPERVISOR  # noqa: E402
@@ -56,12 +57,14 @@ def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -
     if not is_supervised(session):
         running = ", ".join(name for name in list_sessions() if is_supervised(name)) or "none"
         raise UserError(
-            f"no session named `{session}` is running (running: {running}); "
-            f"start it with `make run CONFIG=configs/{session}.toml`"
+            f"no session named `{session}` is running (running: {running}); {how_to_start(session, _CONFIGS)}"
         )
     try:
         return send_command(session, SUPERVISOR, command, timeout_s)
     except ConnectivityError as error:
+        if not is_supervised(session):
+            left = last_run(session)
+            raise UserError(f"{error}{f': {left.folder} says how' if left else ''}") from None
         raise UserError(f"{error}; `./cli.py kill -s {session}` cancels without the supervisor") from None
 
 
