@@ -18,6 +18,28 @@ from runtime.supervision.status import held_back
 
 QUANTILE_SAMPLES_MIN = 100
 
+# Why strategy leaves a side out, by the name of its OffReason; `quoted` without an order is one on its way.
+OFF_WORDS = {
+    "no_book": "no valid book",
+    "book_stale": "the book is too old",
+    "position_unknown": "the position is not known yet",
+    "position_limit": "the position is at the strategy's limit",
+    "risk": "risk",
+    "paused": "paused",
+    "not_finite": "the model gave no price",
+    "not_warm": "not enough measured yet",
+    "stopping": "stopping",
+    "size_min": "the size is below the venue's smallest",
+    "instrument_changed": "the venue changed the instrument",
+    "instrument_removed": "the venue lists it no more",
+    "tick_refused": "the price jumped, and has not held yet",
+    "post_fill": "filled a moment ago",
+    "regime": "the market trends",
+    "not_wanted": "the strategy wants none",
+    "crossed": "the strategy's prices cross",
+    "strategy_fault": "the strategy failed, see its log",
+}
+
 
 class SessionConsole(Console):
     """A console whose reader may go away (`make run | head -1`): the session goes on without a word."""
@@ -71,8 +93,7 @@ def status_line(status: dict[str, Any]) -> str:
     parts = [f"{status['seconds']:6.1f} s", risk_words(status)]
     for name, found in status["instruments"].items():
         if "position" in found:
-            bid, ask = _best(found, "bid"), _best(found, "ask")
-            parts.append(f"{name} bid {bid} ask {ask} position {found['position']:g} fills {found['fills']}")
+            parts.append(f"{name} {sides_words(found)}, position {found['position']:g}, fills {found['fills']}")
         if "instrument_off" in found:
             parts.append(f"{name} off: {found['instrument_off']}")
     return " · ".join(
@@ -121,10 +142,10 @@ def percent(ratio: float) -> str:
     return f"{int(ratio * 1000) / 10:.1f}%"
 
 
-def latency_words(tick_to_order: dict[str, Any] | None) -> str:
+def latency_words(tick_to_order: dict[str, Any] | None, *, is_over: bool = False) -> str:
     """Return the latency of orders; a quantile is left out while too few samples stand behind it."""
     if not tick_to_order or not tick_to_order["n"]:
-        return "tick to order: nothing measured yet"
+        return f"tick to order: nothing measured{'' if is_over else ' yet'}"
     words = f"tick to order p50 {tick_to_order['p50']:.0f} µs"
     for name, label, samples in (("p99", "p99", QUANTILE_SAMPLES_MIN), ("p999", "p99.9", 10 * QUANTILE_SAMPLES_MIN)):
         if name in tick_to_order and tick_to_order["n"] >= samples:
@@ -164,6 +185,8 @@ def status_block(status: dict[str, Any]) -> RenderableType:
     parts += [Text(hedge_words(underlying, hedge), style="dim") for underlying, hedge in status["hedges"].items()]
     parts += [Text(words, style="bold red") for words in recorder_words(status)]
     for name, found in status["instruments"].items():
+        if "position" in found and not (found["bids"] and found["asks"]):
+            parts.insert(4, Text(f"{name} {sides_words(found)}", style="yellow"))
         if "instrument_off" in found:
             parts.insert(1, Text(f"{name} off: {found['instrument_off']}", style="bold red"))
     return Group(*parts)
@@ -180,7 +203,7 @@ def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
     if pnl:
         positions = ", ".join(f"{name} {size}" for name, size in summary["position"].items())
         lines.append(f"P&L {float(pnl['total']):+.2f} $ net, fees {float(summary['fees']):.2f} $; position {positions}")
-    lines.append(latency_words(summary["latency_us"]["tick_to_order"]))
+    lines.append(latency_words(summary["latency_us"]["tick_to_order"], is_over=True))
     if any(summary["restarts"].values()):
         lines.append("restarts: " + ", ".join(f"{name} {n}" for name, n in summary["restarts"].items() if n))
     return [*lines, f"summary: {run / 'summary.json'}"]
@@ -201,7 +224,7 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             lines.append(f"  off: {found['instrument_off']}")
         for side in ("bid", "ask"):
             levels = ", ".join(f"{size:g} at {price:.8g}" for price, size in found[f"{side}s"])
-            lines.append(f"  {side}s: {levels or _best(found, side)}{_why_off(found, side) if not levels else ''}")
+            lines.append(f"  {side}s: {levels or off_words(found, side)}")
         if "fair_price" in found:
             lines.append(
                 f"  fair {found['fair_price']:.8g}, σ {found['sigma']:.2f} $/√s, half-spread "
@@ -264,12 +287,26 @@ def _actors(status: dict[str, Any]) -> Table:
     return table
 
 
-def _why_off(found: Mapping[str, Any], side: str) -> str:
-    """Return what `risk` means, where risk took the side away."""
-    return f": {found['why_risk']}" if found.get(f"{side}_off") == "risk" and "why_risk" in found else ""
+def sides_words(found: Mapping[str, Any]) -> str:
+    """Return our best price of each side, or why there is none."""
+    off = {side: off_words(found, side) for side in ("bid", "ask") if not found[f"{side}s"]}
+    if len(off) == 2 and off["bid"] == off["ask"]:
+        return f"bid and ask {off['bid']}"
+    return ", ".join(f"{side} {off.get(side) or _best(found, side)}" for side in ("bid", "ask"))
 
 
-def _best(found: dict[str, Any], side: str) -> str:
-    """Return our best price of a side, or why there is none."""
+def off_words(found: Mapping[str, Any], side: str) -> str:
+    """Return why a side has no order at the venue, in words."""
+    reason = found.get(f"{side}_off")
+    if reason is None:
+        return "off (no wish yet)"
+    if reason == "quoted":
+        return "on its way"
+    why = f": {found['why_risk']}" if reason == "risk" and "why_risk" in found else ""
+    return f"off ({OFF_WORDS[reason]}{why})"
+
+
+def _best(found: Mapping[str, Any], side: str) -> str:
+    """Return our best price of a side; `off` without one."""
     levels = found[f"{side}s"]
-    return f"{levels[0][0]:.8g}" if levels else str(found.get(f"{side}_off", "-")).replace("quoted", "on its way")
+    return f"{levels[0][0]:.8g}" if levels else "off"

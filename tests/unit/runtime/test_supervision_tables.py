@@ -15,7 +15,16 @@ from domain.codes import HedgeState, OffReason, RiskReason
 from domain.order import TradingState
 from domain.records import ACCOUNT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
-from runtime.supervision.screen import SessionConsole, StatusScreen, status_block, status_line, status_lines
+from runtime.supervision.screen import (
+    OFF_WORDS,
+    SessionConsole,
+    StatusScreen,
+    latency_words,
+    sides_words,
+    status_block,
+    status_line,
+    status_lines,
+)
 from runtime.supervision.status import StatusReader
 from runtime.supervision.summary import quoted_ratios, read_counters, read_latencies
 from runtime.topology import Topology, spec_of
@@ -144,8 +153,25 @@ def test_the_status_says_what_of_risk_takes_a_side_away(
     limits.publish(0)
     # I expect the reason beside the side, and nothing beside the other
     lines = status_lines(StatusReader("test", segments, ()).read(10**9))
-    assert f"  asks: risk: {expected}" in lines
+    assert f"  asks: off (risk: {expected})" in lines
     assert "  bids: on its way" in lines
+    line = status_line(StatusReader("test", segments, ()).read(10**9))
+    assert f"BTC-PERPETUAL bid on its way, ask off (risk: {expected}), position 0, fills 0" in line
+
+
+def test_every_reason_for_an_empty_side_has_words() -> None:
+    assert set(OFF_WORDS) == {reason.name.lower() for reason in OffReason} - {"quoted"}
+
+
+def test_the_progress_line_says_in_words_which_side_is_off_and_why() -> None:
+    found = {"bids": [[99.0, 1.0]], "asks": [], "ask_off": "position_limit"}
+    assert sides_words(found) == "bid 99, ask off (the position is at the strategy's limit)"
+    assert sides_words({"bids": [], "asks": [], "bid_off": "paused", "ask_off": "paused"}) == "bid and ask off (paused)"
+
+
+def test_a_summary_does_not_promise_what_was_not_measured() -> None:
+    assert latency_words(None) == "tick to order: nothing measured yet"
+    assert latency_words({"n": 0}, is_over=True) == "tick to order: nothing measured"
 
 
 def test_the_status_says_that_risk_is_silent(segments: SessionSegments) -> None:
@@ -157,7 +183,7 @@ def test_the_status_says_that_risk_is_silent(segments: SessionSegments) -> None:
     limits.ints[LIMITS.word("written_time_ns")] = time.monotonic_ns() - 3 * 10**9
     limits.publish(0)
     assert any(
-        line.startswith("  bids: risk: silent for 3.")
+        line.startswith("  bids: off (risk: silent for 3.")
         for line in status_lines(StatusReader("test", segments, ()).read(0))
     )
 
