@@ -95,8 +95,10 @@ def write_first_config(
     """Write a configuration that a session would take, and return it; nothing stays when it would not.
 
     Raises:
-        UserError: the file is there already, or what was asked for does not go together.
+        UserError: it is no .toml, it is there already, or what was asked for does not go together.
     """
+    if path.suffix != ".toml":
+        raise UserError(f"{path}: expected a name that ends in .toml, e.g. {path.with_suffix('.toml')}")
     text = first_config(
         path.stem, venue=venue, instrument=instrument, preset=preset, price_usd=price_usd, size_base=size_base
     )

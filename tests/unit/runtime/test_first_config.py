@@ -76,6 +76,13 @@ def test_what_does_not_go_together_is_refused_and_nothing_stays(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.toml.bak"])
+def test_a_file_that_is_no_toml_is_refused_and_nothing_stays(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"expected a name that ends in \.toml, e\.g\. .*x(\.toml)?\.toml"):
+        written(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_name_that_is_no_sessions_is_refused_and_nothing_stays(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the file name is the session's name"):
         written(tmp_path / "My Config.toml")
