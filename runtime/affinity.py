@@ -47,11 +47,12 @@ def available_cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
-def describe(placements: dict[str, Placement]) -> str:
-    """Return one line for the operator."""
+def describe(placements: dict[str, Placement], background: Sequence[str] = ()) -> str:
+    """Return one line for the operator. `background`: actors without a core of their own, for nobody waits for them."""
     own = [f"{name}→{placed.core}" for name, placed in placements.items() if placed.is_exclusive]
     if len(own) == len(placements):
         return "cores: " + " ".join(own)
     cores = sorted(set().union(*(placed.cores for placed in placements.values())))
     needed = len(placements) + 1
-    return f"cores: {len(placements)} actors share cores {cores} (a core each needs {needed}); nothing spins"
+    names, but = ", ".join([*placements, *background]), f", but for {', '.join(background)}," if background else ""
+    return f"cores: {names} share cores {cores} (a core each{but} needs {needed}); nothing spins"

@@ -17,6 +17,7 @@ from runtime.roles import resolve, roles_in
 from runtime.session import is_supervised
 from shm import layout
 from trading.risk.latch import KILL_FILE_NAME, load_memory
+from trading.risk.states import Cause
 from venues.config import venue_url
 from venues.credentials import read_credentials
 from venues.thalex.listing import fetch_instruments
@@ -29,10 +30,11 @@ def look_at_cores(config: Config, cores: Sequence[int]) -> Finding:
     """Whether each actor gets a core, and whether what was asked for goes with what is there."""
     topology = config.topology
     busy = [actor.name for actor in topology.actors if not actor.is_background]
+    background = [actor.name for actor in topology.actors if actor.is_background]
     if not config.supervisor.pin_cores:
         return warn("cores", f"{len(cores)} cores, nobody is pinned (pin_cores = false)", "caches grow cold; pin them")
     placements = affinity.plan(busy, cores)
-    text = affinity.describe(placements).removeprefix("cores: ")
+    text = affinity.describe(placements, background).removeprefix("cores: ")
     if all(placement.is_exclusive for placement in placements.values()):
         return ok("cores", text)
     if config.runtime.wait == "spin":
@@ -81,18 +83,20 @@ def look_at_kernels() -> Finding:
 
 
 def look_at_latch(config: Config) -> Finding:
-    """Whether an earlier run left something that only an operator ends."""
+    """Whether something holds the session that only an operator ends: an earlier run's, or its own while it runs."""
     state = paths.home() / "state" / config.session
     try:
-        held = [str(latched.cause.value) for latched in load_memory(state).latched]
+        held = {latched.cause for latched in load_memory(state).latched}
     except UserError as error:
         return fail("latch", str(error))
-    if (state / KILL_FILE_NAME).exists():
-        held.append("kill")
+    if (state / KILL_FILE_NAME).exists():  # which risk takes into its memory as soon as it looks
+        held.add(Cause.KILLED)
+    causes = ", ".join(sorted(cause.value for cause in held))
+    resume = f"./cli.py resume -s {config.session}"
+    if is_supervised(config.session):
+        return warn("latch", f"the running session is held: {causes}", resume) if held else ok("latch", "nothing held")
     if held:
-        return warn(
-            "latch", f"held by an earlier run: {', '.join(held)}", f"./cli.py resume -s {config.session}, once it runs"
-        )
+        return warn("latch", f"held by an earlier run: {causes}", f"{resume}, once it runs")
     return ok("latch", "no earlier run holds it")
 
 

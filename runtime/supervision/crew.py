@@ -151,7 +151,7 @@ def place(topology: Topology, *, is_pinned: bool, say: Callable[[str], None]) ->
         return anywhere(topology)
     background = [actor.name for actor in topology.actors if actor.is_background]
     placements = affinity.plan([name for name in topology.actor_names if name not in background], cores)
-    say(affinity.describe(placements))
+    say(affinity.describe(placements, background))
     return placements | dict.fromkeys(background, affinity.plan_background(cores))
 
 

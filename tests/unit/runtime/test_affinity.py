@@ -21,6 +21,14 @@ def test_on_two_cores_all_share_and_it_is_said() -> None:
     assert "nothing spins" in describe(placements)
 
 
+def test_who_shares_is_named_those_in_the_background_too() -> None:
+    shared = describe(plan(ACTORS, [0, 1]), ["recorder"])
+    assert shared == (
+        "cores: market_data, risk, execution, strategy, recorder share cores [0, 1] "
+        "(a core each, but for recorder, needs 5); nothing spins"
+    )
+
+
 def test_with_a_core_too_few_neighbours_in_the_flow_sit_apart_and_none_is_exclusive() -> None:
     placements = plan(ACTORS, [0, 1, 2, 3])
     assert placements["market_data"].cores != placements["risk"].cores

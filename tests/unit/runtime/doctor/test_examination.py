@@ -17,7 +17,8 @@ from runtime.doctor.examination import examine
 from runtime.doctor.finding import Finding, Level, exit_code_of
 from runtime.session import SessionLock
 from tests.sessions import REPOSITORY
-from trading.risk.latch import KillMark, kill_mark_bytes
+from trading.risk.latch import KillMark, RiskMemory, kill_mark_bytes, memory_bytes
+from trading.risk.states import Cause, Latched
 
 LOCAL = '[venue]\nkind = "local"\n[instruments."BTC-PERPETUAL"]\n'
 THALEX = LOCAL.replace("local", "thalex")
@@ -102,9 +103,31 @@ def test_a_kill_of_an_earlier_run_is_named(folder: Path) -> None:
     state.mkdir(parents=True)
     (state / "kill.json").write_bytes(kill_mark_bytes(KillMark(1)))
     found = session.look_at_latch(config)
-    assert (found.level, found.text) == (Level.WARN, "held by an earlier run: kill")
+    assert (found.level, found.text) == (Level.WARN, "held by an earlier run: killed")
+    # If risk has taken it into its memory meanwhile, I expect it to be named once
+    memory = RiskMemory(latched=[Latched(Cause.KILLED, "kill", 1), Latched(Cause.LOSS_OF_DAY, "loss", 2)])
+    (state / "risk.json").write_bytes(memory_bytes(memory))
+    assert session.look_at_latch(config).text == "held by an earlier run: killed, loss_of_day"
     (state / "risk.json").write_text(json.dumps({"latched": "?"}))
     assert session.look_at_latch(config).level is Level.FAIL
+
+
+def test_what_holds_a_session_that_runs_is_no_earlier_runs(folder: Path) -> None:
+    config = load_config(configuration(folder))
+    state, directory = folder / "state" / config.session, folder / "r" / config.session
+    for path in (state, directory):
+        path.mkdir(parents=True)
+    lock = SessionLock(directory, config.session)
+    try:
+        assert session.look_at_latch(config).level is Level.OK
+        (state / "risk.json").write_bytes(memory_bytes(RiskMemory(latched=[Latched(Cause.OPERATOR_HALT, "", 1)])))
+        found = session.look_at_latch(config)
+        assert (found.text, found.advice) == (
+            "the running session is held: operator_halt",
+            f"./cli.py resume -s {config.session}",
+        )
+    finally:
+        lock.release()
 
 
 def test_kernels_that_are_not_compiled_are_told_and_those_that_are_not(
