@@ -2,8 +2,8 @@
 
 Three more say whether a ring of the doorbell came before its news; who is never rung early leaves them alone.
 
-The loop, the heartbeat, the waiting and the commands belong to runtime/process.py, so that a test can step
-`do_work` by hand without processes.
+The loop, the heartbeat, the waiting and the commands belong to runtime/host.py and its two loops, so that a test can
+step `do_work` by hand without processes.
 """
 
 from __future__ import annotations

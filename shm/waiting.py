@@ -64,7 +64,7 @@ def waiter(wait: Wait, doorbell: Doorbell | None = None) -> Waiter:
     """Return the way to wait.
 
     `auto` never spins here: an outsider cannot know whether it has a core to itself. Actors decide it in
-    runtime/process.py, from where they were pinned.
+    runtime/host.py, from where they were pinned.
 
     Raises:
         ValueError: `wait` is none of the three.

@@ -114,7 +114,7 @@ def test_the_operator_pauses_resumes_sets_and_profiles(tmp_path: Path) -> None:
         profiled = session.cli("profile", "strategy", "1")
         assert profiled.returncode == 0, profiled.stderr
         page = Path(profiled.stdout.strip().rpartition("flame chart: ")[2])
-        assert "runtime/process.py" in page.read_text()
+        assert "runtime/blocking_loop.py" in page.read_text()
 
         status = session.cli("status", "--json")
         assert json.loads(status.stdout)["actors"]["execution"]["state"] == "live"

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import UserError
 from messages.commands import Pause, Reply
-from runtime import process
+from runtime.host import handle
 
 
 def answer(error: Exception) -> Any:
@@ -19,7 +19,7 @@ def answer(error: Exception) -> Any:
     ctx: Any = SimpleNamespace(name="strategy", log=SimpleNamespace(info=lambda *_, **__: None))
     actor: Any = SimpleNamespace(handlers={Pause: refuse})
     request: Any = SimpleNamespace(command=Pause())
-    return process._handle(ctx, actor, request)
+    return handle(ctx, actor, request)
 
 
 @pytest.mark.parametrize(
