@@ -6,7 +6,6 @@ uvloop, for actors with a socket to a venue. What both share is host.py's.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import gc
 import os
@@ -27,14 +26,13 @@ from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.host import Host
 from runtime.logs import Logger, open_log, say_to_stderr
+from runtime.parent import die_with
 from runtime.priority import take_priority
 from runtime.secrecy import keep_private
 from runtime.standby import park
 from runtime.supervision.deaths import stacks_path
 from runtime.supervision.launch import opened
 from runtime.topology import RECORDER, STRATEGY, kind_of, spec_of
-
-_PR_SET_PDEATHSIG = 1
 
 
 def run_actor(
@@ -54,12 +52,12 @@ def run_actor(
     told = ActorEnvironment.read(os.environ)
     keep_private(holds_keys=spec_of(told.actor).needs_keys)
     if told.standby_fd >= 0:
-        _die_with(told.supervisor_pid, signal.SIGKILL)
+        die_with(told.supervisor_pid, signal.SIGKILL)
         if prepare is not None:
             prepare(read_config(told.config_file))
         gc.collect()
         told = msgspec.structs.replace(told, epoch=park(told.standby_fd))
-    _die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
+    die_with(told.supervisor_pid, spec_of(told.actor).orphan_signal)
     stacks = opened(stacks_path(told.artifacts_dir, told.actor))  # for as long as the process lives
     faulthandler.enable(stacks)
     faulthandler.register(signal.SIGUSR2, stacks)
@@ -97,12 +95,3 @@ def _run(
         log.exception("crashed")
         say_to_stderr(f"{told.actor}: crashed: {type(error).__name__}: {error}")
         return ExitCode.CRASH
-
-
-def _die_with(supervisor_pid: int, orphan_signal: signal.Signals) -> None:
-    """Have the kernel send `orphan_signal` when the supervisor dies, also when it already has."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != supervisor_pid:
-        os._exit(ExitCode.CRASH)  # nothing has been sent yet: there is nothing to cancel

@@ -32,6 +32,7 @@ from shm.ring import RingReader
 ORDER_EVENTS = "order_events"
 DECISIONS = "risk_decisions.jsonl"
 EVENTS_AT_ONCE = 4096
+PAGE_CACHE_KB = 512  # it fills as the file grows, at 20 to 40 orders a second within a minute
 _UNREADABLE = (ValueError, KeyError, TypeError)
 
 _FILL_SQL = """
@@ -156,6 +157,7 @@ class Audit:
     def _create(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")  # a crash of the machine may take the last seconds
+        self._connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KB}")
         self._connection.executescript(SCHEMA)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from runtime.recordings.columns import KINDS_BY_NAME, SCHEMA_VERSION, schema_of
 from runtime.recordings.files import (
@@ -95,6 +94,8 @@ def try_lock(folder: Path) -> int | None:
 
 
 def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str, Any]) -> None:
+    import pyarrow.parquet as pq
+
     kind = KINDS_BY_NAME[kind_name]
     temporary = target.with_name(target.name.removesuffix(PARQUET_SUFFIX) + _TEMPORARY_SUFFIX)
     positions = _Positions()

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 _END_BYTES = 8  # that close a stream
 _MODE = 0o600
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)  # a few hundred rows: threads cost more
 
 
 class Part:
@@ -62,7 +63,7 @@ class Part:
 def _stream_bytes(schema: Any, batch: Any) -> Any:
     """Return a whole stream with one batch, or with none."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+    with pa.ipc.new_stream(sink, schema, options=_OPTIONS) as stream:
         if batch is not None:
             stream.write_batch(batch)
     return sink.getvalue()

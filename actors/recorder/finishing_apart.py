@@ -1,0 +1,71 @@
+"""Finishes hours in a process of its own: merging one takes a hundred megabytes and more for some seconds.
+
+They go back to the system with that process. In the recorder's own they would stay with its allocators, and it would
+grow by them for good.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from actors.recorder import finishing
+from runtime.parent import die_with
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is to be finished in the folder of a kind.
+
+    Attributes:
+        hour: this one alone; empty = all hours but `but_hour`.
+        lives_before: parts of this life of the recorder and later ones are left alone.
+        parent_pid: who asks; with it the work ends, for a successor begins it again.
+    """
+
+    folder: str
+    hour: str
+    but_hour: str
+    lives_before: int
+    parent_pid: int
+
+
+def finish_apart(folder: Path, *, hour: str = "", but_hour: str = "", lives_before: int = finishing.LIVES_MAX) -> int:
+    """Do what `finishing.finish`, without `hour` what `finishing.finish_all` does; return how many files that gave.
+
+    The thread that calls must live until it returns. Its nice value and cores are those of the work, too.
+
+    Raises:
+        OSError: it could not be done, and why.
+    """
+    task = Task(str(folder), hour, but_hour, lives_before, os.getpid())
+    done = subprocess.run(
+        [sys.executable, "-m", "actors.recorder.finishing_apart", msgspec.json.encode(task).decode()],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+        raise OSError(f"{folder}: {said[-1]}")
+    return int(done.stdout)
+
+
+def main() -> None:
+    """Do the task that is the argument, and print how many files it gave."""
+    task = msgspec.json.decode(sys.argv[1], type=Task)
+    die_with(task.parent_pid, signal.SIGKILL)
+    folder = Path(task.folder)
+    if task.hour:
+        print(int(finishing.finish(folder, task.hour, lives_before=task.lives_before) is not None))
+    else:
+        print(finishing.finish_all(folder, but_hour=task.but_hour, lives_before=task.lives_before))
+
+
+if __name__ == "__main__":
+    main()

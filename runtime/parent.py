@@ -1,0 +1,21 @@
+"""Has a process end with the one that started it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+from domain.errors import ExitCode
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent_pid: int, orphan_signal: signal.Signals) -> None:
+    """Have the kernel send `orphan_signal` when the parent dies (the thread of it that started this process), also
+    when it already has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent_pid:
+        os._exit(ExitCode.CRASH)  # nothing has been begun yet: there is nothing to undo
