@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from backtest.calibration.observe import Observation, observe
 from backtest.calibration.suggest import Suggestion, suggest
 from backtest.data.container import EventFile
 from backtest.data.convert import Options, convert
-from backtest.data.findings import DataError, Repair
+from backtest.data.findings import DataError, times_words
 from backtest.data.formats import EVENT_FILE, format_of
 from backtest.data.recordings import files_of_runs
 from trading.quoting.config import QuotingConfig
@@ -103,19 +103,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 def calibrate(paths: list[Path], options: Options, settings: Settings) -> Calibration:
     """Calibrate on recordings of any supported format.
 
-    A local clock that runs behind does not matter here, so that fault alone is always repaired.
-
     Raises:
-        DataError: when the data cannot be read.
+        DataError: when the data cannot be read, or has a fault that `options` do not repair.
     """
     paths = files_of_runs(paths)
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         return calibrate_file(EventFile(paths[0]), [], settings)
-    options = replace(options, repairs=options.repairs | {Repair.CLOCK})
     with tempfile.TemporaryDirectory(prefix="ringmaker-calibrate-") as folder:
         output = Path(folder) / "calibrated.events"
         report = convert(paths, output, options)
-        notes = [f"repaired {count:,} times: {name}" for name, count in report.repairs.items()]
+        notes = [f"repaired {times_words(count)}: {name}" for name, count in report.repairs.items()]
         return calibrate_file(EventFile(output), notes, settings)
 
 

@@ -58,6 +58,11 @@ def parse_repairs(names: Iterable[str]) -> frozenset[Repair]:
     return frozenset(Repair(word) for word in words)
 
 
+def times_words(count: int) -> str:
+    """Return how often something was done, in words."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 class Findings:
     """Counts faults, and knows which of them may be repaired.
 

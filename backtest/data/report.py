@@ -9,7 +9,7 @@ import numpy as np
 
 from backtest.data.checks import SPREADS_MAX, Checks
 from backtest.data.container import Header
-from backtest.data.findings import REPAIRS, Findings
+from backtest.data.findings import REPAIRS, Findings, times_words
 
 NS_PER_S = 1e9
 
@@ -55,7 +55,7 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"  {self.far_rows:,} rows lie too far from the touch for the checking book's window")
         lines += [f"  note: {count:,} {name}" for name, count in sorted(self.notes.items()) if count]
         lines += [
-            f"  repaired {count:,} times: {name} ({REPAIRS[name]})"  # type: ignore[index]
+            f"  repaired {times_words(count)}: {name} ({REPAIRS[name]})"  # type: ignore[index]
             + (f", first {self.first_faults[name]}" if name in self.first_faults else "")
             for name, count in self.repairs.items()
         ]

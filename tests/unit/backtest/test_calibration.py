@@ -22,7 +22,7 @@ from backtest.calibration.observe import CELLS, IMPACT_INTERVAL, WINDOW, Observa
 from backtest.calibration.output import text_lines, toml_text, window_table
 from backtest.calibration.suggest import fills_per_hour, gamma_for_bound
 from backtest.data.convert import Options
-from backtest.data.findings import DataError
+from backtest.data.findings import DataError, Repair
 from runtime.config import load_config
 from tests.backtest_samples import small_market
 from tests.calibrate_seeds import DECAY, IMPACT, RATE, SIGMA
@@ -228,6 +228,21 @@ def test_too_few_trades_are_no_fit_and_a_mid_that_never_moves_is_refused(tmp_pat
         calibrate([small_market().write(tmp_path / "still.gz")], Options(), Settings())
 
 
+def test_a_clock_that_runs_behind_is_refused_and_shifted_when_asked_as_of_a_backtest(tmp_path: Path) -> None:
+    # Given a recorder whose clock runs behind the exchange's
+    lines = small_market()
+    lines.latency_ms = -2
+    for i in range(20):
+        lines.best(100 + 10 * i, 100.0 - 0.1 * (i % 2), 1.0, 100.1, 1.0)
+    path = lines.write(tmp_path / "behind.gz")
+    settings = Settings(QuotingConfig(sigma_grid_ms=10))
+    # I expect what converts it for a backtest to refuse it for a calibration as well
+    with pytest.raises(DataError, match="add --repair clock"):
+        calibrate([path], Options(), settings)
+    found = calibrate([path], Options(repairs=frozenset({Repair.CLOCK})), settings)
+    assert "repaired once: clock" in found.notes
+
+
 def run_cli(*arguments: str, jit: str = "0") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RINGMAKER_JIT": jit}
     command = [sys.executable, "cli.py", "calibrate", *arguments]
@@ -262,7 +277,7 @@ def test_both_recordings_give_finite_stable_fits(
 ) -> None:
     output = tmp_path / "found.toml"
     parts = sorted(str(path) for path in recordings.glob(f"*_{year}*"))
-    result = run_cli(*parts, "--json", "--output", str(output), jit="1")
+    result = run_cli(*parts, "--repair", "clock", "--json", "--output", str(output), jit="1")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert sigma[0] < found["sigma"]["value"] < sigma[1]
