@@ -36,6 +36,7 @@ from domain.errors import ConnectivityError, ExitCode, UserError  # noqa: E402
 from messages import commands  # noqa: E402
 from messages.commands import Command, Reply  # noqa: E402
 from runtime import paths  # noqa: E402
+from runtime.arguments import reworded_typer  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
 from runtime.last_run import how_to_start, last_run  # noqa: E402
@@ -370,10 +371,15 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:
-        show = getattr(error, "show", None)  # click's usage errors
-        if show is None:
+        format_message = getattr(error, "format_message", None)  # click's usage errors
+        if format_message is None:
             raise
-        show()
+        if text := format_message():  # empty of a bare `./cli.py`, which shows its help
+            verb = getattr(getattr(error, "ctx", None), "info_name", None)
+            help_of = f"{verb} --help" if verb and verb != Path(sys.argv[0]).name else "--help"
+            print(f"error: {reworded_typer(text)}; see `./cli.py {help_of}`", file=sys.stderr)
+        else:
+            error.show()  # type: ignore[attr-defined]
         sys.exit(ExitCode.USAGE)
 
 

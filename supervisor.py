@@ -8,7 +8,6 @@ Its loop is a list of verbs: take signals, watch children, serve commands, show 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import select
@@ -28,6 +27,7 @@ from domain.errors import CredentialsError, ExitCode, UserError
 from messages import commands
 from messages.commands import AnyCommand, Reply
 from runtime import paths
+from runtime.arguments import Arguments
 from runtime.clock import system_clock
 from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
 from runtime.commands import CommandServer, Request
@@ -335,7 +335,7 @@ class Supervisor:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line, run the session, return the exit code."""
-    parser = argparse.ArgumentParser(prog="supervisor.py", description="Run one Ringmaker session.")
+    parser = Arguments(prog="supervisor.py", description="Run one Ringmaker session.")
     parser.add_argument("config", type=Path, help="TOML file; its name is the session's name")
     parser.add_argument("--seconds", type=float, default=None, help="end after this time")
     parser.add_argument("--replay", nargs="+", default=None, metavar="FILE", help="parts of one recording, in order")

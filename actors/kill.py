@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
+from runtime.arguments import Arguments
 from runtime.clock import system_clock
 from runtime.config import Config, load_config, read_config
 from runtime.dotenv import load_dotenv
@@ -136,7 +138,7 @@ def _timing(result: SweepResult, received_ns: int) -> str:
 
 def _parse(arguments: Sequence[str] | None, configs: Path | None = None) -> argparse.Namespace:
     program = "python -m actors.kill" if configs is None else "cli.py kill"
-    parser = argparse.ArgumentParser(prog=program, description=__doc__.partition("\n")[0])
+    parser = Arguments(prog=program, description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--config", type=Path, required=configs is None, metavar="PATH", help="configuration of the session")
     name = "" if configs is None else "local"
@@ -170,9 +172,12 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value <= 600:
-        raise argparse.ArgumentTypeError(f"{text} s: more than 0, at most 600")
+        raise argparse.ArgumentTypeError(f"{text}: expected seconds above 0, at most 600")
     return value
 
 

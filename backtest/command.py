@@ -26,6 +26,7 @@ from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
 from runtime import paths
+from runtime.arguments import Arguments
 from runtime.config import load_config
 
 
@@ -91,8 +92,8 @@ class _Progress:
             sys.stderr.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cli.py backtest", description=(__doc__ or "").split(": ", 1)[1])
+def _parser() -> Arguments:
+    parser = Arguments(prog="cli.py backtest", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("data", nargs="+", help="an event file, the parts of one recording, or a run's folder")
     parser.add_argument(
         "--together", action="store_true",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -15,6 +14,7 @@ os.environ.setdefault(domain.jit.ENV_JIT, "1")  # before a kernel is imported
 from backtest import command
 from backtest.synthetic import Market, write_session
 from domain.errors import ExitCode, UserError
+from runtime.arguments import Arguments
 
 DATA_FOLDER = Path("..") / "shared" / "data" / "binance"
 PARTS = ("usdm_btcusdt_20240718.gz", "usdm_btcusdt_20240719.gz")  # 8 minutes of BTCUSDT
@@ -25,7 +25,7 @@ OPTIONS = ("--step-ms", "100", "--repair", "clock")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the example; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make backtest", description=(__doc__ or "").split(": ", 1)[1])
+    parser = Arguments(prog="make backtest", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("--data", nargs="+", type=Path, help="parts of a recording of your own")
     parser.add_argument("--config", type=Path, default=Path("configs/local.toml"))
     given = parser.parse_args(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -18,11 +17,12 @@ from actors.explain.story import SENT_WITH_A_WISH, Row, Story, read_story
 from actors.explain.telling import as_data, lines_of
 from domain.errors import ExitCode, UserError
 from runtime import paths
+from runtime.arguments import Arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the explanation; return the exit code: 1 when a quote computed again is another one."""
-    parser = argparse.ArgumentParser(prog="cli.py explain", description="Why an order was what it was.")
+    parser = Arguments(prog="cli.py explain", description="Why an order was what it was.")
     parser.add_argument("order", help="our client_order_id, or the venue's id")
     parser.add_argument("--run", type=Path, default=None, help="folder of a run, or its name; default: runs/latest")
     parser.add_argument("--all", action="store_true", help="every message's decision, not only the first and the last")

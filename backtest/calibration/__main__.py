@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from backtest.data.convert import Options
 from backtest.data.findings import REPAIRS, DataError, parse_repairs
 from backtest.data.grid import Steps
 from domain.errors import ExitCode, UserError
+from runtime.arguments import Arguments
 from runtime.config import load_config
 from trading.quoting.config import QuotingConfig
 
@@ -76,9 +76,9 @@ def _write(path: Path, text: str) -> None:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Arguments:
     repairs = "repairs: " + "; ".join(f"{name}: {what}" for name, what in REPAIRS.items())
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="./cli.py calibrate",
         description="Fit σ, A, κ and market impact to recorded market data and suggest γ.",
         epilog=repairs,

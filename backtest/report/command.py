@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from backtest.metrics.session import read_session
 from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
+from runtime.arguments import Arguments
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write and print; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="cli.py report", description=(__doc__ or "").split(": ", 1)[1])
+    parser = Arguments(prog="cli.py report", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")
     given = parser.parse_args(arguments)

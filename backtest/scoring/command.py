@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from backtest.scoring.agreement import Agreement
 from backtest.scoring.score import Score, instruments_of, score
 from domain.errors import ExitCode, UserError
 from fills.queue import POWER
+from runtime.arguments import Arguments
 
 _HEAD = (
     "queue model", "fills", "volume / live", "agreement", "found", "right", "later, ms", "markout 1 s, bps",
@@ -88,8 +88,8 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cli.py score", description=(__doc__ or "").split(": ", 1)[1])
+def _parser() -> Arguments:
+    parser = Arguments(prog="cli.py score", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("run", type=Path, help="folder of a recorded session")
     parser.add_argument("--instrument", default="", help="only this one")
     parser.add_argument("--queue-power", type=float, default=POWER, help="exponent of the power models")

@@ -35,6 +35,7 @@ from backtest.search.windows import Window, cut, parts_of
 from backtest.search.work import Outcome, run_window
 from domain.errors import ExitCode, UserError
 from runtime import paths
+from runtime.arguments import Arguments
 from runtime.paths import write_atomically
 
 LEDGER_FILE = "search.sqlite"
@@ -227,8 +228,8 @@ def _busy_s() -> float:
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cli.py optimize", description=(__doc__ or "").split(": ", 1)[1])
+def _parser() -> Arguments:
+    parser = Arguments(prog="cli.py optimize", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("data", nargs="+", help="recordings; the parts of one are joined by commas")
     parser.add_argument("--space", type=Path, required=True, help="TOML file of ranges, see docs/backtest.md")
     parser.add_argument("--trials", type=int, default=100, help="trials of each fold")
