@@ -57,6 +57,8 @@ def leg(
         series=_series(lines, seconds, begin_lots, end_mid2 or 0),
         begin_ns=0,
         end_ns=seconds * S,
+        quoting_begin_ns=0,
+        quoting_end_ns=seconds * S,
         begin_position_lots=begin_lots,
         begin_mid2_ticks=begin_mid2,
         end_mid2_ticks=end_mid2,

@@ -54,6 +54,8 @@ class Leg:
         orders: ORDERS rows (backtest/engine/result.py).
         series: SERIES rows, one a second, and one for the end.
         begin_ns, end_ns: first and last moment of the market, the exchange's clock.
+        quoting_begin_ns, quoting_end_ns: from the first wish until it was asked to stop; the whole run where neither
+            is known.
         begin_position_lots: held before the first fill.
         begin_mid2_ticks, end_mid2_ticks: twice the first and the last mid, ticks; None without a market.
         fees, funding: paid, received, quote currency; exact. Rebates are negative fees.
@@ -66,6 +68,8 @@ class Leg:
     series: npt.NDArray[np.void]
     begin_ns: int
     end_ns: int
+    quoting_begin_ns: int
+    quoting_end_ns: int
     begin_position_lots: int
     begin_mid2_ticks: int | None
     end_mid2_ticks: int | None
@@ -95,6 +99,8 @@ def leg_of_result(file: EventFile, result: RunResult) -> Leg:
         series=np.concatenate([result.series, closing]),
         begin_ns=bounds.begin_ns,
         end_ns=bounds.end_ns,
+        quoting_begin_ns=bounds.begin_ns,
+        quoting_end_ns=bounds.end_ns,
         begin_position_lots=0,
         begin_mid2_ticks=bounds.begin_mid2_ticks,
         end_mid2_ticks=bounds.end_mid2_ticks,

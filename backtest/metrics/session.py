@@ -32,6 +32,7 @@ from runtime.recordings.audit import open_audit
 SUMMARY_FILE = "summary.json"
 _QUOTE_COLUMNS = ("fair_price_usd", "reservation_price_usd", "half_spread_usd", "sigma_usd_per_sqrt_s")
 _SERIES_NAMES = ("fair_price", "reservation_price", "half_spread", "sigma")
+_STOP = "SELECT max(received_ns) AS stop_ns FROM commands WHERE process = 'execution' AND command = 'stop'"
 _REPAIRS = frozenset(Repair) - {Repair.LINES}  # a session is shown as far as it goes; every repair is told
 
 
@@ -84,6 +85,7 @@ def _latencies(summary: dict[str, Any]) -> dict[str, Latency]:
 def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[str]]:
     with open_audit(run) as audit:
         names = [row["instrument"] for row in audit.execute("SELECT instrument FROM instruments ORDER BY instrument")]
+        stop_ns = audit.execute(_STOP).fetchone()["stop_ns"]
     notes = ["the recorded book holds our own orders"]
     without_orders, left_out, legs = [], [], []
     with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
@@ -102,7 +104,10 @@ def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[
             repairs = ", ".join(f"{repair} ({count:,})" for repair, count in file.header.repairs.items() if count)
             notes += [f"{name}: the recording was repaired: {repairs}"] if repairs else []
             pnl = summary.get("pnl_by_instrument", {}).get(name, {})
-            legs.append(leg_of_session(file, answers, name, Decimal(pnl.get("funding", "0")), _quotes(run, name)))
+            quotes = _quotes(run, name)
+            leg = leg_of_session(file, answers, name, Decimal(pnl.get("funding", "0")), quotes)
+            wish_ns = int(quotes.times_ns[0]) if len(quotes.times_ns) else None
+            legs.append(with_quoting(leg, answers, wish_ns, stop_ns))
     if not legs:
         return [], [*_why_no_legs(without_orders, summary), *left_out]
     return legs, [*notes, *left_out]
@@ -114,6 +119,20 @@ def _why_no_legs(without_orders: list[str], summary: dict[str, Any]) -> list[str
         return []
     halted = ", risk had halted it" if summary.get("exit_code") == ExitCode.RISK_HALT else ""
     return [f"{', '.join(without_orders)} was recorded, but the exchange told of no order of ours{halted}"]
+
+
+def with_quoting(leg: Leg, answers: npt.NDArray[np.void], wish_ns: int | None, stop_ns: int | None) -> Leg:
+    """Return a leg with the time in which it was to quote.
+
+    Args:
+        wish_ns, stop_ns: the first wish, and when the session was asked to stop, by our clock; None = not known.
+    """
+    ahead_ns = int(np.median(answers["exchange_time_ns"] - answers["local_time_ns"]))  # the exchange's clock of ours
+    begin_ns, end_ns = (
+        default if local_ns is None else min(max(local_ns + ahead_ns, leg.begin_ns), leg.end_ns)
+        for local_ns, default in ((wish_ns, leg.begin_ns), (stop_ns, leg.end_ns))
+    )
+    return replace(leg, quoting_begin_ns=begin_ns, quoting_end_ns=max(begin_ns, end_ns))
 
 
 class Quotes(NamedTuple):
@@ -177,6 +196,8 @@ def leg_of_session(
         series=np.concatenate([series, closing_row(series, fills, fee, bounds)]),
         begin_ns=begin_ns,
         end_ns=end_ns,
+        quoting_begin_ns=begin_ns,
+        quoting_end_ns=end_ns,
         begin_position_lots=begin_lots,
         begin_mid2_ticks=bounds.begin_mid2_ticks,
         end_mid2_ticks=bounds.end_mid2_ticks,

@@ -144,19 +144,20 @@ _SEVERAL = "several instruments have no common unit: see each"
 
 
 def _quoting(sheet: _Sheet, legs: Sequence[Leg]) -> None:
-    length_ns = sum(leg.end_ns - leg.begin_ns for leg in legs)
+    length_ns = sum(leg.quoting_end_ns - leg.quoting_begin_ns for leg in legs)
     for side in ("bid", "ask"):
         quoted_ns = sum(int(leg.series[f"{side}_quoted_ns"][-1]) for leg in legs)
         sheet.put_ratio(f"quoted_time_{side}", min(quoted_ns, length_ns), length_ns, "the run has no length")
     spreads = np.concatenate([quoted_spread_bps(leg) for leg in legs])
     quoted = spreads[~np.isnan(spreads)]
-    sheet.put("quoted_time_both", len(quoted) / len(spreads))
+    sheet.put_ratio("quoted_time_both", len(quoted), len(spreads), "the run has no length")
     sheet.put("quoted_spread", float(quoted.mean()) if len(quoted) else None, "never quoted on both sides")
 
 
 def quoted_spread_bps(leg: Leg) -> np.ndarray:
-    """Return, for every second, what lay between our best prices, bps of the mid; NaN without both."""
-    series = leg.series
+    """Return, for every second of quoting, what lay between our best prices, bps of the mid; NaN without both."""
+    samples = leg.series[:-1]  # the last row is not of a second: it closes the books
+    series = samples[(samples["time_ns"] >= leg.quoting_begin_ns) & (samples["time_ns"] <= leg.quoting_end_ns)]
     mid2 = (series["market_bid_ticks"] + series["market_ask_ticks"]).astype(np.float64)
     both = (series["own_bid_ticks"] != 0) & (series["own_ask_ticks"] != 0) & (mid2 != 0)
     apart = 2.0 * (series["own_ask_ticks"] - series["own_bid_ticks"])

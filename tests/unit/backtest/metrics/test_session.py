@@ -13,7 +13,7 @@ import pytest
 from actors.execution.journal_format import Charged, Entry, Filled, frame, header
 from backtest.metrics.facts import read_facts
 from backtest.metrics.leg import leg_of_result
-from backtest.metrics.session import NO_QUOTES, leg_of_session, read_session
+from backtest.metrics.session import NO_QUOTES, leg_of_session, read_session, with_quoting
 from backtest.metrics.split import net_of, split_of
 from backtest.metrics.statistics import statistics
 from backtest.report.command import main as report
@@ -36,6 +36,20 @@ def test_what_a_backtest_tells_taken_for_a_session_comes_to_the_same(tmp_path: P
     for name in ("quoted_time_bid", "quoted_time_ask", "position_mean", "quoted_spread"):
         assert one[name] == pytest.approx(other[name], abs=0.1), name  # seconds begin at another moment
     assert session.equity_usd()[-1] == pytest.approx(float(net_of(session)))
+
+
+def test_the_time_of_quoting_is_told_by_the_exchanges_clock(tmp_path: Path) -> None:
+    # Given a session whose own clock is an hour behind the exchange's
+    result = ran(tmp_path, settings())
+    answers = result.answers.copy()
+    answers["local_time_ns"] = answers["exchange_time_ns"] - 3600 * S
+    whole = leg_of_session(written(tmp_path), answers, "X", Decimal(0), NO_QUOTES)
+    # If it wished first after 2 s, and was asked to stop 3 s before the end
+    asked = with_quoting(whole, answers, whole.begin_ns - 3598 * S, whole.end_ns - 3603 * S)
+    assert (asked.quoting_begin_ns - whole.begin_ns, whole.end_ns - asked.quoting_end_ns) == (2 * S, 3 * S)
+    # And where nobody knows, it is all of the run
+    unknown = with_quoting(whole, answers, None, None)
+    assert (unknown.quoting_begin_ns, unknown.quoting_end_ns) == (whole.begin_ns, whole.end_ns)
 
 
 def fill(number: int, side: str, price: str, size: str) -> Filled:

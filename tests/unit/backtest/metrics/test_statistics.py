@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -116,3 +117,21 @@ def test_the_page_on_backtests_tells_every_formula() -> None:
     page = Path("docs/backtest.md").read_text(encoding="utf-8")
     for name, defined in DEFINITIONS.items():
         assert f"| `{name}` | {defined.unit} | {defined.formula} | {defined.source} |" in page, name
+
+
+def test_only_the_time_from_the_first_wish_until_the_stop_is_quoting_time() -> None:
+    # Given a run of 20 s whose first wish came after 2, that was asked to stop after 17, quoted all the time between
+    run = leg([], seconds=20)
+    quoted = (run.series["time_ns"] >= 2 * S) & (run.series["time_ns"] <= 17 * S)
+    for side, ticks in (("bid", 99), ("ask", 101)):
+        run.series[f"own_{side}_ticks"] = np.where(quoted, ticks, 0)
+        run.series[f"{side}_quoted_ns"] = np.clip(run.series["time_ns"] - 2 * S, 0, 15 * S)
+    told = statistics([replace(run, quoting_begin_ns=2 * S, quoting_end_ns=17 * S)]).values
+    # I expect all of the time, by the second as well as by the clock
+    assert (told["quoted_time_bid"], told["quoted_time_ask"], told["quoted_time_both"]) == (1.0, 1.0, 1.0)
+
+
+def test_the_row_that_closes_the_books_is_no_sample() -> None:
+    run = leg([], seconds=4)
+    run.series["own_bid_ticks"][:-1], run.series["own_ask_ticks"][:-1] = 99, 101
+    assert statistics([run]).values["quoted_time_both"] == 1.0
