@@ -10,10 +10,9 @@ from runtime.process import run_actor
 def prepare(config: Config) -> None:
     """Load the kernels of every instrument, the user's own too: most of a start is that."""
     # Imported here because run_actor decides whether kernels are compiled, and this module is loaded before.
-    from trading.quoting.warm import warm_kernels, warm_user_files
+    from actors.strategy import opening
 
-    warm_kernels()
-    warm_user_files(instrument.strategy for instrument in config.instruments.values())
+    opening.warm(config)
 
 
 if __name__ == "__main__":
