@@ -11,11 +11,14 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
@@ -46,6 +49,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     options = _arguments()
+    signal.signal(signal.SIGTERM, _end_in_order)
     started_s = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     target = REPOSITORY / "runs" / f"{stamp}-faults"
@@ -73,7 +77,7 @@ def main() -> int:
 def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
     count = options.rounds or (row.rounds_full if options.full else row.rounds)
     rounds = [options.round] if options.round else list(range(1, count + 1))
-    findings = Findings(row.name, options.seed)
+    findings = Findings(row.name, options.seed, tell=_tell)
     print(f"{row.name}: {row.what}, {len(rounds)} rounds", flush=True)
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
         say = _progress if options.verbose else _quiet
@@ -90,6 +94,15 @@ def _progress(text: str) -> None:
 
 def _quiet(_text: str) -> None:
     pass
+
+
+def _tell(line: str) -> None:
+    _progress(f"FAILED {line}")
+
+
+def _end_in_order(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End the sessions that run before the suite ends: what began in the background ignores Ctrl-C."""
+    raise SystemExit(128 + _signal)
 
 
 def _arguments() -> argparse.Namespace:
