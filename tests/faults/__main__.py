@@ -26,6 +26,7 @@ from tests.faults.rows import (
     blackhole,
     clock,
     crash_loop,
+    dead_disk,
     disk,
     feed,
     journal,
@@ -42,7 +43,7 @@ from tests.faults.rows import (
 
 ROWS: tuple[Row, ...] = (
     venue.ROW, kill.ROW, standby.ROW, recorder.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW,
-    disk.ROW, feed.ROW, blackhole.ROW, clock.ROW, unknown.ROW, soak.ROW,
+    disk.ROW, dead_disk.ROW, feed.ROW, blackhole.ROW, clock.ROW, unknown.ROW, soak.ROW,
 )  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -22,5 +22,5 @@ def test_what_must_hold_of_each_fault_holds(row: Row, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:  # sockets need a short path
         row.play(Play(SEED, range(1, row.rounds_short + 1), Path(folder), findings, print, tmp_path))
     print(table([findings]))
-    assert findings.measures
+    assert findings.measures or findings.counts  # a row that is not allowed here counts what it leaves out
     assert findings.failures() == []
