@@ -40,6 +40,22 @@ class Fill(NamedTuple):
     size: Decimal
 
 
+class JsonLines:
+    """A file of JSON lines that another process is writing; `read` reads on."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._rest = b""
+
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self) -> list[Line]:
+        """Return the lines that were written since the last time; a line still being written waits."""
+        whole, newline, self._rest = (self._rest + self._file.read()).rpartition(b"\n")
+        return [json.loads(text, parse_float=Decimal) for text in whole.split(b"\n")] if newline else []
+
+
 class OrderLog:
     """What an exchange has written so far; `poll` reads on.
 
@@ -54,8 +70,7 @@ class OrderLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._rest = b""
+        self._lines = JsonLines(path)
         self.open: dict[str, Line] = {}
         self.fills: dict[FillKey, Fill] = {}
         self.openness: list[Openness] = [Openness(0, 0, 0)]
@@ -67,14 +82,12 @@ class OrderLog:
         self.position: dict[str, Decimal] = {}
 
     def close(self) -> None:
-        self._file.close()
+        self._lines.close()
 
     def poll(self) -> None:
-        """Read the lines that were written since the last time; a line still being written waits."""
-        whole, newline, self._rest = (self._rest + self._file.read()).rpartition(b"\n")
-        if newline:
-            for text in whole.split(b"\n"):
-                self._take(json.loads(text, parse_float=Decimal))
+        """Read the lines that were written since the last time."""
+        for line in self._lines.read():
+            self._take(line)
 
     # ---- questions ---------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ lost as well. What the exchange shows as open must at every moment be counted by
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import deque
 from decimal import Decimal
+from pathlib import Path
 from typing import NamedTuple
 
 from messages.commands import CancelAll
@@ -21,11 +22,10 @@ from tests.faults.checks import (
     check_position,
     session_of,
 )
-from tests.faults.order_log import Line
+from tests.faults.order_log import JsonLines, Line
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
 from tests.faults.stage import INSTRUMENT, Stage
-from tests.sessions import read_json_lines
 
 ROUND_S = 5.0
 EVERY = 10
@@ -55,6 +55,7 @@ class UnknownRounds:
         assert grid is not None, "the instruments table is empty while orders are open"
         self._lot_size = Decimal(str(grid.lot_size))
         self._samples: list[Counted] = []
+        self._open = OpenLots(stage.exchange.order_log_path, self._lot_size)
 
     def begin(self) -> None:
         """Nothing is compared later."""
@@ -125,33 +126,41 @@ class UnknownRounds:
 
     def _check_counted(self, number: int, since_ns: int) -> None:
         """Break a rule where the exchange had more open than execution counted."""
-        lines = [line for line in read_json_lines(self._stage.exchange.order_log_path) if "order_id" in line]
         samples = sorted(sample for sample in self._samples if sample.time_ns >= since_ns)
         self._samples.clear()
         self._findings.count("moments compared", len(samples))
-        for sample, (buy_lots, sell_lots) in zip(samples, self._open_at(lines, samples), strict=True):
+        for sample in samples:
+            buy_lots, sell_lots = self._open.at(sample.time_ns)
             if buy_lots > sample.buy_lots or sell_lots > sample.sell_lots:
                 text = f"open {buy_lots}/{sell_lots} lots, counted {sample.buy_lots}/{sample.sell_lots}"
                 self._findings.break_rule(number, f"exposure was not counted: {text}")
                 return
 
-    def _open_at(self, lines: list[Line], samples: list[Counted]) -> Iterable[tuple[int, int]]:
-        """Yield the lots that the exchange had open on each side at each of the moments."""
-        open_lots: dict[str, tuple[bool, int]] = {}
-        place = 0
-        for sample in samples:
-            while place < len(lines) and lines[place]["monotonic_ns"] <= sample.time_ns:
-                line = lines[place]
-                place += 1
-                if line["instrument"] != INSTRUMENT:
-                    continue
-                is_open = line["status"] in ("open", "partially_filled")
-                lots = int(Decimal(str(line["remaining"])) / self._lot_size) if is_open else 0
-                open_lots[line["order_id"]] = (line["side"] == "buy", lots)
-            yield (
-                sum(lots for is_buy, lots in open_lots.values() if is_buy),
-                sum(lots for is_buy, lots in open_lots.values() if not is_buy),
-            )
+
+class OpenLots:
+    """What an exchange has open, in lots of each side, at moments that are asked for in order."""
+
+    def __init__(self, order_log: Path, lot_size: Decimal) -> None:
+        self._lines = JsonLines(order_log)
+        self._lot_size = lot_size
+        self._ahead: deque[Line] = deque()
+        self._lots: dict[str, tuple[bool, int]] = {}
+
+    def at(self, time_ns: int) -> tuple[int, int]:
+        """Return what is open to buy and to sell at a monotonic time, no earlier than the one asked for before."""
+        lines = (line for line in self._lines.read() if "order_id" in line)
+        self._ahead.extend(line for line in lines if line["instrument"] == INSTRUMENT)
+        while self._ahead and self._ahead[0]["monotonic_ns"] <= time_ns:
+            self._take(self._ahead.popleft())
+        buy_lots = sum(lots for is_buy, lots in self._lots.values() if is_buy)
+        return buy_lots, sum(lots for is_buy, lots in self._lots.values() if not is_buy)
+
+    def _take(self, line: Line) -> None:
+        if line["status"] in ("open", "partially_filled"):
+            lots = int(Decimal(str(line["remaining"])) / self._lot_size)
+            self._lots[line["order_id"]] = (line["side"] == "buy", lots)
+        else:
+            self._lots.pop(line["order_id"], None)
 
 
 def play(play: Play) -> None:
