@@ -1,4 +1,5 @@
-"""SIGSTOP of one actor after the other, for five seconds: suspected, replaced, and no more when it might go on."""
+"""SIGSTOP of one actor after the other: suspected, killed and replaced before the five seconds in which it might go on
+are over. What is gone needs no SIGCONT: the round then does not wait for it."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class StopRounds:
             pulled_ns = stage.wait_for_empty(stopped_ns, AGAIN_TIMEOUT_S)
             findings.measure(f"pulled: {actor}", (pulled_ns - stopped_ns) / NS_PER_MS, "ms", number, PULLED_MS_MAX)
         stage.wait(lambda: self._state(actor, pid) == "replaced", AGAIN_TIMEOUT_S, f"{actor} is replaced")
-        stage.wait(lambda: time.monotonic_ns() - stopped_ns > STOPPED_NS, AGAIN_TIMEOUT_S, "five seconds pass")
+        gone_by_ns = stopped_ns + STOPPED_NS
+        stage.wait(lambda: is_gone(pid) or time.monotonic_ns() > gone_by_ns, AGAIN_TIMEOUT_S, "five seconds pass")
         if not is_gone(pid):
             findings.break_rule(number, f"{actor} {pid} was replaced and not killed")
             os.kill(pid, signal.SIGCONT)
