@@ -117,6 +117,11 @@ class RunningSession:
         return self.home / "runs" / "latest"
 
     @property
+    def all_runs(self) -> list[Path]:
+        """Folders of its runs, oldest first: more than one when it was started again."""
+        return sorted(path for path in (self.home / "runs").iterdir() if not path.is_symlink())
+
+    @property
     def said(self) -> str:
         return self.output.read_text(errors="replace")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from actors.execution.journal import FILE_NAME
+from tests.faults import logs
 from tests.faults.findings import Findings
 from tests.faults.row import Play
 from tests.faults.stage import INSTRUMENT, LEVELS, Stage
@@ -112,7 +113,7 @@ class FillCheck:
 def check_end(play: Play, stage: Stage) -> None:
     """End the session: its own accounts of fills and position are those of the exchange, and nothing stays."""
     play.findings.count("fills", len(stage.log.fills))
-    wrong = _end(stage)
+    wrong = _end(play, stage)
     if not wrong:
         journal = stage.session.run / FILE_NAME
         wrong = disagreements(stage.log, stage.events, journal, stage.session.summary)
@@ -121,13 +122,18 @@ def check_end(play: Play, stage: Stage) -> None:
 
 def check_position_at_end(play: Play, stage: Stage) -> None:
     """End the session: it knows the position that it and all before it built, and leaves nothing open."""
-    wrong = _end(stage) or position_disagreements(stage.log, stage.session.summary)
+    wrong = _end(play, stage) or position_disagreements(stage.log, stage.session.summary)
     _break_all(play, stage, wrong)
 
 
-def _end(stage: Stage) -> list[str]:
+def _end(play: Play, stage: Stage) -> list[str]:
     """End the session in order; return what was not in order."""
     exit_code = stage.end()
+    for run in stage.session.all_runs:
+        for text in logs.bugs(run):
+            play.findings.break_rule(0, text)
+        for line in logs.errors(run):
+            play.findings.count(f"× error `{line['process']}: {line['event']}`")
     if exit_code:
         return [f"the session ended with {exit_code}: {stage.session.said[-SAID_CHARS:]}"]
     try:

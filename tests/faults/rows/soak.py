@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from tests.faults import logs
 from tests.faults.checks import DeathCheck, FillCheck, check_end, check_orders, check_position
 from tests.faults.row import Play, Row
 from tests.faults.stage import SPEED, RuleBrokenError, Stage
@@ -79,18 +78,9 @@ def _slope_mb_per_h(samples_kb: list[int]) -> float:
 
 def _check_logs(play: Play, run: Path) -> None:
     """Nothing was done to this session, so that no error has an explanation; warnings are counted and told."""
-    warnings: Counter[str] = Counter()
-    for log in sorted((run / "logs").glob("*.log")):
-        for text in log.read_text(errors="replace").splitlines():
-            line = json.loads(text)
-            if line["level"] in ("error", "critical"):
-                play.findings.break_rule(0, f"{log.name} holds an error: {text}")
-            elif line["level"] == "warning":
-                warnings[f"{line['process']}: {line['event']}"] += 1
-    for path in sorted((run / "logs").glob("*.stderr")):
-        if said := path.read_text(errors="replace").strip():
-            play.findings.break_rule(0, f"{path.name} holds: {said[-400:]}")
-    for event, n in warnings.items():
+    for line in logs.errors(run):
+        play.findings.break_rule(0, f"{line['process']} logged an error: {line}")
+    for event, n in logs.warnings(run).items():
         play.findings.count(f"× warning `{event}`", n)
 
 
