@@ -1,5 +1,9 @@
 """SIGSTOP of one actor after the other: suspected, killed and replaced before the five seconds in which it might go on
-are over. What is gone needs no SIGCONT: the round then does not wait for it."""
+are over. What is gone needs no SIGCONT: the round then does not wait for it.
+
+Nobody replaces a supervisor that is stopped (a service manager would): quotes stand without it for five seconds, and
+when it goes on it takes nobody for dead because it did not look.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import signal
 import time
 
+from runtime.topology import SUPERVISOR
 from tests.faults.checks import (
     AGAIN_TIMEOUT_S,
     NS_PER_MS,
@@ -23,8 +28,11 @@ from tests.faults.stage import Stage
 from tests.sessions import is_gone
 
 ACTORS = ("execution", "strategy", "market_data", "risk", "recorder")
+STOPPED = (*ACTORS, SUPERVISOR)
 NOT_WAITED_FOR = ("recorder",)  # quotes stand without it
-STOPPED_NS = 5_000_000_000
+UNQUOTED_MS = 500.0  # both sides may be filled at once, or the machine be busy
+NS_PER_S = 1_000_000_000
+STOPPED_NS = 5 * NS_PER_S
 SUSPECT_MS_MAX = 500.0
 PULLED_MS_MAX = 1000.0  # by execution, or of a stopped execution by risk
 UNDER_WAY_NS = 250_000_000  # what it had written before the stop may be taken so much later
@@ -49,9 +57,24 @@ class StopRounds:
         Raises:
             RuleBrokenError: it is not suspected, not replaced, or does not quote again.
         """
-        rng, stage, findings = self._play.rng(number), self._stage, self._play.findings
-        actor = ACTORS[(number - 1) % len(ACTORS)]
-        stage.follow(rng.uniform(0, CALM_S_MAX))
+        stage, findings = self._stage, self._play.findings
+        actor = STOPPED[(number - 1) % len(STOPPED)]
+        stage.follow(self._play.rng(number).uniform(0, CALM_S_MAX))
+        since_ns = self._stop_supervisor(number) if actor == SUPERVISOR else self._stop(actor, number)
+        check_orders(stage, findings, number, since_ns)
+        self._fills.check(number)
+        check_position(stage)
+        self._deaths.check(number, killed=actor)
+
+    def end(self) -> None:
+        """The session's own accounts are those of the exchange."""
+        check_end(self._play, self._stage)
+
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _stop(self, actor: str, number: int) -> int:
+        """Stop an actor until it is replaced; return when both sides were quoted again."""
+        stage, findings = self._stage, self._play.findings
         pid = stage.actors()[actor]["pid"]
         session = session_of(stage, "execution")
         self._play.say(f"round {number}: SIGSTOP of {actor} {pid}")
@@ -73,14 +96,30 @@ class StopRounds:
         findings.measure(f"again: {actor}", (again_ns - stopped_ns) / NS_PER_MS, "ms", number)
         if actor == "execution" and (sent := stage.log.requests_of(session, stopped_ns + UNDER_WAY_NS)):
             findings.break_rule(number, f"the stopped execution sent {sent} more messages")
-        check_orders(stage, findings, number, again_ns)
-        self._fills.check(number)
-        check_position(stage)
-        self._deaths.check(number, killed=actor)
+        return again_ns
 
-    def end(self) -> None:
-        """The session's own accounts are those of the exchange."""
-        check_end(self._play, self._stage)
+    def _stop_supervisor(self, number: int) -> int:
+        """Stop the supervisor for five seconds; return when that was."""
+        stage, findings = self._stage, self._play.findings
+        before = self._pids()
+        self._play.say(f"round {number}: SIGSTOP of the supervisor")
+        stopped_ns = time.monotonic_ns()
+        stage.session.signal(signal.SIGSTOP)
+        try:
+            stage.follow(STOPPED_NS / NS_PER_S)
+        finally:
+            stage.session.signal(signal.SIGCONT)
+        continued_ns = time.monotonic_ns()
+        after = self._pids()
+        findings.measure("supervisor answers", (time.monotonic_ns() - continued_ns) / NS_PER_MS, "ms", number)
+        if after != before:
+            findings.break_rule(number, f"actors were replaced though only the supervisor slept: {before}, now {after}")
+        unquoted_ms = stage.log.empty_ns_max(stopped_ns, time.monotonic_ns()) / NS_PER_MS
+        findings.measure("no quote: supervisor", unquoted_ms, "ms", number, UNQUOTED_MS)
+        return stopped_ns
+
+    def _pids(self) -> dict[str, int]:
+        return {name: actor["pid"] for name, actor in self._stage.actors().items()}
 
     def _state(self, name: str, pid: int) -> str:
         actor = self._stage.actors()[name]
@@ -92,4 +131,4 @@ def play(play: Play) -> None:
     play_on_stages(play, StopRounds)
 
 
-ROW = Row("stop", f"SIGSTOP of {', '.join(ACTORS)} in turn", 1, 3 * len(ACTORS), 20 * len(ACTORS), play)
+ROW = Row("stop", f"SIGSTOP of {', '.join(STOPPED)} in turn", 1, 3 * len(STOPPED), 20 * len(STOPPED), play)
