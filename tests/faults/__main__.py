@@ -1,4 +1,4 @@
-"""The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N] [--hours H]
+"""The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N ...] [--hours H]
 
 Plays each row against real processes, prints a table of what was measured, and writes runs/<time>-faults/faults.json.
 Exit code 1 when anything did not hold or a bound was missed; each failure names seed and round:
@@ -77,7 +77,7 @@ def main() -> int:
 
 def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
     count = options.rounds or (row.rounds_full if options.full else row.rounds)
-    rounds = [options.round] if options.round else list(range(1, count + 1))
+    rounds = options.round or list(range(1, count + 1))
     findings = Findings(row.name, options.seed, tell=_tell)
     print(f"{row.name}: {row.what}, {len(rounds)} rounds", flush=True)
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
@@ -113,7 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="the full counts")
     parser.add_argument("--row", action="append", default=[], choices=[row.name for row in ROWS], help="only this row")
     parser.add_argument("--hours", type=float, default=0.0, metavar="H", help="play the soak alone, for so long")
-    parser.add_argument("--round", type=int, default=0, metavar="N", help="play round N alone")
+    parser.add_argument("--round", type=int, action="append", default=[], metavar="N", help="play this round alone")
     parser.add_argument("--verbose", action="store_true", help="say what each round does")
     options = parser.parse_args()
     if options.hours > 0:

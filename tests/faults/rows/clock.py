@@ -96,4 +96,4 @@ def play(play: Play) -> None:
     play_on_stages(play, lambda play, stage: ClockRounds(play, stage, step_file), stage_in)
 
 
-ROW = Row("clock", f"the wall clock off by {', '.join(f'{step:+}' for step in STEPS_S)} s", 1, 12, 80, play)
+ROW = Row("clock", f"the wall clock off by {', '.join(f'{step:+}' for step in STEPS_S)} s", 1, 8, 40, play)

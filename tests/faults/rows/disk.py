@@ -253,4 +253,4 @@ def play(play: Play) -> None:
         play_on_stages(play, DiskRounds, stage_in)
 
 
-ROW = Row("disk", "a disk that refuses journal, logs, recorder, or everything, in turn", 4, 12, 60, play)
+ROW = Row("disk", "a disk that refuses journal, logs, recorder, or everything, in turn", 4, 8, 40, play)

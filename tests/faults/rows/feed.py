@@ -120,4 +120,4 @@ def play(play: Play) -> None:
     play_on_stages(play, FeedRounds)
 
 
-ROW = Row("feed", "a dead feed, a crossed book, a quiet market in turn", 3, 12, 60, play)
+ROW = Row("feed", "a dead feed, a crossed book, a quiet market in turn", 3, 6, 30, play)

@@ -142,4 +142,4 @@ def play(play: Play) -> None:
 
 
 assert "[recorder]\nenabled = true" in CONFIG, "the suite's session has no recorder to kill"
-ROW = Row("recorder", "SIGKILL of the recorder; then its files against the exchange", 2, 10, 50, play)
+ROW = Row("recorder", "SIGKILL of the recorder; then its files against the exchange", 2, 5, 50, play)

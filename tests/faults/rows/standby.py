@@ -47,4 +47,4 @@ def stage_in(play: Play, folder: Path) -> Stage:
     return Stage(folder, seed=play.seed, config=CONFIGURED)
 
 
-ROW = Row("standby", f"SIGKILL of {', '.join(ACTORS)} with a standby each", len(ACTORS), 3 * len(ACTORS), 80, play)
+ROW = Row("standby", f"SIGKILL of {', '.join(ACTORS)} with a standby each", len(ACTORS), 2 * len(ACTORS), 40, play)

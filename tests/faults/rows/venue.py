@@ -229,4 +229,4 @@ def play(play: Play) -> None:
     play_on_stages(play, VenueRounds)
 
 
-ROW = Row("venue", "disconnects of every kind among late, lost, doubled and refused messages", 6, 200, 500, play)
+ROW = Row("venue", "disconnects of every kind among late, lost, doubled and refused messages", 6, 50, 500, play)
