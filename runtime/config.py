@@ -58,7 +58,7 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     pin_cores: Annotated[bool, Meta(description="pin each actor, to a core of its own where there are enough")] = True
     suspect_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of an actor after which it is shown as suspect")
-    ] = 450
+    ] = 400
     dead_ms: Annotated[
         int, Meta(ge=200, le=60_000, description="silence of an actor after which it is killed and started again")
     ] = 2000

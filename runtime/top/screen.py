@@ -8,9 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from runtime.config import SupervisorConfig
 from runtime.top.change import Change
 
-SILENT_MS_MAX = 500.0  # longer, and the supervisor suspects an actor
+SILENT_MS_MAX = SupervisorConfig().suspect_ms  # longer, and the supervisor suspects an actor, unless told otherwise
 _RING_COLUMNS = 3
 
 

@@ -101,7 +101,7 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     )
     suspect_ms: Annotated[
         int, Meta(ge=100, le=10_000, description="silence of strategy, market_data or risk that pulls quotes"), HOT
-    ] = 450
+    ] = 400
     answer_timeout_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="an unanswered message leaves its order unknown: the venue is asked")
     ] = 2000

@@ -30,7 +30,7 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
         ('[instruments."X".strategy]\nlevls = 2', "unknown key `levls` in [instruments"),
         (INSTRUMENT + "[strategy]\nlevels = 'many'", "strategy.levels = 'many': expected int, got str"),
         (INSTRUMENT + "[strategy]\nlevels = 99", "strategy.levels = 99: expected int <= 10"),
-        (INSTRUMENT + "[supervisor]\ndead_ms = 300", "dead_ms (300) must be larger than suspect_ms (450)"),
+        (INSTRUMENT + "[supervisor]\ndead_ms = 300", "dead_ms (300) must be larger than suspect_ms (400)"),
         (INSTRUMENT + "session = 'x'", "unknown key"),
         ("", "no instruments"),
         ('[instruments."X"]\nquote = false', "nothing to do"),

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from actors.execution.watch import WATCH_INTERVAL_NS
 from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase
+from runtime.config import SupervisorConfig
 from runtime.heartbeats import NEVER, Heartbeat
 from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, Verdict, judge
+from supervisor import POLL_S
+from trading.orders.config import ExecutionConfig
 
 PID = 4711
 PATIENCE = Patience(suspect_ms=450, dead_ms=2000, start_deadline_s=10)
@@ -59,3 +63,11 @@ def test_every_state_can_be_left_and_a_next_life_begins_only_after_the_last_is_d
         if state in (ChildState.STARTING, ChildState.LIVE, ChildState.SUSPECT):
             assert ways[Event.LOST] is ChildState.DEAD
     assert set(TRANSITIONS) == set(ChildState)
+
+
+def test_silence_is_noticed_well_within_half_a_second() -> None:
+    for suspect_ms, look_ms in (
+        (SupervisorConfig().suspect_ms, round(POLL_S * 1000)),
+        (ExecutionConfig().suspect_ms, WATCH_INTERVAL_NS // NS_PER_MS),
+    ):
+        assert suspect_ms + look_ms <= 500 * 0.9, "a tenth is left to a machine that is late"
