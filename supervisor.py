@@ -29,7 +29,7 @@ from messages.commands import AnyCommand, Reply
 from runtime import paths
 from runtime.arguments import Arguments
 from runtime.clock import system_clock
-from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
+from runtime.command_journal import COMMANDS_FOLDER, QUESTIONS, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
@@ -220,7 +220,8 @@ class Supervisor:
     def _serve_commands(self) -> None:
         for request in self._commands.drain():
             command = request.command
-            self._log.info("command", content=str(command))
+            if not isinstance(command, QUESTIONS):
+                self._log.info("command", content=str(command))
             match command:
                 case commands.Status():
                     status = self._read_status()

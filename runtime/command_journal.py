@@ -16,7 +16,7 @@ from messages.commands import AnyCommand, Reply, Status, Vitals
 
 LINES_WAITING_MAX = 1000
 COMMANDS_FOLDER = "commands"
-_QUESTIONS = (Status, Vitals)
+QUESTIONS = (Status, Vitals)
 
 
 class CommandJournal:
@@ -33,7 +33,7 @@ class CommandJournal:
 
     def note(self, sender: str, command: AnyCommand, received_ns: int, reply: Reply) -> None:
         """Write down a command that was answered."""
-        if isinstance(command, _QUESTIONS):
+        if isinstance(command, QUESTIONS):
             return
         line = {
             "received_ns": received_ns,

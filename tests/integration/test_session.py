@@ -69,6 +69,7 @@ def test_ctrl_c_cancels_confirms_and_ends_cleanly(tmp_path: Path) -> None:
         session.signal(signal.SIGINT)
         assert session.wait(30) == 0, session.said
         assert session.summary["open_orders_at_exit"] == 0
+        assert "Status()" not in (session.run / "logs" / "supervisor.log").read_text()  # a question leaves no line
         assert open_orders(session.order_log()) == {}
         session.assert_nothing_stays()
 
