@@ -107,7 +107,7 @@ def top(
         else:
             watch.watch(attached, interval_s, Console(highlight=False))
             print(f"session {session} has ended")
-    except (shm.SegmentError, shm.SessionClosedError) as error:
+    except shm.Error as error:
         raise UserError(str(error)) from None
     except KeyboardInterrupt:
         return
@@ -340,7 +340,7 @@ def report(
     """Show a run in statistics and write its report, report.html; and what its signals foretold, where it had them."""
     from trading.signals import report as signals  # NumPy: no other verb needs it
 
-    folder = run or paths.home() / "runs" / "latest"
+    folder = paths.find_run(run)
     command = [sys.executable, "-m", "backtest.report", str(folder), *(["--json"] if as_json else [])]
     page = subprocess.run(command, env=_environment(), check=False, text=True, capture_output=True)
     try:

@@ -117,6 +117,8 @@ def find_run(given: Path | None) -> Path:
     """
     runs = home() / "runs"
     if given is None:
+        if not (runs / "latest").is_dir():
+            raise UserError(f"no session has run from {home()} yet: `make run` starts one; or name the folder of a run")
         return runs / "latest"
     found = given if given.is_dir() else runs / given
     if not found.is_dir():

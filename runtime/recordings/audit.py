@@ -5,6 +5,7 @@ Times are Unix ns of the wall clock, `*_monotonic_ns` apart. Prices and sizes of
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -93,10 +94,29 @@ def open_audit(run: Path) -> sqlite3.Connection:
     """
     path = run / FILE_NAME
     if not path.exists():
-        raise UserError(f"{path}: no audit trail in this run; was [recorder] enabled = true?")
+        raise UserError(_why_none(run))
     connection = sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:
         raise UserError(f"{path}: layout version {version}, this program reads {SCHEMA_VERSION}")
     return connection
+
+
+def _why_none(run: Path) -> str:
+    """Return what a folder without an audit trail is, and what works on it."""
+    if _is_backtest(run):
+        return (
+            f"{run}: this is a backtest; only sessions have the audit trail that export, explain and score read. "
+            f"`./cli.py report {run}` shows it; fills.parquet, orders.parquet and series.parquet in it are its tables"
+        )
+    if (run / "search.sqlite").exists():
+        return f"{run}: this is a search of `./cli.py optimize`, not a session; search.html in it shows it"
+    return f"{run / FILE_NAME}: no audit trail in this run; was [recorder] enabled = true?"
+
+
+def _is_backtest(run: Path) -> bool:
+    try:
+        return bool(json.loads((run / "summary.json").read_bytes()).get("kind") == "backtest")
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -160,3 +160,13 @@ def test_a_run_without_an_audit_trail_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no audit trail in this run"):
         export_run(tmp_path, tmp_path / "csv")
     assert not (tmp_path / "csv").exists()
+
+
+def test_the_folder_of_a_backtest_or_a_search_is_said_to_be_one_with_what_works_on_it(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"kind": "backtest"}')
+    with pytest.raises(UserError, match=r"this is a backtest; .*`\./cli\.py report .*` shows it; fills\.parquet"):
+        export_run(tmp_path, tmp_path / "csv")
+    (tmp_path / "summary.json").write_text("[]")
+    (tmp_path / "search.sqlite").touch()
+    with pytest.raises(UserError, match=r"a search of `\./cli\.py optimize`, not a session; search\.html"):
+        export_run(tmp_path, tmp_path / "csv")
