@@ -18,7 +18,7 @@ def main() -> int:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
     try:
         session = shm.attach(name)
-    except (shm.SegmentError, shm.SessionClosedError) as error:
+    except shm.Error as error:
         print(error, file=sys.stderr)
         return 2
     deadline = time.monotonic() + seconds

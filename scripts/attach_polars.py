@@ -35,7 +35,7 @@ def main() -> int:
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     try:
         session = shm.attach(name)
-    except (shm.SegmentError, shm.SessionClosedError) as error:
+    except shm.Error as error:
         print(error, file=sys.stderr)
         return 2
     instruments = session.instrument_names()

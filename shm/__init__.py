@@ -3,6 +3,7 @@
 Readers need `attach` and what it gives; writers are the project's own actors. docs/shm-layout.md has the bytes.
 """
 
+from domain.errors import RingmakerError as Error  # the base of all below: no such session, it ended, another version
 from shm.attach import Session, attach, list_sessions
 from shm.errors import (
     LayoutMismatchError,
@@ -20,6 +21,7 @@ from shm.view import Record
 SessionClosed = SessionClosedError
 
 __all__ = [
+    "Error",
     "LayoutMismatchError",
     "Record",
     "RecordBusyError",

@@ -1,9 +1,12 @@
 """Attach to a running session from any process, also from outside the repository. Read-only.
 
 import shm
-session = shm.attach("local")
-for tick in session.tickers.follow():
-    print(tick.mark_price)
+
+try:
+    for tick in shm.attach("local").tickers.follow():
+        print(tick.mark_price)
+except shm.Error as error:
+    raise SystemExit(str(error))
 """
 
 from __future__ import annotations
@@ -187,5 +190,5 @@ def _listed(reader: TableReader) -> dict[str, SegmentKind]:
 
 def _not_found(session: str, uid: int) -> str:
     running = list_sessions(uid)
-    known = f"running: {', '.join(running)}" if running else "no session is running; start one with `make run`"
-    return f"no session named `{session}`: {known}"
+    known = f"there are {', '.join(running)}" if running else "none does, start one with `make run`"
+    return f"no session named `{session}` is running ({known})"

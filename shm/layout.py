@@ -71,3 +71,9 @@ def segment_bytes(record: RecordType, capacity: int) -> int:
 def segment_file_name(session: str, segment: str, uid: int | None = None) -> str:
     """Return the name under /dev/shm: `ringmaker.<uid>.<session>.<segment>`."""
     return f"ringmaker.{os.getuid() if uid is None else uid}.{session}.{segment}"
+
+
+def session_of(file_name: str) -> str:
+    """Return whose segment it is, by its name under /dev/shm; a name that is none of ours as it is."""
+    parts = file_name.split(".")
+    return parts[2] if len(parts) > 3 and parts[0] == "ringmaker" else file_name

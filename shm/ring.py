@@ -128,6 +128,7 @@ class RingReader:
         self.lost = 0
         self._segment = segment
         self._is_ended = is_ended
+        self._session = f"session {layout.session_of(segment.name)}"
         self._memory = segment.memory
         self._words = segment.words
         self._mask = segment.capacity - 1
@@ -283,11 +284,13 @@ class RingReader:
             if self.is_closed:
                 if self.head > self.position:
                     continue  # published before the end
-                raise SessionClosedError(f"the session behind {self._segment.name} has ended")
+                raise SessionClosedError(f"{self._session} has ended")
             if now - owner_seen > OWNER_LOOK_S:
                 owner_seen = now
                 if self._is_ended is not None and self._is_ended():
-                    raise SessionClosedError(f"the session behind {self._segment.name} has ended: its owner died")
+                    raise SessionClosedError(
+                        f"session {layout.session_of(self._segment.name)} has ended: its owner died"
+                    )
             waiting.pause()
 
     def _start(self, start: Start) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,30 @@ def test_a_follower_is_told_when_the_session_ends(tmp_path: Path) -> None:
         session.__exit__()
         _, errors = follower.communicate(timeout=120)
         assert "SessionClosedError" in errors
+
+
+def test_the_example_of_the_readme_ends_with_one_line_when_the_session_does(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes()
+        # If it names a session that does not run, I expect a line that names those that do
+        code = example.replace('"local"', '"nosuch"')
+        outside = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert outside.returncode == 1
+        assert outside.stderr.startswith("no session named `nosuch` is running (there are ")
+        assert outside.stderr.count("\n") == 1
+        # If its session ends, I expect a line that says so
+        follower = subprocess.Popen(
+            [sys.executable, "-uc", example.replace('"local"', repr(session.name))],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert follower.stdout is not None
+        assert float(follower.stdout.readline().split()[0]) > 0
+        session.__exit__()
+        _, errors = follower.communicate(timeout=120)
+        assert errors == f"session {session.name} has ended\n"
 
 
 def test_a_follower_is_told_when_the_supervisor_was_killed(tmp_path: Path) -> None:

@@ -112,8 +112,17 @@ def test_a_segment_that_does_not_exist_is_answered_with_those_that_do(owner: Ses
 
 
 def test_an_unknown_session_is_answered_with_those_that_run(owner: SessionSegments, name: str) -> None:
-    with pytest.raises(shm.SessionNotFoundError, match=rf"no session named `nobody`: running: .*{name}"):
+    with pytest.raises(shm.SessionNotFoundError, match=rf"^no session named `nobody` is running \(there are .*{name}"):
         shm.attach("nobody")
+
+
+def test_whatever_ends_a_reader_is_one_kind_of_error(owner: SessionSegments, name: str) -> None:
+    with pytest.raises(shm.Error, match="no session named"):
+        shm.attach("nobody")
+    follower = shm.attach(name).books.follow()
+    owner.unlink()
+    with pytest.raises(shm.Error, match=rf"^session {name} has ended$"):
+        next(follower)
 
 
 def test_attaching_while_the_session_starts_waits_for_it(name: str) -> None:
