@@ -34,6 +34,7 @@ from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.logs import log_lines_lost, open_log
+from runtime.priority import take_realtime
 from runtime.restart_policy import FINAL_EXIT_CODES
 from runtime.roles import with_instrument, with_names
 from runtime.secrecy import keep_private
@@ -100,6 +101,8 @@ class Supervisor:
             self._segments.create()
             self._open_commands(stack)
             self._spawn_all(stack)
+            if priority := self._config.runtime.realtime_priority:
+                take_realtime(priority + 1, self._log)
             self._run_loop()
             self._finish()
         return self._exit_code

@@ -7,6 +7,7 @@ subjects take turns, round after round, so that a busy moment of the machine mee
     official   a one-process quoter on the official `thalex` client: same decision, nothing else
     echo       picows sends a prebuilt insert for every book frame: the floor
     early      ours with runtime.early_wake, when asked for by --with-early
+    realtime   ours with runtime.realtime_priority and locked memory, when asked for by --with-realtime
 
 Figures are medians over rounds with their range, ratios are taken within a round. `stage.*` are ours from
 inside, out of summary.json, warm-up included. Targets: ours at most 0.8 of the official quoter's and at most
@@ -35,7 +36,12 @@ from benchmarks.processes import BenchmarkError, Probe, running
 from benchmarks.report import Line, environment, exit_code, figure, show
 from venues.credentials import KEY_ID_VARIABLE, PRIVATE_KEY_VARIABLE
 
-OURS, OFFICIAL, ECHO, EARLY = "ours", "official", "echo", "early"
+OURS, OFFICIAL, ECHO, EARLY, REALTIME = "ours", "official", "echo", "early", "realtime"
+OF_OURS = {
+    OURS: "",
+    EARLY: "\n[runtime]\nearly_wake = true\n",
+    REALTIME: "\n[runtime]\nrealtime_priority = 10\nlock_memory = true\n",
+}
 SUBJECTS = (OURS, OFFICIAL, ECHO)
 QUANTILES = {"p50": 0.5, "p99": 0.99}
 OF_OFFICIAL_MAX = 0.8
@@ -87,10 +93,9 @@ def _measure_one(subject: str, number: int, plan: Plan, home: Path, environ: Map
     timeout_s = START_TIMEOUT_S + (plan.ticks + WARMUP_TICKS) * (2 * plan.gap_ms / 1000 + ANSWER_TIMEOUT_S)
     with running(_probe_arguments(subject, number, plan), probe_log, environ, is_heard=True) as venue:
         probe = Probe(venue, probe_log)
-        if subject in (OURS, EARLY):
+        if subject in OF_OURS:
             name = f"bench{os.getpid()}-{number}"
-            extra = "\n[runtime]\nearly_wake = true\n" if subject == EARLY else ""
-            with full_system(name, probe.url, home, environ, extra=extra) as system:
+            with full_system(name, probe.url, home, environ, extra=OF_OURS[subject]) as system:
                 result = probe.result(timeout_s, system.process, system.log)
             return Round(result, system.summary()["latency_us"])
         module = {OFFICIAL: "benchmarks.official_quoter", ECHO: "benchmarks.echo_client"}[subject]
@@ -183,12 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ticks", type=int, default=1000, help="measured in each round, for each subject")
     parser.add_argument("--gap-ms", type=float, default=5.0, help="mean time between ticks")
     parser.add_argument("--with-early", action="store_true", help="also ours with runtime.early_wake")
+    parser.add_argument("--with-realtime", action="store_true", help="also ours with runtime.realtime_priority")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.ticks < 1 or not 0 < options.gap_ms <= 1000:
         parser.error("expected --rounds >= 1, --ticks >= 1, 0 < --gap-ms <= 1000")
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that everything is ended
     try:
-        subjects = (*SUBJECTS, EARLY) if options.with_early else SUBJECTS
+        asked = {EARLY: options.with_early, REALTIME: options.with_realtime}
+        subjects = (*SUBJECTS, *(subject for subject, is_asked in asked.items() if is_asked))
         rounds = measure(Plan(options.rounds, options.ticks, options.gap_ms, subjects))
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -114,6 +114,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     taker_fee_bps: Annotated[float, Meta(ge=-10, le=100, description="fee of crossing orders")] = 5.0
 
 
+REALTIME_PRIORITY_MAX = 40  # below what the kernel's own threads take (50)
+
+
 class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[runtime]: how every process of ours lives."""
 
@@ -137,6 +140,20 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "other programs of the machine, where the system allows it; 0 = as the supervisor does",
         ),
     ] = 0
+    realtime_priority: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=REALTIME_PRIORITY_MAX,
+            description="SCHED_FIFO priority of market_data, strategy, execution and risk, and one more for the "
+            "supervisor, where the system allows it: they come before every ordinary program, and do not spin; "
+            "0 = ordinary",
+        ),
+    ] = 0
+    lock_memory: Annotated[
+        bool,
+        Meta(description="keep the memory of market_data, strategy, execution and risk from being swapped or dropped"),
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least important line that is logged")
     ] = "info"

@@ -25,6 +25,7 @@ def check_config(path: Path, config: Config) -> None:
     _check_sizes(path, config)
     _check_hedges(path, config)
     _check_silence(path, config)
+    _check_waiting(path, config)
 
 
 def _check_strategies(path: Path, config: Config) -> None:
@@ -107,3 +108,13 @@ def _check_sizes(path: Path, config: Config) -> None:
                 f"{path}: {name}: the largest level is {largest:g} (strategy.order_size_base and level_size_factor), "
                 f"but risk.order_size_max_base = {size_max:g} denies it: lower the one or raise the other"
             )
+
+
+def _check_waiting(path: Path, config: Config) -> None:
+    """Refuse real-time processes that never sleep: they would keep their cores from everything, the supervisor too."""
+    runtime = config.runtime
+    if runtime.realtime_priority and runtime.wait == "spin":
+        raise ConfigError(
+            f"{path}: runtime.realtime_priority = {runtime.realtime_priority} with runtime.wait = 'spin': nothing else "
+            "would run on those cores; take wait = 'auto' or 'block', or realtime_priority = 0"
+        )

@@ -16,8 +16,9 @@ from runtime.commands import CommandServer, Request
 from runtime.early_look import EarlyLook
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import log_lines_lost
+from runtime.priority import lock_memory, take_realtime
 from runtime.profiling import ActorProfiler
-from runtime.topology import LOG_LINES_LOST
+from runtime.topology import LOG_LINES_LOST, RECORDER, kind_of
 from runtime.vitals import read_vitals
 
 HEARTBEAT_NS = 50 * NS_PER_MS
@@ -41,6 +42,11 @@ class Host:
         self.heartbeat.set_phase(ActorPhase.LIVE, self.clock.monotonic_ns())
         gc.collect()
         gc.freeze()
+        runtime = self.ctx.config.runtime
+        if kind_of(self.ctx.name) != RECORDER:  # now, for a start computes for seconds
+            take_realtime(runtime.realtime_priority, self.ctx.log)
+            if runtime.lock_memory:
+                lock_memory(self.ctx.log)
 
     def set_compiling(self) -> None:
         self.heartbeat.set_phase(ActorPhase.COMPILING, self.clock.monotonic_ns())
@@ -66,8 +72,10 @@ class Host:
 
     @property
     def may_spin(self) -> bool:
-        wait = self.ctx.config.runtime.wait
-        return wait == "spin" or (wait == "auto" and self.ctx.core != SHARED)
+        runtime = self.ctx.config.runtime
+        if runtime.realtime_priority:  # it would keep its core from the kernel's own threads
+            return False
+        return runtime.wait == "spin" or (runtime.wait == "auto" and self.ctx.core != SHARED)
 
 
 def handle(ctx: ActorContext, actor: Actor, request: Request) -> Reply | Awaitable[Reply]:

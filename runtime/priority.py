@@ -1,14 +1,24 @@
-"""How the processes of a session stand against everything else on the machine: the system's niceness."""
+"""How the processes of a session stand against everything else on the machine: niceness, real time, locked memory.
+
+None of it is needed. What the system refuses is told in one line of the log, and the process goes on as it is.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
+from pathlib import Path
 
 from runtime.logs import Logger
 
+# sys/mman.h of Linux: what is mapped now, what will be, and both only once it is touched, so that no memory is spent.
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_CAP_IPC_LOCK, _CAP_SYS_NICE = 14, 23
+
 
 def take_priority(nice: int, log: Logger) -> None:
-    """Run at niceness `nice` from now on, threads made later too; where that is refused, say so and go on as before.
+    """Run at niceness `nice` from now on, threads made later too.
 
     Below 0 needs CAP_SYS_NICE (root has it), or a limit on niceness that allows it (`ulimit -e`).
     """
@@ -19,3 +29,49 @@ def take_priority(nice: int, log: Logger) -> None:
     except PermissionError:
         in_force = os.getpriority(os.PRIO_PROCESS, 0)
         log.warning("runtime.nice needs CAP_SYS_NICE, or a higher `ulimit -e`", nice=nice, in_force=in_force)
+
+
+def take_realtime(priority: int, log: Logger) -> None:
+    """Have this thread run before every ordinary one (SCHED_FIFO); threads and processes that it makes are ordinary.
+
+    Needs CAP_SYS_NICE (root has it), or a limit on real-time priority that allows it (`ulimit -r`).
+    """
+    if priority == 0:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except PermissionError:
+        log.warning("runtime.realtime_priority needs CAP_SYS_NICE, or a higher `ulimit -r`", priority=priority)
+
+
+def lock_memory(log: Logger) -> None:
+    """Keep what this process has touched, and will touch, in memory (mlockall with MCL_ONFAULT).
+
+    Needs CAP_IPC_LOCK (root has it) or an unlimited `ulimit -l`: a limit that is met later would have allocations fail
+    in the middle of a session.
+    """
+    if not may_lock_memory():
+        log.warning("runtime.lock_memory needs CAP_IPC_LOCK, or `ulimit -l unlimited`")
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) != 0:
+        log.warning("memory is not locked", reason=os.strerror(ctypes.get_errno()))
+
+
+def may_lock_memory() -> bool:
+    """Return whether this process may lock as much memory as it likes."""
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    return limit == resource.RLIM_INFINITY or _has_capability(_CAP_IPC_LOCK)
+
+
+def may_be_realtime(priority: int) -> bool:
+    """Return whether this process may take SCHED_FIFO at `priority`."""
+    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[0]
+    return limit == resource.RLIM_INFINITY or priority <= limit or _has_capability(_CAP_SYS_NICE)
+
+
+def _has_capability(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False

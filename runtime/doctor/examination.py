@@ -32,6 +32,7 @@ def examine(path: Path, *, asks_venue: bool, environ: MutableMapping[str, str] =
         return [*found, fail("config", str(error), exit_code=error.exit_code)]
     words = f"{path}: session {config.session}, venue {config.venue.kind}, {', '.join(config.instruments)}"
     found += [ok("config", words), session.look_at_running(config), session.look_at_cores(config, cores)]
+    found += session.look_at_rights(config)
     found += [session.look_at_room(config), session.look_at_disk(config), session.look_at_latch(config)]
     found.append(session.look_at_keys(config, environ))
     if asks_venue:

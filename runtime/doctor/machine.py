@@ -65,7 +65,7 @@ def look_at_frequency(cores: Sequence[int], folder: Path = GOVERNORS) -> list[Fi
 
 
 def look_at_files(limit: int | None = None) -> Finding:
-    """How many files a process may have open (ulimit -n); memory is never locked, so memlock does not matter."""
+    """How many files a process may have open (ulimit -n)."""
     found = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if limit is None else limit
     text = "no limit" if found == resource.RLIM_INFINITY else f"{found} a process"
     if found != resource.RLIM_INFINITY and found < NOFILE_WANTED:

@@ -13,6 +13,7 @@ from domain.records import DIRECTORY
 from runtime import affinity, paths
 from runtime.config import Config
 from runtime.doctor.finding import Finding, fail, ok, warn
+from runtime.priority import may_be_realtime, may_lock_memory
 from runtime.roles import resolve, roles_in
 from runtime.session import is_supervised
 from shm import layout
@@ -41,6 +42,24 @@ def look_at_cores(config: Config, cores: Sequence[int]) -> Finding:
         advice = f'set [runtime] wait = "auto", or give it {len(busy) + 1} cores'
         return fail("cores", f'{text}, but wait = "spin" asks for it: they would take the core from each other', advice)
     return warn("cores", text, f"{len(busy) + 1} cores would give each its own, and let it spin")
+
+
+def look_at_rights(config: Config) -> list[Finding]:
+    """Whether the system allows what [runtime] asks for beside a core; nothing where it asks for nothing."""
+    runtime = config.runtime
+    found = []
+    if priority := runtime.realtime_priority:
+        text = f"real-time priority {priority} (supervisor {priority + 1})"
+        advice = f"CAP_SYS_NICE, or `ulimit -r {priority + 1}`; without, every actor runs as an ordinary process"
+        found.append(_judged(text, may_be_realtime(priority + 1), advice))
+    if runtime.lock_memory:
+        advice = "CAP_IPC_LOCK, or `ulimit -l unlimited`; without, memory is not locked"
+        found.append(_judged("locked memory", may_lock_memory(), advice))
+    return found
+
+
+def _judged(text: str, is_allowed: bool, advice: str) -> Finding:
+    return ok("rights", text) if is_allowed else warn("rights", f"{text} is not allowed", advice)
 
 
 def look_at_room(config: Config, folder: str = layout.SHM_FOLDER) -> Finding:

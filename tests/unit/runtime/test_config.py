@@ -75,6 +75,10 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
             INSTRUMENT + "[risk]\nvenue_silent_ms = 1400",
             "risk.venue_silent_ms = 1400 ms, but a connection without news is heard every venue.ping_interval_ms",
         ),
+        (
+            INSTRUMENT + '[runtime]\nwait = "spin"\nrealtime_priority = 5',
+            "runtime.realtime_priority = 5 with runtime.wait = 'spin': nothing else would run on those cores",
+        ),
     ],
 )
 def test_a_fault_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:

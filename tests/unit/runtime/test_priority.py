@@ -3,38 +3,82 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from runtime.priority import take_priority
+from runtime.priority import may_be_realtime, may_lock_memory
 from tests.conftest import REPOSITORY
 
-CODE = """
-import os, structlog
-from runtime.priority import take_priority
-take_priority(int(os.environ["WANTED"]), structlog.get_logger())
-print(os.getpriority(os.PRIO_PROCESS, 0))
+NOBODY = 65534
+HEAD = """
+import os, threading, structlog
+from pathlib import Path
+from runtime.priority import lock_memory, take_priority, take_realtime
+log = structlog.get_logger()
 """
+REALTIME = """
+def policy(): print(os.sched_getscheduler(0))
+take_realtime(3, log)
+policy()
+thread = threading.Thread(target=policy)
+thread.start()
+thread.join()
+"""
+LOCK = """
+lock_memory(log)
+before = Path("/proc/self/status").read_text()
+block = bytearray(50_000_000)
+for text in (before, Path("/proc/self/status").read_text()):
+    print(next(line.split()[1] for line in text.splitlines() if line.startswith("VmLck")))
+"""
+UNPRIVILEGED = f"os.setuid({NOBODY}); import resource; resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))\n"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give its rights away")
+
+
+def told(code: str, **variables: str) -> list[str]:
+    """Return the words that `code` prints in a process of its own; its log is among them."""
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + code], cwd=REPOSITORY, env={**os.environ, **variables}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
 def test_a_process_takes_the_niceness_that_it_is_told() -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, 0) + 1
-    environ = {**os.environ, "WANTED": str(wanted)}
-    done = subprocess.run([sys.executable, "-c", CODE], cwd=REPOSITORY, env=environ, capture_output=True, text=True)
-    assert done.stdout.split() == [str(wanted)], done.stderr
+    code = "take_priority(int(os.environ['WANTED']), log); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    assert told(code, WANTED=str(wanted)) == [str(wanted)]
 
 
-def test_a_refusal_is_told_and_nothing_else_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    import structlog
+@as_root
+def test_a_niceness_that_is_refused_is_told_and_nothing_else_happens() -> None:
+    words = told(UNPRIVILEGED + "take_priority(-7, log); print(os.getpriority(os.PRIO_PROCESS, 0))")
+    assert "CAP_SYS_NICE," in words
+    assert words[-1] == str(os.getpriority(os.PRIO_PROCESS, 0))
 
-    def refuse(*_: Any) -> None:
-        raise PermissionError
 
-    monkeypatch.setattr(os, "setpriority", refuse)
-    with capture_logs() as lines:
-        take_priority(-7, structlog.get_logger())
-    (line,) = lines
-    assert (line["log_level"], line["nice"]) == ("warning", -7)
-    assert "CAP_SYS_NICE" in line["event"]
+@pytest.mark.skipif(not may_be_realtime(3), reason="the system allows no real-time priority here")
+def test_real_time_is_the_threads_own_and_not_that_of_threads_it_makes() -> None:
+    assert told(REALTIME) == [str(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK), str(os.SCHED_OTHER)]
+
+
+@as_root
+def test_real_time_that_is_refused_is_told_and_nothing_else_happens() -> None:
+    words = told(UNPRIVILEGED + REALTIME)
+    assert "runtime.realtime_priority" in words
+    assert words[-2:] == [str(os.SCHED_OTHER)] * 2
+
+
+@pytest.mark.skipif(not may_lock_memory(), reason="the system allows no memory to be locked here")
+def test_locked_memory_is_what_is_touched_before_and_after() -> None:
+    before_kb, after_kb = map(int, told(LOCK))
+    assert before_kb > 1_000
+    assert after_kb - before_kb > 45_000
+
+
+@as_root
+def test_memory_is_not_locked_under_a_limit_that_would_be_met_later() -> None:
+    words = told(UNPRIVILEGED + LOCK)
+    assert "runtime.lock_memory" in words
+    assert words[-2:] == ["0", "0"]

@@ -163,3 +163,17 @@ def test_shared_memory_without_room_fails(folder: Path, monkeypatch: pytest.Monk
     small = os.statvfs("/proc")  # has no room at all
     monkeypatch.setattr(os, "statvfs", lambda _: small)
     assert session.look_at_room(config).level is Level.FAIL
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_rights_are_looked_at_where_they_are_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_allowed: bool
+) -> None:
+    config = load_config(configuration(folder, f"{LOCAL}[runtime]\nrealtime_priority = 7\nlock_memory = true\n"))
+    monkeypatch.setattr(session, "may_be_realtime", lambda priority: is_allowed and priority == 8)
+    monkeypatch.setattr(session, "may_lock_memory", lambda: is_allowed)
+    found = session.look_at_rights(config)
+    assert [one.level for one in found] == [Level.OK if is_allowed else Level.WARN] * 2
+    if not is_allowed:
+        assert "ulimit -r 8" in found[0].advice
+    assert session.look_at_rights(load_config(configuration(folder))) == []
