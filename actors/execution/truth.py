@@ -36,6 +36,7 @@ class Truth:
     Attributes:
         venue_positions: as the venue told them last.
         history_from_ns: the venue's clock; older trades are booked, or were there before us.
+        strangers: ids of orders that are not ours, as the venue showed them last.
         session: counts beginnings and ends of sessions with the venue: what runs for an older one gives up.
     """
 
@@ -61,7 +62,7 @@ class Truth:
         self.history_from_ns = 0
         self._newest_trade_ns = 0
         self._differs_since_ns = 0
-        self._strangers: set[str] = set()
+        self.strangers: frozenset[str] = frozenset()
         self._warn_due_ns = 0
         self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
@@ -168,9 +169,7 @@ class Truth:
         self._books.take_changes(result.changes, now_ns)
         self._books.publish_accounts(now_ns)
         ours = [report for report in reports if report.label == self._label]
-        for report in result.untracked:
-            if report.label != self._label:
-                self._meet_stranger(report)
+        self._meet_strangers([report for report in result.untracked if report.label != self._label])
         return OursAtVenue(ours, [report for report in result.untracked if report.label == self._label])
 
     async def _compare_positions(self) -> None:
@@ -223,15 +222,16 @@ class Truth:
         )  # fmt: skip
         self._gateway.cancel_order(report.venue_order_id)
 
-    def _meet_stranger(self, report: OrderReport) -> None:
-        """Say once that an order is not ours; cancel it, as often as it shows, if that is configured."""
-        must_go = self._config.cancel_strangers and report.instrument_name in self._books.desks
-        if must_go:
-            self._cancel(report)
-        if report.venue_order_id not in self._strangers:
-            self._strangers.add(report.venue_order_id)
-            self._ports.measures.counts.add("strangers")
-            self._log.warning(
-                "an order that is not ours is cancelled" if must_go else "an order that is not ours is left alone",
-                venue_order_id=report.venue_order_id, instrument=report.instrument_name, label=report.label,
-            )  # fmt: skip
+    def _meet_strangers(self, reports: list[OrderReport]) -> None:
+        """Say once of each order that it is not ours; cancel it, as often as it shows, if that is configured."""
+        for report in reports:
+            must_go = self._config.cancel_strangers and report.instrument_name in self._books.desks
+            if must_go:
+                self._cancel(report)
+            if report.venue_order_id not in self.strangers:
+                self._ports.measures.counts.add("strangers")
+                self._log.warning(
+                    "an order that is not ours is cancelled" if must_go else "an order that is not ours is left alone",
+                    venue_order_id=report.venue_order_id, instrument=report.instrument_name, label=report.label,
+                )  # fmt: skip
+        self.strangers = frozenset(report.venue_order_id for report in reports)

@@ -286,3 +286,19 @@ def test_a_strangers_order_is_told_and_cancelled_only_if_configured(run: Run, mu
         assert bench.measures.counts.by_name["strangers"] == 1
 
     run(scenario, ExecutionConfig(cancel_strangers=must_go))
+
+
+def test_of_strangers_orders_only_those_that_are_open_are_remembered(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        for number in range(1, 4):
+            # Given an order of somebody else after the other, each gone before the next comes
+            theirs = bench.venue.place(Request("insert", number, Side.BUY, 91, 5, "manual"))
+            for _ in range(2):  # told once, however often it shows
+                bench.clock.advance(11 * NS_PER_S)
+                await bench.settle(3)
+            assert bench.core.truth.strangers == {theirs.venue_order_id}
+            assert bench.measures.counts.by_name["strangers"] == number
+            bench.venue.cancel_by_itself(theirs)
+
+    run(scenario)
