@@ -13,9 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-
 from actors.recorder import finishing
+from actors.recorder.allocators import give_back, use_one_allocator
 from actors.recorder.audit import ORDER_EVENTS, Audit, Step
 from actors.recorder.disk import DISK_ERRORS, Disk
 from actors.recorder.finishing_apart import finish_apart
@@ -33,6 +32,7 @@ from shm.errors import RecordBusyError
 from shm.ring import RingReader
 
 ROOM_CHECK_NS = NS_PER_S
+GIVE_BACK_NS = 10 * NS_PER_S
 QUIET_NS = 60 * NS_PER_S  # so long after the hour its file is closed although nothing newer has come
 
 
@@ -41,7 +41,7 @@ class Recording:
 
     def __init__(self, ctx: ActorContext) -> None:
         """Attach to what is shared; the disk is not touched before the first cycle."""
-        pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 6 to 16 MB of what it was given back
+        use_one_allocator()
         self._ctx = ctx
         self._clock = ctx.clock
         self._log = ctx.log
@@ -56,6 +56,7 @@ class Recording:
         self._profit = ProfitReader(ctx) if EXECUTION in ctx.topology.actor_names else None
         self._pnl_due_ns = 0
         self._room_due_ns = 0
+        self._give_back_due_ns = 0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finishing")
         self._finishing: list[Future[int]] = []
         self._state = ctx.table_writer("recorder")
@@ -78,6 +79,9 @@ class Recording:
             else:
                 self.disk.takes()
             self._stage.record(self._clock.monotonic_ns() - started_ns)
+            if started_ns >= self._give_back_due_ns:
+                give_back()
+                self._give_back_due_ns = started_ns + GIVE_BACK_NS
         self._collect_finished()
         self._show()
 
