@@ -10,37 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
 
 from actors.execution import journal_files
 from actors.execution.journal_format import (
     Answered,
     Began,
     Charged,
-    Contents,
     Entry,
     Filled,
     Mended,
     Message,
-    NewerVersionError,
     Sent,
     SideName,
     Start,
     continued_header,
     frame,
     header,
-    read,
 )
-from actors.execution.journal_state import JournalState
+from actors.execution.journal_opening import new_file_id, open_files
 from domain.clock import Clock
 from domain.codes import OrderEventKind
-from domain.errors import UserError
 from domain.order import Side
 from domain.reports import TradeReport
 from trading.fill_keys import FillKey
@@ -53,14 +47,6 @@ ENTRIES_WAITING_MAX = 100_000
 
 class JournalFailsError(Exception):
     """What was to be sent could not be written down first: it must not leave."""
-
-
-class Damage(NamedTuple):
-    """Bytes at the end of a journal that cannot be believed, cut off and kept in `kept_in` (None = nowhere)."""
-
-    offset: int
-    size_bytes: int
-    kept_in: Path | None
 
 
 class Journal:
@@ -92,8 +78,6 @@ class Journal:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(self._fd, 0o600)
         self._fd_before: int | None = None  # of the file before, until it is synced
-        self.damage: Damage | None = None
-        self.state = JournalState()
         self._carried_bytes = 0
         self._open()
         self._note(Began(*self._now(), epoch, os.getpid()))
@@ -222,20 +206,7 @@ class Journal:
         """
         assert not self.trouble, f"a new file while the disk refuses: {self.trouble}"
         self.state.drop_finished(may_trade)
-        start, content, number = self._next_file(self._place, self._number)
-        with self._disk:
-            fd = journal_files.write_next(self.path, content)
-            try:
-                journal_files.take_place(self.path)
-            except OSError:
-                os.close(fd)
-                raise
-            self._leave_file_before()
-            self._fd_before, self._fd = self._fd, fd
-            self._use(start, len(content), number)
-            self._unsynced = bytearray() if self._sync == "never" else bytearray(content)
-        if self._sync == "never":
-            self._leave_file_before()
+        self._go_on(*self._next_file(self._start.place_of(self._end), self._number))
         journal_files.delete_oldest(self.path, self._config.files_kept)
 
     def close(self) -> None:
@@ -282,11 +253,6 @@ class Journal:
         if self._sync == "never":
             self._unsynced.clear()
 
-    @property
-    def _place(self) -> int:
-        """Of the next entry, in the row of all."""
-        return self._start.place_of(self._end)
-
     def _use(self, start: Start, end: int, number: int) -> None:
         """Append to the file with this header, at byte `end`, entry `number` next."""
         self._start, self._end, self._number = start, end, number
@@ -304,40 +270,28 @@ class Journal:
         os.close(fd)
 
     def _open(self) -> None:
-        """Replay what is good, cut off the rest, and be ready to append."""
-        content = journal_files.read_all(self._fd)
+        """Replay what is good, and be ready to append."""
         try:
-            journal_files.tidy(self.path)
-            contents = read(content)
-            start, good_bytes = contents.start, contents.end
-            self.state.is_whole = start is None or not start.is_continued
-            self.state.take_all(contents.entries)
-            before = None
-            if start is None or not self.state.is_whole:  # damaged before all that the file took over was read
-                good_bytes = 0
-                before = _contents_before(self.path, start)
-        except NewerVersionError as error:
+            opened = open_files(self.path, self._fd)
+        except BaseException:
             os.close(self._fd)
-            raise UserError(f"{self.path}: {error}: go on with the version that wrote it") from None
-        if good_bytes < len(content):
-            self.damage = self._cut(content, good_bytes)
-        if start is not None and good_bytes:
-            self._use(start, good_bytes, start.number + len(contents.entries))
-            self._carried_bytes = 0
+            raise
+        self.state, self.damage = opened.state, opened.damage
+        number, place = opened.next
+        if opened.is_first:
+            start = Start(new_file_id())
+            self._begin_file(start, header(start.file_id), number)
+        elif opened.start is None:
+            self._begin_file(*self._next_file(place, number))
         else:
-            self._begin_file(*self._first_content(start, before))
-
-    def _first_content(self, start: Start | None, before: Contents | None) -> tuple[Start, bytes, int]:
-        """Return how a journal begins; or its present file anew, with what the file before it tells."""
-        if before is not None and before.start is not None:
-            self.state.take_all(before.entries)
-            return self._next_file(before.start.place_of(before.end), before.start.number + len(before.entries))
-        if start is not None:
-            return self._next_file(start.place, start.number)
-        start = Start(secrets.randbits(64))
-        return start, header(start.file_id), 1
+            self._use(opened.start, opened.end, number)
+            self._carried_bytes = 0
+            if opened.damage is not None:
+                with contextlib.suppress(OSError):  # it goes on in this one: who has read further waits for ever
+                    self._go_on(*self._next_file(place, number))
 
     def _begin_file(self, start: Start, content: bytes, number: int) -> None:
+        """Write the present file, of which nothing is good, anew."""
         self._use(start, len(content), number)
         self._unsynced += content
         try:
@@ -347,7 +301,7 @@ class Journal:
 
     def _next_file(self, place: int, number: int) -> tuple[Start, bytes, int]:
         """Return header and content of a file that goes on at this place, and the number of its next entry."""
-        file_id = secrets.randbits(64)
+        file_id = new_file_id()
         content = bytearray(continued_header(file_id, number, place))
         start = Start(file_id, number, place, len(content))
         for entry in self.state.carried(*self._now()):
@@ -355,16 +309,21 @@ class Journal:
             number += 1
         return start, bytes(content), number
 
-    def _cut(self, content: bytes, end: int) -> Damage:
-        kept_in = journal_files.keep_aside(self.path, end, content[end:])
-        os.ftruncate(self._fd, end)
-        return Damage(end, len(content) - end, kept_in)
-
-
-def _contents_before(path: Path, start: Start | None) -> Contents | None:
-    """Return what the file before the one that begins with `start` tells; None when there is none."""
-    earlier = journal_files.earlier_files(path, start)
-    return read(earlier[-1].path.read_bytes()) if earlier else None
+    def _go_on(self, start: Start, content: bytes, number: int) -> None:
+        """Let a file of this content take the place of the present one. OSError: nothing changed."""
+        with self._disk:
+            fd = journal_files.write_next(self.path, content)
+            try:
+                journal_files.take_place(self.path)
+            except OSError:
+                os.close(fd)
+                raise
+            self._leave_file_before()
+            self._fd_before, self._fd = self._fd, fd
+            self._use(start, len(content), number)
+            self._unsynced = bytearray() if self._sync == "never" else bytearray(content)
+        if self._sync == "never":
+            self._leave_file_before()
 
 
 def _side_name(side: Side | None) -> SideName:

@@ -33,6 +33,7 @@ _CONTINUED = struct.Struct("<QQ")
 _CHECKSUM = struct.Struct("<I")
 _FRAME = struct.Struct("<IIQ")
 _COVERED = struct.Struct("<IQ")
+_NUMBER = struct.Struct("<Q")  # the last of a frame's head
 HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 HEADER_BYTES_MAX = HEADER_BYTES + _CONTINUED.size
 FRAME_BYTES = _FRAME.size
@@ -294,6 +295,26 @@ def read_on(content: bytes, file_id: int, offset: int, number: int) -> Iterator[
             return
         yield entry, end
         offset, number = end, number + 1
+
+
+def count_frames(content: bytes, offset: int, number: int) -> int:
+    """Return about how many frames stand from `offset` on, the first with this number, be they damaged.
+
+    It goes by their numbers and lengths alone, and looks for the next number where one of these is damaged.
+    """
+    next_number = number
+    while offset + FRAME_BYTES <= len(content):
+        length, _, written_number = _FRAME.unpack_from(content, offset)
+        if written_number == next_number and offset + FRAME_BYTES + length <= len(content):
+            offset += FRAME_BYTES + length
+            next_number += 1
+            continue
+        found = content.find(_NUMBER.pack(next_number + 1), offset + FRAME_BYTES)
+        if found < 0:
+            break
+        offset = found - (FRAME_BYTES - _NUMBER.size)
+        next_number += 1
+    return next_number - number
 
 
 def _checksum(file_id: int, length: int, number: int, payload: bytes) -> int:

@@ -261,8 +261,8 @@ class Audit:
         while entries := self._journal.read():
             for place, entry in entries:
                 self._take_entry(place, entry)
-        for first_number, missed in self._journal.skipped:  # its oldest files went before they were read
-            self._log.warning("entries of the journal were deleted unread", first=first_number, entries=missed)
+        for first_number, missed in self._journal.skipped:  # deleted or damaged before they were read
+            self._log.warning("entries of the journal went before they were read", first=first_number, entries=missed)
             self._insert("gaps", [(JOURNAL, first_number, missed, self._clock.realtime_ns())])
         self._journal.skipped.clear()
         if self._journal.place != before:

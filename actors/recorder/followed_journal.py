@@ -23,7 +23,7 @@ assert BYTES_AT_ONCE > FRAME_BYTES + PAYLOAD_BYTES_MAX
 
 
 class Skipped(NamedTuple):
-    """Entries that were deleted before they were read: number of the first, and how many."""
+    """Entries that were deleted or damaged before they were read: number of the first, and how many, at least."""
 
     first_number: int
     entries: int
@@ -61,6 +61,8 @@ class FollowedJournal:
             start = read_header(os.pread(fd, HEADER_BYTES_MAX, 0))
             if start is None:
                 return []
+            if self._place == start.place:
+                self._skip_to(start)
             if self._place >= start.place:
                 return self._read_of(fd, start)
         finally:
@@ -96,7 +98,11 @@ class FollowedJournal:
         return found
 
     def _skip_to(self, start: Start) -> None:
-        """Go on at the beginning of a file when nothing that is kept comes before it."""
-        if self._place < start.place:
-            self.skipped.append(Skipped(self._number, start.number - self._number))
+        """Go on at the beginning of a file when nothing that is kept comes before it.
+
+        Its number may be one that we have passed: after damage execution does not know of all that we have read.
+        """
+        if self._place <= start.place:
+            if (missed := start.number - self._number) > 0:
+                self.skipped.append(Skipped(self._number, missed))
             self._number, self._place = start.number, start.place

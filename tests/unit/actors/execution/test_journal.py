@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 
 from actors.execution.journal import FILE_NAME, Journal, JournalFailsError
-from actors.execution.journal_format import FRAME_BYTES, HEADER_BYTES, Began, Entry, Filled, Mended, Sent, frame, header
+from actors.execution.journal_format import (
+    FRAME_BYTES,
+    HEADER_BYTES,
+    Began,
+    Carried,
+    Entry,
+    Filled,
+    Mended,
+    Sent,
+    frame,
+    header,
+)
 from actors.execution.read_journal import main, read_journal
 from domain.clock import SimClock
 from domain.errors import UserError
@@ -76,8 +87,8 @@ def fill(journal: Journal, trade: str) -> None:
 
 
 def told(path: Path) -> list[Entry]:
-    """The entries of a journal, without those that say that a life began."""
-    return [entry for entry in read_journal(path) if not isinstance(entry, Began)]
+    """The entries of a journal, without those that say that a life or a file began."""
+    return [entry for entry in read_journal(path) if not isinstance(entry, (Began, Carried))]
 
 
 def test_an_order_is_in_the_file_when_the_call_returns_and_outlives_the_process(path: Path) -> None:

@@ -293,6 +293,48 @@ def test_a_present_file_damaged_where_it_took_over_is_begun_anew_from_the_one_be
         assert opened(path).damage is None
 
 
+@pytest.mark.parametrize("read_before", [0, 3, 6])
+@pytest.mark.parametrize("where", ["header", "carried", "entry", "last", "length"])
+def test_a_follower_goes_on_after_damage_to_a_file_that_it_has_read(path: Path, where: str, read_before: int) -> None:
+    """It has read none, some or all of the file that is damaged when execution starts anew."""
+    journal = opened(path, sync="never")
+    write(journal, range(1, 4))
+    journal.begin_next_file(lambda _: False)
+    follower = FollowedJournal(path)
+    heard = [entry for entries in iter(follower.read, []) for _, entry in entries]
+    begun = path.stat().st_size
+    for number in range(4, 10):
+        insert(journal, number)
+        if number - 3 == read_before:
+            heard += [entry for _, entry in follower.read()]
+    size = (path.stat().st_size - begun) // 6
+    # Given a bit that flips at one of these places
+    offset = {
+        "header": 12, "carried": HEADER_BYTES_MAX + 30, "entry": begun + size + 30, "last": begun + 5 * size + 30,
+        "length": begun + size + 1,
+    }[where]  # fmt: skip
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+    # If the next life of execution sends more
+    again = opened(path, sync="never")
+    for number in range(10, 14):
+        insert(again, number)
+        again.begin_next_file(lambda _: False)
+    insert(again, 14)
+    # I expect the follower to hear each of them once, at places of their own
+    found = [entry for entries in iter(follower.read, []) for entry in entries]
+    assert told([entry for _, entry in found])[-5:] == [10, 11, 12, 13, 14]
+    assert told(heard) == [1, "t1", 2, "t2", 3, "t3", *range(4, 4 + read_before)]
+    numbers = [*told(heard), *told([entry for _, entry in found])]
+    assert len(numbers) == len(set(numbers))
+    places = [place for place, _ in found]
+    assert places == sorted(set(places))
+    # ... and to be told what it had not read of what is lost
+    lost = {4, 5, 6, 7, 8, 9} - set(numbers)
+    assert sum(skipped.entries for skipped in follower.skipped) == len(lost)
+
+
 # ---- readers -----------------------------------------------------------------------------------------
 
 
