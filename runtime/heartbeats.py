@@ -1,4 +1,7 @@
-"""Signs of life: written from an actor's work loop, read by the supervisor and by execution."""
+"""Signs of life: written from an actor's work loop, read by the supervisor, by execution and by risk.
+
+The supervisor erases that of an actor whose death it has seen; the next life writes it again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from domain.codes import ActorPhase
 from domain.records import HEARTBEAT
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
+from shm.segment import Segment
 
 _BEAT = HEARTBEAT.word("beat_time_ns")
 _LOOPS = HEARTBEAT.word("loops")
@@ -44,6 +48,11 @@ class HeartbeatWriter:
         ints[_BEAT] = now_ns
         ints[_LOOPS] += 1
         self._table.publish(0)
+
+
+def erase_heartbeat(segment: Segment) -> None:
+    """Say that nobody lives, of a process that has been reaped: who waits for its silence need not wait any more."""
+    TableWriter(segment).publish(0)
 
 
 class Heartbeat(NamedTuple):

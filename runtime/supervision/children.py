@@ -18,13 +18,14 @@ from domain.clock import NS_PER_S
 from domain.codes import ActorPhase
 from domain.errors import ExitCode
 from runtime.config import SupervisorConfig
-from runtime.heartbeats import read_heartbeat
+from runtime.heartbeats import erase_heartbeat, read_heartbeat
 from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
 from runtime.supervision.launch import Launcher, Standby
 from runtime.topology import ActorSpec, kind_of
 from shm.record import TableReader
+from shm.segment import Segment
 
 COMPILING = "compiling kernels: their sources are new to this machine, so the first quote comes up to a minute later"
 STACKS_SIGNAL = signal.SIGUSR2  # has faulthandler write what the process is doing (runtime/process.py)
@@ -50,7 +51,7 @@ class Child:
     """
 
     def __init__(
-        self, spec: ActorSpec, config: SupervisorConfig, launcher: Launcher, trail: Trail, heartbeats: TableReader
+        self, spec: ActorSpec, config: SupervisorConfig, launcher: Launcher, trail: Trail, heartbeat: Segment
     ) -> None:
         """Prepare, without starting anything."""
         self.spec = spec
@@ -61,7 +62,8 @@ class Child:
         self._patience = Patience(config.suspect_ms, config.dead_ms, config.start_deadline_s)
         self._launcher = launcher
         self._trail = trail
-        self._heartbeats = heartbeats
+        self._heartbeat = heartbeat
+        self._heartbeats = TableReader(heartbeat)
         self._policy = RestartPolicy(
             backoff_ms_min=config.backoff_ms_min,
             backoff_ms_max=config.backoff_ms_max,
@@ -229,6 +231,7 @@ class Child:
         page = self._trail.keep(Death(self.spec.name, self.life, self.pid, how, lived_s, self.state.value))
         said = self._trail.last_words() if exit_code > 0 else ""
         self._forget_process()
+        erase_heartbeat(self._heartbeat)  # execution and risk need not wait until it has been silent for long
         self._replacing = None
         decision = self._policy.on_exit(exit_code, now_ns)
         if isinstance(decision, GiveUp):

@@ -24,7 +24,6 @@ from runtime.supervision.launch import Launcher
 from runtime.supervision.venue_access import VenueAccess
 from runtime.topology import ActorSpec, Topology
 from shm.doorbell import Doorbell
-from shm.record import TableReader
 
 CONFIG_FILE = "config.json"  # of the run: the configuration as it was understood
 AWAY_NS = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
@@ -84,8 +83,8 @@ class Crew:
             )
             account_fd = venue.account_fd if spec.needs_keys else None
             launcher = Launcher(spec, placements[spec.name], told, venue.variables, account_fd)
-            heartbeats = TableReader(segments[f"heartbeats.{spec.name}"])
-            child = Child(spec, config.supervisor, launcher, Trail(run, spec.name), heartbeats)
+            heartbeat = segments[f"heartbeats.{spec.name}"]
+            child = Child(spec, config.supervisor, launcher, Trail(run, spec.name), heartbeat)
             stack.callback(child.finish)
             child.spawn(self._clock.monotonic_ns())
             self.children.append(child)

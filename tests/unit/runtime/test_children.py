@@ -17,6 +17,7 @@ from domain.codes import ActorPhase
 from domain.errors import ExitCode
 from domain.records import HEARTBEAT
 from runtime.config import SupervisorConfig
+from runtime.heartbeats import NEVER, read_heartbeat
 from runtime.lifecycle import ChildState
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
@@ -62,8 +63,8 @@ def make(segments: SessionSegments, tmp_path: Path) -> Iterator[Callable[..., Ch
     def make_child(program: str, config: SupervisorConfig = CONFIG) -> Child:
         (tmp_path / "logs").mkdir(exist_ok=True)
         launcher = cast(Launcher, PretendLauncher(tmp_path, program))
-        heartbeats = TableReader(segments["heartbeats.strategy"])
-        child = Child(spec_of("strategy"), config, launcher, Trail(tmp_path, "strategy"), heartbeats)
+        heartbeat = segments["heartbeats.strategy"]
+        child = Child(spec_of("strategy"), config, launcher, Trail(tmp_path, "strategy"), heartbeat)
         child.spawn(time.monotonic_ns())
         made.append(child)
         return child
@@ -119,6 +120,18 @@ def test_what_an_earlier_life_said_is_not_said_of_a_later_one(make: Callable[...
         pass
     assert isinstance(said, Note)
     assert "out of ideas" not in said.text
+
+
+def test_a_death_is_told_to_whoever_reads_the_heartbeat_before_the_silence_would_be(
+    make: Callable[..., Child], segments: SessionSegments
+) -> None:
+    child = make(SLEEPS)
+    beat(segments, child)
+    assert "live" in watch_until(child, Note).text  # type: ignore[union-attr]
+    os.kill(child.pid, signal.SIGKILL)
+    beat(segments, child)
+    assert watch_until(child, Note).text.startswith("ended")  # type: ignore[union-attr]
+    assert read_heartbeat(TableReader(segments["heartbeats.strategy"])) == NEVER
 
 
 def test_a_stopped_child_is_suspect_then_killed_and_reaped_before_the_next_one_starts(
