@@ -8,8 +8,10 @@ from typing import Protocol
 from actors.sweep import SweepGateway, SweepResult, sweep
 from domain.clock import NS_PER_S, Clock
 from domain.errors import ConnectivityError, VenueError
+from domain.order import Side
 from domain.reports import OrderReport
 from runtime.actor import ActorContext
+from trading.risk.account_view import Working
 
 HALT_GRACE_NS = 1 * NS_PER_S  # execution pulls its quotes by itself; what stands after this is swept
 LOOK_PAUSE_NS = NS_PER_S // 2
@@ -64,6 +66,19 @@ class OrderGuard:
     def our_orders(self) -> int:
         """Open orders of this session, as the venue showed them."""
         return sum(order.label == self._label for order in self._open.values())
+
+    @property
+    def working(self) -> dict[str, Working]:
+        """Remaining size of the account's open orders, ours and others', by instrument."""
+        found: dict[str, Working] = {}
+        for order in self._open.values():
+            bought, sold = found.get(order.instrument_name, Working())
+            if order.side is Side.BUY:
+                bought += order.remaining_size
+            else:
+                sold += order.remaining_size
+            found[order.instrument_name] = Working(bought, sold)
+        return found
 
     async def look(self) -> int:
         """Ask the venue for its open orders; return how many are ours, or -1 when it did not answer."""

@@ -16,7 +16,6 @@ from trading.ledger import Pnl
 from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import RiskMemory
-from trading.risk.margin import AccountMargin
 from trading.risk.monitor import RiskMonitor
 from venues.gateway import OrderListener, RequestKind
 
@@ -169,8 +168,8 @@ class VenueView:
         if not self._history_from_ns:
             self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
-        self._take_margin(await self.gateway.margin())
         self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
+        self._take_margin(await self.gateway.margin())
         if not self.is_started:
             self._open_account(instruments, trades)
         self._take_history(trades)
@@ -233,4 +232,4 @@ class VenueView:
             self._is_asking_money = False
 
     def _take_margin(self, report: MarginReport) -> None:
-        self._view.on_margin(AccountMargin(float(report.margin), float(report.required_margin)))
+        self._view.on_margin(float(report.margin), float(report.required_margin), self.guard.working)

@@ -286,10 +286,8 @@ def test_a_position_changed_by_hand_leaves_only_the_reducing_side(market: Market
     size = 0.06 if held.limit != "gross_notional_max_usd" else 0.11
     # If somebody buys on the session's own account, past it
     breached_ns = market.trade_by_hand("buy", size)
-    # I expect no bid any more, and asks
+    # I expect no bid any more, and asks: the room for margin too is gone with the fill, before the venue tells of it
     told = reason_of(market, begun, held.reason)
-    if held.limit == "margin_use_max":  # risk asks for the margin
-        breached_ns = market.told_ns("private/account_summary", breached_ns)
     cancel_ms = orders_gone_ms(market, breached_ns, "buy")
     wait_until(lambda: market.open_sides() == {"sell"}, 10.0, "asks alone rest")
     check(table, Row(f"{held.reason} by hand", numbers(told), "reducing", cancel_ms, None, market.held_by_venue()))

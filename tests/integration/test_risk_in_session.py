@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.risk_session import BOUND_WIDTH, FLAT_S, OWN_KEY, PERPETUAL, WIDE, trading
+from tests.risk_session import BOUND_WIDTH, CONFIG, FLAT_S, OWN_KEY, PERPETUAL, WIDE, trading
 from tests.sessions import open_orders, wait_until
 
 
@@ -69,11 +69,32 @@ def test_margin_in_use_leaves_only_the_reducing_side(tmp_path: Path) -> None:
         # I expect the reason to be said with its numbers, and the reducing side alone to be quoted
         market.wait_for_state("reducing", "margin_use")
         told = next(line for line in market.decisions() if line.get("reason") == "MARGIN_USE")
-        assert "limit 5%" in told["text"]
+        assert told["text"].endswith(", limit 5%")
         wait_until(lambda: bool(open_orders(market.log())), 10.0, "quotes are back")
         time.sleep(1.0)
         assert {line["side"] for line in open_orders(market.log()).values()} == {"sell"}
         print(f"margin used up by hand: only asks rest; {told['text']}")
+
+
+@pytest.mark.parametrize(("margin_percent", "size"), [("20", 0.027), ("40", 0.013)])
+def test_orders_that_use_up_the_margin_do_not_make_risk_reduce_and_resume(
+    tmp_path: Path, margin_percent: str, size: float
+) -> None:
+    # Given 550 $ of margin that may be used, three orders of 1,000 $ a side, and a venue that asks for as much of
+    # them as is configured, or for twice as much
+    config = CONFIG.replace("levels = 1", "levels = 3").replace("order_size_base = 0.03", "order_size_base = 0.01")
+    limits, arguments = WIDE + "margin_use_max = 0.0055\n", ("--margin-percent", margin_percent)
+    with trading(tmp_path, limits, config=config, exchange_arguments=arguments) as market:
+        # If it quotes on while risk reads the margin, every 5 s while nothing is held
+        time.sleep(16.0)
+        states = [line["state"] for line in market.decisions() if line["decision"] == "state"]
+        # I expect risk never to reduce, and as much out as the margin has room for: 2,750 $, or 1,375
+        assert "REDUCING" not in states
+        assert states[-1] == "ACTIVE"
+        for side in ("buy", "sell"):
+            out = sum(line["remaining"] for line in open_orders(market.log()).values() if line["side"] == side)
+            assert out == pytest.approx(size)
+        print(f"margin of {margin_percent} %: {size} BTC a side, risk calm")
 
 
 @pytest.mark.parametrize("is_risk_killed", [False, True])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
 
 from domain.grid import IN_FORCE, Grid, Off, off_of
 from domain.instrument import Instrument
@@ -17,6 +19,13 @@ from trading.risk.holding import Holding
 from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
 
 ZERO = Decimal(0)
+
+
+class Working(NamedTuple):
+    """Remaining size of all working orders of an instrument, base units."""
+
+    bought: Decimal = ZERO
+    sold: Decimal = ZERO
 
 
 class AccountView:
@@ -39,6 +48,7 @@ class AccountView:
         self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
         self._margin_marks: dict[str, float] = {}
+        self._margin_rate_shown = 0.0
         self._last_prices: dict[str, float] = {}
         self._sigmas: dict[str, float] = {}
         self._correlations: dict[tuple[str, str], float] = {}
@@ -65,10 +75,15 @@ class AccountView:
             if report.instrument_name not in self._rows:  # held in the account, not ours to quote
                 self._marks[report.instrument_name] = float(report.mark_price)
 
-    def on_margin(self, margin: AccountMargin) -> None:
-        """Take over the venue's word on margin, which is of the marks of now."""
-        self.margin = margin
+    def on_margin(
+        self, margin: float, required_margin: float, working: Mapping[str, Working] = MappingProxyType({})
+    ) -> None:
+        """Take over the venue's word on margin, quote currency, which is of the marks, positions and orders of now."""
+        ordered = math.fsum(self._addable_notional(name, orders) for name, orders in working.items())
+        self.margin = AccountMargin(margin, required_margin, self.gross_notional, ordered)
         self._margin_marks = dict(self._marks)
+        if math.isfinite(self.margin.shown_rate):
+            self._margin_rate_shown = min(self.margin.shown_rate, 1.0)
 
     def on_mark(self, row: int, mark_price: float) -> None:
         """Take over a mark price; what is not finite and positive makes it unknown."""
@@ -142,6 +157,11 @@ class AccountView:
         """The same, signed."""
         return math.fsum(self.notionals.values()) if self.are_positions_known else math.nan
 
+    def margin_rate(self, rate_min: float) -> float:
+        """Return what part of its notional new exposure needs as margin: what the venue asked for last, if it is more
+        than `rate_min`. What it asked stays known while nothing is held or out."""
+        return max(rate_min, self._margin_rate_shown)
+
     def sigma_fraction(self, name: str) -> float:
         """Return how much an instrument moves as a fraction of its mark per √s; NaN when unknown."""
         return self._sigmas.get(name, math.nan) / self.mark(name)
@@ -159,6 +179,13 @@ class AccountView:
         """Return base units for one unit of size."""
         instrument = self._instruments.get(name)
         return instrument.contract_multiplier if instrument else Decimal(1)
+
+    def _addable_notional(self, name: str, orders: Working) -> float:
+        """Return what the orders of an instrument may add to the gross notional, should one side of them fill."""
+        report = self._positions.get(name)
+        position = report.position if report else ZERO
+        added = max(abs(position + orders.bought), abs(position - orders.sold)) - abs(position)
+        return float(added * self.multiplier(name)) * self.mark(name) if added else 0.0
 
     def instrument_off(self, row: int) -> Off:
         """Return why an instrument may not be traded: market data, the venue and risk must agree on its grid.

@@ -90,10 +90,13 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     value_at_risk_horizon_s: Annotated[float, Meta(gt=0, le=864_000, description="horizon of both")] = 3600.0
     value_at_risk_confidence: Annotated[float, Meta(gt=0.5, lt=1, description="their confidence")] = 0.99
     margin_use_max: Annotated[
-        float, Meta(gt=0, le=1, description="required ÷ available margin above which only reducing orders pass")
+        float,
+        Meta(
+            gt=0, le=1, description="part of the margin that positions may need, or they only reduce; orders included"
+        ),
     ] = 0.8
     margin_rate: Annotated[
-        float, Meta(gt=0, le=1, description="margin that new exposure is taken to need, of its notional")
+        float, Meta(gt=0, le=1, description="margin that exposure is taken to need at least, of its notional")
     ] = 0.2
     maintenance_fraction: Annotated[
         float, Meta(gt=0, le=1, description="maintenance margin as a part of the required margin, as the venue has it")

@@ -23,12 +23,13 @@ def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> No
         abs(net) > config.net_notional_max_usd,
         f"net notional {net:.2f}, limit {config.net_notional_max_usd:.2f} USD either way",
     )
-    use = account.margin.use
+    margin, rate = account.margin, account.margin_rate(config.margin_rate)
+    use = margin.use(rate)
     tell(
         Cause.MARGIN_USE,
         use > config.margin_use_max,
-        f"required margin {account.margin.required_margin:.2f} is {use:.0%} of {account.margin.margin:.2f}, "
-        f"limit {config.margin_use_max:.0%}",
+        f"required margin {margin.required_by_held(rate):.2f} of what is held is {100 * use:.3g}% of "
+        f"{margin.margin:.2f}, limit {100 * config.margin_use_max:.3g}%",
     )
     _tell_of_portfolio_risk(tell, account, config)
 

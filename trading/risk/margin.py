@@ -18,27 +18,48 @@ from typing import NamedTuple
 class AccountMargin(NamedTuple):
     """What the venue says of the account's margin, quote currency; NaN when it has not said it.
 
+    The venue counts working orders with the positions. Orders are ours to cancel, and the gate counts them itself:
+    what it lets pass is judged by what positions need alone, or orders would be counted twice, and the limit would
+    take orders away and give them back for as long as they alone use it up.
+
     Attributes:
         margin: equity that backs positions.
         required_margin: what positions and orders ask for before new risk is refused.
+        held_notional: sum of |position| × mark at that moment; NaN when part of it was unknown.
+        ordered_notional: what the orders working then could add to it, one side of each instrument filled.
     """
 
     margin: float
     required_margin: float
+    held_notional: float = 0.0
+    ordered_notional: float = 0.0
 
     @property
-    def use(self) -> float:
-        """Required margin as a part of margin; NaN when unknown, infinite without margin."""
+    def shown_rate(self) -> float:
+        """Required margin as a part of all that it was required for; NaN when that was nothing, or is not known."""
+        exposed = self.held_notional + self.ordered_notional
+        return self.required_margin / exposed if exposed > 0.0 else math.nan
+
+    def required_by_held(self, rate: float) -> float:
+        """Return the part of the required margin that positions ask for: their share of the exposure, and not less
+        than `rate` of them. All of it where the exposure is not known, or no order worked."""
+        held = self.held_notional
+        if not (self.ordered_notional > 0.0 and held >= 0.0):
+            return self.required_margin
+        return max(self.shown_rate * held, min(self.required_margin, rate * held))
+
+    def use(self, rate: float) -> float:
+        """Return what positions ask for as a part of margin; NaN when unknown, infinite without margin."""
         if self.margin > 0.0:
-            return self.required_margin / self.margin
+            return self.required_by_held(rate) / self.margin
         return math.nan if math.isnan(self.margin) else math.inf
 
     def room(self, use_max: float, rate: float) -> float:
-        """Return the notional that may be added before `use_max` of the margin is required, at `rate` of notional.
+        """Return the notional that orders may add to positions before `use_max` of the margin is required, at `rate`.
 
         NaN when the margin is unknown, which lets nothing be added.
         """
-        return (self.margin * use_max - self.required_margin) / rate
+        return (self.margin * use_max - self.required_by_held(rate)) / rate
 
     def room_to_liquidation(
         self, gross_notional: float, move_min: float, maintenance_fraction: float, rate: float
@@ -48,7 +69,7 @@ class AccountMargin(NamedTuple):
         With equity E, maintenance M = maintenance_fraction · required and gross notional G, an addition of a leaves
         (E - M - maintenance_fraction·rate·a) / (G + a) of a move. NaN when something is unknown.
         """
-        spare = self.margin - maintenance_fraction * self.required_margin - move_min * gross_notional
+        spare = self.margin - maintenance_fraction * self.required_by_held(rate) - move_min * gross_notional
         return spare / (move_min + maintenance_fraction * rate)
 
 

@@ -89,9 +89,10 @@ class PositionRules:
             tell(Cause.LIQUIDATION_NEAR, False, "", row)
             return
         margin, fraction = self._account.margin, config.maintenance_fraction
-        spare = margin.margin - fraction * margin.required_margin
+        rate = self._account.margin_rate(config.margin_rate)
+        spare = margin.margin - fraction * margin.required_by_held(rate)
         mark_then = self._account.mark_at_margin(self._account.names[row])  # equity is of that moment
-        price = liquidation_price(mark_then, held.position, spare, fraction * config.margin_rate)
+        price = liquidation_price(mark_then, held.position, spare, fraction * rate)
         left = distance_left(held.entry_price, held.mark_price, price, held.position > 0)
         tell(
             Cause.LIQUIDATION_NEAR,

@@ -43,9 +43,27 @@ def test_a_position_entered_at_or_beyond_its_liquidation_has_no_distance(entry: 
 
 
 def test_margin_in_use() -> None:
-    assert AccountMargin(1000.0, 250.0).use == 0.25
-    assert AccountMargin(-1.0, 250.0).use == math.inf
-    assert math.isnan(UNKNOWN_MARGIN.use)
+    assert AccountMargin(1000.0, 250.0).use(0.2) == 0.25
+    assert AccountMargin(-1.0, 250.0).use(0.2) == math.inf
+    assert math.isnan(UNKNOWN_MARGIN.use(0.2))
+
+
+@pytest.mark.parametrize(
+    ("required", "held", "ordered", "by_held"),
+    [
+        (300.0, 1000.0, 500.0, 200.0),  # two thirds of the exposure
+        (300.0, 0.0, 1500.0, 0.0),  # orders alone
+        (300.0, 1500.0, 0.0, 300.0),  # positions alone
+        (120.0, 1000.0, 500.0, 120.0),  # less than the rate of what is held: orders may count for nothing
+        (600.0, 1000.0, 500.0, 400.0),  # more than the rate
+        (300.0, math.nan, 500.0, 300.0),  # not known: all of it
+        (300.0, 1000.0, math.nan, 300.0),
+    ],
+)
+def test_what_positions_need_is_their_share_and_not_less_than_the_rate(
+    required: float, held: float, ordered: float, by_held: float
+) -> None:
+    assert AccountMargin(1000.0, required, held, ordered).required_by_held(0.2) == pytest.approx(by_held)
 
 
 def test_margin_leaves_room_for_so_much_notional() -> None:

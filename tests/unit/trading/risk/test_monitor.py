@@ -13,12 +13,13 @@ from domain.grid import CHANGED, IN_FORCE, Off, grid_of
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import TradingState
 from domain.reports import PositionReport
+from trading.risk.account_view import Working
 from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
 from trading.risk.limit_changes import changed_limit
 from trading.risk.limits import recovery_of
-from trading.risk.margin import AccountMargin
 from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
+from trading.risk.rooms import rooms_of
 from trading.risk.round_trips import RoundTrip
 from trading.risk.states import ACCOUNT, FOREVER, Cause, RiskStates
 
@@ -63,6 +64,10 @@ class Scene:
     @property
     def reason(self) -> RiskReason:
         return self.monitor.verdict(self.now_ns).reason
+
+    @property
+    def text(self) -> str:
+        return self.monitor.verdict(self.now_ns).text
 
 
 def test_an_account_in_order_is_active() -> None:
@@ -358,19 +363,61 @@ def test_margin_and_a_near_liquidation_reduce() -> None:
     # Given a long of 1 ETH at 4,000 with 1,000 $ of margin, 400 required: 280 to maintain
     scene = Scene(RiskConfig(position_max_base=2.0, stop_loss_bps=0, margin_use_max=0.5))
     scene.monitor.account.on_positions([position(ETH, "1", "4000")], is_snapshot=False)
-    scene.monitor.account.on_margin(AccountMargin(1_000.0, 400.0))
+    scene.monitor.account.on_margin(1_000.0, 400.0)
     assert scene.step() is TradingState.ACTIVE
     # If more than half is required, I expect reducing
-    scene.monitor.account.on_margin(AccountMargin(1_000.0, 501.0))
+    scene.monitor.account.on_margin(1_000.0, 501.0)
     assert scene.step() is TradingState.REDUCING
     assert scene.reason is RiskReason.MARGIN_USE
     # If a fifth of the 720 $ down to 3,280 is left, too
-    scene.monitor.account.on_margin(AccountMargin(1_000.0, 400.0))
+    scene.monitor.account.on_margin(1_000.0, 400.0)
     scene.monitor.account.on_mark(1, 3_424.5)
     assert scene.step() is TradingState.ACTIVE
     scene.monitor.account.on_mark(1, 3_423.5)
     assert scene.step() is TradingState.REDUCING
     assert scene.reason is RiskReason.LIQUIDATION_NEAR
+
+
+def test_orders_that_use_up_the_margin_leave_risk_calm_and_the_gate_no_room() -> None:
+    # Given that 5 % of 100,000 $ may be used, a fifth of what is held or out, and nothing held
+    scene = Scene(RiskConfig(margin_use_max=0.05, position_max_base=1.0))
+    account = scene.monitor.account
+    # If orders of our own need more: 0.3 BTC on either side
+    account.on_margin(100_000.0, 6_000.0, {BTC: Working(Decimal("0.3"), Decimal("0.3"))})
+    # I expect no cause, for nothing is held that could be reduced, and room for 0.25 BTC, all orders counted
+    assert scene.step() is TradingState.ACTIVE
+    assert rooms_of(account, scene.config).margin == pytest.approx(25_000.0)
+    # If 0.2 of it is filled, I expect the same, less what is held since
+    account.on_positions([position(BTC, "0.2")], is_snapshot=False)
+    assert scene.step() is TradingState.ACTIVE
+    assert rooms_of(account, scene.config).margin == pytest.approx(5_000.0)
+    account.on_margin(100_000.0, 8_000.0, {BTC: Working(Decimal("0.2"), Decimal("0.3"))})
+    assert scene.step() is TradingState.ACTIVE
+    assert rooms_of(account, scene.config).margin == pytest.approx(5_000.0)
+    # If what is held needs it, I expect reducing, and no end of it as the orders go
+    account.on_positions([position(BTC, "0.26")], is_snapshot=False)
+    account.on_margin(100_000.0, 8_000.0, {BTC: Working(Decimal("0.14"), Decimal("0.3"))})
+    assert scene.step() is TradingState.REDUCING
+    assert scene.reason is RiskReason.MARGIN_USE
+    assert "required margin 5200.00 of what is held is 5.2% of 100000.00, limit 5%" in scene.text
+    account.on_margin(100_000.0, 5_200.0)
+    assert scene.step() is TradingState.REDUCING
+
+
+def test_a_venue_that_asks_for_more_margin_than_configured_is_taken_at_its_word() -> None:
+    # Given a rate of 20 % in the configuration, and a venue that asks for 40 % of orders of 0.1 BTC
+    scene = Scene(RiskConfig(margin_use_max=0.05))
+    account = scene.monitor.account
+    assert account.margin_rate(0.2) == 0.2
+    account.on_margin(100_000.0, 4_000.0, {BTC: Working(sold=Decimal("0.1"))})
+    assert rooms_of(account, scene.config).margin == pytest.approx(12_500.0)
+    # If the orders are gone, I expect it not to be forgotten: they would come back too large, and go again
+    account.on_margin(100_000.0, 0.0)
+    assert rooms_of(account, scene.config).margin == pytest.approx(12_500.0)
+    # If positions that offset each other need less, I expect the configured rate
+    account.on_positions([position(BTC, "0.1"), position(ETH, "-2.5", "4000")], is_snapshot=False)
+    account.on_margin(100_000.0, 400.0)
+    assert account.margin_rate(0.2) == 0.2
 
 
 def test_the_loss_of_a_day_halts_until_an_operator_resumes() -> None:
