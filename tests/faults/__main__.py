@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -83,7 +84,11 @@ def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
     with tempfile.TemporaryDirectory(prefix="rmf", dir="/tmp") as folder:
         say = _progress if options.verbose else _quiet
         findings.load.append(os.getloadavg()[0])
-        row.play(Play(options.seed, rounds, Path(folder), findings, say, evidence))
+        try:
+            row.play(Play(options.seed, rounds, Path(folder), findings, say, evidence))
+        except Exception as error:  # the other rows are played, and the table is printed
+            traceback.print_exc()
+            findings.break_rule(0, f"the row itself failed: {type(error).__name__}: {error}")
         findings.load.append(os.getloadavg()[0])
         print(table([findings]), flush=True)
     return findings

@@ -70,4 +70,7 @@ def _play_on_one_stage(
         except RuleBrokenError as broken:
             play.findings.break_rule(number, str(broken))
             play.keep(stage.session, number)
+        except Exception as error:  # a question without an answer, say: the rounds that are left have a new stage
+            play.findings.break_rule(number, f"{type(error).__name__}: {error}")
+            play.keep(stage.session, number)
     return left
