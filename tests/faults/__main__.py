@@ -61,7 +61,12 @@ def main() -> int:
         "time": stamp,
         "seed": options.seed,
         "seconds": round(time.monotonic() - started_s, 1),
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": os.getloadavg(),
+            "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        },
         "ok": not any(found.failures() for found in results),
         "rows": [found.as_json() for found in results],
     }
