@@ -76,6 +76,7 @@ class RiskActor(Actor):
             ctx, self.monitor, self.tables, self.venue, self._decisions, self._telling, self._limits_set, self._apply
         )
         self._evaluate_due_ns = 0
+        self._is_orphan = False
         self._histogram = ctx.histogram("evaluate")
         for kept in memory.waiting:
             ctx.log.warning("goes on from before the start", cause=kept.cause.value, text=kept.text)
@@ -210,6 +211,9 @@ class RiskActor(Actor):
         self.evaluate(self.ctx.clock.monotonic_ns())
 
     def _on_orphaned(self) -> None:
+        if self._is_orphan:  # the kernel tells it once for each thread of the supervisor
+            return
+        self._is_orphan = True
         self.ctx.log.error("the supervisor is gone; risk stays until the venue shows no order of ours")
         self._end_session("the supervisor is gone")
         self.ctx.spawn(outlive_supervisor(self.ctx, self.tables, self.venue), "orphan")

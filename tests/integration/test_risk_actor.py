@@ -33,12 +33,13 @@ from runtime.session import SessionSegments
 from shm.errors import RecordBusyError
 from shm.record import TableReader, TableWriter
 from shm.ring import RingWriter
-from tests.sessions import read_json_lines
+from tests.sessions import read_json_lines, wait_until
 from trading.ledger import Pnl
 from trading.risk.latch import FILE_NAME, KILL_FILE_NAME, KillMark, kill_mark_bytes
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
+ORPHANED = "the supervisor is gone; risk stays"
 BEAT_S = 0.03
 MARK_PRICE = 100_000.0
 CONFIG = """
@@ -605,10 +606,14 @@ def test_without_a_supervisor_risk_stays_until_the_venue_is_empty(
     risk = start_risk()
     risk.wait_for_state(TradingState.ACTIVE)
     trader.rest(f"rm-{risk.session}", count=3)
-    # If the kernel tells risk that the supervisor died
+    # If the kernel tells risk that the supervisor died, once for each of its threads
     began = time.monotonic()
+    assert risk.process is not None
+    risk.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: ORPHANED in risk.log(), DEADLINE_S, "risk has heard it")
     assert risk.end(signal.SIGUSR1) == 0, risk.log()
-    # I expect it to end only after the venue shows nothing, and the gate to be shut
+    # I expect it to end only after the venue shows nothing, the gate to be shut, and one sweep for all it was told
+    assert risk.log().count(ORPHANED) == 1
     print(f"ended after {time.monotonic() - began:.2f} s")
     assert trader.open_orders() == []
     assert risk.state() == (TradingState.HALTED, RiskReason.SESSION_ENDS)
