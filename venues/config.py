@@ -79,7 +79,7 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     feed_dead_ms: _Milliseconds = 1_250
     orders_dead_ms: _Milliseconds = 3_000
     instrument_probe_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 250
-    book_contradiction_ms: _Milliseconds = 500
+    book_contradiction_ms: _Milliseconds = 400
     channel_silent_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 10_000
     cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 3
     book_resync_ms: _Milliseconds = 1_000
