@@ -84,13 +84,7 @@ class ExecutionCore:
         rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
         quote_label = self.label if config.mode == "mass_quotes" else ""
         manager = OrderManager(rows, config.answer_timeout_ms * NS_PER_MS, quote_label)
-        self.desks = {
-            name: Desk(row, name, instrument, ports.strategies[row], manager.get)
-            for name, (row, instrument) in rows.items()
-        }
-        for desk in self.desks.values():
-            if ports.shared.accounts.load_own(desk.row):
-                desk.quoted_time.resume(ports.shared.accounts.ints)
+        self.desks = _opened_desks(ports, rows, manager)
         self.journal = _opened_journal(ports, config, epoch)
         # A wall clock that was set back must not bring an id of this run again.
         by_clock = ports.clock.realtime_ns() // NS_PER_MS * CLIENT_ORDER_IDS_PER_MS
@@ -117,16 +111,16 @@ class ExecutionCore:
         self.hedging = Hedging(
             ports, gateway, self.books, self.quotes, self.watch, self.prices, self.journal, self.label
         )
-        self.stops: ProtectiveStops | None = None
-        if conditional_gateway is not None:
-            self.stops = ProtectiveStops(
-                config, ports, gateway, conditional_gateway, self.books, self.quotes, self.label,
-                self.prices.mark_price, lambda: not self.truth.differences(),
-            )  # fmt: skip
-
+        self.stops = self._opened_stops(conditional_gateway) if conditional_gateway is not None else None
         self.operations = Operations(
             config.stop_timeout_s, ports, self.books, self.quotes, self.truth, self.recovery, self.ending, self.hedging,
             self.stops, self.prices,
+        )  # fmt: skip
+
+    def _opened_stops(self, conditional_gateway: ConditionalGateway) -> ProtectiveStops:
+        return ProtectiveStops(
+            self._config, self._ports, self._gateway, conditional_gateway, self.books, self.quotes, self.label,
+            self.prices.mark_price, lambda: not self.truth.differences(),
         )  # fmt: skip
 
     def new_order_id(self) -> int:
@@ -327,6 +321,18 @@ class ExecutionCore:
             self.journal.close()
         except OSError as error:
             self._log.error("the end of the journal is lost", reason=str(error))
+
+
+def _opened_desks(ports: Ports, rows: Mapping[str, tuple[int, Instrument]], manager: OrderManager) -> dict[str, Desk]:
+    """Return a desk for each instrument; its quoted time goes on from what a predecessor left."""
+    desks = {
+        name: Desk(row, name, instrument, ports.strategies[row], manager.get)
+        for name, (row, instrument) in rows.items()
+    }
+    for desk in desks.values():
+        if ports.shared.accounts.load_own(desk.row):
+            desk.quoted_time.resume(ports.shared.accounts.ints)
+    return desks
 
 
 def _opened_journal(ports: Ports, config: ExecutionConfig, epoch: int) -> Journal:

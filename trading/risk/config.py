@@ -92,7 +92,9 @@ class RiskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     margin_use_max: Annotated[
         float,
         Meta(
-            gt=0, le=1, description="part of the margin that positions may need, or they only reduce; orders included"
+            gt=0,
+            le=1,
+            description="part of the margin that may be needed: beyond it orders are denied, positions only reduce",
         ),
     ] = 0.8
     margin_rate: Annotated[
