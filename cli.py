@@ -296,6 +296,8 @@ def record(
 
     if (config is None) == (not venue):
         raise UserError("record: give a configuration, or --venue")
+    if seconds is not None and not seconds > 0:
+        raise UserError(f"--seconds {seconds:g}: expected a number above 0")
     if config is not None:
         asked = recording_of(load_config(config))
     else:

@@ -38,13 +38,13 @@ def last_run(session: str) -> LastRun | None:
 
 
 def how_to_start(session: str, configs: Path) -> str:
-    """Return what starts a session: the file that it ran with last, else the one of its name in `configs`."""
+    """Return what starts a session: the file that it ran with last, else the one of its name here or in `configs`."""
     last = last_run(session)
     if last is not None and last.config.is_file():
         return f"start it with `make run CONFIG={_shown(last.config)}`"
-    default = configs / f"{session}.toml"
-    if default.is_file():
-        return f"start it with `make run CONFIG={_shown(default)}`"
+    for folder in (Path.cwd(), configs):
+        if (folder / f"{session}.toml").is_file():
+            return f"start it with `make run CONFIG={_shown(folder / f'{session}.toml')}`"
     return f"a session is named after its file: `make run CONFIG=FOLDER/{session}.toml` starts this one"
 
 

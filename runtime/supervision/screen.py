@@ -102,8 +102,8 @@ def status_line(status: dict[str, Any]) -> str:
 
 
 def doing_words(status: Mapping[str, Any]) -> list[str]:
-    """Return what each actor is busy with that keeps it from its work; nothing while all are at it."""
-    return [f"{name} {actor['doing']}" for name, actor in status["actors"].items() if actor["doing"]]
+    """Return what each actor is busy with that keeps it from its work, in short; nothing while all are at it."""
+    return [f"{name} {actor['doing'].partition(':')[0]}" for name, actor in status["actors"].items() if actor["doing"]]
 
 
 def risk_words(status: Mapping[str, Any]) -> str:

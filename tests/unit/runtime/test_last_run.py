@@ -44,6 +44,8 @@ def test_a_session_that_never_ran_is_started_with_the_file_of_its_name(
     (home / "configs" / "mine.toml").touch()
     monkeypatch.chdir(home)
     assert how_to_start("mine", home / "configs") == "start it with `make run CONFIG=configs/mine.toml`"
+    (home / "mine.toml").touch()
+    assert how_to_start("mine", home / "configs") == "start it with `make run CONFIG=mine.toml`"
 
 
 def test_without_any_file_it_is_said_what_a_session_is_named_after(home: Path) -> None:
