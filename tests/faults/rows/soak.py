@@ -1,4 +1,9 @@
-"""A session left alone at twice the suite's rate: memory does not creep, descriptors stay, logs hold no error."""
+"""A session left alone at twice the suite's rate: memory does not creep, descriptors stay, logs hold no error.
+
+Memory is what is a process's own (RssAnon). Pages of segments and of files are not in it: a ring comes in page by page
+until it has gone round once, whoever reads it. What fills up once is over within the first ten minutes: the terms of
+the last 1,024 fills, orders closed in the last two minutes, SQLite's pages, the allocators' free lists.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +20,9 @@ from tests.faults.vitals import Baseline, held_by
 LOOK_S = 10.0
 LOOKS_MIN = 3
 LOOKS_PER_HOUR = round(3600 / LOOK_S)
-WARM_UP_LOOKS = 18  # three minutes: caches fill, and rings go round once
+WARM_UP_LOOKS = 60  # of an hour; a shorter soak is warm after a third
 # (looks, MB/h): the fewer there are, the less a slope says; over less than five minutes nothing.
-SLOPE_BOUNDS = ((340, 1.0), (30, 20.0))
+SLOPE_BOUNDS = ((300, 1.0), (30, 20.0))
 KB_PER_MB = 1024
 
 
