@@ -33,29 +33,39 @@ class FillKeys:
 
     def add(self, key: FillKey) -> bool:
         """Remember a key; return whether it was new."""
-        return self._add(_fingerprint(key))
+        return self.add_fingerprint(fingerprint(key))
 
     def __contains__(self, key: FillKey) -> bool:
-        fingerprint = _fingerprint(key)
-        bucket = self._buckets[fingerprint >> _BUCKET_SHIFT]
-        place = bisect_left(bucket, fingerprint)
-        return place < len(bucket) and bucket[place] == fingerprint
+        wanted = fingerprint(key)
+        bucket = self._buckets[wanted >> _BUCKET_SHIFT]
+        place = bisect_left(bucket, wanted)
+        return place < len(bucket) and bucket[place] == wanted
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets))
 
     def to_bytes(self) -> bytes:
         """Return what `update` takes: FINGERPRINT_BYTES a key, little-endian, in order."""
-        return b"".join(_swapped(bucket).tobytes() for bucket in self._buckets)
+        return b"".join(bytes_of(bucket) for bucket in self._buckets)
 
     def update(self, content: bytes) -> None:
         """Remember the keys of which `to_bytes` returned this, or a part of it."""
-        fingerprints = array("Q")
-        fingerprints.frombytes(content)
-        for fingerprint in _swapped(fingerprints):
-            self._add(fingerprint)
+        for each in fingerprints_of(content):
+            self.add_fingerprint(each)
 
-    def _add(self, fingerprint: int) -> bool:
+    def without(self, fingerprints: Iterable[int]) -> FillKeys:
+        """Return a set of the same keys but those of these fingerprints."""
+        rest = FillKeys()
+        rest._buckets = [array("Q", bucket) for bucket in self._buckets]
+        for each in fingerprints:
+            bucket = rest._buckets[each >> _BUCKET_SHIFT]
+            place = bisect_left(bucket, each)
+            if place < len(bucket) and bucket[place] == each:
+                del bucket[place]
+        return rest
+
+    def add_fingerprint(self, fingerprint: int) -> bool:
+        """Remember the key of a fingerprint; return whether it was new."""
         bucket = self._buckets[fingerprint >> _BUCKET_SHIFT]
         if not bucket or bucket[-1] < fingerprint:  # as they come when they are read again, in order
             bucket.append(fingerprint)
@@ -67,11 +77,24 @@ class FillKeys:
         return True
 
 
-def _fingerprint(key: FillKey) -> int:
+def fingerprint(key: FillKey) -> int:
+    """Return the 64 bits that are kept of a key."""
     trade_id, venue_order_id, leg_index = key
     # The length tells where the first text ends, whatever stands in it.
     text = f"{len(trade_id)},{trade_id}{venue_order_id},{leg_index}"
     return int.from_bytes(blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest(), "little")
+
+
+def fingerprints_of(content: bytes) -> array[int]:
+    """Return the fingerprints that are written so, FINGERPRINT_BYTES each, little-endian."""
+    fingerprints = array("Q")
+    fingerprints.frombytes(content)
+    return _swapped(fingerprints)
+
+
+def bytes_of(fingerprints: array[int]) -> bytes:
+    """Return what `fingerprints_of` takes."""
+    return _swapped(fingerprints).tobytes()
 
 
 def _swapped(fingerprints: array[int]) -> array[int]:

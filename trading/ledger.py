@@ -41,6 +41,38 @@ class Pnl(NamedTuple):
     total: Decimal
 
 
+class LineState(NamedTuple):
+    """All that a line of the ledger has added up: as in `LedgerLine`, and what it started from."""
+
+    position: Decimal
+    average_entry: Decimal
+    cash: Decimal
+    realised: Decimal
+    fees: Decimal
+    funding_booked: Decimal
+    volume_base: Decimal
+    volume_notional: Decimal
+    fill_count: int
+    buy_count: int
+    unbooked: int
+    start_value: Decimal
+    start_funding: Decimal
+
+
+class LedgerState(NamedTuple):
+    """All that a ledger has added up, to the last digit; which fills these are is kept by whoever keeps this.
+
+    Attributes:
+        lines: by instrument.
+        unbooked: key and time, by the venue's clock, of fills whose fee is not known yet.
+        fills: how many were counted.
+    """
+
+    lines: dict[str, LineState]
+    unbooked: list[tuple[FillKey, int]]
+    fills: int
+
+
 class LedgerLine:
     """What a session did in one instrument. Sizes are base units, money is quote currency.
 
@@ -50,6 +82,7 @@ class LedgerLine:
         cash: what the fills paid (buys) and brought (sells), fees apart.
         realised: by average entry price, before fees.
         funding_booked: funding that came with trades.
+        start_value, start_funding: of the position that the session started with; not its own.
         unbooked: fills whose fee is not known yet.
     """
 
@@ -66,16 +99,25 @@ class LedgerLine:
         self.fill_count = 0
         self.buy_count = 0
         self.unbooked = 0
-        self._start_value = ZERO
-        self._start_funding = ZERO
+        self.start_value = ZERO
+        self.start_funding = ZERO
+
+    @property
+    def state(self) -> LineState:
+        return LineState(*(getattr(self, name) for name in LineState._fields))
+
+    def resume(self, state: LineState) -> None:
+        """Go on from where a line of an earlier ledger was."""
+        for name in LineState._fields:
+            setattr(self, name, getattr(state, name))
 
     def begin(self, position: Decimal, price: Decimal, unrealised_funding: Decimal = ZERO) -> None:
         """Carry in a position that the session starts with, at `price`, with the funding that is not its own."""
         assert self.fill_count == 0, f"a start position after {self.fill_count} fills"
         self.position = position
         self.average_entry = price if position else ZERO
-        self._start_value = position * price * self.multiplier
-        self._start_funding = unrealised_funding
+        self.start_value = position * price * self.multiplier
+        self.start_funding = unrealised_funding
 
     def fill(self, side: Side, price: Decimal, size: Decimal) -> None:
         """Let one fill move position, cash and realised P&L."""
@@ -90,8 +132,8 @@ class LedgerLine:
 
     def pnl(self, mark_price: Decimal, unrealised_funding: Decimal = ZERO) -> Pnl:
         """Return the session's profit and loss at a mark price, with the funding that the venue has not booked yet."""
-        gross = self.cash + self.position * mark_price * self.multiplier - self._start_value
-        funding = self.funding_booked + unrealised_funding - self._start_funding
+        gross = self.cash + self.position * mark_price * self.multiplier - self.start_value
+        funding = self.funding_booked + unrealised_funding - self.start_funding
         return Pnl(self.realised, gross - self.realised, self.fees, funding, gross - self.fees + funding)
 
     def _move(self, signed_size: Decimal, price: Decimal) -> None:
@@ -106,7 +148,7 @@ class LedgerLine:
         self.realised += gain.quantize(MONEY_STEP)
         if self.position == 0:
             self.average_entry = ZERO
-            self.realised = self.cash - self._start_value  # flat: what was rounded on the way comes back
+            self.realised = self.cash - self.start_value  # flat: what was rounded on the way comes back
         elif self.position * position < 0:
             self.average_entry = price
 
@@ -125,6 +167,25 @@ class Ledger:
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
         self._ignored = frozenset(ignored)
+
+    @property
+    def state(self) -> LedgerState:
+        """What it has added up: `resume` goes on from it."""
+        lines = {name: line.state for name, line in self.lines.items()}
+        return LedgerState(lines, list(self._unbooked.items()), len(self._counted))
+
+    def resume(self, state: LedgerState, counted: FillKeys) -> None:
+        """Go on from where an earlier ledger of the same instruments was.
+
+        Args:
+            counted: the fills that it had counted.
+        """
+        assert self.lines.keys() == state.lines.keys(), f"a ledger of {list(state.lines)} for {list(self.lines)}"
+        assert len(counted) == state.fills, f"{len(counted)} keys for {state.fills} fills"
+        for name, line in self.lines.items():
+            line.resume(state.lines[name])
+        self._counted = counted
+        self._unbooked = dict(state.unbooked)
 
     @property
     def unbooked(self) -> int:

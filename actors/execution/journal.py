@@ -15,8 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 from actors.execution import journal_files
+from actors.execution.journal_fills import FillsFile, SealedFills
 from actors.execution.journal_format import (
     Answered,
     Began,
@@ -26,9 +28,11 @@ from actors.execution.journal_format import (
     Mended,
     Message,
     Sent,
+    Settled,
     SideName,
     Start,
     continued_header,
+    fits,
     frame,
     header,
 )
@@ -38,6 +42,7 @@ from domain.codes import OrderEventKind
 from domain.order import Side
 from domain.reports import TradeReport
 from trading.fill_keys import FillKey
+from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
@@ -49,12 +54,23 @@ class JournalFailsError(Exception):
     """What was to be sent could not be written down first: it must not leave."""
 
 
+class NextFile(NamedTuple):
+    """A file with which the journal may go on: its content, the number of its next entry, and what is sealed then."""
+
+    start: Start
+    content: bytes
+    number: int
+    sealed: SealedFills
+    settled: Settled | None = None
+
+
 class Journal:
     """One row of entries, one writer. `order` must come before the message; whatever else is noted never raises.
 
     Attributes:
         trouble: why the disk does not take entries now; empty = it does.
         damage: what was cut off at the start; None = the file was whole.
+        fills_lost: which fills were told is not known for certain: some may be told again.
         state: what all entries add up to, those of earlier lives too.
         lost: entries that did not fit into what waits while the disk refuses.
     """
@@ -77,6 +93,7 @@ class Journal:
         self.lost = 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(self._fd, 0o600)
+        self._fills = FillsFile(path)
         self._fd_before: int | None = None  # of the file before, until it is synced
         self._carried_bytes = 0
         self._open()
@@ -130,7 +147,7 @@ class Journal:
         exchange_time_ns: int,
     ) -> None:  # fmt: skip
         """Write down a fill, unless this or an earlier life has: the venue's history tells them all again."""
-        if not self.state.fills.add(key):
+        if not self.state.tell(key):
             return
         client_order_id, is_live = (order.client_order_id, order.is_live) if order is not None else (0, False)
         self._note(
@@ -145,6 +162,11 @@ class Journal:
         realtime_ns, monotonic_ns = self._now()
         self._note(Charged(realtime_ns, monotonic_ns, *trade.key, trade.fee, trade.realised_pnl))
 
+    def settle(self, history_from_ns: int, ledger: LedgerState) -> None:
+        """Write down what the ledger has added up, unless it has counted other fills than the journal tells."""
+        if entry := self._settled(history_from_ns, ledger):
+            self._note(entry)
+
     # ---- the disk --------------------------------------------------------------------------------------
 
     def fail(self, error: OSError) -> None:
@@ -157,6 +179,7 @@ class Journal:
         with self._disk:
             upto = len(self._unsynced)
             self._leave_file_before()
+            self._fills.sync()
             os.fdatasync(self._fd)
             del self._unsynced[:upto]
 
@@ -195,18 +218,20 @@ class Journal:
         """Whether it is time for `begin_next_file`."""
         return self._end - self._carried_bytes >= self._config.file_mb_max << 20 and not self.trouble
 
-    def begin_next_file(self, may_trade: Callable[[int], bool]) -> None:
+    def begin_next_file(self, may_trade: Callable[[int], bool], settled: tuple[int, LedgerState] | None = None) -> None:
         """Go on in a new file, and delete the oldest when there are too many.
 
         Args:
             may_trade: whether the order with this number of ours is, or may be, open.
+            settled: what `settle` takes, as it is now; None = the ledger is not known.
 
         Raises:
             OSError: the disk refuses; it goes on in the same file.
         """
         assert not self.trouble, f"a new file while the disk refuses: {self.trouble}"
         self.state.drop_finished(may_trade)
-        self._go_on(*self._next_file(self._start.place_of(self._end), self._number))
+        entry = self._settled(*settled) if settled is not None else None
+        self._go_on(self._next_file(self._start.place_of(self._end), self._number, entry))
         journal_files.delete_oldest(self.path, self._config.files_kept)
 
     def close(self) -> None:
@@ -215,10 +240,12 @@ class Journal:
             if self.trouble:
                 self.mend()
             if self._sync != "never":
+                self._fills.sync()
                 os.fsync(self._fd)
         finally:
             with self._disk:
                 self._leave_file_before()
+                self._fills.close()
                 os.close(self._fd)
 
     # ---- inside ----------------------------------------------------------------------------------------
@@ -272,47 +299,52 @@ class Journal:
     def _open(self) -> None:
         """Replay what is good, and be ready to append."""
         try:
-            opened = open_files(self.path, self._fd)
+            opened = open_files(self.path, self._fd, self._fills)
         except BaseException:
             os.close(self._fd)
             raise
-        self.state, self.damage = opened.state, opened.damage
+        self.state, self.damage, self.fills_lost = opened.state, opened.damage, opened.fills_lost
         number, place = opened.next
         if opened.is_first:
             start = Start(new_file_id())
-            self._begin_file(start, header(start.file_id), number)
+            self._begin_file(NextFile(start, header(start.file_id), number, self.state.sealed))
         elif opened.start is None:
-            self._begin_file(*self._next_file(place, number))
+            self._begin_file(self._next_file(place, number))
         else:
             self._use(opened.start, opened.end, number)
             self._carried_bytes = 0
             if opened.damage is not None:
                 with contextlib.suppress(OSError):  # it goes on in this one: who has read further waits for ever
-                    self._go_on(*self._next_file(place, number))
+                    self._go_on(self._next_file(place, number))
 
-    def _begin_file(self, start: Start, content: bytes, number: int) -> None:
+    def _begin_file(self, file: NextFile) -> None:
         """Write the present file, of which nothing is good, anew."""
-        self._use(start, len(content), number)
-        self._unsynced += content
+        self._use(file.start, len(file.content), file.number)
+        self._unsynced += file.content
         try:
-            journal_files.write_at(self._fd, content, 0)
+            journal_files.write_at(self._fd, file.content, 0)
         except OSError as error:
             self.fail(error)
+        self._seal(file.sealed)
 
-    def _next_file(self, place: int, number: int) -> tuple[Start, bytes, int]:
-        """Return header and content of a file that goes on at this place, and the number of its next entry."""
+    def _next_file(self, place: int, number: int, settled: Settled | None = None) -> NextFile:
+        """Return a file that goes on at this place; its fills are sealed already. OSError when the disk refuses."""
         file_id = new_file_id()
+        sealed = self._fills.append(self.state.unsealed)
         content = bytearray(continued_header(file_id, number, place))
         start = Start(file_id, number, place, len(content))
-        for entry in self.state.carried(*self._now()):
+        entries: list[Entry] = [*self.state.carried(*self._now(), sealed)]
+        if settled is not None:
+            entries.append(settled)
+        for entry in entries:
             content += frame(file_id, number, entry)
             number += 1
-        return start, bytes(content), number
+        return NextFile(start, bytes(content), number, sealed, settled)
 
-    def _go_on(self, start: Start, content: bytes, number: int) -> None:
-        """Let a file of this content take the place of the present one. OSError: nothing changed."""
+    def _go_on(self, file: NextFile) -> None:
+        """Let a file take the place of the present one. OSError: nothing changed."""
         with self._disk:
-            fd = journal_files.write_next(self.path, content)
+            fd = journal_files.write_next(self.path, file.content)
             try:
                 journal_files.take_place(self.path)
             except OSError:
@@ -320,10 +352,24 @@ class Journal:
                 raise
             self._leave_file_before()
             self._fd_before, self._fd = self._fd, fd
-            self._use(start, len(content), number)
-            self._unsynced = bytearray() if self._sync == "never" else bytearray(content)
+            self._use(file.start, len(file.content), file.number)
+            self._unsynced = bytearray() if self._sync == "never" else bytearray(file.content)
         if self._sync == "never":
             self._leave_file_before()
+        self._seal(file.sealed)
+        if file.settled is not None:
+            self.state.take(file.settled)
+
+    def _seal(self, sealed: SealedFills) -> None:
+        self._fills.sealed = sealed
+        self.state.seal(sealed)
+
+    def _settled(self, history_from_ns: int, ledger: LedgerState) -> Settled | None:
+        """Return the entry; None when the ledger has counted other fills than the journal tells, or is too large."""
+        if ledger.fills != len(self.state.fills):
+            return None
+        entry = Settled(*self._now(), history_from_ns, ledger)
+        return entry if fits(entry) else None
 
 
 def _side_name(side: Side | None) -> SideName:

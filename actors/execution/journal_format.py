@@ -3,8 +3,8 @@
     header  24 bytes: magic `RMJOURNL`, u16 version, u16 zero, u64 file id, u32 CRC-32 of the 20 bytes before it
     frame   u32 length of the payload, u32 CRC-32 of length, number and payload, u64 number (1, 2, 3 ...), payload
 
-A journal is one row of frames, in one file or in several. The first file has version 1; a file that goes on with the
-row has version 2 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
+A journal is one row of frames, in one file or in several. The first file has version 3; a file that goes on with the
+row has version 4 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
 40 bytes. The place of a frame is the byte at which it would begin if all were in the first file.
 
 All numbers are little-endian. The checksum begins with the file id, so that a block of another journal that a disk
@@ -24,9 +24,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from trading.fill_keys import FillKey
+from trading.ledger import LedgerState
 
 MAGIC = b"RMJOURNL"
-VERSION, CONTINUED_VERSION = 1, 2
+VERSION, CONTINUED_VERSION = 3, 4
+OLDER_VERSION, OLDER_CONTINUED_VERSION = 1, 2  # without `settled`, and all fills in `carried`
 PAYLOAD_BYTES_MAX = 65_536
 _HEADER = struct.Struct("<8sHHQ")
 _CONTINUED = struct.Struct("<QQ")
@@ -144,9 +146,10 @@ class Carried(msgspec.Struct, array_like=True, tag="carried", frozen=True):
 
     Attributes:
         last_client_order_id: the highest that was sent.
-        fills: fingerprints of fills that were told (trading/fill_keys.py).
+        fills: fingerprints of fills that were told and are not sealed (trading/fill_keys.py).
         unfinished: orders that may still trade, as sent last.
         is_whole: the last of these entries.
+        sealed_bytes, sealed_checksum: of the file with the other fills that were told (journal_fills.py).
     """
 
     realtime_ns: int
@@ -155,6 +158,21 @@ class Carried(msgspec.Struct, array_like=True, tag="carried", frozen=True):
     fills: bytes
     unfinished: list[Sent]
     is_whole: bool
+    sealed_bytes: int = 0
+    sealed_checksum: int = 0
+
+
+class Settled(msgspec.Struct, array_like=True, tag="settled", frozen=True):
+    """What the ledger has added up: all fills that the entries before this one tell, and no other.
+
+    Attributes:
+        history_from_ns: the venue's clock: trades before it are counted with what they cost.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    history_from_ns: int
+    ledger: LedgerState
 
 
 class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
@@ -166,7 +184,7 @@ class Mended(msgspec.Struct, array_like=True, tag="mended", frozen=True):
     entries_lost: int
 
 
-Entry = Began | Sent | Answered | Filled | Charged | Mended | Carried
+Entry = Began | Sent | Answered | Filled | Charged | Settled | Mended | Carried
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Entry).decode
 
@@ -237,6 +255,11 @@ def frame(file_id: int, number: int, entry: Entry) -> bytes:
     return _FRAME.pack(length, _checksum(file_id, length, number, payload), number) + payload
 
 
+def fits(entry: Entry) -> bool:
+    """Return whether an entry is small enough for a frame."""
+    return len(_encode(entry)) <= PAYLOAD_BYTES_MAX
+
+
 def read(content: bytes) -> Contents:
     """Return everything of a file up to the first byte that cannot be believed.
 
@@ -262,15 +285,15 @@ def read_header(content: bytes) -> Start | None:
     if len(content) < HEADER_BYTES:
         return None
     magic, version, _, file_id = _HEADER.unpack_from(content)
-    is_continued = version == CONTINUED_VERSION
+    is_continued = version in (CONTINUED_VERSION, OLDER_CONTINUED_VERSION)
     size = HEADER_BYTES_MAX if is_continued else HEADER_BYTES
     if magic != MAGIC or len(content) < size or content[:size] != _checked(content[: size - _CHECKSUM.size]):
         return None
     if is_continued:
         number, place = _CONTINUED.unpack_from(content, _HEADER.size)
         return Start(file_id, number, place, size)
-    if version != VERSION:
-        raise NewerVersionError(f"format version {version}, this program reads {VERSION} and {CONTINUED_VERSION}")
+    if version not in (VERSION, OLDER_VERSION):
+        raise NewerVersionError(f"format version {version}, this program reads up to {CONTINUED_VERSION}")
     return Start(file_id)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.execution import journal_files
+from actors.execution.journal_fills import FillsFile
 from actors.execution.journal_format import (
     HEADER_BYTES,
     HEADER_BYTES_MAX,
@@ -46,6 +47,7 @@ class Opened(NamedTuple):
 
     Attributes:
         state: what they add up to.
+        fills_lost: the file of sealed fills is not what the journal says: it may tell some again.
         damage: what was cut off; None = nothing.
         start: of the present file; None = nothing of it is good, it is to be begun.
         end: of the present file: where the next entry goes, if it goes on.
@@ -59,10 +61,14 @@ class Opened(NamedTuple):
     end: int
     next: Place
     is_first: bool
+    fills_lost: bool = False
 
 
-def open_files(path: Path, fd: int) -> Opened:
+def open_files(path: Path, fd: int, fills: FillsFile) -> Opened:
     """Replay the journal whose present file is open as `fd`.
+
+    Args:
+        fills: the file of sealed fills beside it.
 
     Raises:
         UserError: a later program wrote it.
@@ -71,9 +77,15 @@ def open_files(path: Path, fd: int) -> Opened:
     content = journal_files.read_all(fd)
     journal_files.tidy(path)
     try:
-        return _replayed(path, fd, content)
+        opened = _replayed(path, fd, content)
     except NewerVersionError as error:
         raise UserError(f"{path}: {error}: go on with the version that wrote it") from None
+    sealed = fills.load(opened.state.sealed)
+    if sealed is None:
+        opened.state.sealed = fills.sealed
+        return opened._replace(fills_lost=True)
+    opened.state.fills.update(sealed)
+    return opened
 
 
 def new_file_id() -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 
-from actors.execution.journal_format import Answered, Carried, Entry, Filled, Sent
-from trading.fill_keys import FINGERPRINT_BYTES, FillKeys
+from actors.execution.journal_fills import SealedFills
+from actors.execution.journal_format import Answered, Carried, Entry, Filled, Sent, Settled
+from trading.fill_keys import FillKey, FillKeys, bytes_of, fingerprint, fingerprints_of
 
 ORDERS = frozenset({"INSERT", "AMEND", "QUOTE", "HEDGE", "FLATTEN"})
-FILLS_AT_ONCE = 4096  # in one entry: half of the 64 kB that it may have
-FILL_BYTES_AT_ONCE = FILLS_AT_ONCE * FINGERPRINT_BYTES
 UNFINISHED_AT_ONCE = 100
 
 
@@ -18,16 +18,22 @@ class JournalState:
 
     Attributes:
         fills: those that the journal tells.
+        sealed: which of them stand in the file beside it.
         last_client_order_id: the highest that was sent; 0 = none.
         unfinished: orders that were sent and of which no end is told, by client order id, as sent last.
+        settled: the newest state of the ledger; None = none was written down.
         is_whole: nothing is missing that an earlier file of the journal knew.
     """
 
     def __init__(self, *, is_whole: bool = True) -> None:
         self.fills = FillKeys()
+        self.sealed = SealedFills()
         self.last_client_order_id = 0
         self.unfinished: dict[int, Sent] = {}
+        self.settled: Settled | None = None
         self.is_whole = is_whole
+        self._unsealed = array("Q")  # fingerprints of fills ...
+        self._unsettled = array("Q")  # ... since they were sealed, and since the ledger was settled
 
     def take_all(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -45,27 +51,49 @@ class JournalState:
         elif kind is Answered or kind is Filled:
             assert isinstance(entry, (Answered, Filled))
             if isinstance(entry, Filled):
-                self.fills.add(entry.key)
+                self.tell(entry.key)
             if not entry.is_live:
                 self.unfinished.pop(entry.client_order_id, None)
+        elif kind is Settled:
+            assert isinstance(entry, Settled)
+            self.settled, self._unsettled = entry, array("Q")
         elif kind is Carried:
             assert isinstance(entry, Carried)
             self._take_over(entry)
 
-    def carried(self, realtime_ns: int, monotonic_ns: int) -> Iterator[Carried]:
-        """Return the entries with which the next file of the journal begins."""
-        fills, unfinished = self.fills.to_bytes(), list(self.unfinished.values())
-        pieces = max(1, -(-len(fills) // FILL_BYTES_AT_ONCE), -(-len(unfinished) // UNFINISHED_AT_ONCE))
+    def tell(self, key: FillKey) -> bool:
+        """Remember that a fill is told; return whether it was not."""
+        return self._tell(fingerprint(key))
+
+    def settled_fills(self) -> FillKeys | None:
+        """Return the fills that `settled` has counted; None when the journal does not tell them all."""
+        if self.settled is None:
+            return None
+        counted = self.fills.without(self._unsettled)
+        return counted if len(counted) == self.settled.ledger.fills else None
+
+    # ---- the next file ---------------------------------------------------------------------------------
+
+    @property
+    def unsealed(self) -> bytes:
+        """What is to be appended to the file of sealed fills."""
+        return bytes_of(self._unsealed)
+
+    def seal(self, sealed: SealedFills) -> None:
+        """What was unsealed is in the file now."""
+        self.sealed = sealed
+        self._unsealed = array("Q")
+
+    def carried(self, realtime_ns: int, monotonic_ns: int, sealed: SealedFills) -> Iterator[Carried]:
+        """Return the entries with which a file of the journal begins that has all fills `sealed`."""
+        unfinished = list(self.unfinished.values())
+        pieces = max(1, -(-len(unfinished) // UNFINISHED_AT_ONCE))
         for piece in range(pieces):
-            first_byte, first_order = piece * FILL_BYTES_AT_ONCE, piece * UNFINISHED_AT_ONCE
+            first = piece * UNFINISHED_AT_ONCE
             yield Carried(
-                realtime_ns,
-                monotonic_ns,
-                self.last_client_order_id,
-                fills[first_byte : first_byte + FILL_BYTES_AT_ONCE],
-                unfinished[first_order : first_order + UNFINISHED_AT_ONCE],
-                piece == pieces - 1,
-            )
+                realtime_ns, monotonic_ns, self.last_client_order_id, b"",
+                unfinished[first : first + UNFINISHED_AT_ONCE], piece == pieces - 1, *sealed,
+            )  # fmt: skip
 
     def drop_finished(self, may_trade: Callable[[int], bool]) -> None:
         """Forget orders of which the end was seen, though none was told: their last fill came by the history."""
@@ -73,6 +101,16 @@ class JournalState:
 
     def _take_over(self, entry: Carried) -> None:
         self.last_client_order_id = max(self.last_client_order_id, entry.last_client_order_id)
-        self.fills.update(entry.fills)
+        if entry.sealed_bytes:
+            self.sealed = SealedFills(entry.sealed_bytes, entry.sealed_checksum)
+        for each in fingerprints_of(entry.fills):
+            self._tell(each)
         self.unfinished.update((sent.client_order_id, sent) for sent in entry.unfinished)
         self.is_whole |= entry.is_whole
+
+    def _tell(self, each: int) -> bool:
+        is_new = self.fills.add_fingerprint(each)
+        if is_new:
+            self._unsealed.append(each)
+            self._unsettled.append(each)
+        return is_new

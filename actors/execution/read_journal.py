@@ -71,7 +71,8 @@ def as_line(entry: Entry) -> str:
     """Return an entry as one JSON object, `entry` its kind."""
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
     if isinstance(entry, Carried):
-        fields["fills"] = len(entry.fills) // FINGERPRINT_BYTES  # how many; the bits tell nobody anything
+        # how many; the bits tell nobody anything
+        fields["fills"] = (len(entry.fills) + entry.sealed_bytes) // FINGERPRINT_BYTES
     return msgspec.json.encode({"entry": entry.__struct_config__.tag, **fields}).decode()
 
 

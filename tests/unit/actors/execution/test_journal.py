@@ -176,12 +176,12 @@ def test_a_file_without_a_good_header_is_kept_aside_whole(path: Path) -> None:
 
 def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
     content = bytearray(header(1))
-    content[8] = 3
+    content[8] = 5
     import zlib
 
     content[20:24] = zlib.crc32(content[:20]).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(UserError, match="format version 3"):
+    with pytest.raises(UserError, match="format version 5"):
         opened(path)
     assert path.read_bytes() == bytes(content)
 

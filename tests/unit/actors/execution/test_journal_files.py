@@ -16,7 +16,7 @@ import pytest
 
 from actors.execution.journal import FILE_NAME, Journal
 from actors.execution.journal_format import HEADER_BYTES_MAX, Carried, Entry, Filled, Sent
-from actors.execution.journal_state import FILLS_AT_ONCE, UNFINISHED_AT_ONCE
+from actors.execution.journal_state import UNFINISHED_AT_ONCE
 from actors.execution.read_journal import main, read_files, read_journal
 from actors.recorder.followed_journal import FollowedJournal, Skipped
 from domain.clock import SimClock
@@ -77,6 +77,10 @@ def expected(numbers: range) -> list[int | str]:
     return [text for number in numbers for text in (number, f"t{number}")]
 
 
+def names(*endings: str) -> list[str]:
+    return [f"{FILE_NAME}.{ending}" for ending in endings]
+
+
 def assert_knows(journal: Journal, fills: range, last: int, unfinished: list[int]) -> None:
     state = journal.state
     assert len(state.fills) == len(fills)
@@ -100,20 +104,88 @@ def test_a_new_file_begins_with_all_that_is_still_needed(path: Path) -> None:
         fill(again, number)
     again.close()
     # I expect every entry once over all files, the present one small
-    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, f"{FILE_NAME}.1", f"{FILE_NAME}.2"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, *names("1", "2", "fills")]
     assert told(read_journal(path)) == expected(range(1, 9))
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
     assert again.damage is None
 
 
 def test_much_is_carried_in_several_entries(path: Path) -> None:
-    fills = 2 * FILLS_AT_ONCE + 1
+    orders = 2 * UNFINISHED_AT_ONCE + 1
     journal = opened(path, sync="never")
-    write(journal, range(1, fills + 1))
-    journal.begin_next_file(lambda number: number < 3 * UNFINISHED_AT_ONCE)
+    write(journal, range(1, orders + 1))
+    journal.begin_next_file(lambda _: True)
     carried = [entry for entry in read_journal(path) if isinstance(entry, Carried)]
     assert [entry.is_whole for entry in carried] == [False, False, True]
-    assert_knows(opened(path), range(1, fills + 1), fills, list(range(1, 3 * UNFINISHED_AT_ONCE)))
+    assert_knows(opened(path), range(1, orders + 1), orders, list(range(1, orders + 1)))
+
+
+def test_fills_are_sealed_once_each_whatever_comes_between(path: Path) -> None:
+    # Given a journal of many files and several lives, to which the venue tells every fill again and again
+    rng = random.Random(6)
+    journal = opened(path, sync="never")
+    for number in range(1, 120):
+        write(journal, range(number, number + 1))
+        fill(journal, rng.randint(1, number))
+        if rng.random() < 0.2:
+            journal.begin_next_file(lambda _: False)
+        if rng.random() < 0.1:
+            journal.close()
+            journal = opened(path, sync="never")
+    journal.begin_next_file(lambda _: False)
+    # I expect eight bytes for each beside the journal, and none in its present file
+    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == 119 * FINGERPRINT_BYTES
+    assert path.stat().st_size < 200
+    assert_knows(opened(path), range(1, 120), 119, [])
+
+
+def test_a_disk_that_refuses_to_seal_leaves_the_fills_to_the_next_file(path: Path) -> None:
+    journal = opened(path, sync="never")
+    write(journal, range(1, 4))
+    journal.begin_next_file(lambda _: False)
+    write(journal, range(4, 6))
+    calls = 0
+
+    def refuse_second_write(call: str) -> None:
+        nonlocal calls
+        calls += call == "pwrite"
+        if call == "pwrite" and calls == 2:  # the first sealed the fills
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with faulty(refuse_second_write), pytest.raises(OSError, match="No space"):
+        journal.begin_next_file(lambda _: False)
+    write(journal, range(6, 8))
+    journal.begin_next_file(lambda _: False)
+    assert_knows(opened(path), range(1, 8), 7, [])
+    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == 7 * FINGERPRINT_BYTES
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_sealed_fills_that_are_damaged_are_put_aside_and_said(path: Path, damage: str) -> None:
+    # Given a journal whose sealed fills are not what it says
+    journal = opened(path)
+    write(journal, range(1, 4))
+    journal.begin_next_file(lambda _: False)
+    write(journal, range(4, 6))
+    journal.close()
+    sealed = path.with_name(f"{FILE_NAME}.fills")
+    content = bytearray(sealed.read_bytes())
+    content[5] ^= 4
+    if damage == "gone":
+        sealed.unlink()
+    else:
+        sealed.write_bytes(content if damage == "flip" else content[:-1])
+    # I expect everything else to be known, and the journal to go on
+    again = opened(path)
+    assert again.fills_lost
+    assert again.damage is None
+    assert_knows(again, range(4, 6), 5, [4, 5])
+    write(again, range(1, 4))
+    again.begin_next_file(lambda _: False)
+    again.close()
+    last = opened(path)
+    assert not last.fills_lost
+    assert_knows(last, range(1, 6), 5, [])
 
 
 def test_it_is_full_by_what_was_written_since_the_file_began(path: Path) -> None:
@@ -126,9 +198,10 @@ def test_it_is_full_by_what_was_written_since_the_file_began(path: Path) -> None
     journal.begin_next_file(lambda _: False)
     assert not journal.is_full
     # ... not by what the file took over, be it larger
-    journal.state.fills.update(random.Random(5).randbytes(2 << 20))
-    journal.begin_next_file(lambda _: False)
-    assert path.stat().st_size > 2 << 20
+    for number in range(22_000):
+        insert(journal, number)
+    journal.begin_next_file(lambda _: True)
+    assert path.stat().st_size > 1 << 20
     assert not journal.is_full
     journal.trouble = "No space left on device"
     assert not journal.is_full
@@ -269,14 +342,14 @@ def test_a_disk_that_refuses_the_next_file_leaves_the_journal_as_it_was(path: Pa
 
 def test_a_present_file_damaged_where_it_took_over_is_begun_anew_from_the_one_before_it(path: Path) -> None:
     rng = random.Random(3)
-    others = FILLS_AT_ONCE + 10
-    second = HEADER_BYTES_MAX + FILLS_AT_ONCE * FINGERPRINT_BYTES + 200  # in the second entry that carries
+    others = UNFINISHED_AT_ONCE + 10
+    second = -200  # in the second entry that carries
     for offset in (3, 12, HEADER_BYTES_MAX + 5, HEADER_BYTES_MAX + 40, second):
         for file in path.parent.iterdir():
             file.unlink()
         journal = opened(path)
         write(journal, range(1, 4 + others))
-        journal.begin_next_file(lambda number: number < 4)
+        journal.begin_next_file(lambda _: True)
         journal.close()
         content = bytearray(path.read_bytes())
         content[offset] ^= 1 << rng.randrange(8)

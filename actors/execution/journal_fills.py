@@ -1,0 +1,77 @@
+"""Which fills the earlier files of a journal told: `execution.journal.fills`, eight bytes each (trading/fill_keys.py).
+
+When the journal goes on in a new file, those that the file before told are appended here; the new file says how many
+bytes count and what their checksum is. What stands after them counts for nothing: it is written again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from actors.execution import journal_files
+
+
+class SealedFills(NamedTuple):
+    """So many bytes of the file count, and this is their CRC-32."""
+
+    size_bytes: int = 0
+    checksum: int = 0
+
+
+class FillsFile:
+    """The file beside the journal at `path`; there is none before the first fills are sealed.
+
+    Attributes:
+        sealed: what of it counts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.sealed = SealedFills()
+        self._path = path.with_name(path.name + ".fills")
+        self._fd: int | None = None
+        self._is_synced = True
+
+    def load(self, sealed: SealedFills) -> bytes | None:
+        """Return what counts; None, and the file is put aside, when it is not what the journal says.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if not sealed.size_bytes:
+            return b""
+        try:
+            content = self._path.read_bytes()[: sealed.size_bytes]
+        except FileNotFoundError:
+            return None
+        if sealed != SealedFills(len(content), zlib.crc32(content)):
+            with contextlib.suppress(OSError):
+                self._path.replace(self._path.with_name(self._path.name + ".damaged"))
+            return None
+        self.sealed = sealed
+        return content
+
+    def append(self, content: bytes) -> SealedFills:
+        """Write more after what counts; return what counts once `sealed` says so. OSError when the disk refuses."""
+        if not content:
+            return self.sealed
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.fchmod(self._fd, 0o600)
+        journal_files.write_at(self._fd, content, self.sealed.size_bytes)
+        self._is_synced = False
+        return SealedFills(self.sealed.size_bytes + len(content), zlib.crc32(content, self.sealed.checksum))
+
+    def sync(self) -> None:
+        """Bring to the disk what was appended. OSError when it refuses."""
+        if self._fd is not None and not self._is_synced:
+            os.fdatasync(self._fd)
+            self._is_synced = True
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
