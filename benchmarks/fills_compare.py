@@ -15,17 +15,25 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.data.container import EventFile
-from backtest.data.events import ASK, BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.data.events import FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.engine.records import CANCEL, INSERT, POST_ONLY, REJECT_POST_ONLY, REQUEST
 from backtest.engine.replay import replay
-from backtest.engine.tape import ROWS_AT_ONCE, tape_of
+from backtest.engine.tape import Tape, tape_of
 from backtest.engine.venue import VenueSettings
+from backtest.engine.weave import ASKS, BIDS, CHANGES, TOUCH, is_cut
 from domain.codes import OrderEventKind
 from fills.queue import ahead_after_depth, share_behind
 
 LINGER_NS = 1_000_000_000  # an order that theirs filled stays so much longer in ours, to see whether it fills later
 _NOISE_LOTS = 1e-9
-Rows = npt.NDArray[np.void]
+CHANGE = np.dtype(
+    [
+        ("time_ns", "<i8"),
+        ("lots", "<i8"),
+        *((name, "<i4") for name in ("flags", "ticks", "side", "best_bid", "best_ask")),
+    ]
+)
+Rows = npt.NDArray[np.void]  # of CHANGE
 
 
 class Cause(StrEnum):
@@ -165,12 +173,38 @@ class _Causes:
 
     @property
     def rows(self) -> Rows:
-        """The exchange's rows, in memory."""
+        """The exchange's changes one by one, in memory."""
         if self._rows is None:
-            tape = tape_of(self._file)
-            firsts = range(0, tape.header.rows[0], ROWS_AT_ONCE)
-            self._rows = np.concatenate([tape.block(0, first) for first in firsts])
+            self._rows = changes_of(tape_of(self._file))
         return self._rows
+
+
+def changes_of(tape: Tape) -> Rows:
+    """Return the exchange's changes one by one, each with time, kind and touch of its head; FINAL on a head's last."""
+    found, first = [], 0
+    while first < tape.header.rows[0]:
+        rows = tape.block(0, first)
+        heads, at = [], 0
+        while not is_cut(rows, at):
+            heads.append(at)
+            at += CHANGES + int(rows["count"][at])
+        counts = np.maximum(rows["count"][heads], 1)  # a note, which has none, stands for itself
+        ends = np.cumsum(counts)
+        of = np.repeat(np.array(heads), counts)
+        change = of + CHANGES + np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+        block = np.zeros(ends[-1], CHANGE)
+        for name in ("time_ns", "flags"):
+            block[name] = rows[name][of]
+        block["flags"] &= ~FINAL
+        block["flags"][ends - 1] |= rows["flags"][heads] & FINAL
+        is_change = rows["count"][of] > 0
+        for name in ("lots", "ticks", "side"):
+            block[name][is_change] = rows[name][change[is_change]]
+        for name in ("best_bid", "best_ask"):
+            block[name] = rows[name][of + TOUCH]
+        found.append(block)
+        first += at
+    return np.concatenate(found)
 
 
 def _begins_alike(theirs: Fill | None, ours: Fill | None) -> bool:
@@ -217,11 +251,11 @@ class Walk:
 
     def __init__(self, rows: Rows, side: int, price_ticks: int, begin_ns: int, until_ns: int) -> None:
         kinds, flags, ticks = rows["flags"] & KIND_MASK, rows["flags"], rows["ticks"]
-        own, other = (BID, ASK) if side > 0 else (ASK, BID)
-        level = (kinds == LEVEL) & (flags & own != 0) & (ticks == price_ticks)
+        own, other = (BIDS, ASKS) if side > 0 else (ASKS, BIDS)
+        level = (kinds == LEVEL) & (rows["side"] == own) & (ticks == price_ticks)
         before = np.flatnonzero(level & (rows["time_ns"] <= begin_ns))
         self._lots = float(rows["lots"][before[-1]]) if len(before) else 0.0
-        met = (kinds == TRADE) & (flags & other != 0) & (side * (price_ticks - ticks) >= 0)
+        met = (kinds == TRADE) & (rows["side"] == other) & (side * (price_ticks - ticks) >= 0)
         crossed = rows["best_ask"] <= price_ticks if side > 0 else rows["best_bid"] >= price_ticks
         crossed &= (kinds != TRADE) & (flags & FINAL != 0)
         chosen = (rows["time_ns"] > begin_ns) & (rows["time_ns"] <= until_ns) & (level | met | crossed)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backtest.engine.account import drawn, reckon_funding
-from backtest.engine.records import NO_ORDER
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from backtest.engine.records import NO_ORDER, PLACE_MASK
+from backtest.engine.weave import ASKS, BIDS, EMPTY_ASK, EMPTY_BID
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
 from domain.order import LiquiditySide
@@ -49,7 +49,7 @@ def heard_ns(venue: Record, latency_kind: int, time_ns: int) -> int:
 
 @kernel
 def fill_order(
-    venue: Record, orders: Array, bids: Array, asks: Array, index: int, lots: int, price_ticks: int, liquidity: int,
+    venue: Record, orders: Array, levels: Record, index: int, lots: int, price_ticks: int, liquidity: int,
     rule: int, time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Fill `lots` of an order at `price_ticks`: book them, close the order when it is whole, tell."""
@@ -64,7 +64,7 @@ def fill_order(
     venue["volume_lots"] += lots
     venue["fills"] += 1
     if order["filled_lots"] >= order["size_lots"]:
-        close_order(venue, orders, bids, asks, index, time_ns)
+        close_order(venue, orders, levels, index, time_ns)
     answer(venue, answers, order, _FILLED, rule, OF_FILL, time_ns)
     row = answers[venue["answers"] - 1]
     row["price_ticks"] = price_ticks
@@ -74,9 +74,9 @@ def fill_order(
 
 
 @kernel
-def close_order(venue: Record, orders: Array, bids: Array, asks: Array, index: int, time_ns: int) -> None:
+def close_order(venue: Record, orders: Array, levels: Record, index: int, time_ns: int) -> None:
     """Take an order out of the market."""
-    unlink(orders, bids, asks, index)
+    unlink(orders, levels, index)
     order = orders[index]
     order["is_open"] = 0
     venue["open_orders"] -= 1
@@ -85,30 +85,30 @@ def close_order(venue: Record, orders: Array, bids: Array, asks: Array, index: i
 
 
 @kernel
-def link(orders: Array, bids: Array, asks: Array, index: int) -> None:
+def link(orders: Array, levels: Record, index: int) -> None:
     """Let a level know of an order that rests there, behind those of ours that do."""
     order = orders[index]
     order["next"] = NO_ORDER
-    side = bids if order["side"] > 0 else asks
-    level = side[order["price_ticks"] & (side.shape[0] - 1)]
-    if level["first"] == 0:
-        level["first"] = index + 1
+    side = BIDS if order["side"] > 0 else ASKS
+    place = order["price_ticks"] & PLACE_MASK
+    if levels["first"][side, place] == 0:
+        levels["first"][side, place] = index + 1
         return
-    last = level["first"] - 1
+    last = levels["first"][side, place] - 1
     while orders[last]["next"] != NO_ORDER:
         last = orders[last]["next"]
     orders[last]["next"] = index
 
 
 @kernel
-def unlink(orders: Array, bids: Array, asks: Array, index: int) -> None:
+def unlink(orders: Array, levels: Record, index: int) -> None:
     """Let a level forget an order; it need not know of it."""
     order = orders[index]
-    side = bids if order["side"] > 0 else asks
-    level = side[order["price_ticks"] & (side.shape[0] - 1)]
-    at = level["first"] - 1
+    side = BIDS if order["side"] > 0 else ASKS
+    place = order["price_ticks"] & PLACE_MASK
+    at = levels["first"][side, place] - 1
     if at == index:
-        level["first"] = order["next"] + 1
+        levels["first"][side, place] = order["next"] + 1
         return
     while at != NO_ORDER:
         if orders[at]["next"] == index:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from backtest.engine.records import PLACE_MASK
+from backtest.engine.weave import ASKS, BIDS, EMPTY_ASK, EMPTY_BID
 from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.records import BOOK_LEVELS
-
-
-@inlined_kernel
-def take_level(levels: Array, place: int, lots: int) -> int:
-    """Set the size of one level of a side; return by how many levels the side has grown."""
-    had = levels[place]
-    levels[place] = lots
-    return (1 if lots > 0 else 0) - (1 if had > 0 else 0)
 
 
 @kernel
@@ -24,7 +17,7 @@ def is_usable(run: Record) -> bool:
 
 
 @kernel
-def fill_book(run: Record, bids: Array, asks: Array, book: Record) -> None:
+def fill_book(run: Record, levels: Array, book: Record) -> None:
     """Write the best levels that we see into a BOOK record, with the time at which the last message came."""
     book["exchange_time_ns"] = run["data_time_ns"]
     book["receive_time_ns"] = run["data_time_ns"]
@@ -32,29 +25,28 @@ def fill_book(run: Record, bids: Array, asks: Array, book: Record) -> None:
     book["update_count"] = run["books"]
     book["is_valid"] = 1 if is_usable(run) else 0
     book["bid_count"] = _fill_side(
-        bids, run["market_bid_ticks"], -1, run["bid_levels"], run["tick_size"], run["lot_size"], book["bid_price"],
-        book["bid_size"], book["bid_count"],
+        levels, BIDS, run["market_bid_ticks"], -1, run["bid_levels"], run["tick_size"], run["lot_size"],
+        book["bid_price"], book["bid_size"], book["bid_count"],
     )  # fmt: skip
     book["ask_count"] = _fill_side(
-        asks, run["market_ask_ticks"], 1, run["ask_levels"], run["tick_size"], run["lot_size"], book["ask_price"],
-        book["ask_size"], book["ask_count"],
+        levels, ASKS, run["market_ask_ticks"], 1, run["ask_levels"], run["tick_size"], run["lot_size"],
+        book["ask_price"], book["ask_size"], book["ask_count"],
     )  # fmt: skip
 
 
 @inlined_kernel
 def _fill_side(
-    levels: Array, best: int, direction: int, kept: int, tick_size: float, lot_size: float, prices: Array,
+    levels: Array, side: int, best: int, direction: int, kept: int, tick_size: float, lot_size: float, prices: Array,
     sizes: Array, had: int,
 ) -> int:  # fmt: skip
     """Write the best levels of a side, zeros where there were more before; return how many there are."""
-    mask = levels.shape[0] - 1
     count = min(BOOK_LEVELS, kept)
     ticks = best
     for i in range(count):
-        while levels[ticks & mask] == 0:
+        while levels[side, ticks & PLACE_MASK] == 0:
             ticks += direction
         prices[i] = ticks * tick_size
-        sizes[i] = levels[ticks & mask] * lot_size
+        sizes[i] = levels[side, ticks & PLACE_MASK] * lot_size
         ticks += direction
     for i in range(count, had):
         prices[i] = 0.0

@@ -10,15 +10,16 @@ place of the standard one (backtest/engine/code.py).
 
 from __future__ import annotations
 
-from backtest.data.events import BID, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.data.events import FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.engine.account import is_margin_used_up, reckon_funding
 from backtest.engine.desk import REQUESTS_MAX, bring, is_brought, note_answer
-from backtest.engine.feed import fill_book, is_usable, take_level, take_sample
+from backtest.engine.feed import fill_book, is_usable, take_sample
 from backtest.engine.market import play_market
-from backtest.engine.records import NEVER, ORDERS_MAX, Reason
+from backtest.engine.records import NEVER, ORDERS_MAX, PLACE_MASK, Reason
 from backtest.engine.requests import liquidate, serve
+from backtest.engine.weave import BIDS, CHANGES, TOUCH, is_cut
 from domain.codes import OrderEventKind
-from domain.jit import Array, Record, kernel
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.order import TradingState
 from trading.quoting.models.selection import solve_if_moved
 from trading.quoting.standard import on_book, on_candle, on_fill, on_trade, quote
@@ -31,8 +32,8 @@ _HALTED = int(TradingState.HALTED)
 
 @kernel
 def play(
-    run: Record, venue: Record, orders: Array, their_bids: Array, their_asks: Array, their_rows: Array,
-    our_bids: Array, our_asks: Array, our_rows: Array, requests: Array, answers: Array, desk: Record, q: Record,
+    run: Record, venue: Record, orders: Array, their_levels: Record, their_rows: Array, our_levels: Array,
+    our_rows: Array, requests: Array, answers: Array, desk: Record, q: Record,
     limits_ints: Array, limits_floats: Array, trade: Record, samples: Array,
 ) -> bool:  # fmt: skip
     """Play on until the rows of a side, the answers or the samples need another block; return whether all is over."""
@@ -43,86 +44,89 @@ def play(
             request_ns = requests[run["first_request"] & (REQUESTS_MAX - 1)]["arrival_time_ns"]
         answer_ns = answers[run["heard"]]["local_time_ns"] if run["heard"] < venue["answers"] else NEVER
         row_ns = NEVER
-        if (run["step_ns"] == 0 or run["next_sample_ns"] == NEVER) and run["next_local"] < our_rows.shape[0]:
-            row_ns = our_rows[run["next_local"]]["time_ns"]
+        if run["step_ns"] == 0 or run["next_sample_ns"] == NEVER:
+            if not is_cut(our_rows, run["next_local"]):
+                row_ns = our_rows[run["next_local"]]["time_ns"]
+            elif run["is_last_local"] == 0:
+                return False  # its next row may ask for a decision before anything else
         end_ns = min(run["until_ns"], run["end_ns"])
         ours_ns = min(row_ns, answer_ns, run["next_step_ns"])
         until_ns = min(request_ns, ours_ns, run["next_sample_ns"], end_ns)
 
         told = venue["answers"]
         run["next_exchange"] = play_market(
-            venue, orders, their_bids, their_asks, their_rows, run["next_exchange"], until_ns, answers
+            venue, orders, their_levels, their_rows, run["next_exchange"], until_ns, answers
         )
         if venue["answers"] != told:
             continue  # one of them may reach us before that
-        if run["next_exchange"] == their_rows.shape[0] and run["is_last_exchange"] == 0:
+        if run["is_last_exchange"] == 0 and is_cut(their_rows, run["next_exchange"]):
             return False
         if run["next_sample_ns"] <= until_ns:
             reckon_funding(venue, run["next_sample_ns"])
             if is_margin_used_up(venue) and venue["is_liquidated"] == 0:
-                liquidate(venue, orders, their_bids, their_asks, run["next_sample_ns"], answers)
+                liquidate(venue, orders, their_levels, run["next_sample_ns"], answers)
             take_sample(run, venue, q["explanation"], samples)
             continue
         if request_ns <= until_ns:
             request = requests[run["first_request"] & (REQUESTS_MAX - 1)]
-            serve(venue, orders, their_bids, their_asks, request, answers)
+            serve(venue, orders, their_levels, request, answers)
             run["first_request"] += 1
             continue
 
-        is_message = _play_feed(run, q, our_bids, our_asks, our_rows, until_ns, trade)
+        is_message = _play_feed(run, q, our_levels, our_rows, until_ns, trade)
         if is_message:
             if run["step_ns"] == 0:
-                decide(run, desk, q, limits_ints, limits_floats, our_bids, our_asks, run["data_time_ns"], requests)
+                decide(run, desk, q, limits_ints, limits_floats, our_levels, run["data_time_ns"], requests)
             continue
-        if run["next_local"] == our_rows.shape[0] and run["is_last_local"] == 0:
+        if run["is_last_local"] == 0 and is_cut(our_rows, run["next_local"]):
             return False
         if answer_ns <= until_ns:
             hear(run, desk, q, limits_ints, limits_floats, answers, venue["answers"], requests)
         elif run["next_step_ns"] <= until_ns:
             now_ns = run["next_step_ns"]
             run["next_step_ns"] += run["step_ns"]
-            decide(run, desk, q, limits_ints, limits_floats, our_bids, our_asks, now_ns, requests)
+            decide(run, desk, q, limits_ints, limits_floats, our_levels, now_ns, requests)
         elif until_ns == end_ns:
             return True
     return False
 
 
-@kernel
-def _play_feed(run: Record, q: Record, bids: Array, asks: Array, rows: Array, until_ns: int, trade: Record) -> bool:
+@inlined_kernel
+def _play_feed(run: Record, q: Record, levels: Array, rows: Array, until_ns: int, trade: Record) -> bool:
     """Take our rows up to and with `until_ns`; stops behind a whole message that asks for a decision.
 
     Returns whether it did. Messages ask where no clock says when to decide; the first one starts the clock.
     """
     i = run["next_local"]
-    mask = bids.shape[0] - 1
-    bid_levels = run["bid_levels"]
-    ask_levels = run["ask_levels"]
     seen_ns = run["data_time_ns"]
     is_asking_each = run["step_ns"] == 0 or run["next_sample_ns"] == NEVER
-    whole = -1  # row that left the book whole last
+    whole = -1  # head that left the book whole last
+    last = -1
     is_asking = False
-    while i < rows.shape[0] and not is_asking:
-        row = rows[i]
-        if row["time_ns"] > until_ns:
+    while not (is_asking or is_cut(rows, i)):
+        head = rows[i]
+        if head["time_ns"] > until_ns:
             break
-        flags = row["flags"]
+        flags = head["flags"]
         kind = flags & KIND_MASK
+        end = i + CHANGES + head["count"]
         if kind == LEVEL:
-            if flags & BID != 0:
-                bid_levels += take_level(bids, row["ticks"] & mask, row["lots"])
-            else:
-                ask_levels += take_level(asks, row["ticks"] & mask, row["lots"])
+            for k in range(i + CHANGES, end):
+                change = rows[k]
+                levels[change["side"], change["ticks"] & PLACE_MASK] = change["lots"]
         elif kind == TRADE:
-            seen_ns = row["time_ns"]
-            _take_trade(run, q, row, trade)
+            seen_ns = head["time_ns"]
+            _take_trade(run, q, seen_ns, rows[i + CHANGES], trade)
         if flags & FINAL != 0 and kind != TRADE:
             is_asking = is_asking_each
-            seen_ns = row["time_ns"]
+            seen_ns = head["time_ns"]
             whole = i
-        i += 1
+        last = i
+        i = end
     run["next_local"] = i
-    run["bid_levels"] = bid_levels
-    run["ask_levels"] = ask_levels
+    if last >= 0:
+        run["bid_levels"] = rows[last + TOUCH]["bid_levels"]
+        run["ask_levels"] = rows[last + TOUCH]["ask_levels"]
     _note_whole(run, rows, whole, seen_ns)
     return is_asking
 
@@ -132,8 +136,8 @@ def _note_whole(run: Record, rows: Array, whole: int, seen_ns: int) -> None:
     """Note what the rows of a stretch left: when we saw the last, and the best prices of the last whole message."""
     run["data_time_ns"] = seen_ns
     if whole >= 0:
-        run["market_bid_ticks"] = rows[whole]["best_bid"]
-        run["market_ask_ticks"] = rows[whole]["best_ask"]
+        run["market_bid_ticks"] = rows[whole + TOUCH]["best_bid"]
+        run["market_ask_ticks"] = rows[whole + TOUCH]["best_ask"]
         run["is_book_new"] = 1
         if run["next_sample_ns"] == NEVER:
             _start_clocks(run)
@@ -148,13 +152,13 @@ def _start_clocks(run: Record) -> None:
 
 
 @kernel
-def _take_trade(run: Record, q: Record, row: Record, trade: Record) -> None:
-    trade["exchange_time_ns"] = row["time_ns"]
-    trade["receive_time_ns"] = row["time_ns"]
-    trade["receive_realtime_ns"] = row["time_ns"]
-    trade["price"] = row["ticks"] * run["tick_size"]
-    trade["size"] = row["lots"] * run["lot_size"]
-    trade["aggressor_side"] = 1 if row["flags"] & BID != 0 else -1
+def _take_trade(run: Record, q: Record, time_ns: int, change: Record, trade: Record) -> None:
+    trade["exchange_time_ns"] = time_ns
+    trade["receive_time_ns"] = time_ns
+    trade["receive_realtime_ns"] = time_ns
+    trade["price"] = change["ticks"] * run["tick_size"]
+    trade["size"] = change["lots"] * run["lot_size"]
+    trade["aggressor_side"] = 1 if change["side"] == BIDS else -1
     candles = q["signals"]["candles"]
     on_trade(q, trade)
     if q["signals"]["candles"] != candles:
@@ -163,15 +167,15 @@ def _take_trade(run: Record, q: Record, row: Record, trade: Record) -> None:
 
 @kernel
 def decide(
-    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, bids: Array, asks: Array,
-    now_ns: int, requests: Array,
+    run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, levels: Array, now_ns: int,
+    requests: Array,
 ) -> None:  # fmt: skip
     """Show the strategy a book that is new, quote, and send what brings our orders to it."""
     run["decisions"] += 1
     if run["is_book_new"] == 1:
         run["is_book_new"] = 0
         run["books"] += 1
-        fill_book(run, bids, asks, q["book"])
+        fill_book(run, levels, q["book"])
         if is_usable(run):
             q["limits"]["mark_price"] = 0.5 * (run["market_bid_ticks"] + run["market_ask_ticks"]) * run["tick_size"]
         candles = q["signals"]["candles"]

@@ -12,11 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.book import WINDOW
-from backtest.data.events import ADD, BID, FILL, FINAL, KIND_MASK, LEVEL, TRADE
+from backtest.data.events import ADD, FILL, FINAL, KIND_MASK, LEVEL, TRADE
 from backtest.engine.answers import fill_order
-from backtest.engine.records import LEVEL_SLOT, NO_ORDER, FillRule
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID, LOTS_BITS, LOTS_MASK
-from domain.jit import Array, Record, kernel
+from backtest.engine.records import LEVELS, NO_ORDER, PLACE_MASK, FillRule
+from backtest.engine.weave import (
+    ASKS,
+    BIDS,
+    CHANGES,
+    EMPTY_ASK,
+    EMPTY_BID,
+    LOTS_BITS,
+    LOTS_MASK,
+    TOUCH,
+    is_cut,
+)
+from domain.jit import Array, Record, inlined_kernel, kernel
 from domain.order import LiquiditySide
 from fills.queue import QueueModel, ahead_after_depth, ahead_after_trade, lots_filled_by_trade
 
@@ -29,69 +39,85 @@ _FIFO = int(QueueModel.FIFO)
 
 
 def new_levels() -> npt.NDArray[np.void]:
-    """Return the empty levels of one side, LEVEL_SLOT by place."""
-    return np.zeros(WINDOW, LEVEL_SLOT)
+    """Return a market without levels, LEVELS, shape (1,)."""
+    return np.zeros(1, LEVELS)
 
 
-@kernel
+@inlined_kernel
 def play_market(
-    venue: Record, orders: Array, bids: Array, asks: Array, rows: Array, first: int, until_ns: int, answers: Array
+    venue: Record, orders: Array, levels: Record, rows: Array, first: int, until_ns: int, answers: Array
 ) -> int:
-    """Play the exchange's rows up to and with `until_ns`; stops behind a row that did something to our orders.
+    """Play the exchange's rows up to and with `until_ns`; stops behind a head that did something to our orders.
 
-    Returns the index of the next row.
+    Returns the row of the next head.
     """
-    mask = bids.shape[0] - 1
     told = venue["answers"]
     own_bid = venue["best_bid_ticks"]  # a fill changes them, and ends this call
     own_ask = venue["best_ask_ticks"]
     is_by_level = venue["queue_model"] != _FIFO
-    whole = -1  # row that left the book whole last
+    whole = -1  # head that left the book whole last
+    last = -1
     is_told = False
     i = first
-    while i < rows.shape[0] and not is_told:
-        row = rows[i]
-        if row["time_ns"] > until_ns:
+    while not (is_told or is_cut(rows, i)):
+        head = rows[i]
+        time_ns = head["time_ns"]
+        if time_ns > until_ns:
             break
-        flags = row["flags"]
-        ticks = row["ticks"]
+        flags = head["flags"]
         kind = flags & KIND_MASK
+        touch = rows[i + TOUCH]
+        change = rows[i + CHANGES]  # the first one
+        end = i + CHANGES + head["count"]
         is_met = False  # what is far from our best prices is of no interest to them
         if kind == LEVEL:
-            level = bids[ticks & mask] if flags & BID != 0 else asks[ticks & mask]
-            level["lots"] = row["lots"]
-            if level["first"] != 0:
-                _note_level(venue, orders, level["first"] - 1, ticks, row["lots"])
+            _take_levels(venue, orders, levels, rows, i + CHANGES, end)
         elif kind == TRADE:
-            is_met = is_by_level and (own_ask <= ticks if flags & BID != 0 else own_bid >= ticks)
+            is_met = is_by_level and (
+                own_ask <= change["ticks"] if change["side"] == BIDS else own_bid >= change["ticks"]
+            )
             if is_met:
-                _note_trade(venue, orders, bids, asks, row, flags, answers)
+                _note_trade(venue, orders, levels, time_ns, touch, change, answers)
         elif kind >= ADD:
             is_met = True
-            _note_order(venue, orders, bids, asks, row, kind, flags, answers)
-        if flags & FINAL != 0 and kind != TRADE and (own_bid >= row["best_ask"] or own_ask <= row["best_bid"]):
+            _note_order(venue, orders, levels, time_ns, kind, change, answers)
+        if flags & FINAL != 0 and kind != TRADE and (own_bid >= touch["best_ask"] or own_ask <= touch["best_bid"]):
             is_met = True
-            _fill_crossed(venue, orders, bids, asks, row, answers)
+            _fill_crossed(venue, orders, levels, time_ns, touch, answers)
         if is_met and venue["answers"] != told:
             _keep_whole(venue, rows, whole)
             _show_whole(venue, answers, told)
             is_told = True
         if flags & FINAL != 0:
             whole = i
-        i += 1
+        last = i
+        i = end
     _keep_whole(venue, rows, whole)
-    if i > first:
-        venue["market_bid_ticks"] = rows[i - 1]["best_bid"]
-        venue["market_ask_ticks"] = rows[i - 1]["best_ask"]
+    if last >= 0:
+        venue["market_bid_ticks"] = rows[last + TOUCH]["best_bid"]
+        venue["market_ask_ticks"] = rows[last + TOUCH]["best_ask"]
     return i
+
+
+@inlined_kernel
+def _take_levels(venue: Record, orders: Array, levels: Record, rows: Array, first: int, end: int) -> None:
+    """Set the sizes of levels, and move our orders there forward."""
+    for k in range(first, end):
+        change = rows[k]
+        side = change["side"]
+        place = change["ticks"] & PLACE_MASK
+        levels["lots"][side, place] = change["lots"]
+        own = levels["first"][side, place]
+        if own != 0:
+            _note_level(venue, orders, own - 1, change["ticks"], change["lots"])
 
 
 @kernel
 def _keep_whole(venue: Record, rows: Array, whole: int) -> None:
-    """Keep the best prices that a whole message left; `whole` is its last row, -1 = there was none."""
+    """Keep the best prices that a whole message left; `whole` is its last head, -1 = there was none."""
     if whole >= 0:
-        venue["whole_bid_ticks"] = rows[whole]["best_bid"]
-        venue["whole_ask_ticks"] = rows[whole]["best_ask"]
+        venue["whole_bid_ticks"] = rows[whole + TOUCH]["best_bid"]
+        venue["whole_ask_ticks"] = rows[whole + TOUCH]["best_ask"]
 
 
 @kernel
@@ -105,49 +131,47 @@ def _show_whole(venue: Record, answers: Array, told: int) -> None:
 
 
 @kernel
-def market_bid(venue: Record, bids: Array) -> int:
+def market_bid(venue: Record, levels: Record) -> int:
     """Return the best bid of the recorded book, without the levels that we have taken; EMPTY_BID = none."""
-    return _standing_bid(venue, bids, venue["market_bid_ticks"])
+    return _standing_bid(venue, levels, venue["market_bid_ticks"])
 
 
 @kernel
-def _standing_bid(venue: Record, bids: Array, ticks: int) -> int:
+def _standing_bid(venue: Record, levels: Record, ticks: int) -> int:
     if venue["is_used_up"] == 0 or ticks == EMPTY_BID:
         return int(ticks)
-    mask = bids.shape[0] - 1
-    for _ in range(bids.shape[0] // 2):
-        if bids[ticks & mask]["lots"] > 0:
+    for _ in range(WINDOW // 2):
+        if levels["lots"][BIDS, ticks & PLACE_MASK] > 0:
             return int(ticks)
         ticks -= 1
     return EMPTY_BID
 
 
 @kernel
-def market_ask(venue: Record, asks: Array) -> int:
+def market_ask(venue: Record, levels: Record) -> int:
     """Return the best ask of the recorded book, without the levels that we have taken; EMPTY_ASK = none."""
-    return _standing_ask(venue, asks, venue["market_ask_ticks"])
+    return _standing_ask(venue, levels, venue["market_ask_ticks"])
 
 
 @kernel
-def _standing_ask(venue: Record, asks: Array, ticks: int) -> int:
+def _standing_ask(venue: Record, levels: Record, ticks: int) -> int:
     if venue["is_used_up"] == 0 or ticks == EMPTY_ASK:
         return int(ticks)
-    mask = asks.shape[0] - 1
-    for _ in range(asks.shape[0] // 2):
-        if asks[ticks & mask]["lots"] > 0:
+    for _ in range(WINDOW // 2):
+        if levels["lots"][ASKS, ticks & PLACE_MASK] > 0:
             return int(ticks)
         ticks += 1
     return EMPTY_ASK
 
 
 @kernel
-def recorded_lots(venue: Record, side: Array, ticks: int) -> int:
+def recorded_lots(venue: Record, levels: Record, side: int, ticks: int) -> int:
     """Return the recorded size of a level; 0 when it is farther from the touch than the book is kept."""
-    reach = side.shape[0] // 2
+    reach = WINDOW // 2
     near = venue["market_bid_ticks"] if venue["market_bid_ticks"] != EMPTY_BID else venue["market_ask_ticks"]
     if not -reach < ticks - near < reach:
         return 0
-    return int(side[ticks & (side.shape[0] - 1)]["lots"])
+    return int(levels["lots"][side, ticks & PLACE_MASK])
 
 
 @kernel
@@ -167,19 +191,19 @@ def _note_level(venue: Record, orders: Array, first: int, ticks: int, lots: int)
 
 @kernel
 def _note_trade(
-    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, flags: int, answers: Array
+    venue: Record, orders: Array, levels: Record, time_ns: int, touch: Record, trade: Record, answers: Array
 ) -> None:
     """Fill our orders that a trade came to, best price first, then in their order; each pass finds the next one."""
-    side = -1 if flags & BID != 0 else 1  # a buyer meets our asks
-    price = row["ticks"]
+    side = -1 if trade["side"] == BIDS else 1  # a buyer meets our asks
+    price = trade["ticks"]
     best_own = venue["best_bid_ticks"] if side > 0 else venue["best_ask_ticks"]
     if side * (best_own - price) < 0:  # also when there is none
         return
     if side > 0:
-        best_recorded = _standing_bid(venue, bids, row["best_bid"])
+        best_recorded = _standing_bid(venue, levels, touch["best_bid"])
     else:
-        best_recorded = _standing_ask(venue, asks, row["best_ask"])
-    traded = row["lots"]
+        best_recorded = _standing_ask(venue, levels, touch["best_ask"])
+    traded = trade["lots"]
     left = traded
     done_ticks = side * EMPTY_ASK  # the order handled last: price and rank
     done_rank = -1
@@ -204,45 +228,44 @@ def _note_trade(
             lots = remaining
             rule = _THROUGH
         if lots > 0:
-            fill_order(venue, orders, bids, asks, index, lots, done_ticks, _MAKER, rule, row["time_ns"], answers)
+            fill_order(venue, orders, levels, index, lots, done_ticks, _MAKER, rule, time_ns, answers)
             left = max(0, left - lots)
 
 
 @kernel
 def _note_order(
-    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, kind: int, flags: int, answers: Array
+    venue: Record, orders: Array, levels: Record, time_ns: int, kind: int, change: Record, answers: Array
 ) -> None:
     """Take in what happened to one order of the recording: who stands before ours, and what its fill would bring us.
 
     Orders with a number up to the one at which ours came stand ahead. A fill of one behind ours, or at a worse price,
     would have met ours first, with as many lots.
     """
-    number = row["lots"] >> LOTS_BITS
+    number = change["lots"] >> LOTS_BITS
     if kind == ADD:
         venue["arrivals"] = max(venue["arrivals"], number)
     if venue["queue_model"] != _FIFO or venue["open_orders"] == 0:
         return
-    side = 1 if flags & BID != 0 else -1
-    lots = row["lots"] & LOTS_MASK
+    ticks = change["ticks"]
+    lots = change["lots"] & LOTS_MASK
     if kind == FILL:
-        _fill_before(venue, orders, bids, asks, row, side, number, lots, answers)
+        side = 1 if change["side"] == BIDS else -1
+        _fill_before(venue, orders, levels, time_ns, ticks, side, number, lots, answers)
         return
-    levels = bids if side > 0 else asks
-    index = levels[row["ticks"] & (levels.shape[0] - 1)]["first"] - 1
+    index = levels["first"][change["side"], ticks & PLACE_MASK] - 1
     while index != NO_ORDER:
         order = orders[index]
-        if order["price_ticks"] == row["ticks"] and number <= order["arrivals"]:
+        if order["price_ticks"] == ticks and number <= order["arrivals"]:
             order["ahead"] = max(0.0, order["ahead"] + (lots if kind == ADD else -lots))
         index = order["next"]
 
 
 @kernel
 def _fill_before(
-    venue: Record, orders: Array, bids: Array, asks: Array, row: Record, side: int, number: int, lots: int,
+    venue: Record, orders: Array, levels: Record, time_ns: int, price: int, side: int, number: int, lots: int,
     answers: Array,
 ) -> None:  # fmt: skip
     """Give what filled an order of the recording to ours that stood before it, the foremost first."""
-    price = row["ticks"]
     done_ticks = side * EMPTY_ASK  # the order handled last: price and rank
     done_rank = -1
     while lots > 0:
@@ -257,7 +280,7 @@ def _fill_before(
         filled = min(order["size_lots"] - order["filled_lots"], lots)
         lots -= filled
         rule = _QUEUE if done_ticks == price else _THROUGH
-        fill_order(venue, orders, bids, asks, index, filled, done_ticks, _MAKER, rule, row["time_ns"], answers)
+        fill_order(venue, orders, levels, index, filled, done_ticks, _MAKER, rule, time_ns, answers)
 
 
 @kernel
@@ -281,10 +304,10 @@ def _next_met(venue: Record, orders: Array, side: int, price: int, done_ticks: i
 
 
 @kernel
-def _fill_crossed(venue: Record, orders: Array, bids: Array, asks: Array, row: Record, answers: Array) -> None:
+def _fill_crossed(venue: Record, orders: Array, levels: Record, time_ns: int, touch: Record, answers: Array) -> None:
     """Fill, whole and at their own price, our orders that the other side of the recorded book has come to."""
-    best_bid = _standing_bid(venue, bids, row["best_bid"])
-    best_ask = _standing_ask(venue, asks, row["best_ask"])
+    best_bid = _standing_bid(venue, levels, touch["best_bid"])
+    best_ask = _standing_ask(venue, levels, touch["best_ask"])
     for i in range(venue["slots"]):
         order = orders[i]
         if order["is_open"] != 1:
@@ -293,4 +316,4 @@ def _fill_crossed(venue: Record, orders: Array, bids: Array, asks: Array, row: R
         is_met = price >= best_ask if order["side"] > 0 else price <= best_bid
         if is_met:
             lots = order["size_lots"] - order["filled_lots"]
-            fill_order(venue, orders, bids, asks, i, lots, price, _MAKER, _CROSSED, row["time_ns"], answers)
+            fill_order(venue, orders, levels, i, lots, price, _MAKER, _CROSSED, time_ns, answers)

@@ -10,13 +10,17 @@ from enum import IntEnum
 
 import numpy as np
 
+from backtest.book import WINDOW
+
 NEVER = 2**62
 ORDERS_MAX = 256  # open at one time
 NO_ORDER = -1
 
-# A price level at the exchange: what the recording shows there, and 1 + the slot of the first of our orders at this
-# place; 0 = none, so that a market which is all zeros is empty and costs no memory where nothing trades.
-LEVEL_SLOT = np.dtype([("lots", "<i8"), ("first", "<i8")])
+# Price levels at the exchange, by side (BIDS, ASKS of weave.py) and place: what the recording shows there, and 1 + the
+# slot of the first of our orders at this place; 0 = none, so that a market which is all zeros is empty and costs no
+# memory where nothing trades. Apart, so that sizes are set without a look at anything else.
+LEVELS = np.dtype([("lots", "<i8", (2, WINDOW)), ("first", "<i2", (2, WINDOW))])
+PLACE_MASK = WINDOW - 1
 
 # -- requests
 INSERT, AMEND, CANCEL, CANCEL_ALL = 1, 2, 3, 4

@@ -15,8 +15,9 @@ from backtest.engine.account import reckon_funding
 from backtest.engine.market import new_levels, play_market
 from backtest.engine.records import ANSWER, NEVER, ORDER, ORDERS_MAX, REQUEST
 from backtest.engine.requests import serve
-from backtest.engine.tape import ROWS_AT_ONCE, require_orders, tape_of
+from backtest.engine.tape import require_orders, tape_of
 from backtest.engine.venue import Latency, VenueSettings, new_venue
+from backtest.engine.weave import is_cut
 from domain.jit import Array, Record, kernel
 
 ANSWERS_AT_ONCE = 1 << 14
@@ -56,20 +57,22 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
     assert np.all(np.diff(requests["local_time_ns"]) >= 0), "requests must be in order of time"
     requests = arrivals(requests, settings.latency)
     venue, orders = new_venue(settings), np.zeros(ORDERS_MAX, ORDER)
-    bids, asks = new_levels(), new_levels()
+    levels = new_levels()
     answers = np.zeros(ANSWERS_AT_ONCE, ANSWER)
     cursor = np.zeros(2, np.int64)  # next row of the block, next request
     tape = tape_of(file)
     require_orders(tape, settings.queue_model)
     venue["arrivals"] = tape.header.arrivals
     told = []
-    for first in range(0, tape.header.rows[0], ROWS_AT_ONCE):
+    first = 0
+    while first < tape.header.rows[0]:
         rows = tape.block(0, first)
         cursor[0] = 0
-        while cursor[0] < len(rows):
-            play(venue[0], orders, bids, asks, rows, requests, cursor, answers)
+        while not is_cut(rows, cursor[0]):
+            play(venue[0], orders, levels[0], rows, requests, cursor, answers)
             told.append(answers[: int(venue["answers"][0])].copy())
             venue["answers"] = 0
+        first += int(cursor[0])
     reckon_funding(venue[0], tape.header.end_ns)
     found = np.concatenate(told) if told else np.zeros(0, ANSWER)
     return Outcome(found, venue, orders[orders["is_open"] == 1], int(cursor[1]))
@@ -77,19 +80,17 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
 
 @kernel
 def play(
-    venue: Record, orders: Array, bids: Array, asks: Array, rows: Array, requests: Array, cursor: Array,
-    answers: Array,
-) -> None:  # fmt: skip
+    venue: Record, orders: Array, levels: Record, rows: Array, requests: Array, cursor: Array, answers: Array
+) -> None:
     """Play rows and requests from `cursor` on, until the rows end or the answers fill up.
 
     A row stands before a request that arrives at the same time.
     """
     room = answers.shape[0] - ANSWERS_OF_A_ROW_MAX
-    count = rows.shape[0]
-    while cursor[0] < count and venue["answers"] < room:
+    while not is_cut(rows, cursor[0]) and venue["answers"] < room:
         until_ns = requests[cursor[1]]["arrival_time_ns"] if cursor[1] < requests.shape[0] else NEVER
         told = venue["answers"]
-        cursor[0] = play_market(venue, orders, bids, asks, rows, cursor[0], until_ns, answers)
-        if venue["answers"] == told and cursor[0] < count and cursor[1] < requests.shape[0]:
-            serve(venue, orders, bids, asks, requests[cursor[1]], answers)
+        cursor[0] = play_market(venue, orders, levels, rows, cursor[0], until_ns, answers)
+        if venue["answers"] == told and not is_cut(rows, cursor[0]) and cursor[1] < requests.shape[0]:
+            serve(venue, orders, levels, requests[cursor[1]], answers)
             cursor[1] += 1

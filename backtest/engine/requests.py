@@ -18,12 +18,13 @@ from backtest.engine.records import (
     IMMEDIATE_OR_CANCEL,
     INSERT,
     ORDERS_MAX,
+    PLACE_MASK,
     POST_ONLY,
     REJECT_POST_ONLY,
     FillRule,
     Reason,
 )
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from backtest.engine.weave import ASKS, BIDS, EMPTY_ASK, EMPTY_BID
 from domain.codes import OrderEventKind
 from domain.jit import Array, Record, kernel
 from domain.order import LiquiditySide
@@ -50,7 +51,7 @@ _TAKER = int(LiquiditySide.TAKER)
 
 
 @kernel
-def serve(venue: Record, orders: Array, bids: Array, asks: Array, request: Record, answers: Array) -> None:
+def serve(venue: Record, orders: Array, levels: Record, request: Record, answers: Array) -> None:
     """Carry out one request that has arrived."""
     kind = request["kind"]
     time_ns = request["arrival_time_ns"]
@@ -61,31 +62,31 @@ def serve(venue: Record, orders: Array, bids: Array, asks: Array, request: Recor
         _reject(venue, answers, request, _LIQUIDATION, 0, time_ns)
         return
     if kind == INSERT:
-        _insert(venue, orders, bids, asks, request, time_ns, answers)
+        _insert(venue, orders, levels, request, time_ns, answers)
         return
     if kind == CANCEL_ALL:
         for i in range(venue["slots"]):
             if orders[i]["is_open"] == 1:
-                close_order(venue, orders, bids, asks, i, time_ns)
+                close_order(venue, orders, levels, i, time_ns)
                 answer(venue, answers, orders[i], _CANCELLED, _CLIENT, CANCEL_ALL, time_ns)
         return
     index = find_order(venue, orders, request["order_id"])
     if index < 0:
         _reject(venue, answers, request, _UNKNOWN_ORDER, 0, time_ns)
     elif kind == CANCEL:
-        close_order(venue, orders, bids, asks, index, time_ns)
+        close_order(venue, orders, levels, index, time_ns)
         answer(venue, answers, orders[index], _CANCELLED, _CLIENT, CANCEL, time_ns)
     else:
-        _amend(venue, orders, bids, asks, request, index, time_ns, answers)
+        _amend(venue, orders, levels, request, index, time_ns, answers)
 
 
 @kernel
-def liquidate(venue: Record, orders: Array, bids: Array, asks: Array, time_ns: int, answers: Array) -> None:
+def liquidate(venue: Record, orders: Array, levels: Record, time_ns: int, answers: Array) -> None:
     """Cancel all our orders, close the position at the market, and take no more."""
     venue["is_liquidated"] = 1
     for i in range(venue["slots"]):
         if orders[i]["is_open"] == 1:
-            close_order(venue, orders, bids, asks, i, time_ns)
+            close_order(venue, orders, levels, i, time_ns)
             answer(venue, answers, orders[i], _CANCELLED, _LIQUIDATION, CANCEL_ALL, time_ns)
     index = _free_slot(venue, orders)
     order = orders[index]
@@ -98,7 +99,7 @@ def liquidate(venue: Record, orders: Array, bids: Array, asks: Array, time_ns: i
     order["flags"] = IMMEDIATE_OR_CANCEL
     order["price_ticks"] = EMPTY_ASK - 1 if side > 0 else EMPTY_BID + 1
     venue["open_orders"] += 1
-    _place(venue, orders, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
+    _place(venue, orders, levels, index, INSERT, _ACCEPTED, time_ns, answers)
 
 
 @kernel
@@ -143,9 +144,7 @@ def _reject(venue: Record, answers: Array, request: Record, reason: int, left: i
 
 
 @kernel
-def _insert(
-    venue: Record, orders: Array, bids: Array, asks: Array, request: Record, time_ns: int, answers: Array
-) -> None:
+def _insert(venue: Record, orders: Array, levels: Record, request: Record, time_ns: int, answers: Array) -> None:
     reason = _NONE
     left = 0
     before = find_order(venue, orders, request["order_id"])
@@ -169,7 +168,7 @@ def _insert(
     order["flags"] = request["flags"]
     order["price_ticks"] = request["price_ticks"]
     venue["open_orders"] += 1
-    _place(venue, orders, bids, asks, index, INSERT, _ACCEPTED, time_ns, answers)
+    _place(venue, orders, levels, index, INSERT, _ACCEPTED, time_ns, answers)
 
 
 @kernel
@@ -183,13 +182,13 @@ def _free_slot(venue: Record, orders: Array) -> int:
 
 @kernel
 def _amend(
-    venue: Record, orders: Array, bids: Array, asks: Array, request: Record, index: int, time_ns: int,
+    venue: Record, orders: Array, levels: Record, request: Record, index: int, time_ns: int,
     answers: Array,
 ) -> None:  # fmt: skip
     order = orders[index]
     size = request["size_lots"]
     if size <= order["filled_lots"]:
-        close_order(venue, orders, bids, asks, index, time_ns)
+        close_order(venue, orders, levels, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _CLIENT, AMEND, time_ns)
         return
     keeps_place = request["price_ticks"] == order["price_ticks"] and size <= order["size_lots"]
@@ -198,18 +197,18 @@ def _amend(
         answer(venue, answers, order, _AMENDED, _NONE, AMEND, time_ns)
         return
     was_best = order["price_ticks"] == (venue["best_bid_ticks"] if order["side"] > 0 else venue["best_ask_ticks"])
-    unlink(orders, bids, asks, index)
+    unlink(orders, levels, index)
     order["price_ticks"] = request["price_ticks"]
     if was_best:
         order["is_open"] = 0  # between two places
         find_best(venue, orders, order["side"], time_ns)
         order["is_open"] = 1
-    _place(venue, orders, bids, asks, index, AMEND, _AMENDED, time_ns, answers)
+    _place(venue, orders, levels, index, AMEND, _AMENDED, time_ns, answers)
 
 
 @kernel
 def _place(
-    venue: Record, orders: Array, bids: Array, asks: Array, index: int, request_kind: int,
+    venue: Record, orders: Array, levels: Record, index: int, request_kind: int,
     answer_kind: int, time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Bring an order with a new price or size to the market: move it back, let it take, let it rest, as it is."""
@@ -218,39 +217,39 @@ def _place(
     order["rank"] = venue["ranks"]
     order["arrivals"] = venue["arrivals"]
     venue["ranks"] += 1
-    other = _other_best(venue, bids, asks, side)
+    other = _other_best(venue, levels, side)
     is_crossing = order["price_ticks"] >= other if side > 0 else order["price_ticks"] <= other
     if is_crossing and order["flags"] & POST_ONLY != 0:
         if order["flags"] & REJECT_POST_ONLY != 0:
-            close_order(venue, orders, bids, asks, index, time_ns)
+            close_order(venue, orders, levels, index, time_ns)
             answer(venue, answers, order, _CANCELLED, _WOULD_TAKE, request_kind, time_ns)
             return
         order["price_ticks"] = other - side
         venue["moved_orders"] += 1
         is_crossing = False
     answer(venue, answers, order, answer_kind, _NONE, request_kind, time_ns)
-    if is_crossing and _take(venue, orders, bids, asks, index, time_ns, answers):
+    if is_crossing and _take(venue, orders, levels, index, time_ns, answers):
         return
     if order["flags"] & IMMEDIATE_OR_CANCEL != 0:
-        close_order(venue, orders, bids, asks, index, time_ns)
+        close_order(venue, orders, levels, index, time_ns)
         answer(venue, answers, order, _CANCELLED, _IOC, request_kind, time_ns)
         return
-    level = recorded_lots(venue, bids if side > 0 else asks, order["price_ticks"])
-    order["seen_lots"] = level
-    order["ahead"] = float(level)
+    shown = recorded_lots(venue, levels, BIDS if side > 0 else ASKS, order["price_ticks"])
+    order["seen_lots"] = shown
+    order["ahead"] = float(shown)
     order["traded"] = 0.0
-    link(orders, bids, asks, index)
+    link(orders, levels, index)
     best = venue["best_bid_ticks"] if side > 0 else venue["best_ask_ticks"]
     if side * (order["price_ticks"] - best) > 0:
         set_best(venue, side, order["price_ticks"], time_ns)
 
 
 @kernel
-def _other_best(venue: Record, bids: Array, asks: Array, side: int) -> int:
+def _other_best(venue: Record, levels: Record, side: int) -> int:
     """Return the best price on the other side, the recorded and our own; EMPTY_ASK or EMPTY_BID when there is none."""
     if side > 0:
-        return int(min(market_ask(venue, asks), venue["best_ask_ticks"]))
-    return int(max(market_bid(venue, bids), venue["best_bid_ticks"]))
+        return int(min(market_ask(venue, levels), venue["best_ask_ticks"]))
+    return int(max(market_bid(venue, levels), venue["best_bid_ticks"]))
 
 
 @kernel
@@ -265,46 +264,45 @@ def _own_ahead(venue: Record, orders: Array, side: int, ticks: int) -> int:
 
 
 @kernel
-def _take(venue: Record, orders: Array, bids: Array, asks: Array, index: int, time_ns: int, answers: Array) -> bool:
+def _take(venue: Record, orders: Array, levels: Record, index: int, time_ns: int, answers: Array) -> bool:
     """Let an order take from the recorded book up to its price; return whether it is done for."""
     order = orders[index]
     side = order["side"]
     own = venue["best_ask_ticks"] if side > 0 else venue["best_bid_ticks"]
     own_is_met = side * (order["price_ticks"] - own) >= 0  # not when there is none
     while order["is_open"] == 1:
-        ticks = market_ask(venue, asks) if side > 0 else market_bid(venue, bids)
+        ticks = market_ask(venue, levels) if side > 0 else market_bid(venue, levels)
         is_met = side * (order["price_ticks"] - ticks) >= 0  # not when there is none
         if own_is_met and (not is_met or side * (own - ticks) <= 0):
             if is_met and own == ticks:
                 lots = min(_own_ahead(venue, orders, -side, ticks), order["size_lots"] - order["filled_lots"])
-                _take_level(venue, orders, bids, asks, index, ticks, lots, time_ns, answers)
+                _take_level(venue, orders, levels, index, ticks, lots, time_ns, answers)
             if order["is_open"] == 1:
-                close_order(venue, orders, bids, asks, index, time_ns)
+                close_order(venue, orders, levels, index, time_ns)
                 answer(venue, answers, order, _CANCELLED, _SELF_TRADE, INSERT, time_ns)
             return True
         if not is_met:
             return False
-        available = recorded_lots(venue, asks if side > 0 else bids, ticks)
+        available = recorded_lots(venue, levels, ASKS if side > 0 else BIDS, ticks)
         lots = min(available, order["size_lots"] - order["filled_lots"])
         if lots <= 0:
             return False
-        _take_level(venue, orders, bids, asks, index, ticks, lots, time_ns, answers)
+        _take_level(venue, orders, levels, index, ticks, lots, time_ns, answers)
     return True
 
 
 @kernel
 def _take_level(
-    venue: Record, orders: Array, bids: Array, asks: Array, index: int, ticks: int, lots: int,
+    venue: Record, orders: Array, levels: Record, index: int, ticks: int, lots: int,
     time_ns: int, answers: Array,
 ) -> None:  # fmt: skip
     """Take `lots` of one recorded level: it is used up until the recording next tells it."""
     if lots <= 0:
         return
     side = orders[index]["side"]
-    levels = asks if side > 0 else bids
-    level = levels[ticks & (levels.shape[0] - 1)]
-    left = level["lots"] - lots
-    level["lots"] = left
+    other = ASKS if side > 0 else BIDS
+    left = levels["lots"][other, ticks & PLACE_MASK] - lots
+    levels["lots"][other, ticks & PLACE_MASK] = left
     if left == 0:
         venue["is_used_up"] = 1
     for i in range(venue["slots"]):  # our own orders behind it come forward
@@ -313,4 +311,4 @@ def _take_level(
             order["ahead"] = ahead_after_trade(order["ahead"], lots)
             order["seen_lots"] = left
     venue["taken_lots"] += lots
-    fill_order(venue, orders, bids, asks, index, lots, ticks, _TAKER, _TAKEN, time_ns, answers)
+    fill_order(venue, orders, levels, index, lots, ticks, _TAKER, _TAKEN, time_ns, answers)

@@ -25,7 +25,7 @@ from backtest.engine.result import FEE_UNIT, SERIES, Rows, RunResult
 from backtest.engine.spool import Spool
 from backtest.engine.tape import require_orders, tape_of
 from backtest.engine.venue import VenueSettings, new_venue
-from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from backtest.engine.weave import EMPTY_ASK, EMPTY_BID, is_cut
 from domain.order import TradingState
 from domain.records import QUOTE_LEVELS_MAX, TRADE
 from trading.orders.config import ExecutionConfig
@@ -86,8 +86,8 @@ class Engine:
         self.venue = new_venue(settings.venue, header.tick_size * self.lot_base)
         self.venue["arrivals"] = self.tape.header.arrivals
         self.desk = _desk(settings.execution)
-        self.their_bids, self.their_asks = new_levels(), new_levels()
-        self.our_bids, self.our_asks = np.zeros(WINDOW, np.int64), np.zeros(WINDOW, np.int64)
+        self.their_levels = new_levels()
+        self.our_levels = np.zeros((2, WINDOW), np.int64)  # lots by side and place
         self.orders = np.zeros(ORDERS_MAX, ORDER)
         self.requests = np.zeros(REQUESTS_MAX, REQUEST)
         self.answers = np.zeros(ANSWERS_AT_ONCE + ANSWERS_OF_A_ROW_MAX, ANSWER)
@@ -114,8 +114,8 @@ class Engine:
         is_over = False
         while not is_over:
             is_over = self.play_blocks(
-                self.run[0], self.venue[0], self.orders, self.their_bids, self.their_asks, self._blocks[0],
-                self.our_bids, self.our_asks, self._blocks[1], self.requests, self.answers, self.desk[0],
+                self.run[0], self.venue[0], self.orders, self.their_levels[0], self._blocks[0],
+                self.our_levels, self._blocks[1], self.requests, self.answers, self.desk[0],
                 self.quoter.record[0], words[limits], words[limits].view(np.float64), self.trade[0], self.samples,
             )  # fmt: skip
             self._drain()
@@ -124,9 +124,9 @@ class Engine:
     def _turn_over(self) -> None:
         """Map the next block of a side whose rows are used up."""
         for side, name in enumerate(("next_exchange", "next_local")):
-            block = self._blocks[side]
-            first = self._firsts[side] + len(block)
-            if int(self.run[name][0]) == len(block) and first < self.tape.header.rows[side]:
+            played = int(self.run[name][0])
+            first = self._firsts[side] + played
+            if is_cut(self._blocks[side], played) and first < self.tape.header.rows[side]:
                 self._blocks[side] = self._map(side, first)
 
     def _drain(self) -> None:
@@ -171,7 +171,7 @@ class Engine:
 
     def liquidate(self, now_ns: int) -> None:
         """Have the exchange cancel all orders, close the position, and take no more."""
-        liquidate(self.venue[0], self.orders, self.their_bids, self.their_asks, now_ns, self.answers)
+        liquidate(self.venue[0], self.orders, self.their_levels[0], now_ns, self.answers)
 
     def series(self) -> Rows:
         """Return the SERIES rows so far."""

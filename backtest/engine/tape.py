@@ -1,11 +1,11 @@
 """The tape: a recording made ready to be replayed, built once for each event file and kept beside it (`X.events.tape`).
 
 Books are built here, not in every run. Each side, the exchange's and ours, has rows of its own, in which clears, book
-tickers and stale levels have become plain changes of single levels, and each row carries the best prices that it
+tickers and stale levels have become plain changes of single levels, and each message carries the best prices that it
 left: a replay keeps nothing but the sizes of levels. What lies too far from the touch is left out and counted.
 
 Of an order-by-order recording the exchange's rows tell the orders too (ADD, CANCEL, FILL), each before the level that
-it leads to: a row holds the order's number and its lots, which is all that a queue needs (market.py).
+it leads to: a change holds the order's number and its lots, which is all that a queue needs (market.py).
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ import numpy.typing as npt
 
 from backtest.book import CENTRE_ROWS, Ladder, centre_of, new_book
 from backtest.data.container import EventFile
-from backtest.data.events import ADD, AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, FILL, KIND_MASK, TRADE, Events
+from backtest.data.events import ADD, AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, KIND_MASK, Events
 from backtest.data.findings import DataError
-from backtest.engine.weave import LOTS_BITS, LOTS_MASK, NUMBER_MAX, ROW, new_cursor, weave
+from backtest.engine.weave import COUNT_MAX, LOTS_MASK, NUMBER_MAX, ROW, is_cut, new_cursor, weave
 from fills.queue import QueueModel
 
 MAGIC = b"RMTAPE\0\0"
-VERSION = 2
+VERSION = 3
 HEADER_BYTES = 4096
 SUFFIX = ".tape"
-ROWS_AT_ONCE = 1 << 18  # mapped at one time by a replay; read at one time by a build
+ROWS_AT_ONCE = 1 << 18  # mapped at one time by a replay
+EVENTS_AT_ONCE = 1 << 18  # read at one time by a build
 PRICE_TICKS_MAX = 1 << 30
 _ROOM = 1 << 17
 
@@ -43,11 +44,11 @@ class TapeHeader(msgspec.Struct, kw_only=True, frozen=True):
 
     Attributes:
         source_bytes, source_time_ns: size and time of the event file: another one makes another tape.
-        rows: of the exchange, and ours.
+        rows: of the exchange, and ours, heads and touches included.
         end_ns: time of the last row of either.
         centre_ticks: a price near the first touch.
         far_rows: changes too far from the touch, left out, on either side.
-        order_rows: rows that tell of one order, at the exchange; 0 = the recording has levels only.
+        order_rows: changes that tell of one order, at the exchange; 0 = the recording has levels only.
         fill_rows: of them, fills.
         trade_rows: public trades, at the exchange.
         arrivals: orders that had arrived before the first one that is told.
@@ -74,14 +75,21 @@ class Tape:
         self.header = header
 
     def block(self, side: int, first: int) -> TapeRows:
-        """Return up to ROWS_AT_ONCE rows of a side (0 the exchange's, 1 ours), mapped read-only."""
+        """Return up to ROWS_AT_ONCE rows of a side (0 the exchange's, 1 ours), mapped read-only.
+
+        A block may end before all that belongs to its last head (`is_cut`): the next one is asked for from there.
+        """
         count = min(ROWS_AT_ONCE, self.header.rows[side] - first)
         if count <= 0:
             rows = np.zeros(0, ROW)
             rows.flags.writeable = False
             return rows
         offset = HEADER_BYTES + (first + (self.header.rows[0] if side else 0)) * ROW.itemsize
-        return _mapped(self.path, offset, count)
+        rows = _mapped(self.path, offset, count)
+        assert not is_cut(rows, 0), (
+            f"{self.path}: a head at row {first} with {rows[0]['count']} changes, at most {COUNT_MAX}"
+        )
+        return rows
 
 
 def _mapped(path: Path, offset: int, count: int) -> TapeRows:
@@ -141,27 +149,25 @@ def _build(file: EventFile, path: Path) -> Tape:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     centre = centre_of(file.block(0, CENTRE_ROWS))
-    counts, far, ends = [], [], [0]
-    orders = _Orders()
+    counts, far, cursors = [], [], []
     try:
         with partial.open("w+b") as output:
             output.write(bytes(HEADER_BYTES))
             for recipient in (AT_EXCHANGE, AT_LOCAL):
-                book = new_book(centre)
+                book, cursor = new_book(centre), new_cursor()
                 count = 0
-                for rows in woven(file, book, recipient):
+                for rows in woven(file, book, cursor, recipient):
                     output.write(rows.view(np.uint8).data)
                     count += len(rows)
-                    ends.append(int(rows["time_ns"][-1]))
-                    if recipient == AT_EXCHANGE:
-                        orders.count(rows)
                 counts.append(count)
                 far.append(int(book.state["far_rows"][0]))
+                cursors.append(cursor[0])
+            at_exchange = cursors[0]
             header = TapeHeader(
                 source_bytes=status.st_size, source_time_ns=status.st_mtime_ns, rows=(counts[0], counts[1]),
-                end_ns=max(ends), centre_ticks=centre, far_rows=(far[0], far[1]),
-                order_rows=orders.rows, fill_rows=orders.fills, trade_rows=orders.trades,
-                arrivals=orders.arrivals,
+                end_ns=max(int(cursor["end_ns"]) for cursor in cursors), centre_ticks=centre, far_rows=(far[0], far[1]),
+                order_rows=int(at_exchange["order_rows"]), fill_rows=int(at_exchange["fill_rows"]),
+                trade_rows=int(at_exchange["trade_rows"]), arrivals=max(0, int(at_exchange["arrivals"])),
             )  # fmt: skip
             output.seek(0)
             output.write((MAGIC + msgspec.json.encode(header)).ljust(HEADER_BYTES, b"\0"))
@@ -169,27 +175,6 @@ def _build(file: EventFile, path: Path) -> Tape:
     finally:
         partial.unlink(missing_ok=True)
     return Tape(path, header)
-
-
-class _Orders:
-    """Counts the rows that tell of orders, and of trades."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.fills = 0
-        self.trades = 0
-        self.arrivals = 0
-        self._has_arrived = False
-
-    def count(self, rows: TapeRows) -> None:
-        kinds = rows["flags"] & KIND_MASK
-        self.rows += int(np.count_nonzero(kinds >= ADD))
-        self.fills += int(np.count_nonzero(kinds == FILL))
-        self.trades += int(np.count_nonzero(kinds == TRADE))
-        arrived = rows["lots"][kinds == ADD]
-        if len(arrived) and not self._has_arrived:
-            self._has_arrived = True
-            self.arrivals = int(arrived[0] >> LOTS_BITS) - 1
 
 
 def require_orders(tape: Tape, queue_model: int) -> None:
@@ -207,11 +192,10 @@ def require_orders(tape: Tape, queue_model: int) -> None:
         )
 
 
-def woven(file: EventFile, book: Ladder, recipient: int) -> Iterator[TapeRows]:
+def woven(file: EventFile, book: Ladder, cursor: npt.NDArray[np.void], recipient: int) -> Iterator[TapeRows]:
     """Yield the rows of one recipient; a block is gone when the next one is asked for."""
     room = np.zeros(_ROOM, ROW)
-    cursor = new_cursor()
-    for mapped in file.blocks(ROWS_AT_ONCE):
+    for mapped in file.blocks(EVENTS_AT_ONCE):
         block: Events = np.array(mapped)
         assert block.dtype == EVENT
         _check_prices(file.path, block)

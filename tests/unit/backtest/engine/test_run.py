@@ -168,6 +168,15 @@ def test_the_size_of_blocks_and_buffers_makes_no_difference(
     assert np.array_equal(again.series, result.series)
 
 
+def test_decisions_at_every_message_do_not_wait_for_the_next_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = replace(settings(), step_ms=0.0)
+    whole = ran(tmp_path, given, seconds=3.0)
+    monkeypatch.setattr("backtest.engine.tape.ROWS_AT_ONCE", 137)
+    assert np.array_equal(ran(tmp_path, given, seconds=3.0).answers, whole.answers)
+
+
 def test_a_decision_at_every_message_is_one_for_every_book(tmp_path: Path) -> None:
     given = replace(settings(), step_ms=0.0)
     result = ran(tmp_path, given, seconds=3.0)
