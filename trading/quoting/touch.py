@@ -46,10 +46,10 @@ def own_size_at(params: Record, price: float, count: int, prices: Array, sizes: 
 @inlined_kernel
 def remembered_lots(ticks: int, time_ns: int, prices: Array, sizes: Array, until_ns: Array) -> int:
     """Return how many lots at `ticks` were ours a moment ago."""
-    for i in range(len(prices)):
-        if prices[i] == ticks and until_ns[i] >= time_ns:
-            return int(sizes[i])
-    return 0
+    lots = 0
+    for i in range(len(prices)):  # to its end: without a way out in its midst, several are looked at in one step
+        lots = max(lots, sizes[i] if prices[i] == ticks and until_ns[i] >= time_ns else 0)
+    return int(lots)
 
 
 @kernel

@@ -87,6 +87,9 @@ def check_side(
         return 0, _RISK
     better_ticks = int(opposite_ticks)
     total = 0
+    # What risk lets an order have falls as its price rises: the highest price is asked first, mostly the only one.
+    dearest_ticks = int(max(prices[0], prices[count - 1]))
+    allowed_lots = largest_order_lots(params, limits, dearest_ticks)
     for i in range(count):
         ticks = int(prices[i])
         lots = int(sizes[i])
@@ -94,11 +97,12 @@ def check_side(
             return 0, _NOT_FINITE  # a NaN that was made an integer is far below 0
         if (ticks - better_ticks) * direction <= 0:
             return 0, _CROSSED
-        price = ticks * params["tick_size"]
-        if (
-            lots > largest_order_lots(params, limits, ticks)
-            or not limits["collar_low"] <= price <= limits["collar_high"]
-        ):
+        if ticks > dearest_ticks:
+            dearest_ticks = ticks
+            allowed_lots = largest_order_lots(params, limits, ticks)
+        if lots > allowed_lots and lots > largest_order_lots(params, limits, ticks):
+            return 0, _RISK
+        if not limits["collar_low"] <= ticks * params["tick_size"] <= limits["collar_high"]:
             return 0, _RISK
         if lots < params["order_lots_min"]:
             return 0, _SIZE_MIN
