@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import time
 from pathlib import Path
 
 from runtime.logs import Logger
@@ -15,20 +16,38 @@ from runtime.logs import Logger
 # sys/mman.h of Linux: what is mapped now, what will be, and both only once it is touched, so that no memory is spent.
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK, _CAP_SYS_NICE = 14, 23
+_NICE_MAX = 19
+# Where the kernel groups processes by session (sched_autogroup_enabled), niceness counts within the group alone, and
+# each process of ours is a session of its own. A group's niceness may be set ten times a second, by all users together.
+_GROUP = Path("/proc/self/autogroup")
+_GROUP_PAUSE_S = 0.1
+_GROUP_TRIES = 10
 
 
 def take_priority(nice: int, log: Logger) -> None:
-    """Run at niceness `nice` from now on, threads made later too.
+    """Run at niceness `nice` (at most 19) from now on, threads made later too, and the process's session with it.
 
     Below 0 needs CAP_SYS_NICE (root has it), or a limit on niceness that allows it (`ulimit -e`).
     """
+    nice = min(nice, _NICE_MAX)
     if nice == os.getpriority(os.PRIO_PROCESS, 0):
         return
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+        _take_group_niceness(nice)
     except PermissionError:
         in_force = os.getpriority(os.PRIO_PROCESS, 0)
         log.warning("runtime.nice needs CAP_SYS_NICE, or a higher `ulimit -e`", nice=nice, in_force=in_force)
+
+
+def _take_group_niceness(nice: int) -> None:
+    """Have the session that this process leads stand against others like the process against those of its session."""
+    for _ in range(_GROUP_TRIES if _GROUP.exists() else 0):
+        try:
+            _GROUP.write_text(str(nice))
+            return
+        except BlockingIOError:
+            time.sleep(_GROUP_PAUSE_S)
 
 
 def take_realtime(priority: int, log: Logger) -> None:

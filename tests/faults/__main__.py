@@ -1,4 +1,5 @@
 """The fault suite: python -m tests.faults [--seed N] [--rounds N] [--full] [--row NAME ...] [--round N ...] [--hours H]
+    [--nice N]
 
 Plays each row against real processes, prints a table of what was measured, and writes runs/<time>-faults/faults.json.
 Exit code 1 when anything did not hold or a bound was missed; each failure names seed and round:
@@ -21,6 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from structlog import get_logger
+
+from runtime.priority import take_priority
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
 from tests.faults.rows import (
@@ -41,6 +45,7 @@ from tests.faults.rows import (
     unknown,
     venue,
 )
+from tests.faults.stage import Stage
 
 ROWS: tuple[Row, ...] = (
     venue.ROW, kill.ROW, standby.ROW, recorder.ROW, stop.ROW, supervisor.ROW, crash_loop.ROW, poison.ROW, journal.ROW,
@@ -51,6 +56,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     options = _arguments()
+    if options.nice:
+        Stage.nice = options.nice
+        take_priority(options.nice, get_logger())  # the exchange's, too: it is of our session
     signal.signal(signal.SIGTERM, _end_in_order)
     started_s = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -124,6 +132,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--row", action="append", default=[], choices=[row.name for row in ROWS], help="only this row")
     parser.add_argument("--hours", type=float, default=0.0, metavar="H", help="play the soak alone, for so long")
     parser.add_argument("--round", type=int, action="append", default=[], metavar="N", help="play this round alone")
+    parser.add_argument(
+        "--nice", type=int, default=0, metavar="N",
+        help="niceness of suite, exchange and actors, below 0 on a machine that does other things too",
+    )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="say what each round does")
     options = parser.parse_args()
     if options.hours > 0:

@@ -120,10 +120,13 @@ class Stage:
     """Use as a context manager: entered, the session quotes both sides.
 
     Attributes:
+        nice: `runtime.nice` of every session, for a machine that does other things too; 0 = as they come.
         exchange, session: the two that are played against each other.
         log: the exchange's own log, as read so far.
         events, books: what the session published, as read so far.
     """
+
+    nice = 0
 
     def __init__(
         self,
@@ -144,7 +147,7 @@ class Stage:
         arguments = ("--seed", str(seed), "--speed", f"{speed:g}", *EXCHANGE_ARGUMENTS)
         self.exchange = StandaloneExchange(folder, *arguments)
         self._folder = session_folder or folder
-        self._config = config
+        self._config = f"{config}[runtime]\nnice = {self.nice}\n" if self.nice else config
         self._environ = dict(environ or {})
 
     def __enter__(self) -> Stage:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ import os, threading, structlog
 from pathlib import Path
 from runtime.priority import lock_memory, take_priority, take_realtime
 log = structlog.get_logger()
+os.setsid()
 """
 REALTIME = """
 def policy(): print(os.sched_getscheduler(0))
@@ -49,6 +51,13 @@ def test_a_process_takes_the_niceness_that_it_is_told() -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, 0) + 1
     code = "take_priority(int(os.environ['WANTED']), log); print(os.getpriority(os.PRIO_PROCESS, 0))"
     assert told(code, WANTED=str(wanted)) == [str(wanted)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
+def test_the_session_of_a_process_is_as_nice_as_the_process() -> None:
+    wanted = os.getpriority(os.PRIO_PROCESS, 0) + 2
+    code = "take_priority(int(os.environ['WANTED']), log); print(Path('/proc/self/autogroup').read_text())"
+    assert told(code, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
 
 
 @as_root
