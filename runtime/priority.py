@@ -30,10 +30,9 @@ def take_priority(nice: int, log: Logger) -> None:
     Below 0 needs CAP_SYS_NICE (root has it), or a limit on niceness that allows it (`ulimit -e`).
     """
     nice = min(nice, _NICE_MAX)
-    if nice == os.getpriority(os.PRIO_PROCESS, 0):
-        return
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        if nice != os.getpriority(os.PRIO_PROCESS, 0):
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
         _take_group_niceness(nice)
     except PermissionError:
         in_force = os.getpriority(os.PRIO_PROCESS, 0)
@@ -41,7 +40,10 @@ def take_priority(nice: int, log: Logger) -> None:
 
 
 def _take_group_niceness(nice: int) -> None:
-    """Have the session that this process leads stand against others like the process against those of its session."""
+    """Have the session that this process leads stand against others like the process against those of its session.
+
+    A session begins at 0, whatever niceness its process has inherited.
+    """
     for _ in range(_GROUP_TRIES if _GROUP.exists() else 0):
         try:
             _GROUP.write_text(str(nice))

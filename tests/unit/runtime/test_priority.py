@@ -58,6 +58,8 @@ def test_the_session_of_a_process_is_as_nice_as_the_process() -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, 0) + 2
     code = "take_priority(int(os.environ['WANTED']), log); print(Path('/proc/self/autogroup').read_text())"
     assert told(code, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
+    inherited = "os.nice(2); " + code
+    assert told(inherited, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
 
 
 @as_root
