@@ -5,6 +5,7 @@ None of it is needed. What the system refuses is told in one line of the log, an
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -19,7 +20,7 @@ _CAP_IPC_LOCK, _CAP_SYS_NICE = 14, 23
 _NICE_MAX = 19
 # Where the kernel groups processes by session (sched_autogroup_enabled), niceness counts within the group alone, and
 # each process of ours is a session of its own. A group's niceness may be set ten times a second, by all users together.
-_GROUP = Path("/proc/self/autogroup")
+_GROUP_FILE = "/proc/{}/autogroup"
 _GROUP_PAUSE_S = 0.1
 _GROUP_TRIES = 10
 
@@ -39,14 +40,22 @@ def take_priority(nice: int, log: Logger) -> None:
         log.warning("runtime.nice needs CAP_SYS_NICE, or a higher `ulimit -e`", nice=nice, in_force=in_force)
 
 
+def give_priority(pid: int, nice: int) -> None:
+    """Have a process that was just started run at `nice` from its first imports on; it says itself what is refused."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+        Path(_GROUP_FILE.format(pid)).write_text(str(nice))
+
+
 def _take_group_niceness(nice: int) -> None:
     """Have the session that this process leads stand against others like the process against those of its session.
 
     A session begins at 0, whatever niceness its process has inherited.
     """
-    for _ in range(_GROUP_TRIES if _GROUP.exists() else 0):
+    group = Path(_GROUP_FILE.format("self"))
+    for _ in range(_GROUP_TRIES if group.exists() else 0):
         try:
-            _GROUP.write_text(str(nice))
+            group.write_text(str(nice))
             return
         except BlockingIOError:
             time.sleep(_GROUP_PAUSE_S)

@@ -82,7 +82,8 @@ class Crew:
                 doorbell_fds={name: doorbell.fd for name, doorbell in doorbells.items()},
             )
             account_fd = venue.account_fd if spec.needs_keys else None
-            launcher = Launcher(spec, placements[spec.name], told, venue.variables, account_fd)
+            nice = 0 if spec.is_background else config.runtime.nice
+            launcher = Launcher(spec, placements[spec.name], told, venue.variables, account_fd, nice)
             heartbeat = segments[f"heartbeats.{spec.name}"]
             child = Child(spec, config.supervisor, launcher, Trail(run, spec.name), heartbeat)
             stack.callback(child.finish)

@@ -15,6 +15,7 @@ import msgspec
 
 from runtime.affinity import Placement
 from runtime.environment import ActorEnvironment, actor_variables
+from runtime.priority import give_priority
 from runtime.standby import READY
 from runtime.topology import ActorSpec
 
@@ -70,11 +71,13 @@ class Launcher:
         told: ActorEnvironment,
         venue: Mapping[str, str],
         account_fd: int | None = None,
+        nice: int = 0,
     ) -> None:
         """Prepare, without starting anything.
 
         Args:
             account_fd: the account's lock, which the actor inherits.
+            nice: its niceness; 0 = as the supervisor's. A standby prepares itself without.
             told: what the actor is told; every life gets it with its own epoch.
             venue: variables of the venue, keys included; kept from actors that need none.
         """
@@ -83,12 +86,13 @@ class Launcher:
         self._placement = placement
         self._told = told
         self._venue = venue
+        self._nice = nice
         self._inherited_fds = (*told.doorbell_fds.values(), *(() if account_fd is None else (account_fd,)))
 
     def start(self, epoch: int) -> subprocess.Popen[bytes]:
         """Start a life, in its own process session, on its cores."""
         process = self._popen(msgspec.structs.replace(self._told, epoch=epoch))
-        self._pin(process.pid)
+        self._place(process.pid)
         return process
 
     def take_over(self, standby: Standby, epoch: int) -> subprocess.Popen[bytes]:
@@ -97,7 +101,7 @@ class Launcher:
         Raises:
             OSError: it is dead; nothing has begun.
         """
-        self._pin(standby.pid)
+        self._place(standby.pid)
         return standby.call(epoch)
 
     def park(self) -> Standby:
@@ -121,9 +125,11 @@ class Launcher:
                 start_new_session=True,  # the terminal's Ctrl-C reaches only the supervisor
             )
 
-    def _pin(self, pid: int) -> None:
+    def _place(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(pid, self._placement.cores)
+        if self._nice:
+            give_priority(pid, self._nice)
 
 
 def opened(path: Path) -> BinaryIO:

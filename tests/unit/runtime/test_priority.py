@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.priority import may_be_realtime, may_lock_memory
+from runtime.priority import give_priority, may_be_realtime, may_lock_memory
 from tests.conftest import REPOSITORY
 
 NOBODY = 65534
@@ -60,6 +60,19 @@ def test_the_session_of_a_process_is_as_nice_as_the_process() -> None:
     assert told(code, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
     inherited = "os.nice(2); " + code
     assert told(inherited, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
+def test_a_process_is_given_its_niceness_before_it_has_run_far() -> None:
+    wanted = os.getpriority(os.PRIO_PROCESS, 0) + 2
+    process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        give_priority(process.pid, wanted)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == wanted
+        assert Path(f"/proc/{process.pid}/autogroup").read_text().split()[-1] == str(wanted)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @as_root
