@@ -122,7 +122,8 @@ def find_run(given: Path | None) -> Path:
         return runs / "latest"
     found = given if given.is_dir() else runs / given
     if not found.is_dir():
-        raise UserError(f"{given}: no such run; runs/latest is the newest one")
+        there_is = "runs/latest is the newest one" if (runs / "latest").is_dir() else f"there is none in {runs} yet"
+        raise UserError(f"{given}: no such run; {there_is}")
     return found
 
 

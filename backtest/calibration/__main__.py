@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = Options(
             instrument=given.instrument, steps=Steps(given.tick, given.lot), repairs=parse_repairs(given.repair)
         )
+        if given.output is not None and not given.output.parent.is_dir():  # before minutes of work
+            raise DataError(f"{given.output}: cannot be written: no folder {given.output.parent}")
         found = calibrate(given.data, options, settings)
         if given.output is not None:
             _write(given.output, toml_text(found))

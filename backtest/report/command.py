@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from backtest.data.findings import DataError
 from backtest.metrics.facts import read_facts, write_run
 from backtest.metrics.session import read_session
 from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
+from runtime import paths
 from runtime.arguments import Arguments
 
 
@@ -23,8 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")
     given = parser.parse_args(arguments)
     try:
-        if not given.run.is_dir():
-            raise DataError(f"{given.run}: no such run; runs/latest is the newest one")
+        given.run = paths.find_run(given.run)
         facts = read_facts(given.run)
         if facts is None or facts.kind == "live":  # a session may have gone on since its last report
             session = read_session(given.run)

@@ -13,6 +13,7 @@ from backtest.scoring.agreement import Agreement
 from backtest.scoring.score import Score, instruments_of, score
 from domain.errors import ExitCode, UserError
 from fills.queue import POWER
+from runtime import paths
 from runtime.arguments import Arguments
 
 _HEAD = (
@@ -25,8 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Score and print; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        if not given.run.is_dir():
-            raise DataError(f"{given.run}: no such run; runs/latest is the newest one")
+        given.run = paths.find_run(given.run)
         names = [given.instrument] if given.instrument else instruments_of(given.run)
         if not names:
             raise DataError(f"{given.run}: the session had no order")

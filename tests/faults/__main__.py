@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from structlog import get_logger
 
+from runtime.arguments import Arguments
 from runtime.priority import take_priority
 from tests.faults.findings import Findings, table
 from tests.faults.row import Play, Row
@@ -125,7 +126,7 @@ def _end_in_order(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.partition("\n")[0])
+    parser = Arguments(prog="python -m tests.faults", description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1, help="what the rounds are drawn from (%(default)s)")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of each row; 0 = as the row says")
     parser.add_argument("--full", action="store_true", help="the full counts")
