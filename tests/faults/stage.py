@@ -82,11 +82,14 @@ class Operator:
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call a method and return its result; notifications on the way are skipped."""
         try:
-            self.send(method, params)
-        except ConnectionClosed:  # a machine so busy that a ping of the exchange was not answered in 20 s
+            return self._ask(method, params)
+        except ConnectionClosed:  # the exchange's ping fell into a black hole, or the machine is very busy
             self.close()
             self._connect()
-            self.send(method, params)
+            return self._ask(method, params)
+
+    def _ask(self, method: str, params: Mapping[str, Any] | None) -> Any:
+        self.send(method, params)
         while True:
             try:
                 reply = msgspec.json.decode(self._connection.recv(timeout=ANSWER_TIMEOUT_S))
@@ -278,12 +281,15 @@ class Stage:
 
     def begin_fault(self, kind: str, **params: Any) -> int:
         """Begin a fault at the exchange; return a time (monotonic ns) before which it had not begun."""
+        request = {"kind": kind, **params}
+        is_for_all = kind == "blackhole" and "session" not in params
+        if is_for_all:
+            self.operator.call("admin/stats")  # the connection lives: what is sent now arrives
         before_ns = time.monotonic_ns()
-        if kind == "blackhole" and "session" not in params:
-            # It swallows the answer as well, when that is late: a delay may be in force.
-            self.operator.send("admin/fault", {"kind": kind, **params})
+        if is_for_all:  # it swallows the answer as well, when that is late: a delay may be in force
+            self.operator.send("admin/fault", request)
         else:
-            self.operator.call("admin/fault", {"kind": kind, **params})
+            self.operator.call("admin/fault", request)
         return before_ns
 
     def start_again(self, timeout_s: float) -> None:
