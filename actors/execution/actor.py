@@ -189,7 +189,7 @@ class ExecutionActor(Actor):
             self._core = core
             keeper = JournalKeeper(
                 core.journal, self.ctx.config.execution.journal, core.quotes.holds, self.ctx.clock, self.ctx.log,
-                self._work_soon, core.books.manager.may_trade,
+                self._work_soon, core.books.manager.may_trade, core.truth.settled,
             )  # fmt: skip
             self.ctx.spawn(keeper.run(), "journal")
             core.on_ready()

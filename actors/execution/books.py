@@ -95,6 +95,7 @@ class AccountBooks:
         self._measures = ports.measures
         self.journal = journal
         self._told = told
+        self._given_up: Ledger | None = None  # all that it has counted is told
         self.manager = manager
         self.ledger = ledger
         self.desks = dict(desks)
@@ -192,8 +193,14 @@ class AccountBooks:
         for desk in self.desks.values():
             self.publish_account(desk, now_ns)
 
-    def restart_ledger(self, ledger: Ledger) -> None:
-        """Count from a new start; only before anything was sent."""
+    def restart_ledger(self, ledger: Ledger, *, instead: bool = False) -> None:
+        """Count from a new start; only before anything was sent.
+
+        Args:
+            instead: what is counted is the same: what was told of it is not told again.
+        """
+        if instead:
+            self._given_up = self.ledger
         self.ledger = ledger
         for name in self.desks:
             self._move_position(name)
@@ -279,7 +286,8 @@ class AccountBooks:
         trade_id: str,
         now_ns: int,
     ) -> None:
-        if self._told.contains((trade_id, venue_order_id, leg_index), exchange_time_ns):
+        key = (trade_id, venue_order_id, leg_index)
+        if self._told.contains(key, exchange_time_ns) or (self._given_up and self._given_up.is_counted(key)):
             return
         client_order_id, remaining_lots, wish_id = 0, 0, 0
         if order is not None:

@@ -317,6 +317,7 @@ class ExecutionCore:
     def close(self) -> None:
         """Write what is left; called last."""
         self.hedging.close()
+        self.truth.settle()
         try:
             self.journal.close()
         except OSError as error:
@@ -350,6 +351,8 @@ def _opened_journal(ports: Ports, config: ExecutionConfig, epoch: int) -> Journa
             f"the journal was damaged: {damage.size_bytes} bytes from offset {damage.offset} on are not believed",
             path=str(path), kept_in=str(kept),
         )  # fmt: skip
+    if journal.fills_lost:
+        ports.log.warning("the journal does not know for certain which fills it told: some may be told again")
     if unfinished := journal.state.unfinished:
         ports.log.info(
             "orders that were open or on their way when the life before ended: the venue says what became of them",

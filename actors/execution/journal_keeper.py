@@ -8,6 +8,7 @@ from collections.abc import Callable
 from actors.execution.journal import Journal
 from actors.execution.ports import Log
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
+from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 
 JOURNAL_FAILS = "the journal fails"
@@ -23,11 +24,13 @@ class JournalKeeper:
         holds: reasons for which nothing is quoted.
         work_soon: asks for a duty cycle, which pulls the quotes.
         may_trade: whether the order with this number of ours is, or may be, open.
+        settled: returns what `Journal.settle` takes, None while it is not known.
     """
 
     def __init__(
         self, journal: Journal, config: JournalConfig, holds: set[str], clock: Clock, log: Log,
         work_soon: Callable[[], None], may_trade: Callable[[int], bool],
+        settled: Callable[[], tuple[int, LedgerState] | None],
     ) -> None:  # fmt: skip
         self._journal = journal
         self._syncs = config.sync == "interval"
@@ -37,6 +40,7 @@ class JournalKeeper:
         self._log = log
         self._work_soon = work_soon
         self._may_trade = may_trade
+        self._settled = settled
         self._due_ns = self._next_file_due_ns = 0
 
     async def run(self) -> None:
@@ -83,7 +87,7 @@ class JournalKeeper:
         """Go on in a new file. It is written, not synced: the next sync sees to both, whenever it is due."""
         self._next_file_due_ns = now_ns + NEXT_FILE_INTERVAL_NS
         try:
-            self._journal.begin_next_file(self._may_trade)
+            self._journal.begin_next_file(self._may_trade, self._settled())
         except OSError as error:
             self._log.warning(
                 "the journal cannot go on in a new file; it grows", reason=str(error), path=str(self._journal.path)

@@ -1,7 +1,8 @@
 """Recovery, at the start and after every reconnect.
 
 It cancels what is ours, books what was filled, and ends only when the fills of the session add up to the venue's
-position; until then nothing is quoted.
+position; until then nothing is quoted. A process that is started anew goes on from the ledger that the one before it
+wrote down last, and asks for the trades since then; when these do not add up, it counts from the session's start.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from venues.gateway import OrderGateway
 PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 1.0
 BASELINE_SPAN_NS = 2 * 3600 * NS_PER_S  # spans a wall clock that is an hour off
 REBASE_TRIES = 5
+RESUME_TRIES = 10  # five seconds
 
 
 class Recovery:
@@ -54,11 +56,13 @@ class Recovery:
         self._grids = grids
         self._truth = truth
         self._on_recovered = on_recovered
+        self._is_resumed = False  # until the first recovery has ended
         self._may_begin_anew = state is None  # until the first order: the history may lag behind the positions
         self.state = state
         quotes.holds.add(RECOVERING)
         if state is not None:
             self._use_state(state)
+            self._resume()
 
     def begin(self) -> None:
         """A session with the venue has begun: nothing is quoted until both sides agree."""
@@ -108,7 +112,7 @@ class Recovery:
         if session != self._truth.session:
             return
         now_ns = self._clock.monotonic_ns()
-        self._may_begin_anew = False
+        self._may_begin_anew = self._is_resumed = False
         self._quotes.holds.discard(RECOVERING)
         self._truth.agreed(now_ns)
         self._books.set_known(True, now_ns)
@@ -126,6 +130,8 @@ class Recovery:
         await self._truth.fetch_positions()
         if self.state is None or (tries >= REBASE_TRIES and self._may_begin_anew):
             await self._begin_session()
+        elif tries >= RESUME_TRIES and self._is_resumed:
+            self._count_anew(self.state)
         await self._truth.fetch_trades()
         self._truth.warn_if_different()
         return not self._truth.differences() and not self._books.manager.has_doubt()
@@ -158,11 +164,30 @@ class Recovery:
         price = report.mark_price or report.average_price
         return StartPosition(report.position, price, report.unrealised_funding)
 
-    def _use_state(self, state: SessionState) -> None:
+    def _use_state(self, state: SessionState, *, instead: bool = False) -> None:
         multipliers = {name: desk.instrument.contract_multiplier for name, desk in self._books.desks.items()}
         ledger = Ledger(multipliers, ignored=state.trades_before)
         for name, start in state.positions.items():
             if name in ledger.lines:
                 ledger.lines[name].begin(start.position, start.price, start.unrealised_funding)
         self._truth.history_from_ns = state.history_since_ns
+        self._books.restart_ledger(ledger, instead=instead)
+
+    def _resume(self) -> None:
+        """Go on from the ledger that the journal tells, if it tells all fills that this has counted."""
+        journal = self._books.journal.state
+        settled, counted = journal.settled, journal.settled_fills()
+        ledger = self._books.ledger
+        if settled is None or counted is None or settled.ledger.lines.keys() != ledger.lines.keys():
+            return
+        ledger.resume(settled.ledger, counted)
         self._books.restart_ledger(ledger)
+        self._truth.history_from_ns = max(self._truth.history_from_ns, settled.history_from_ns)
+        self._is_resumed = True
+        self._log.info("the ledger goes on from the journal", fills=settled.ledger.fills)
+
+    def _count_anew(self, state: SessionState) -> None:
+        """Give up the ledger of the journal: with it fills and position do not add up."""
+        self._is_resumed = False
+        self._log.warning("the journal's ledger does not add up to the venue's position: counting all fills anew")
+        self._use_state(state, instead=True)

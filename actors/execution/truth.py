@@ -11,6 +11,7 @@ from actors.execution.quotes import QuoteSender
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
+from trading.ledger import LedgerState
 from trading.orders.config import ExecutionConfig
 from venues.gateway import OrderGateway
 
@@ -20,6 +21,7 @@ WARN_INTERVAL_NS = 5 * NS_PER_S
 LOST_PAUSE_NS = 1 * NS_PER_S
 DOUBT_PAUSE_NS = 100 * NS_PER_MS
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
+SETTLE_INTERVAL_NS = 60 * NS_PER_S  # between two states of the ledger in the journal
 LATE_ORDERS_NS = 5 * NS_PER_S  # an order of a broken session may arrive until cancel-on-disconnect acts
 
 
@@ -58,7 +60,7 @@ class Truth:
         self._quotes = quotes
         self._label = label
         self._is_asking = False
-        self._audit_due_ns = 0
+        self._audit_due_ns = self._settle_due_ns = 0
         self.history_from_ns = 0
         self._newest_trade_ns = 0
         self._differs_since_ns = 0
@@ -76,6 +78,19 @@ class Truth:
         self._quotes.holds.discard(POSITION_DIFFERS)
         self._differs_since_ns = 0
         self._audit_due_ns = now_ns + LATE_ORDERS_NS
+
+    def settled(self) -> tuple[int, LedgerState] | None:
+        """Return the time before which every trade is booked with its costs, and what the ledger has added up.
+
+        It holds at any moment: of later trades the ledger may have counted some, whose keys the journal tells. None
+        before the session has begun.
+        """
+        return (self.history_from_ns, self._books.ledger.state) if self.history_from_ns else None
+
+    def settle(self) -> None:
+        """Write it down for the next life, which goes on from there."""
+        if (settled := self.settled()) is not None:
+            self._books.journal.settle(*settled)
 
     def look(self, now_ns: int) -> None:
         """Ask the venue when there is doubt, a lasting difference, or it is time for an audit."""
@@ -154,6 +169,10 @@ class Truth:
         unbooked_ns = self._books.ledger.unbooked_since_ns
         settled_ns = self._newest_trade_ns if unbooked_ns is None else min(self._newest_trade_ns, unbooked_ns)
         self.history_from_ns = max(self.history_from_ns, settled_ns - HISTORY_MARGIN_NS)
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._settle_due_ns:
+            self._settle_due_ns = now_ns + SETTLE_INTERVAL_NS
+            self.settle()
 
     async def _compare_orders(self) -> OursAtVenue:
         """Bring the order book to the venue's open orders; return those of ours that are open."""

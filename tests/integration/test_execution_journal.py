@@ -43,7 +43,7 @@ def keeper_of(bench: Bench) -> JournalKeeper:
     core = bench.core
     return JournalKeeper(
         core.journal, bench.config.journal, core.quotes.holds, bench.clock, core._log, lambda: None,
-        core.books.manager.may_trade,
+        core.books.manager.may_trade, core.truth.settled,
     )  # fmt: skip
 
 

@@ -1,0 +1,189 @@
+"""A restart goes on from the ledger in the journal: the same to the last digit, whenever it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from actors.execution import recovery
+from actors.execution.journal import FILE_NAME, Journal
+from domain.clock import NS_PER_S, SimClock
+from domain.order import LiquiditySide, Side, VenueOrderStatus
+from domain.reports import FillReport, OrderReport, TradeReport
+from tests.execution_rig import INSTRUMENT, Bench, FakeGateway
+from trading.ledger import Ledger, LedgerState
+from trading.orders.config import JournalConfig
+
+STEPS = 120
+
+
+class Gateway(FakeGateway):
+    """Notes from when on it was asked for trades, and how many it told."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self.asked: list[tuple[int, int]] = []
+
+    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
+        trades = await super().trade_history(since_realtime_ns)
+        self.asked.append((since_realtime_ns, len(trades)))
+        return trades
+
+
+class Session:
+    """Execution on the rig, at a venue that tells it fills of orders that nobody knows any more."""
+
+    def __init__(self, segment_name: Callable[[], str], folder: Path, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.bench = Bench(segment_name, folder, gateway_type=Gateway)
+        self.path = folder / FILE_NAME
+
+    @property
+    def gateway(self) -> Gateway:
+        assert isinstance(self.bench.gateway, Gateway)
+        return self.bench.gateway
+
+    @property
+    def trades(self) -> list[TradeReport]:
+        return self.gateway.venue.trades
+
+    def trade(self, *, is_told: bool = True, has_fee: bool = True) -> None:
+        """Let a trade happen; `is_told` with its order, `has_fee` also with what it cost."""
+        rng, bench = self.rng, self.bench
+        bench.clock.advance(rng.randrange(1, NS_PER_S))
+        number, now_ns, side = len(self.trades), bench.clock.realtime_ns(), rng.choice(list(Side))
+        price, size = INSTRUMENT.price(rng.randrange(150, 250)), INSTRUMENT.size(rng.randrange(1, 30))
+        fee, funding = (Decimal(rng.randrange(-1000, 9000)) / 10**8 for _ in range(2))
+        self.gateway.start_position += side * size
+        trade = TradeReport(
+            f"t{number}", f"v{number % 11}", 0, INSTRUMENT.name, side, price, size, fee, self.gateway.start_position,
+            Decimal(0), funding, LiquiditySide.MAKER, "", now_ns,
+        )  # fmt: skip
+        self.trades.append(trade)
+        if is_told:
+            fill = FillReport(trade.trade_id, trade.venue_order_id, 0, price, size, LiquiditySide.MAKER, now_ns)
+            bench.core.on_orders([
+                OrderReport(
+                    trade.venue_order_id, None, INSTRUMENT.name, side, price, size, size, VenueOrderStatus.FILLED,
+                    (fill,), "fill", "", "", now_ns, now_ns,
+                )
+            ])  # fmt: skip
+        if is_told and has_fee:
+            bench.core.on_trades([trade])
+
+    async def audit(self) -> None:
+        """Let so much time pass that execution compares itself with the venue, and the ledger is written down."""
+        self.bench.clock.advance(self.rng.randrange(11, 90) * NS_PER_S)
+        self.bench.beat()
+        await self.bench.settle(4)
+
+    async def restart(self) -> None:
+        """Kill execution, let trades happen while there is none, and start the next life."""
+        for task in self.bench.tasks:
+            task.cancel()
+        self.bench.restart_core()
+        for _ in range(self.rng.randrange(4)):
+            self.trade(is_told=False)
+        self.gateway.asked.clear()
+        await self.bench.start()
+        await self.bench.run_until(lambda: self.bench.core.books.is_known, "recovery")
+
+    def assert_exact(self) -> None:
+        """The ledger is that of somebody who heard of every trade once, in order."""
+        control = Ledger({INSTRUMENT.name: INSTRUMENT.contract_multiplier})
+        for trade in self.trades:
+            control.book_trade(trade)
+        assert self.bench.core.books.ledger.state == control.state
+        told = self.bench.fills_told()
+        assert len(told) == len(set(told))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_restarted_at_random_places_the_ledger_is_the_same_to_the_last_digit(
+    segment_name: Callable[[], str], tmp_path: Path, seed: int
+) -> None:
+    async def scenario() -> None:
+        session = Session(segment_name, tmp_path, seed)
+        rng, bench = session.rng, session.bench
+        await bench.start()
+        first_ns = bench.core.truth.history_from_ns
+        restarts = resumed = 0
+        for _ in range(STEPS):
+            what = rng.random()
+            if what < 0.7:
+                session.trade(has_fee=rng.random() < 0.8)
+            elif what < 0.85:
+                await session.audit()
+            elif what < 0.93:
+                bench.core.journal.begin_next_file(lambda _: False, bench.core.truth.settled())
+            else:
+                await session.restart()
+                session.assert_exact()
+                restarts += 1
+                resumed += min(since for since, _ in session.gateway.asked) > first_ns
+        await session.restart()
+        session.assert_exact()
+        # I expect restarts to ask for what is new alone, as soon as anything was written down
+        assert restarts > 2
+        assert resumed > restarts // 2
+        assert max(count for _, count in session.gateway.asked) < len(session.trades)
+
+    asyncio.run(scenario())
+
+
+def test_a_ledger_that_does_not_add_up_is_given_up_and_all_fills_are_counted_anew(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "RESUME_TRIES", 2)
+
+    async def scenario() -> None:
+        # Given a journal whose ledger holds what the venue does not
+        session = Session(segment_name, tmp_path, 7)
+        await session.bench.start()
+        for _ in range(5):
+            session.trade()
+        history_from_ns, ledger = session.bench.core.truth.settled() or (0, None)
+        assert ledger is not None
+        line = ledger.lines[INSTRUMENT.name]
+        wrong = ledger._replace(lines={INSTRUMENT.name: line._replace(position=line.position + 1)})
+        session.bench.core.journal.settle(history_from_ns, wrong)
+        # If execution starts anew, I expect it to count from the session's start
+        await session.restart()
+        session.assert_exact()
+
+    asyncio.run(scenario())
+
+
+def test_a_ledger_is_used_only_with_every_fill_that_it_has_counted(
+    segment_name: Callable[[], str], tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        # Given a journal whose sealed fills are gone
+        session = Session(segment_name, tmp_path, 8)
+        bench = session.bench
+        await bench.start()
+        first_ns = bench.core.truth.history_from_ns
+        for _ in range(5):
+            session.trade()
+        bench.core.journal.begin_next_file(lambda _: False, bench.core.truth.settled())
+        session.path.with_name(f"{FILE_NAME}.fills").unlink()
+        # If execution starts anew, I expect it to count from the session's start, and nothing twice
+        await session.restart()
+        assert min(since for since, _ in session.gateway.asked) == first_ns
+        session.assert_exact()
+
+    asyncio.run(scenario())
+
+
+def test_a_ledger_that_has_counted_what_the_journal_does_not_tell_is_not_written_down(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / FILE_NAME, SimClock(5, 7), JournalConfig(sync="never"))
+    ledger = Ledger({INSTRUMENT.name: INSTRUMENT.contract_multiplier})
+    journal.settle(1, ledger.state)
+    assert journal.state.settled is not None
+    journal.settle(2, LedgerState(ledger.state.lines, [], 1))
+    assert journal.state.settled.history_from_ns == 1
