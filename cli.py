@@ -42,7 +42,7 @@ from runtime.dotenv import load_dotenv  # noqa: E402
 from runtime.last_run import how_to_start, last_run  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
 from runtime.supervision.screen import status_lines  # noqa: E402
-from runtime.topology import ACTORS, SUPERVISOR  # noqa: E402
+from runtime.topology import ACTORS, EXECUTION, SUPERVISOR  # noqa: E402
 from shm.attach import list_sessions  # noqa: E402
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
@@ -50,6 +50,7 @@ Session = Annotated[str, typer.Option("--session", "-s", help="name of the sessi
 Strategy = Annotated[str, typer.Argument(help="one of several, by its name in the configuration; default: all")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 ANSWER_TIMEOUT_S = 10.0
+EXECUTION_TIMEOUT_S = 2.0
 LONG_TIMEOUT_S = 90.0
 
 
@@ -78,11 +79,19 @@ def _finish(reply: Reply) -> None:
 @app.command()
 def status(session: Session = "local", as_json: AsJson = False) -> None:
     """Show what the session does: actors, quotes, position, risk, and why a side is not quoted."""
-    reply = _send(session, commands.Status())
+    shown = {**_send(session, commands.Status()).data, "execution": _execution_says(session)}
     if as_json:
-        print(json.dumps(reply.data, indent=2))
+        print(json.dumps(shown, indent=2))
         return
-    print(*status_lines(reply.data), sep="\n")
+    print(*status_lines(shown), sep="\n")
+
+
+def _execution_says(session: str) -> str:
+    """Return what execution says of itself: it alone knows of a journal that fails, and of a venue that refuses."""
+    try:
+        return send_command(session, EXECUTION, commands.Status(), EXECUTION_TIMEOUT_S).text
+    except ConnectivityError as error:
+        return str(error)
 
 
 @app.command()

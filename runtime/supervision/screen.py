@@ -210,7 +210,7 @@ def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
 
 
 def status_lines(status: Mapping[str, Any]) -> list[str]:
-    """Return the whole status in plain lines, as `cli.py status` prints it."""
+    """Return the whole status in plain lines, as `cli.py status` prints it; it adds what execution says of itself."""
     lines = [f"{status['session']}: {status['seconds']:.0f} s, {risk_words(status)}, {money_words(status)}"]
     lines += [quoted_words(status), latency_words(status["latency_us"].get("tick_to_order"))]
     for name, found in status["instruments"].items():
@@ -232,6 +232,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
             )
     lines += [hedge_words(underlying, hedge) for underlying, hedge in status["hedges"].items()]
     lines += recorder_words(status)
+    if said := status.get("execution"):
+        lines.append(f"execution: {said}")
     for name, actor in status["actors"].items():
         standby = f", standby {actor['standby']}" if actor["standby"] else ""
         doing = f", {actor['doing']}" if actor["doing"] else ""

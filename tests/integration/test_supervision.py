@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -51,6 +52,19 @@ def test_everybody_who_asks_for_the_end_is_answered_also_while_it_is_under_way(t
         # I expect both to hear how it ended
         for one in asked:
             assert one.result().text == "execution: 0 open orders, confirmed by the venue"
+
+
+def test_the_operator_is_told_why_nothing_is_quoted_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
+    with RunningSession(tmp_path) as session:
+        session.wait_for_quotes(60)
+        assert "orders live" in session.cli("status").stdout
+        # If execution may write no larger file
+        execution = actors(session)["execution"]["pid"]
+        resource.prlimit(execution, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        # I expect the status to say it, where strategy and risk have nothing against quotes
+        wait_until(lambda: "the journal fails" in session.cli("status").stdout, 30, "the status says why")
+        resource.prlimit(execution, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(lambda: "the journal fails" not in session.cli("status").stdout, 30, "the journal is written again")
 
 
 def test_a_standby_holds_nothing_of_the_session_and_takes_over_from_a_killed_actor(tmp_path: Path) -> None:

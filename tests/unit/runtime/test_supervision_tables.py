@@ -169,6 +169,13 @@ def test_the_progress_line_says_in_words_which_side_is_off_and_why() -> None:
     assert sides_words({"bids": [], "asks": [], "bid_off": "paused", "ask_off": "paused"}) == "bid and ask off (paused)"
 
 
+def test_the_status_shows_what_execution_alone_knows(segments: SessionSegments) -> None:
+    status = StatusReader("test", segments, ()).read(10**9)
+    assert not any(line.startswith("execution:") for line in status_lines(status))
+    said = status_lines({**status, "execution": "0 orders live; BTC-PERPETUAL: the journal fails"})
+    assert "execution: 0 orders live; BTC-PERPETUAL: the journal fails" in said
+
+
 def test_a_summary_does_not_promise_what_was_not_measured() -> None:
     assert latency_words(None) == "tick to order: nothing measured yet"
     assert latency_words({"n": 0}, is_over=True) == "tick to order: nothing measured"
