@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
 
 from actors.execution import journal_files
-from actors.execution.journal_fills import FillsFile, SealedFills
+from actors.execution.journal_file import JournalFile, NextFile
 from actors.execution.journal_format import (
     Answered,
     Began,
@@ -54,16 +52,6 @@ class JournalFailsError(Exception):
     """What was to be sent could not be written down first: it must not leave."""
 
 
-class NextFile(NamedTuple):
-    """A file with which the journal may go on: its content, the number of its next entry, and what is sealed then."""
-
-    start: Start
-    content: bytes
-    number: int
-    sealed: SealedFills
-    settled: Settled | None = None
-
-
 class Journal:
     """One row of entries, one writer. `order` must come before the message; whatever else is noted never raises.
 
@@ -85,17 +73,10 @@ class Journal:
         self.path = path
         self._clock = clock
         self._config = config
-        self._sync = config.sync
-        self._disk = threading.Lock()
         self._waiting: deque[Entry] = deque()
-        self._unsynced = bytearray()  # what a failed sync may have lost: it is written again
         self.trouble = ""
         self.lost = 0
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.fchmod(self._fd, 0o600)
-        self._fills = FillsFile(path)
-        self._fd_before: int | None = None  # of the file before, until it is synced
-        self._carried_bytes = 0
+        self._file = JournalFile(path, config)
         self._open()
         self._note(Began(*self._now(), epoch, os.getpid()))
 
@@ -113,7 +94,7 @@ class Journal:
         entry = Sent(*self._now(), message, client_order_id, instrument, _side_name(side), price, size, wish_id)
         if self.trouble or not self._write(entry):
             raise JournalFailsError(self.trouble)
-        if self._sync == "always":
+        if self._config.sync == "always":
             try:
                 self.sync()
             except OSError as error:
@@ -176,16 +157,11 @@ class Journal:
 
     def sync(self) -> None:
         """Bring to the disk what was written so far; may run in a thread. OSError when the disk refuses."""
-        with self._disk:
-            upto = len(self._unsynced)
-            self._leave_file_before()
-            self._fills.sync()
-            os.fdatasync(self._fd)
-            del self._unsynced[:upto]
+        self._file.sync()
 
     @property
     def needs_sync(self) -> bool:
-        return bool(self._unsynced)
+        return self._file.needs_sync
 
     def mend(self) -> None:
         """Write again what may be lost, and what waits; may run in a thread while `trouble` holds.
@@ -194,16 +170,13 @@ class Journal:
             OSError: the disk still refuses.
         """
         assert self.trouble, "there is nothing to mend"
-        with self._disk:
-            os.ftruncate(self._fd, self._end)
-            journal_files.write_at(self._fd, bytes(self._unsynced), self._end - len(self._unsynced))
+        with self._file.disk:
+            self._file.write_again()
             self._put(Mended(*self._now(), self.trouble, self.lost))
             while self._waiting:
                 self._put(self._waiting[0])
                 self._waiting.popleft()
-            if self._sync != "never":
-                os.fdatasync(self._fd)
-                self._unsynced.clear()
+            self._file.sync_all()
 
     def resume(self) -> None:
         """Take orders again: `mend` has succeeded. What came in since then is written now."""
@@ -216,7 +189,7 @@ class Journal:
     @property
     def is_full(self) -> bool:
         """Whether it is time for `begin_next_file`."""
-        return self._end - self._carried_bytes >= self._config.file_mb_max << 20 and not self.trouble
+        return self._file.is_full and not self.trouble
 
     def begin_next_file(self, may_trade: Callable[[int], bool], settled: tuple[int, LedgerState] | None = None) -> None:
         """Go on in a new file, and delete the oldest when there are too many.
@@ -231,7 +204,7 @@ class Journal:
         assert not self.trouble, f"a new file while the disk refuses: {self.trouble}"
         self.state.drop_finished(may_trade)
         entry = self._settled(*settled) if settled is not None else None
-        self._go_on(self._next_file(self._start.place_of(self._end), self._number, entry))
+        self._go_on(self._next_file(self._file.place, self._file.number, entry))
         journal_files.delete_oldest(self.path, self._config.files_kept)
 
     def close(self) -> None:
@@ -239,14 +212,10 @@ class Journal:
         try:
             if self.trouble:
                 self.mend()
-            if self._sync != "never":
-                self._fills.sync()
-                os.fsync(self._fd)
-        finally:
-            with self._disk:
-                self._leave_file_before()
-                self._fills.close()
-                os.close(self._fd)
+        except OSError:
+            self._file.let_go()
+            raise
+        self._file.close()
 
     # ---- inside ----------------------------------------------------------------------------------------
 
@@ -271,66 +240,47 @@ class Journal:
         return True
 
     def _put(self, entry: Entry) -> None:
-        content = frame(self._start.file_id, self._number, entry)
-        journal_files.write_at(self._fd, content, self._end)
-        self._end += len(content)
-        self._number += 1
+        self._file.append(entry)
         self.state.take(entry)
-        self._unsynced += content
-        if self._sync == "never":
-            self._unsynced.clear()
-
-    def _use(self, start: Start, end: int, number: int) -> None:
-        """Append to the file with this header, at byte `end`, entry `number` next."""
-        self._start, self._end, self._number = start, end, number
-        self._carried_bytes = end
-
-    def _leave_file_before(self) -> None:
-        """Sync and close the file before this one, and bring the names of both to the disk."""
-        if self._fd_before is None:
-            return
-        fd, self._fd_before = self._fd_before, None
-        with contextlib.suppress(OSError):  # all that is needed of it stands in the new file
-            if self._sync != "never":
-                os.fdatasync(fd)
-                journal_files.sync_names(self.path)
-        os.close(fd)
 
     def _open(self) -> None:
         """Replay what is good, and be ready to append."""
+        file = self._file
         try:
-            opened = open_files(self.path, self._fd, self._fills)
+            opened = open_files(self.path, file.fd, file.fills)
         except BaseException:
-            os.close(self._fd)
+            os.close(file.fd)
             raise
         self.state, self.damage, self.fills_lost = opened.state, opened.damage, opened.fills_lost
         number, place = opened.next
         if opened.is_first:
             start = Start(new_file_id())
-            self._begin_file(NextFile(start, header(start.file_id), number, self.state.sealed))
+            self._begin(NextFile(start, header(start.file_id), number, self.state.sealed))
         elif opened.start is None:
-            self._begin_file(self._next_file(place, number))
+            self._begin(self._next_file(place, number))
         else:
-            self._use(opened.start, opened.end, number)
-            self._carried_bytes = 0
+            file.use(opened.start, opened.end, number)
             if opened.damage is not None:
                 with contextlib.suppress(OSError):  # it goes on in this one: who has read further waits for ever
                     self._go_on(self._next_file(place, number))
 
-    def _begin_file(self, file: NextFile) -> None:
-        """Write the present file, of which nothing is good, anew."""
-        self._use(file.start, len(file.content), file.number)
-        self._unsynced += file.content
+    def _begin(self, file: NextFile) -> None:
         try:
-            journal_files.write_at(self._fd, file.content, 0)
+            self._file.begin(file)
         except OSError as error:
             self.fail(error)
-        self._seal(file.sealed)
+        self.state.seal(file.sealed)
+
+    def _go_on(self, file: NextFile) -> None:
+        self._file.go_on(file)
+        self.state.seal(file.sealed)
+        if file.settled is not None:
+            self.state.take(file.settled)
 
     def _next_file(self, place: int, number: int, settled: Settled | None = None) -> NextFile:
         """Return a file that goes on at this place; its fills are sealed already. OSError when the disk refuses."""
         file_id = new_file_id()
-        sealed = self._fills.append(self.state.unsealed)
+        sealed = self._file.fills.append(self.state.unsealed)
         content = bytearray(continued_header(file_id, number, place))
         start = Start(file_id, number, place, len(content))
         entries: list[Entry] = [*self.state.carried(*self._now(), sealed)]
@@ -340,29 +290,6 @@ class Journal:
             content += frame(file_id, number, entry)
             number += 1
         return NextFile(start, bytes(content), number, sealed, settled)
-
-    def _go_on(self, file: NextFile) -> None:
-        """Let a file take the place of the present one. OSError: nothing changed."""
-        with self._disk:
-            fd = journal_files.write_next(self.path, file.content)
-            try:
-                journal_files.take_place(self.path)
-            except OSError:
-                os.close(fd)
-                raise
-            self._leave_file_before()
-            self._fd_before, self._fd = self._fd, fd
-            self._use(file.start, len(file.content), file.number)
-            self._unsynced = bytearray() if self._sync == "never" else bytearray(file.content)
-        if self._sync == "never":
-            self._leave_file_before()
-        self._seal(file.sealed)
-        if file.settled is not None:
-            self.state.take(file.settled)
-
-    def _seal(self, sealed: SealedFills) -> None:
-        self._fills.sealed = sealed
-        self.state.seal(sealed)
 
     def _settled(self, history_from_ns: int, ledger: LedgerState) -> Settled | None:
         """Return the entry; None when the ledger has counted other fills than the journal tells, or is too large."""

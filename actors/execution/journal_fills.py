@@ -66,10 +66,15 @@ class FillsFile:
         return SealedFills(self.sealed.size_bytes + len(content), zlib.crc32(content, self.sealed.checksum))
 
     def sync(self) -> None:
-        """Bring to the disk what was appended. OSError when it refuses."""
-        if self._fd is not None and not self._is_synced:
+        """Bring to the disk what was appended; may run in a thread. OSError when it refuses."""
+        if self._fd is None or self._is_synced:
+            return
+        self._is_synced = True  # before it is: what is appended meanwhile is synced the next time
+        try:
             os.fdatasync(self._fd)
-            self._is_synced = True
+        except OSError:
+            self._is_synced = False
+            raise
 
     def close(self) -> None:
         if self._fd is not None:

@@ -269,6 +269,18 @@ def test_with_sync_never_the_disk_is_not_waited_for(path: Path, disk: Disk) -> N
     assert not journal.needs_sync
 
 
+def test_what_was_never_synced_and_is_mended_is_not_written_over(path: Path) -> None:
+    journal = opened(path, sync="never")
+    insert(journal, 1)
+    journal.fail(OSError(errno.ENOSPC, "No space left on device"))
+    journal.mend()
+    journal.resume()
+    insert(journal, 2)
+    journal.close()
+    assert opened(path).damage is None
+    assert [entry.client_order_id for entry in told(path) if isinstance(entry, Sent)] == [1, 2]
+
+
 def test_closing_waits_for_the_thread_that_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = opened(path)
     journal.fail(OSError(errno.ENOSPC, "No space left on device"))
