@@ -29,6 +29,7 @@ from domain.errors import ExitCode, UserError
 from runtime.recordings import files
 from runtime.recordings.audit import open_audit
 
+CONFIG_FILE = "config.json"  # as it was understood
 SUMMARY_FILE = "summary.json"
 _QUOTE_COLUMNS = ("fair_price_usd", "reservation_price_usd", "half_spread_usd", "sigma_usd_per_sqrt_s")
 _SERIES_NAMES = ("fair_price", "reservation_price", "half_spread", "sigma")
@@ -109,16 +110,25 @@ def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[
             wish_ns = int(quotes.times_ns[0]) if len(quotes.times_ns) else None
             legs.append(with_quoting(leg, answers, wish_ns, stop_ns))
     if not legs:
-        return [], [*_why_no_legs(without_orders, summary), *left_out]
+        return [], [*_why_no_legs(run, without_orders, summary), *left_out]
     return legs, [*notes, *left_out]
 
 
-def _why_no_legs(without_orders: list[str], summary: dict[str, Any]) -> list[str]:
+def _why_no_legs(run: Path, without_orders: list[str], summary: dict[str, Any]) -> list[str]:
     """Return why a recorded session has nothing of ours to show."""
     if not without_orders:
         return []
+    if _is_market_data_only(run):
+        return [f"`./cli.py record` made it, without orders; `./cli.py backtest {run}` plays a strategy over it"]
     halted = ", risk had halted it" if summary.get("exit_code") == ExitCode.RISK_HALT else ""
     return [f"{', '.join(without_orders)} was recorded, but the exchange told of no order of ours{halted}"]
+
+
+def _is_market_data_only(run: Path) -> bool:
+    try:
+        return bool(msgspec.json.decode((run / CONFIG_FILE).read_bytes(), type=dict).get("is_market_data_only"))
+    except (OSError, msgspec.MsgspecError):
+        return False
 
 
 def with_quoting(leg: Leg, answers: npt.NDArray[np.void], wish_ns: int | None, stop_ns: int | None) -> Leg:

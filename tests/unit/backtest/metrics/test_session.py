@@ -97,6 +97,9 @@ def test_a_session_that_was_recorded_but_had_no_order_says_so(tmp_path: Path) ->
     (tmp_path / "summary.json").write_text('{"exit_code": 4}')
     with pytest.raises(UserError, match=f"{told}, risk had halted it$"):
         read_session(tmp_path)
+    (tmp_path / "config.json").write_text('{"is_market_data_only": true}')
+    with pytest.raises(UserError, match=r"`\./cli\.py record` made it, without orders; `\./cli\.py backtest "):
+        read_session(tmp_path)
 
 
 def test_a_session_without_recording_or_fill_says_so(tmp_path: Path) -> None:
