@@ -43,9 +43,9 @@ bench: $(BENCH)/.kernels  ## every benchmark, beside what a user would pick inst
 	@$(BENCH)/bin/python -m benchmarks --out runs/bench.jsonl
 	@$(BENCH)/bin/python -m scripts.performance_page runs/bench.jsonl > docs/performance.md
 
-faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS=n] [ROW=name] [FULL=1], about a quarter of an hour
+faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS=n] [ROW=name] [FULL=1] [NICE=-10], about a quarter of an hour
 	@$(PY) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROW),--row $(ROW)) \
-		$(if $(FULL),--full)
+		$(if $(FULL),--full) $(if $(NICE),--nice $(NICE))
 
 backtest: $(VENV)/.ready-backtest $(VENV)/.kernels  ## a short example over recorded data, ends with the report's path [DATA="file file"] [CONFIG=...]
 	@$(PY) -m backtest.example $(if $(DATA),--data $(DATA)) --config $(CONFIG)
