@@ -71,7 +71,8 @@ class Market:
             self.clock,
             log,
             window_levels=20,
-            contradiction_ns_max=config.book_contradiction_ms * NS_PER_MS,
+            still_ns_max=config.still_ns_max,
+            against_ns_max=config.against_ns_max,
         )
         self.feed = ThalexFeed(config, "ws://unused", NAMES, self.publisher, self.clock, log, _never_spawned)
         self.books = RingReader(segments["books"], "oldest")

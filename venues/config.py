@@ -47,8 +47,8 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         orders_dead_ms: an orders connection without any frame for so long is dead.
         instrument_probe_ms: an instrument whose ticker and book have both said nothing for so long (and for their
             delays) is asked for its ticker, which is held against its book; 0 = never.
-        book_contradiction_ms: a book that stands still for so long (and its delay) while tickers name another touch has
-            lost its channel: it is thrown away and asked for again.
+        book_contradiction_ms: a book that stands still for so long (and its delay), the last half of it while tickers
+            name another touch, has lost its channel: it is thrown away and asked for again.
         channel_silent_ms: while the connection lives, an instrument whose ticker and book have both said nothing for so
             long is subscribed to anew, without quotes until data is back; 0 = never. A venue sends tickers about every
             second, so this does not touch a quiet market.
@@ -114,6 +114,16 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def delay_ms_max(self) -> int:
         """How long a channel of an instrument may be silent although much happens, ms."""
         return max(delay_ms(self.book_delay), delay_ms(self.ticker_delay))
+
+    @property
+    def still_ns_max(self) -> int:
+        """How long a book may stand still that tickers contradict."""
+        return (self.book_contradiction_ms + delay_ms(self.book_delay)) * NS_PER_MS
+
+    @property
+    def against_ns_max(self) -> int:
+        """How long tickers may contradict a book that stands still: it may be on its way."""
+        return (self.book_contradiction_ms // 2 + delay_ms(self.book_delay)) * NS_PER_MS
 
     @property
     def request_timeout_ns(self) -> int:

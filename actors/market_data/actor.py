@@ -8,10 +8,9 @@ from collections.abc import Callable
 from actors.market_data.announcing import Announcer
 from actors.market_data.outputs import MarketOutputs
 from actors.market_data.publisher import MarketDataPublisher
-from domain.clock import NS_PER_MS
 from domain.errors import ConfigError
 from runtime.actor import Actor, ActorContext
-from venues.config import delay_ms, venue_url
+from venues.config import venue_url
 from venues.thalex.feed import ThalexFeed
 from venues.thalex.trade_tape import KEPT_MAX
 
@@ -33,7 +32,8 @@ class MarketDataActor(Actor):
             ctx.clock,
             ctx.log,
             window_levels=venue.book_levels,
-            contradiction_ns_max=(venue.book_contradiction_ms + delay_ms(venue.book_delay)) * NS_PER_MS,
+            still_ns_max=venue.still_ns_max,
+            against_ns_max=venue.against_ns_max,
         )
         self._feed = ThalexFeed(
             venue,

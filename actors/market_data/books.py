@@ -42,7 +42,8 @@ class BookRows:
     Args:
         doubt: is told (row, why) when a book cannot be right; it has the book asked for again.
         window_levels: depth of the venue's book channel; 0 = all levels.
-        contradiction_ns_max: a book that stands still while tickers name another touch for so long is doubted.
+        still_ns_max, against_ns_max: a book that has stood still for longer than the one while tickers named another
+            touch for longer than the other is doubted.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class BookRows:
         doubt: Callable[[int, str], None],
         *,
         window_levels: int,
-        contradiction_ns_max: int,
+        still_ns_max: int,
+        against_ns_max: int,
     ) -> None:
         self._out = outputs
         # Word 0 is each segment's own sequence.
@@ -66,7 +68,8 @@ class BookRows:
         self._doubt = doubt
         self._books = [Book(window_levels) for _ in range(count)]
         self._is_valid = [False] * count
-        self._contradiction_ns_max = contradiction_ns_max
+        self._still_ns_max, self._against_ns_max = still_ns_max, against_ns_max
+        self._moved_ns = [0] * count
         self._contradicted_since_ns: list[int | None] = [None] * count
 
     def apply(
@@ -80,6 +83,7 @@ class BookRows:
             book.apply_changes(payload.bid_changes, payload.ask_changes)
         is_crossed = book.is_crossed
         self._contradicted_since_ns[row] = None
+        self._moved_ns[row] = receive_ns
         applied_ns = self._monotonic_ns()
         ints = self._ints
         ints[EXCHANGE_TIME] = stamp_ns(payload.time)
@@ -106,7 +110,9 @@ class BookRows:
     def check(self, now_ns: int) -> None:
         """Doubt every book that has been contradicted for too long; called from the work loop."""
         for row, since_ns in enumerate(self._contradicted_since_ns):
-            if since_ns is not None and now_ns - since_ns > self._contradiction_ns_max:
+            if since_ns is None or now_ns - since_ns <= self._against_ns_max:
+                continue
+            if now_ns - self._moved_ns[row] > self._still_ns_max:
                 self._contradicted_since_ns[row] = None
                 book = self._books[row]
                 self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")

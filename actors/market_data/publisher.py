@@ -48,7 +48,8 @@ class MarketDataPublisher:
 
     Args:
         window_levels: depth of the venue's book channel; 0 = all levels.
-        contradiction_ns_max: a book that stands still while tickers name another touch for so long is doubted.
+        still_ns_max, against_ns_max: a book that has stood still for longer than the one while tickers named another
+            touch for longer than the other is doubted.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class MarketDataPublisher:
         log: BoundLogger,
         *,
         window_levels: int,
-        contradiction_ns_max: int,
+        still_ns_max: int,
+        against_ns_max: int,
     ) -> None:
         self._names = list(names)
         self._out = outputs
@@ -69,7 +71,7 @@ class MarketDataPublisher:
         self._instruments = InstrumentRows(names, outputs.instruments, log)
         self._books = BookRows(
             len(self._names), outputs, clock, self._doubt,
-            window_levels=window_levels, contradiction_ns_max=contradiction_ns_max,
+            window_levels=window_levels, still_ns_max=still_ns_max, against_ns_max=against_ns_max,
         )  # fmt: skip
         self._tickers = TickerRows(len(self._names), outputs)
         self._trades = TradeRows(names, outputs, log)
