@@ -9,6 +9,7 @@ Exit code 1 when anything did not hold or a bound was missed; each failure names
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -63,8 +64,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end_in_order)
     started_s = time.monotonic()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    target = REPOSITORY / "runs" / f"{stamp}-faults"
-    target.mkdir(parents=True)
+    target = _new_folder(REPOSITORY / "runs", f"{stamp}-faults")
     results = [_play(row, options, target) for row in ROWS if not options.row or row.name in options.row]
     report = {
         "time": stamp,
@@ -88,6 +88,18 @@ def main() -> int:
         print(f"FAILED {line}")
     print(f"{target / 'faults.json'}: {'ok' if report['ok'] else 'FAILED'} after {report['seconds']} s")
     return 0 if report["ok"] else 1
+
+
+def _new_folder(runs: Path, name: str) -> Path:
+    """Return a new folder of that name; of two that begin within a second the later one's is numbered."""
+    for number in itertools.count(1):
+        folder = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("numbers never end")
 
 
 def _play(row: Row, options: argparse.Namespace, evidence: Path) -> Findings:
@@ -135,7 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--round", type=int, action="append", default=[], metavar="N", help="play this round alone")
     parser.add_argument(
         "--nice", type=int, default=0, metavar="N",
-        help="niceness of suite, exchange and actors, below 0 on a machine that does other things too",
+        help="niceness of suite, exchange, supervisor and actors, below 0 on a machine that does other things too",
     )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="say what each round does")
     options = parser.parse_args()

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import shm
+from runtime.priority import give_priority
 from runtime.supervision.deaths import read_deaths
 from tests.faults.books import Books
 from tests.faults.order_log import OrderLog
@@ -159,6 +160,8 @@ class Stage:
             environ = {**self.exchange.environ(), **self._environ}
             self.session = RunningSession(self._folder, self._config, environ=environ)
             self.session.__enter__()
+            if self.nice and self.session.process is not None:
+                give_priority(self.session.process.pid, self.nice)
             try:
                 self._attach()
             except BaseException:

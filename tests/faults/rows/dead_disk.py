@@ -59,6 +59,9 @@ def play(play: Play) -> None:
 def _round(play: Play, folder: Path, disk: Path, kind: str, number: int) -> None:
     """Break the disk under a session that quotes, see it stop quoting, and end."""
     findings = play.findings
+    sockets = folder / "sockets"  # not on the disk that dies, as /run is not
+    sockets.mkdir()
+    (disk / "r").symlink_to(sockets)
     with Stage(folder, seed=play.seed, session_folder=disk) as stage:
         stage.follow(play.rng(number).uniform(0, CALM_S_MAX))
         fills = FillCheck(stage, findings)
