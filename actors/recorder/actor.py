@@ -11,7 +11,6 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ActorPhase
 from runtime.actor import Actor, ActorContext
 from runtime.heartbeats import read_heartbeat
-from runtime.priority import take_priority
 from runtime.topology import EXECUTION
 
 EXECUTION_END_S = 8.0  # of an orphan: until execution has cancelled and ended
@@ -31,7 +30,7 @@ class RecorderActor(Actor):
         self._stopping = threading.Event()
 
     def on_start(self) -> None:
-        take_priority(os.getpriority(os.PRIO_PROCESS, 0) + self.ctx.config.recorder.nice, self.ctx.log)
+        os.nice(self.ctx.config.recorder.nice)
         self._thread = threading.Thread(target=self._record, name="recording", daemon=True)
         self._thread.start()
         self.ctx.set_live()

@@ -23,7 +23,7 @@ NS_PER_S = 1_000_000_000
 STEPS_S = (3600, -3600, -5, 5)
 STAY_S = 2.0
 AWAY_MS_MAX = 200.0  # both sides may be filled at once
-FRESH_MS_MAX = 1000.0
+FRESH_MS_MAX = 5000.0  # a stall: without any step the market leaves up to 1.5 s between changes of both sides
 CALM_S_MAX = 0.5
 FILE_NAME = "clock-step"
 

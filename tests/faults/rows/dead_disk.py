@@ -23,6 +23,7 @@ from domain.errors import ExitCode
 from messages.commands import Status
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck
 from tests.faults.row import Play, Row
+from tests.faults.rows.disk import CONFIGURED
 from tests.faults.stage import END_TIMEOUT_S, RuleBrokenError, Stage
 from tests.faults.told import journal_fills
 
@@ -30,7 +31,7 @@ KINDS = ("EIO", "read-only")
 DISK_MB = 192
 PULLED_MS_MAX = 1000.0
 REFUSES_S = 2.0
-CALM_S_MAX = 1.0
+BEGUN_S, CALM_S_MAX = 3.0, 1.0  # everybody, the recorder last, has files open by then
 COMMAND_TIMEOUT_S = 10.0
 EXT4_IOC_SHUTDOWN = 0x8004587D
 AS_IT_IS = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH: what is not on the disk yet is lost
@@ -62,8 +63,8 @@ def _round(play: Play, folder: Path, disk: Path, kind: str, number: int) -> None
     sockets = folder / "sockets"  # not on the disk that dies, as /run is not
     sockets.mkdir()
     (disk / "r").symlink_to(sockets)
-    with Stage(folder, seed=play.seed, session_folder=disk) as stage:
-        stage.follow(play.rng(number).uniform(0, CALM_S_MAX))
+    with Stage(folder, seed=play.seed, config=CONFIGURED, session_folder=disk) as stage:
+        stage.follow(BEGUN_S + play.rng(number).uniform(0, CALM_S_MAX))
         fills = FillCheck(stage, findings)
         journal = (stage.session.run / FILE_NAME).resolve()
         pids = {name: actor["pid"] for name, actor in stage.actors().items()}
