@@ -82,7 +82,7 @@ class Audit:
         """Open or create it, and find the place in each source.
 
         Args:
-            open_ring: returns a reader of the order events from a position on (None = the oldest); None where nobody
+            open_ring: returns a reader of the order events from a position on (None = the first); None where nobody
                 trades.
             step_of: tick and lot of an instrument, as market data confirmed it.
 

@@ -164,7 +164,7 @@ class Recording:
         ]
 
     def _reader(self, ring: str, position: int | None) -> RingReader:
-        return self._ctx.ring_reader(ring, "oldest" if position is None else position)
+        return self._ctx.ring_reader(ring, position or 0)  # what is no longer there is a gap like any other
 
     def _open_audit(self) -> Audit:
         ctx = self._ctx
