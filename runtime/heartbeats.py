@@ -6,6 +6,7 @@ The supervisor erases that of an actor whose death it has seen; the next life wr
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import NamedTuple
 
 from domain.codes import ActorPhase
@@ -70,12 +71,34 @@ class Heartbeat(NamedTuple):
 NEVER = Heartbeat(0, 0, ActorPhase.NONE, 0)
 
 
+class HeartbeatReader:
+    """Follows an actor's sign of life.
+
+    A row that is just being written says what it said before: its writer may only have lost its core inside it, and one
+    that died there has fallen silent like any other.
+    """
+
+    def __init__(self, table: TableReader) -> None:
+        self._table = table
+        self._last = NEVER
+
+    def read(self) -> Heartbeat:
+        """Return the newest sign of life; `NEVER` when there is none, or it was erased."""
+        with suppress(RecordBusyError):
+            self._last = _loaded(self._table)
+        return self._last
+
+
 def read_heartbeat(table: TableReader) -> Heartbeat:
-    """Return an actor's newest sign of life; `NEVER` when there is none, or its writer died inside the row."""
+    """Return an actor's newest sign of life at one look; `NEVER` when there is none, or it is just being written."""
     try:
-        if not table.load(0):
-            return NEVER
+        return _loaded(table)
     except RecordBusyError:
+        return NEVER
+
+
+def _loaded(table: TableReader) -> Heartbeat:
+    if not table.load(0):
         return NEVER
     ints = table.ints
     return Heartbeat(ints[_PID], ints[_EPOCH], ActorPhase(ints[_PHASE]), ints[_BEAT])

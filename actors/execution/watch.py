@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.heartbeats import NEVER, read_heartbeat
+from runtime.heartbeats import NEVER, HeartbeatReader
 from runtime.topology import STRATEGY, kind_of
 from shm.record import TableReader
 
@@ -40,7 +40,7 @@ class Watch:
     """
 
     def __init__(self, heartbeats: Mapping[str, TableReader], suspect_ns: int) -> None:
-        self._heartbeats = heartbeats
+        self._heartbeats = {name: HeartbeatReader(table) for name, table in heartbeats.items()}
         self.suspect_ns = suspect_ns
         self._due_ns = 0
         self.strategies = {name: WatchedStrategy(name) for name in heartbeats if kind_of(name) == STRATEGY}
@@ -51,8 +51,8 @@ class Watch:
             return
         self._due_ns = now_ns + WATCH_INTERVAL_NS
         suspect = ""
-        for name, table in self._heartbeats.items():
-            beat = read_heartbeat(table)
+        for name, heartbeat in self._heartbeats.items():
+            beat = heartbeat.read()
             is_silent = beat == NEVER or beat.age_ns(now_ns) > self.suspect_ns
             strategy = self.strategies.get(name)
             if strategy is None:

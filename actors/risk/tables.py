@@ -12,7 +12,7 @@ from domain.grid import grid_in, off_in
 from domain.order import TradingState
 from domain.records import ACCOUNT, FEED, QUOTE_LEVELS_MAX, RISK, SHARED_MARKET_DATA, TICKER
 from runtime.actor import ActorContext
-from runtime.heartbeats import read_heartbeat
+from runtime.heartbeats import HeartbeatReader
 from shm.errors import RecordBusyError
 from shm.record import TableReader
 from trading.ledger import Pnl
@@ -66,7 +66,7 @@ class RiskTables:
         self._market = ctx.table_reader("market")
         self._feed = ctx.table_reader("feed")
         self._accounts = ctx.table_reader("accounts")
-        self._heartbeat = ctx.table_reader("heartbeats.execution")
+        self._heartbeat = HeartbeatReader(ctx.table_reader("heartbeats.execution"))
         self._order_events = ctx.ring_reader("order_events", start="newest")
         self._limits = ctx.table_writer("limits")
         self._risk = ctx.table_writer("risk")
@@ -122,12 +122,12 @@ class RiskTables:
         return self._feed.ints[_ALIVE_TIME_NS] if _load(self._feed, 0) else 0
 
     def execution(self) -> ExecutionLife:
-        beat = read_heartbeat(self._heartbeat)
+        beat = self._heartbeat.read()
         return ExecutionLife(beat.beat_time_ns, beat.phase is ActorPhase.STOPPING)
 
     def execution_pid(self) -> int:
         """Return the process id in execution's newest sign of life; 0 = it never lived."""
-        return read_heartbeat(self._heartbeat).pid
+        return self._heartbeat.read().pid
 
     def is_execution_silent(self, config: RiskConfig) -> bool:
         """Return whether execution has given no sign of life for longer than it may."""

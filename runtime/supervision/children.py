@@ -18,7 +18,7 @@ from domain.clock import NS_PER_S
 from domain.codes import ActorPhase
 from domain.errors import ExitCode
 from runtime.config import SupervisorConfig
-from runtime.heartbeats import erase_heartbeat, read_heartbeat
+from runtime.heartbeats import HeartbeatReader, erase_heartbeat
 from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
@@ -63,7 +63,7 @@ class Child:
         self._launcher = launcher
         self._trail = trail
         self._heartbeat = heartbeat
-        self._heartbeats = TableReader(heartbeat)
+        self._heartbeats = HeartbeatReader(TableReader(heartbeat))
         self._policy = RestartPolicy(
             backoff_ms_min=config.backoff_ms_min,
             backoff_ms_max=config.backoff_ms_max,
@@ -187,7 +187,7 @@ class Child:
         return Note(f"started again (life {self.life})")
 
     def _look(self, now_ns: int, awake_since_ns: int) -> Note | GiveUp | None:
-        heartbeat = read_heartbeat(self._heartbeats)
+        heartbeat = self._heartbeats.read()
         verdict = judge(
             heartbeat,
             self.pid,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec import structs
 
 from domain.codes import ActorPhase
 from domain.errors import ExitCode
@@ -25,6 +26,7 @@ from runtime.supervision.children import Child, Note
 from runtime.supervision.deaths import Trail, read_deaths
 from runtime.supervision.launch import Launcher, Standby
 from runtime.topology import spec_of
+from shm import layout
 from shm.record import TableReader, TableWriter
 
 CONFIG = SupervisorConfig(
@@ -132,6 +134,20 @@ def test_a_death_is_told_to_whoever_reads_the_heartbeat_before_the_silence_would
     beat(segments, child)
     assert watch_until(child, Note).text.startswith("ended")  # type: ignore[union-attr]
     assert read_heartbeat(TableReader(segments["heartbeats.strategy"])) == NEVER
+
+
+def test_a_row_that_its_writer_was_interrupted_in_does_not_kill_an_old_child(
+    make: Callable[..., Child], segments: SessionSegments
+) -> None:
+    child = make(SLEEPS, structs.replace(CONFIG, start_deadline_s=0.001))
+    time.sleep(0.01)
+    beat(segments, child)
+    assert "live" in watch_until(child, Note).text  # type: ignore[union-attr]
+    segment = segments["heartbeats.strategy"]
+    segment.words[layout.HEADER_BYTES >> 3] |= 1  # as long as it is odd, the row is being written
+    assert watch_until(child, Note).text.startswith("suspect")  # type: ignore[union-attr]
+    beat(segments, child)
+    assert watch_until(child, Note).text == "speaks again"  # type: ignore[union-attr]
 
 
 def test_a_stopped_child_is_suspect_then_killed_and_reaped_before_the_next_one_starts(
