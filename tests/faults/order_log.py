@@ -95,6 +95,14 @@ class OrderLog:
         """Return when, from `since_ns` on, no order was open for the first time; None = not yet."""
         return self._first(since_ns, lambda state: not (state.bids or state.asks))
 
+    def first_pulled_ns(self, since_ns: int) -> int | None:
+        """Return when, from `since_ns` on, the last open order was cancelled, not filled; None = not yet."""
+        for index in range(self._first_touch(since_ns), len(self.touched)):
+            state = self.openness[index + 1]  # the first one is before all
+            if not (state.bids or state.asks) and self.touched[index].event != "fill":
+                return state.monotonic_ns
+        return None
+
     def empty_ns_max(self, since_ns: int, until_ns: int) -> int:
         """Return the longest time from `since_ns` to `until_ns` in which no order was open."""
         states = self._since(since_ns)

@@ -190,7 +190,9 @@ class Stage:
         self.operator = Operator(self.exchange.url)
         self.log = OrderLog(self.exchange.order_log_path)
         self.attach_to_session()
-        self.poll()
+        self.wait(
+            lambda: all(actor["state"] == "live" for actor in self.actors().values()), START_TIMEOUT_S, "all live"
+        )
 
     def attach_to_session(self) -> None:
         """Read the segments of the session that runs now: another one after the supervisor was killed."""

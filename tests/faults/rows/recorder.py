@@ -58,7 +58,7 @@ class RecorderRounds:
         stage.wait(lambda: self._is_replaced(pid), AGAIN_TIMEOUT_S, f"{ACTOR} is replaced and live")
         live_ns = time.monotonic_ns()
         findings.measure("works again", (live_ns - dead_ns) / NS_PER_MS, "ms", number, AGAIN_MS_MAX)
-        if stage.log.first_empty_ns(dead_ns) is not None:
+        if stage.log.first_pulled_ns(dead_ns) is not None:
             findings.break_rule(number, "quotes were pulled though only the recorder was dead")
         if (now := self._pids()) != self._others:
             findings.break_rule(number, f"somebody else was replaced: {self._others} before, {now} after")
