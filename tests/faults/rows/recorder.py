@@ -26,7 +26,7 @@ from tests.faults.stage import CONFIG, Stage
 ACTOR = "recorder"
 RECORDED = ("books", "trades", "tickers", "explanations", "quote_inputs")
 CALM_S_MAX = 3.0
-AGAIN_MS_MAX = 3000.0
+AGAIN_MS_MAX = 10_000.0  # it gives way to everybody else: on a busy machine its imports take most of that
 
 
 class RecorderRounds:
