@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from actors.recorder.actor import RecorderActor
+from actors.recorder.footprint import do_without_pandas
 from runtime.process import run_actor
 
 if __name__ == "__main__":
+    do_without_pandas()
     run_actor("recorder", RecorderActor, loop="blocking")

@@ -30,10 +30,9 @@ class RecorderActor(Actor):
         self._stopping = threading.Event()
 
     def on_start(self) -> None:
-        os.nice(self.ctx.config.recorder.nice)
+        self.ctx.set_live()  # before it gives way: on a busy machine the collection of garbage there took seconds
         self._thread = threading.Thread(target=self._record, name="recording", daemon=True)
         self._thread.start()
-        self.ctx.set_live()
 
     def do_work(self, now_ns: int) -> int:
         if self._failure is not None:
@@ -53,6 +52,8 @@ class RecorderActor(Actor):
 
     def _record(self) -> None:
         try:
+            # This thread gives way and what it starts, not the one with the heartbeat.
+            os.nice(self.ctx.config.recorder.nice)
             recording = Recording(self.ctx)
             pause_s = self.ctx.config.recorder.flush_ms * NS_PER_MS / NS_PER_S
             while not self._stopping.wait(pause_s):

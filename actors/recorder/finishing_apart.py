@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from actors.recorder import finishing
+from actors.recorder.footprint import do_without_pandas
 from runtime.parent import die_with
 
 
@@ -60,6 +61,7 @@ def main() -> None:
     """Do the task that is the argument, and print how many files it gave."""
     task = msgspec.json.decode(sys.argv[1], type=Task)
     die_with(task.parent_pid, signal.SIGKILL)
+    do_without_pandas()
     folder = Path(task.folder)
     if task.hour:
         print(int(finishing.finish(folder, task.hour, lives_before=task.lives_before) is not None))

@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 from actors.recorder import finishing
-from actors.recorder.allocators import give_back, use_one_allocator
 from actors.recorder.audit import ORDER_EVENTS, Audit, Step
 from actors.recorder.disk import DISK_ERRORS, Disk
 from actors.recorder.finishing_apart import finish_apart
+from actors.recorder.footprint import give_back
 from actors.recorder.profit import ProfitReader
 from actors.recorder.tape import Gap, Tape
 from domain.clock import NS_PER_S
@@ -41,7 +41,6 @@ class Recording:
 
     def __init__(self, ctx: ActorContext) -> None:
         """Attach to what is shared; the disk is not touched before the first cycle."""
-        use_one_allocator()
         self._ctx = ctx
         self._clock = ctx.clock
         self._log = ctx.log

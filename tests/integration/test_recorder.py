@@ -62,9 +62,19 @@ def assert_without_hole(session: RunningSession, kind: str) -> int:
     return len(positions)
 
 
+def niceness(pid: int) -> list[int]:
+    """Return the nice value of each thread of a process, that of its main thread first."""
+    stats = [
+        (task / "stat").read_text() for task in sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda t: int(t.name))
+    ]
+    return [int(stat.rpartition(")")[2].split()[16]) for stat in stats]
+
+
 def test_a_recorder_killed_three_times_leaves_a_trail_that_is_the_venues(tmp_path: Path) -> None:
     with RunningSession(tmp_path, LOCAL, arguments=("--seconds", "24")) as session:
         session.wait_for_quotes()
+        heartbeat, *others = niceness(session.actor_pid("recorder"))
+        assert (heartbeat, max(others)) == (os.nice(0), os.nice(0) + 10)
         for _ in range(3):
             time.sleep(3.0)
             pid = session.actor_pid("recorder")
