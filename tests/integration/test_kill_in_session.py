@@ -22,8 +22,6 @@ from domain.clock import NS_PER_MS
 from tests.risk_session import BOUND_WIDTH, CANCEL_MS, OWN_KEY, PERPETUAL, Market, trading
 from tests.sessions import is_gone, wait_until
 
-pytestmark = pytest.mark.slow  # minutes on a running session; `make test-all`
-
 LATENCY_MS = 30  # whatever was sent before the kill's cancel lands before it, what was sent after it, after
 STAYS_S = 0.7
 START_MS = 2000.0  # of the interpreter and its imports, on a machine that does other things too

@@ -20,8 +20,6 @@ from messages.commands import Halt, Reduce
 from tests.risk_session import BOUND_WIDTH, CANCEL_MS, FLAT_S, PERPETUAL, WIDE, Market, trading
 from tests.sessions import wait_until
 
-pytestmark = pytest.mark.slow  # minutes on a running session; `make test-all`
-
 LIMITS = (
     WIDE
     + """

@@ -17,8 +17,6 @@ from messages.commands import Flatten, Halt
 from tests.risk_session import BOUND_WIDTH, PERPETUAL, Market, trading
 from tests.sessions import open_orders, wait_until
 
-pytestmark = pytest.mark.slow  # minutes on a running session; `make test-all`
-
 PULLED_MS = 500.0
 SWEPT_MS = 1000.0
 STAYS_S = 1.0
