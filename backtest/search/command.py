@@ -29,7 +29,7 @@ from backtest.search.cluster import DaskWorkers
 from backtest.search.ledger import Ledger
 from backtest.search.results import FoldResult, write_best, write_page, write_table
 from backtest.search.space import read_space
-from backtest.search.study import SAMPLERS, new_sampler, study_of, write_study
+from backtest.search.study import SAMPLERS, new_sampler, study_of, write_studies
 from backtest.search.sweep import OBJECTIVES, Plan, Sweep, Workers, objective
 from backtest.search.windows import Window, cut, parts_of
 from backtest.search.work import Outcome, run_window
@@ -39,7 +39,7 @@ from runtime.arguments import Arguments
 from runtime.paths import write_atomically
 
 LEDGER_FILE = "search.sqlite"
-STUDY_FILE = "study.sqlite"
+STUDY_FILE = "study.journal"
 PLAN_FILE = "plan.json"
 
 
@@ -78,10 +78,10 @@ def _search(given: argparse.Namespace) -> None:
     run_window(windows[0].path, base, {}, [math.inf] * WATCHED_PARTS)
     with DaskWorkers(base, given.scheduler, given.workers) as workers:
         meter = _Meter(workers)
-        for plan, study in zip(plans, studies, strict=True):
+        for done, (plan, study) in enumerate(zip(plans, studies, strict=True), 1):
             with _progress(plan) as bar:
                 Sweep(plan, study, ledger, workers).run(bar)
-            write_study(study, folder / STUDY_FILE)
+            write_studies(studies[:done], folder / STUDY_FILE)
         print(meter.line())
         found = [
             _judged(plan, study, [window for window in windows if window.part == plan.fold + 1], ledger, workers)
@@ -214,12 +214,12 @@ class _Meter:
         own_s = time.process_time() - self._own_s
         cores = psutil.cpu_count() or 1
         others_s = max(0.0, _busy_s() - self._busy_s - workers_s - own_s)
-        used = (workers_s + own_s) / (cores * wall_s)
+        used, others = (workers_s + own_s) / (cores * wall_s), others_s / (cores * wall_s)
         running = (self._workers.busy_s - self._windows_s) / (self._workers.count * wall_s)
         return (
             f"{wall_s:.1f} s: {self._workers.count} workers ran windows {running:.0%} of the time, and used "
             f"{workers_s:.1f} s of processor time, the search itself {own_s:.1f}: {used:.0%} of {cores} cores, "
-            f"other programs {others_s / (cores * wall_s):.0%}"
+            f"other programs {others:.0%}; of what those left {used / max(used, 1.0 - others):.0%}"
         )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from backtest.engine.run import WATCHED_PARTS, Settings
 from backtest.search.ledger import Ledger
 from backtest.search.space import Space
-from backtest.search.study import new_sampler, study_of, write_study
+from backtest.search.study import new_sampler, study_of, write_studies
 from backtest.search.sweep import STARTUP_TRIALS, Plan, Sweep, objective
 from backtest.search.windows import Window
 from backtest.search.work import Outcome
@@ -135,8 +137,10 @@ def test_a_study_made_anew_is_the_one_that_was_left_and_can_be_read_by_optuna(tm
     # If it is made anew from the ledger, and written
     again = Case(tmp_path, 30).study
     for _ in range(2):  # a second time in the place of the first
-        write_study(again, tmp_path / "study.sqlite")
-    read = optuna.load_study(study_name="fold0", storage=f"sqlite:///{tmp_path / 'study.sqlite'}")
+        write_studies([again], tmp_path / "study.journal")
+    assert [path.name for path in tmp_path.glob("study*")] == ["study.journal"]
+    journal = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
+    read = optuna.load_study(study_name="fold0", storage=journal)
     # I expect the same trials everywhere
     for study in (again, read):
         assert [trial.state for trial in study.trials] == states
