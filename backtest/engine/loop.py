@@ -73,21 +73,22 @@ def play(
             run["first_request"] += 1
             continue
 
-        is_message = _play_feed(run, q, our_levels, our_rows, until_ns, trade)
-        if is_message:
-            if run["step_ns"] == 0:
-                decide(run, desk, q, limits_ints, limits_floats, our_levels, run["data_time_ns"], requests)
-            continue
-        if run["is_last_local"] == 0 and is_cut(our_rows, run["next_local"]):
+        decision_ns = NEVER
+        if _play_feed(run, q, our_levels, our_rows, until_ns, trade):
+            if run["step_ns"] > 0:
+                continue
+            decision_ns = run["data_time_ns"]
+        elif run["is_last_local"] == 0 and is_cut(our_rows, run["next_local"]):
             return False
-        if answer_ns <= until_ns:
+        elif answer_ns <= until_ns:
             hear(run, desk, q, limits_ints, limits_floats, answers, venue["answers"], requests)
         elif run["next_step_ns"] <= until_ns:
-            now_ns = run["next_step_ns"]
+            decision_ns = run["next_step_ns"]
             run["next_step_ns"] += run["step_ns"]
-            decide(run, desk, q, limits_ints, limits_floats, our_levels, now_ns, requests)
         elif until_ns == end_ns:
             return True
+        if decision_ns != NEVER:
+            decide(run, desk, q, limits_ints, limits_floats, our_levels, decision_ns, requests)
     return False
 
 
@@ -165,7 +166,7 @@ def _take_trade(run: Record, q: Record, time_ns: int, change: Record, trade: Rec
         on_candle(q)
 
 
-@kernel
+@inlined_kernel
 def decide(
     run: Record, desk: Record, q: Record, limits_ints: Array, limits_floats: Array, levels: Array, now_ns: int,
     requests: Array,
@@ -180,6 +181,8 @@ def decide(
             q["limits"]["mark_price"] = 0.5 * (run["market_bid_ticks"] + run["market_ask_ticks"]) * run["tick_size"]
         candles = q["signals"]["candles"]
         on_book(q)
+        # Nothing in the recorded book is ours: seen once, its touch stays as it is until the next book.
+        q["moment"]["is_touch_known"] = 1 if q["state"]["book_time_ns"] == q["book"]["receive_time_ns"] else 0
         if q["signals"]["candles"] != candles:
             on_candle(q)
     requote(run, desk, q, limits_ints, limits_floats, now_ns, requests)
@@ -202,7 +205,8 @@ def requote(
     run["is_ladder_old"] = 0
     if not is_brought(desk, q["ladder"]):
         bring(run, desk, q, limits_ints, limits_floats, now_ns, requests)
-    solve_if_moved(q["params"], q["table"])
+    if q["table"]["is_wanted"] == 1:
+        solve_if_moved(q["params"], q["table"])
 
 
 @kernel

@@ -148,7 +148,8 @@ def quote(
     explanation: Record,
 ) -> None:
     """Write the quotes wanted now into `ladder`, and every term of them into `explanation`."""
-    update_touch(params, state, book, account, moment["now_ns"])
+    if moment["is_touch_known"] != 1:
+        update_touch(params, state, book, account, moment["now_ns"])
     ladder["clamp_flags"] = 0
     explain(params, state, signals, table, moment, ticker, account, explanation)
     reason = both_sides_off(params, state, moment, account, limits, explanation["half_spread"])

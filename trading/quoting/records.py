@@ -298,6 +298,7 @@ MOMENT = role(
             "alive_time_ns",  # last sign of life of the feed, monotonic
             "write_now",  # 1 = write the wish even when it has not changed
             "is_net_delta_known",  # 1 = the venue has confirmed every position that counts for it
+            "is_touch_known",  # 1 = a replay: the state has the touch of the newest book, which shows none of ours
         ),
         *floats("net_delta"),  # of the underlying over all instruments, base units
     ]

@@ -46,10 +46,10 @@ def own_size_at(params: Record, price: float, count: int, prices: Array, sizes: 
 @inlined_kernel
 def remembered_lots(ticks: int, time_ns: int, prices: Array, sizes: Array, until_ns: Array) -> int:
     """Return how many lots at `ticks` were ours a moment ago."""
-    lots = 0
-    for i in range(len(prices)):  # to its end: without a way out in its midst, several are looked at in one step
-        lots = max(lots, sizes[i] if prices[i] == ticks and until_ns[i] >= time_ns else 0)
-    return int(lots)
+    for i in range(len(prices)):
+        if prices[i] == ticks and until_ns[i] >= time_ns:
+            return int(sizes[i])
+    return 0
 
 
 @kernel
@@ -76,6 +76,8 @@ def remember(ticks: int, lots: int, time_ns: int, memory_ns: int, prices: Array,
 def remember_ladder(params: Record, state: Record, ladder: Record, time_ns: int) -> None:
     """Remember every level of `ladder`, an account's working orders or a wish."""
     memory_ns = params["own_memory_ns"]
+    if memory_ns == 0:
+        return
     for i in range(min(ladder["bid_count"], QUOTE_LEVELS_MAX)):
         remember(
             ladder["bid_price_ticks"][i], ladder["bid_size_lots"][i], time_ns, memory_ns,
@@ -120,10 +122,9 @@ def others_at(params: Record, side: Side, level: int, time_ns: int) -> tuple[int
     if not (0.0 < steps < TICKS_MAX and 0.0 <= size < math.inf):  # also refuses NaN
         return 0, 0.0
     ticks = int(np.rint(steps))
-    lots = max(
-        own_lots(ticks, own_count, own_prices, own_sizes),
-        remembered_lots(ticks, time_ns, past_prices, past_sizes, past_until_ns),
-    )
+    lots = own_lots(ticks, own_count, own_prices, own_sizes)
+    if params["own_memory_ns"] > 0:
+        lots = max(lots, remembered_lots(ticks, time_ns, past_prices, past_sizes, past_until_ns))
     lot_size = params["lot_size"]
     others = size - lots * lot_size
     return ticks, others if others > 0.5 * lot_size else 0.0
