@@ -24,6 +24,7 @@ from venues.thalex.trade_tape import KEPT_MAX
 
 NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
 BTC, ETH = 0, 1
+LOOP_MS = 20
 INSTRUMENTS = [
     {
         "instrument_name": f"{base}-PERPETUAL",
@@ -112,8 +113,20 @@ class Market:
         self.answer("public/subscribe", channels)
         return channels
 
+    def pass_by(self, ms: int) -> None:
+        """Let time pass in which the loop runs, and the feed finds nothing to do."""
+        for _ in range(ms // LOOP_MS):
+            self.clock.advance(LOOP_MS * NS_PER_MS)
+            self.publisher.check(self.clock.monotonic_ns())
+        self.clock.advance(ms % LOOP_MS * NS_PER_MS)
+
     def check(self, after_ms: int = 0) -> None:
         """Let time pass, then do what the work loop does."""
+        self.pass_by(after_ms)
+        self.check_late(0)
+
+    def check_late(self, after_ms: int) -> None:
+        """Let time pass in which the loop does not run, then do what it does."""
         self.clock.advance(after_ms * NS_PER_MS)
         self.feed.check(self.clock.monotonic_ns())
         self.publisher.check(self.clock.monotonic_ns())

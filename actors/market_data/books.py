@@ -17,7 +17,7 @@ from actors.market_data.outputs import (
     MarketOutputs,
 )
 from domain.book import Book
-from domain.clock import Clock
+from domain.clock import NS_PER_MS, Clock
 from domain.records import BOOK, BOOK_LEVELS
 from venues.thalex.market_wire import BookPayload, TickerPayload, stamp_ns
 
@@ -34,6 +34,9 @@ _BID_PRICES, _BID_SIZES, _ASK_PRICES, _ASK_SIZES = (
 )
 _BEST_BIDS, _BEST_ASKS = slice(None, -BOOK_LEVELS - 1, -1), slice(BOOK_LEVELS)  # both sides ascend by price
 _ZEROS = array("d", [0.0] * BOOK_LEVELS)
+# A loop that goes on after a stand runs its timers before it reads its sockets, where the book may wait that is missed.
+_STAND_NS_MIN = 100 * NS_PER_MS
+_READING_NS = 20 * NS_PER_MS
 
 
 class BookRows:
@@ -71,6 +74,8 @@ class BookRows:
         self._still_ns_max, self._against_ns_max = still_ns_max, against_ns_max
         self._moved_ns = [0] * count
         self._contradicted_since_ns: list[int | None] = [None] * count
+        self._checked_ns = self._monotonic_ns()
+        self._judging_from_ns = 0
 
     def apply(
         self, row: int, payload: BookPayload, is_snapshot: bool, receive_ns: int, receive_realtime_ns: int
@@ -108,7 +113,12 @@ class BookRows:
             self._contradicted_since_ns[row] = now_ns
 
     def check(self, now_ns: int) -> None:
-        """Doubt every book that has been contradicted for too long; called from the work loop."""
+        """Doubt every book that has been contradicted for too long; called from the work loop.
+
+        After the loop has stood still the sockets are read first.
+        """
+        if self._is_to_read_first(now_ns):
+            return
         for row, since_ns in enumerate(self._contradicted_since_ns):
             if since_ns is None or now_ns - since_ns <= self._against_ns_max:
                 continue
@@ -116,6 +126,17 @@ class BookRows:
                 self._contradicted_since_ns[row] = None
                 book = self._books[row]
                 self._doubt(row, f"stands at {book.best_bid}/{book.best_ask} against the ticker's touch")
+
+    def _is_to_read_first(self, now_ns: int) -> bool:
+        """Return whether the loop has just stood still; of two stands in a row the second counts as none.
+
+        A loop that is late every time would never judge.
+        """
+        stood_ns, was_judging = now_ns - self._checked_ns, self._checked_ns >= self._judging_from_ns
+        self._checked_ns = now_ns
+        if stood_ns > _STAND_NS_MIN and was_judging:
+            self._judging_from_ns = now_ns + _READING_NS
+        return now_ns < self._judging_from_ns
 
     def count(self) -> None:
         """Bring counter and histograms up to date: with every book it would cost as much as publishing it."""

@@ -308,6 +308,29 @@ def test_a_book_that_stands_still_against_the_tickers_is_doubted(market: Market)
     assert market.counters.values()["resyncs"] == 1
 
 
+def test_a_book_that_waits_in_the_socket_while_the_loop_stands_still_is_not_doubted(market: Market):
+    for row in (BTC, ETH):
+        market.book([[100.0, 2.0]], [[101.0, 3.0]], row=row, snapshot=True)
+    market.check(after_ms=3000)  # quiet
+    market.notify("ticker.BTC-PERPETUAL.raw", {"best_bid_price": 100.5, "best_ask_price": 101.0})
+    # If timers run before sockets are read when the loop goes on
+    market.check_late(after_ms=390)
+    market.book([[100.5, 1.0]], [])
+    market.check(after_ms=500)
+    # I expect the book to have been kept
+    assert market.counters.values()["resyncs"] == 0
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 1
+
+
+def test_a_loop_that_stands_still_again_and_again_still_doubts_a_dead_book(market: Market):
+    market.book([[100.0, 2.0]], [[101.0, 3.0]], snapshot=True)
+    market.check(after_ms=3000)
+    market.notify("ticker.BTC-PERPETUAL.raw", {"best_bid_price": 100.5, "best_ask_price": 101.0})
+    for _ in range(2):
+        market.check_late(after_ms=390)
+    assert market.book_table.snapshot(BTC)[0]["is_valid"] == 0
+
+
 def test_a_silent_instrument_is_asked_and_a_quiet_one_keeps_its_book(segments: SessionSegments):
     market = Market(segments, instrument_probe_ms=250, channel_silent_ms=0)
     market.attach()
@@ -318,7 +341,7 @@ def test_a_silent_instrument_is_asked_and_a_quiet_one_keeps_its_book(segments: S
 
     def pass_by(touch: tuple[float, float]) -> None:
         """A quarter of a second in which ETH ticks and BTC does not, but answers when it is asked."""
-        market.clock.advance(250 * NS_PER_MS)
+        market.pass_by(250)
         market.notify("ticker.ETH-PERPETUAL.raw", {"best_bid_price": 100.0, "best_ask_price": 101.0})
         market.check()
         for asked in [each for each in market.sent if each["method"] == "public/ticker"]:
