@@ -72,6 +72,7 @@ class RiskMonitor:
         self.positions = PositionRules(self.account, trails)
         self.positions.take_up(states)
         self.round_trips: dict[str, RoundTrip] = {}
+        self._has_execution_lived = False
         self._differs_since_ns: dict[int, int] = {}
         self._order_times_ns: deque[int] = deque()
 
@@ -116,6 +117,16 @@ class RiskMonitor:
         config = self.config
         tell(Cause.STARTING, not is_started, "reading positions, orders and trades from the venue")
         tell(Cause.POSITION_UNKNOWN, not self.account.are_positions_known, "the venue has not told the positions")
+        self._tell_of_silence(tell, life, now_ns)
+        self._tell_of_losses(tell, is_started)
+        tell_of_exposure(tell, self.account, config)
+        self.positions.tell(tell, config, self.round_trips)
+        self._tell_of_differences(tell, execution, now_ns)
+        self._tell_of_rate(tell, now_ns)
+
+    def _tell_of_silence(self, tell: Tell, life: SignsOfLife, now_ns: int) -> None:
+        config = self.config
+        self._has_execution_lived |= life.execution_time_ns > 0
         for cause, who, seen_ns, silent_ms_max in (
             (Cause.VENUE_SILENT, "risk's connection to the venue", life.venue_time_ns, config.venue_silent_ms),
             (Cause.STALE_MARKET_DATA, "market data", life.feed_time_ns, config.market_data_stale_ms),
@@ -123,12 +134,9 @@ class RiskMonitor:
         ):
             silent_ms = (now_ns - seen_ns) // NS_PER_MS
             text = f"{who} is silent for {silent_ms} ms" if seen_ns else f"no sign of life of {who} yet"
+            if cause is Cause.EXECUTION_SILENT and not seen_ns and self._has_execution_lived:
+                text = "execution has died"  # the supervisor erased its heartbeat
             tell(cause, silent_ms > silent_ms_max, text)
-        self._tell_of_losses(tell, is_started)
-        tell_of_exposure(tell, self.account, config)
-        self.positions.tell(tell, config, self.round_trips)
-        self._tell_of_differences(tell, execution, now_ns)
-        self._tell_of_rate(tell, now_ns)
 
     def _tell_of_losses(self, tell: Tell, is_started: bool) -> None:
         config, drawdown, gross = self.config, self.drawdown, self.account.gross_notional

@@ -104,6 +104,21 @@ def test_silence_halts_and_ends_the_halt_by_itself(sign: str, silence_ms: int, r
     assert scene.step() is TradingState.ACTIVE
 
 
+def test_an_execution_that_has_died_is_told_apart_from_one_that_never_lived() -> None:
+    # Given an execution that has given no sign of life yet
+    scene = Scene()
+    scene.execution_ns = 0
+    assert scene.step() is TradingState.HALTED
+    assert "no sign of life of execution yet" in scene.text
+    # If it lives, dies, and its heartbeat is erased at once
+    scene.execution_ns = -1
+    assert scene.step() is TradingState.ACTIVE
+    scene.execution_ns = 0
+    # I expect risk to remember that it lived
+    assert scene.step() is TradingState.HALTED
+    assert "execution has died" in scene.text
+
+
 def test_a_position_above_its_limit_lets_only_its_instrument_reduce() -> None:
     # Given 0.101 BTC short with a limit of 0.1
     scene = Scene()
