@@ -79,7 +79,9 @@ def _finish(reply: Reply) -> None:
 @app.command()
 def status(session: Session = "local", as_json: AsJson = False) -> None:
     """Show what the session does: actors, quotes, position, risk, and why a side is not quoted."""
-    shown = {**_send(session, commands.Status()).data, "execution": _execution_says(session)}
+    shown = dict(_send(session, commands.Status()).data)
+    if EXECUTION in shown["actors"]:  # a recording has none
+        shown["execution"] = _execution_says(session)
     if as_json:
         print(json.dumps(shown, indent=2))
         return

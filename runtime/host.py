@@ -11,7 +11,7 @@ from domain.errors import UserError
 from messages.commands import Reply, Vitals
 from runtime.actor import Actor, ActorContext
 from runtime.affinity import SHARED
-from runtime.command_journal import COMMANDS_FOLDER, CommandJournal
+from runtime.command_journal import COMMANDS_FOLDER, QUESTIONS, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.early_look import EarlyLook
 from runtime.heartbeats import HeartbeatWriter
@@ -86,7 +86,8 @@ def handle(ctx: ActorContext, actor: Actor, request: Request) -> Reply | Awaitab
     handler = actor.handlers.get(type(command))
     if handler is None:
         return Reply(ok=False, text=f"{ctx.name} does not know {type(command).__name__}")
-    ctx.log.info("command", command=type(command).__name__, content=str(command))
+    if not isinstance(command, QUESTIONS):
+        ctx.log.info("command", command=type(command).__name__, content=str(command))
     try:
         return handler(command)
     except (ValueError, UserError) as error:
