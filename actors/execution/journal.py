@@ -8,7 +8,6 @@ that is still needed (`journal_files`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from actors.execution import journal_files
 from actors.execution.journal_file import JournalFile, NextFile
+from actors.execution.journal_fills import SealedFills
 from actors.execution.journal_format import (
     Answered,
     Began,
@@ -74,6 +74,7 @@ class Journal:
         self._clock = clock
         self._config = config
         self._waiting: deque[Entry] = deque()
+        self._next: NextFile | None = None  # in which it must go on: nothing may follow in the present one
         self.trouble = ""
         self.lost = 0
         self._file = JournalFile(path, config)
@@ -171,6 +172,9 @@ class Journal:
         """
         assert self.trouble, "there is nothing to mend"
         with self._file.disk:
+            if self._next is not None:
+                self._file.go_on(self._next)
+                self._next = None
             self._file.write_again()
             self._put(Mended(*self._now(), self.trouble, self.lost))
             while self._waiting:
@@ -204,7 +208,12 @@ class Journal:
         assert not self.trouble, f"a new file while the disk refuses: {self.trouble}"
         self.state.drop_finished(may_trade)
         entry = self._settled(*settled) if settled is not None else None
-        self._go_on(self._next_file(self._file.place, self._file.number, entry))
+        sealed = self._file.fills.append(self.state.unsealed)
+        file = self._next_file(self._file.place, self._file.number, sealed, settled=entry)
+        self._file.go_on(file)
+        self.state.seal(sealed)
+        if entry is not None:
+            self.state.take(entry)
         journal_files.delete_oldest(self.path, self._config.files_kept)
 
     def close(self) -> None:
@@ -257,39 +266,44 @@ class Journal:
             start = Start(new_file_id())
             self._begin(NextFile(start, header(start.file_id), number, self.state.sealed))
         elif opened.start is None:
-            self._begin(self._next_file(place, number))
+            self._begin(self._file_after_damage(place, number))
         else:
             file.use(opened.start, opened.end, number)
             if opened.damage is not None:
-                with contextlib.suppress(OSError):  # it goes on in this one: who has read further waits for ever
-                    self._go_on(self._next_file(place, number))
+                self._leave(self._file_after_damage(place, number))
 
     def _begin(self, file: NextFile) -> None:
         try:
             self._file.begin(file)
         except OSError as error:
             self.fail(error)
-        self.state.seal(file.sealed)
 
-    def _go_on(self, file: NextFile) -> None:
-        self._file.go_on(file)
-        self.state.seal(file.sealed)
-        if file.settled is not None:
-            self.state.take(file.settled)
+    def _leave(self, file: NextFile) -> None:
+        """Go on in another file; while the disk refuses, it is in trouble: `file` has not the present one's places."""
+        try:
+            self._file.go_on(file)
+        except OSError as error:
+            self._next = file
+            self.fail(error)
 
-    def _next_file(self, place: int, number: int, settled: Settled | None = None) -> NextFile:
-        """Return a file that goes on at this place; its fills are sealed already. OSError when the disk refuses."""
+    def _file_after_damage(self, place: int, number: int) -> NextFile:
+        """Return a file that has in itself all that it takes over: a full disk cannot refuse to seal it."""
+        return self._next_file(place, number, self.state.sealed, fills=self.state.unsealed)
+
+    def _next_file(
+        self, place: int, number: int, sealed: SealedFills, *, fills: bytes = b"", settled: Settled | None = None
+    ) -> NextFile:
+        """Return a file that goes on at this place, with `fills` of which `sealed` does not tell."""
         file_id = new_file_id()
-        sealed = self._file.fills.append(self.state.unsealed)
         content = bytearray(continued_header(file_id, number, place))
         start = Start(file_id, number, place, len(content))
-        entries: list[Entry] = [*self.state.carried(*self._now(), sealed)]
+        entries: list[Entry] = [*self.state.carried(*self._now(), sealed, fills)]
         if settled is not None:
             entries.append(settled)
         for entry in entries:
             content += frame(file_id, number, entry)
             number += 1
-        return NextFile(start, bytes(content), number, sealed, settled)
+        return NextFile(start, bytes(content), number, sealed)
 
     def _settled(self, history_from_ns: int, ledger: LedgerState) -> Settled | None:
         """Return the entry; None when the ledger has counted other fills than the journal tells, or is too large."""

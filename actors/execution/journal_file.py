@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from actors.execution import journal_files
 from actors.execution.journal_fills import FillsFile, SealedFills
-from actors.execution.journal_format import Entry, Settled, Start, frame
+from actors.execution.journal_format import Entry, Start, frame
 from trading.orders.config import JournalConfig
 
 
@@ -21,7 +21,6 @@ class NextFile(NamedTuple):
     content: bytes
     number: int
     sealed: SealedFills
-    settled: Settled | None = None
 
 
 class JournalFile:
@@ -39,7 +38,7 @@ class JournalFile:
         self._path = path
         self._config = config
         self._syncs = config.sync != "never"
-        self.disk = threading.Lock()
+        self.disk = threading.RLock()
         self.fills = FillsFile(path)
         self._unsynced = bytearray()  # what a failed sync may have lost: it is written again
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

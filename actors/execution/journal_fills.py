@@ -36,17 +36,12 @@ class FillsFile:
         self._is_synced = True
 
     def load(self, sealed: SealedFills) -> bytes | None:
-        """Return what counts; None, and the file is put aside, when it is not what the journal says.
-
-        Raises:
-            OSError: it cannot be read.
-        """
+        """Return what counts; None, and the file is put aside, when it is unreadable or not what the journal says."""
         if not sealed.size_bytes:
             return b""
-        try:
+        content = b""
+        with contextlib.suppress(OSError):
             content = self._path.read_bytes()[: sealed.size_bytes]
-        except FileNotFoundError:
-            return None
         if sealed != SealedFills(len(content), zlib.crc32(content)):
             with contextlib.suppress(OSError):
                 self._path.replace(self._path.with_name(self._path.name + ".damaged"))

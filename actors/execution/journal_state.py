@@ -11,6 +11,7 @@ from trading.fill_keys import FillKey, FillKeys, bytes_of, fingerprint, fingerpr
 
 ORDERS = frozenset({"INSERT", "AMEND", "QUOTE", "HEDGE", "FLATTEN"})
 UNFINISHED_AT_ONCE = 100
+FILLS_BYTES_AT_ONCE = 16_384
 
 
 class JournalState:
@@ -84,14 +85,17 @@ class JournalState:
         self.sealed = sealed
         self._unsealed = array("Q")
 
-    def carried(self, realtime_ns: int, monotonic_ns: int, sealed: SealedFills) -> Iterator[Carried]:
-        """Return the entries with which a file of the journal begins that has all fills `sealed`."""
+    def carried(
+        self, realtime_ns: int, monotonic_ns: int, sealed: SealedFills, fills: bytes = b""
+    ) -> Iterator[Carried]:
+        """Return the entries with which a file of the journal begins that has all fills `sealed` but for `fills`."""
         unfinished = list(self.unfinished.values())
-        pieces = max(1, -(-len(unfinished) // UNFINISHED_AT_ONCE))
+        pieces = max(1, -(-len(unfinished) // UNFINISHED_AT_ONCE), -(-len(fills) // FILLS_BYTES_AT_ONCE))
         for piece in range(pieces):
-            first = piece * UNFINISHED_AT_ONCE
+            first, first_byte = piece * UNFINISHED_AT_ONCE, piece * FILLS_BYTES_AT_ONCE
             yield Carried(
-                realtime_ns, monotonic_ns, self.last_client_order_id, b"",
+                realtime_ns, monotonic_ns, self.last_client_order_id,
+                fills[first_byte : first_byte + FILLS_BYTES_AT_ONCE],
                 unfinished[first : first + UNFINISHED_AT_ONCE], piece == pieces - 1, *sealed,
             )  # fmt: skip
 

@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 import pytest
 
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import FILE_NAME, Journal, JournalFailsError
 from actors.execution.journal_format import HEADER_BYTES_MAX, Carried, Entry, Filled, Sent
-from actors.execution.journal_state import UNFINISHED_AT_ONCE
+from actors.execution.journal_state import FILLS_BYTES_AT_ONCE, UNFINISHED_AT_ONCE
 from actors.execution.read_journal import main, read_files, read_journal
 from actors.recorder.followed_journal import FollowedJournal, Skipped
 from domain.clock import SimClock
@@ -160,7 +160,7 @@ def test_a_disk_that_refuses_to_seal_leaves_the_fills_to_the_next_file(path: Pat
     assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == 7 * FINGERPRINT_BYTES
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "unreadable"])
 def test_sealed_fills_that_are_damaged_are_put_aside_and_said(path: Path, damage: str) -> None:
     # Given a journal whose sealed fills are not what it says
     journal = opened(path)
@@ -171,8 +171,10 @@ def test_sealed_fills_that_are_damaged_are_put_aside_and_said(path: Path, damage
     sealed = path.with_name(f"{FILE_NAME}.fills")
     content = bytearray(sealed.read_bytes())
     content[5] ^= 4
-    if damage == "gone":
+    if damage in ("gone", "unreadable"):
         sealed.unlink()
+        if damage == "unreadable":
+            sealed.mkdir()
     else:
         sealed.write_bytes(content if damage == "flip" else content[:-1])
     # I expect everything else to be known, and the journal to go on
@@ -257,6 +259,18 @@ def faulty(before: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """A disk that is full for the system calls of this name."""
+
+    def refuse(call: str) -> None:
+        if call == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with faulty(refuse):
+        yield
+
+
+@contextmanager
 def killed_before(call: int) -> Iterator[list[str]]:
     """Kill the process before its system call number `call`; every later one, too: no `finally` gets to run."""
     made: list[str] = []
@@ -324,11 +338,7 @@ def test_a_disk_that_refuses_the_next_file_leaves_the_journal_as_it_was(path: Pa
     journal = opened(path)
     write(journal, range(1, 3))
 
-    def refuse(call: str) -> None:
-        if call == name:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with faulty(refuse), pytest.raises(OSError, match="No space"):
+    with refusing(name), pytest.raises(OSError, match="No space"):
         journal.begin_next_file(lambda _: True)
     # I expect it to go on in the file that it has, and to begin the next one later
     write(journal, range(3, 5))
@@ -406,6 +416,80 @@ def test_a_follower_goes_on_after_damage_to_a_file_that_it_has_read(path: Path, 
     # ... and to be told what it had not read of what is lost
     lost = {4, 5, 6, 7, 8, 9} - set(numbers)
     assert sum(skipped.entries for skipped in follower.skipped) == len(lost)
+
+
+@pytest.mark.parametrize("torn", ["half an entry", "an entry that was read"])
+@pytest.mark.parametrize("name", ["pwrite", "link", "replace"])
+def test_a_disk_that_refuses_to_go_on_after_damage_takes_no_entry_until_it_does(
+    path: Path, name: str, torn: str
+) -> None:
+    # Given a journal with damage at its end, and a reader that has read all of it while it was good
+    journal = opened(path)
+    write(journal, range(1, 4))
+    insert(journal, 4)
+    journal.close()
+    follower = FollowedJournal(path)
+    heard = [entry for _, entry in follower.read()]
+    content = bytearray(path.read_bytes())
+    if torn == "half an entry":
+        content += content[-60:-20]
+    else:
+        content[-9] ^= 1
+    path.write_bytes(content)
+    # If the disk refuses the file in which it goes on
+    with refusing(name):
+        again = opened(path)
+        # I expect no order to leave meanwhile, and what else is told to wait
+        assert again.trouble
+        with pytest.raises(JournalFailsError):
+            insert(again, 5)
+        fill(again, 4)
+        with pytest.raises(OSError, match="No space"):
+            again.mend()
+    # ... and once the disk takes it, all that it writes to be known to the next life and the reader
+    fill(again, 5)
+    again.mend()
+    again.resume()
+    write(again, range(6, 8))
+    again.begin_next_file(lambda _: True)
+    write(again, range(8, 9))
+    last = opened(path)
+    assert last.damage is None
+    is_lost = torn != "half an entry"
+    assert_knows(last, range(1, 9), 8, [1, 2, 3, 6, 7, 8] if is_lost else [1, 2, 3, 4, 6, 7, 8])
+    heard += [entry for entries in iter(follower.read, []) for _, entry in entries]
+    assert told(heard) == [*expected(range(1, 4)), 4, "t4", "t5", *expected(range(6, 9))]
+    assert told(read_journal(path)) == [n for n in told(heard) if n != 4 or not is_lost]
+
+
+def test_damaged_on_a_full_disk_it_opens_and_begins_with_the_fills_that_are_not_sealed(path: Path) -> None:
+    # Given a journal whose present file is damaged where it took over, and fills of the one before to be sealed
+    fills = FILLS_BYTES_AT_ONCE // FINGERPRINT_BYTES + 10
+    journal = opened(path, sync="never")
+    for number in range(1, fills):
+        fill(journal, number)
+    insert(journal, 1)
+    journal.begin_next_file(lambda _: True)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[12] ^= 1
+    path.write_bytes(content)
+    # If the disk is full when the next life opens it
+    with refusing("pwrite"):
+        again = opened(path)
+        assert again.trouble
+        assert_knows(again, range(1, fills), 1, [1])
+    # I expect it to go on as soon as there is room, and nothing to be forgotten
+    again.mend()
+    again.resume()
+    fill(again, fills)
+    last = opened(path)
+    assert last.damage is None
+    assert_knows(last, range(1, fills + 1), 1, [1])
+    # ... nor when the next file seals them
+    last.begin_next_file(lambda _: True)
+    assert_knows(opened(path), range(1, fills + 1), 1, [1])
+    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == fills * FINGERPRINT_BYTES
 
 
 # ---- readers -----------------------------------------------------------------------------------------
