@@ -10,6 +10,7 @@ import ctypes
 import os
 import resource
 import time
+from io import FileIO
 from pathlib import Path
 
 from runtime.logs import Logger
@@ -17,7 +18,7 @@ from runtime.logs import Logger
 # sys/mman.h of Linux: what is mapped now, what will be, and both only once it is touched, so that no memory is spent.
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK, _CAP_SYS_NICE = 14, 23
-_NICE_MAX = 19
+NICE_MAX = 19
 # Where the kernel groups processes by session (sched_autogroup_enabled), niceness counts within the group alone, and
 # each process of ours is a session of its own. A group's niceness may be set ten times a second, by all users together.
 _GROUP_FILE = "/proc/{}/autogroup"
@@ -25,19 +26,43 @@ _GROUP_PAUSE_S = 0.1
 _GROUP_TRIES = 10
 
 
-def take_priority(nice: int, log: Logger) -> None:
+def open_group() -> FileIO | None:
+    """Open the niceness of this process's session, for `take_priority`; None where it cannot be.
+
+    To be called before the process is private (runtime/secrecy.py): from then on the file is root's.
+    """
+    with contextlib.suppress(OSError):
+        return FileIO(_GROUP_FILE.format("self"), "r+")
+    return None
+
+
+def take_priority(nice: int, log: Logger, group: FileIO | None = None) -> None:
     """Run at niceness `nice` (at most 19) from now on, threads made later too, and the process's session with it.
 
     Below 0 needs CAP_SYS_NICE (root has it), or a limit on niceness that allows it (`ulimit -e`).
+
+    Args:
+        group: what `open_group` returned; None = it is opened now.
     """
-    nice = min(nice, _NICE_MAX)
+    nice = min(nice, NICE_MAX)
     try:
         if nice != os.getpriority(os.PRIO_PROCESS, 0):
             os.setpriority(os.PRIO_PROCESS, 0, nice)
-        _take_group_niceness(nice)
     except PermissionError:
         in_force = os.getpriority(os.PRIO_PROCESS, 0)
         log.warning("runtime.nice needs CAP_SYS_NICE, or a higher `ulimit -e`", nice=nice, in_force=in_force)
+        return
+    try:
+        _take_group_niceness(nice, group)
+    except OSError as error:
+        log.warning("the niceness of this process's session stays as it is", nice=nice, reason=str(error))
+
+
+def give_way() -> None:
+    """Run below everything else from now on, the session that this process leads too."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICE_MAX)
+        _take_group_niceness(NICE_MAX)
 
 
 def give_priority(pid: int, nice: int) -> None:
@@ -47,18 +72,27 @@ def give_priority(pid: int, nice: int) -> None:
         Path(_GROUP_FILE.format(pid)).write_text(str(nice))
 
 
-def _take_group_niceness(nice: int) -> None:
+def _take_group_niceness(nice: int, group: FileIO | None = None) -> None:
     """Have the session that this process leads stand against others like the process against those of its session.
 
     A session begins at 0, whatever niceness its process has inherited.
+
+    Raises:
+        OSError: the system refuses it.
     """
-    group = Path(_GROUP_FILE.format("self"))
-    for _ in range(_GROUP_TRIES if group.exists() else 0):
-        try:
-            group.write_text(str(nice))
-            return
-        except BlockingIOError:
-            time.sleep(_GROUP_PAUSE_S)
+    if not Path(_GROUP_FILE.format("self")).exists():
+        return
+    wanted = str(nice).encode()
+    with group or FileIO(_GROUP_FILE.format("self"), "r+") as opened:
+        for _ in range(_GROUP_TRIES):
+            opened.seek(0)
+            if opened.read().split()[-1:] in ([], [wanted]):  # [] = it is in no group
+                return
+            try:
+                opened.write(wanted)
+                return
+            except BlockingIOError:
+                time.sleep(_GROUP_PAUSE_S)
 
 
 def take_realtime(priority: int, log: Logger) -> None:

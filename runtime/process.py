@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from io import FileIO
 from typing import Literal
 
 import msgspec
@@ -27,7 +28,7 @@ from runtime.heartbeats import HeartbeatWriter
 from runtime.host import Host
 from runtime.logs import Logger, open_log, say_to_stderr
 from runtime.parent import die_with
-from runtime.priority import take_priority
+from runtime.priority import open_group, take_priority
 from runtime.secrecy import keep_private
 from runtime.standby import park
 from runtime.supervision.deaths import stacks_path
@@ -50,6 +51,7 @@ def run_actor(
     if kind == STRATEGY:
         os.environ.setdefault("RINGMAKER_JIT", "1")
     told = ActorEnvironment.read(os.environ)
+    group = open_group()
     keep_private(holds_keys=spec_of(told.actor).needs_keys)
     if told.standby_fd >= 0:
         die_with(told.supervisor_pid, signal.SIGKILL)
@@ -63,13 +65,14 @@ def run_actor(
     faulthandler.register(signal.SIGUSR2, stacks)
     config = read_config(told.config_file)
     log = open_log(told.actor, told.artifacts_dir / "logs" / f"{told.actor}.log", config.runtime.log_level)
-    sys.exit(_run(told, config, log, build, loop))
+    sys.exit(_run(told, config, log, group, build, loop))
 
 
 def _run(
     told: ActorEnvironment,
     config: Config,
     log: Logger,
+    group: FileIO | None,
     build: Callable[[ActorContext], Actor],
     loop: Literal["blocking", "async"],
 ) -> int:
@@ -77,7 +80,7 @@ def _run(
     try:
         ctx = ActorContext(told, config, clock, log)
         if config.runtime.nice and kind_of(ctx.name) != RECORDER:
-            take_priority(config.runtime.nice, log)
+            take_priority(config.runtime.nice, log, group)
         heartbeat = HeartbeatWriter(
             ctx.table_writer(f"heartbeats.{ctx.name}"), epoch=told.epoch, core=told.core, now_ns=clock.monotonic_ns()
         )

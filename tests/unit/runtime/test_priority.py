@@ -34,14 +34,25 @@ for text in (before, Path("/proc/self/status").read_text()):
     print(next(line.split()[1] for line in text.splitlines() if line.startswith("VmLck")))
 """
 UNPRIVILEGED = f"os.setuid({NOBODY}); import resource; resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))\n"
+PRIVATE = """
+import ctypes
+from runtime.priority import open_group
+from runtime.secrecy import keep_private
+os.setuid(65534)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as after the start of a program: to change the user has made it private
+group = open_group()
+keep_private(holds_keys=True)
+"""
+TAKE = "take_priority(int(os.environ['WANTED']), log{}); print(os.getpriority(os.PRIO_PROCESS, 0))\n"
+grouped = pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give its rights away")
 
 
 def told(code: str, **variables: str) -> list[str]:
     """Return the words that `code` prints in a process of its own; its log is among them."""
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + code], cwd=REPOSITORY, env={**os.environ, **variables}, capture_output=True,
-        text=True, timeout=60, check=False,
+        [sys.executable, "-c", HEAD + code], cwd=REPOSITORY, env={**os.environ, **variables},
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -53,7 +64,7 @@ def test_a_process_takes_the_niceness_that_it_is_told() -> None:
     assert told(code, WANTED=str(wanted)) == [str(wanted)]
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
+@grouped
 def test_the_session_of_a_process_is_as_nice_as_the_process() -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, 0) + 2
     code = "take_priority(int(os.environ['WANTED']), log); print(Path('/proc/self/autogroup').read_text())"
@@ -62,7 +73,7 @@ def test_the_session_of_a_process_is_as_nice_as_the_process() -> None:
     assert told(inherited, WANTED=str(wanted))[-2:] == ["nice", str(wanted)]
 
 
-@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
+@grouped
 def test_a_process_is_given_its_niceness_before_it_has_run_far() -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, 0) + 2
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=True)
@@ -73,6 +84,45 @@ def test_a_process_is_given_its_niceness_before_it_has_run_far() -> None:
     finally:
         process.kill()
         process.wait()
+
+
+@grouped
+@as_root
+def test_the_session_of_a_process_that_cannot_be_looked_into_is_as_nice_as_the_process() -> None:
+    wanted = str(os.getpriority(os.PRIO_PROCESS, 0) + 2)
+    code = "fd = os.open('/proc/self/autogroup', os.O_RDONLY)" + PRIVATE + TAKE.format(", group")
+    words = told(code + "print(os.pread(fd, 99, 0).decode())", WANTED=wanted)
+    assert "warning" not in words
+    assert [words[0], *words[-2:]] == [wanted, "nice", wanted]
+
+
+@grouped
+def test_a_session_whose_niceness_cannot_be_set_is_told_and_the_process_takes_its_own() -> None:
+    wanted = str(os.getpriority(os.PRIO_PROCESS, 0) + 2)
+    code = "import runtime.priority; runtime.priority._GROUP_FILE = '/proc'\n" + TAKE.format("")
+    words = told(code, WANTED=wanted)
+    assert "session" in words
+    assert "CAP_SYS_NICE," not in words
+    assert words[-1] == wanted
+
+
+@grouped
+def test_a_session_that_is_as_nice_as_it_should_be_is_left_alone() -> None:
+    # Given a file that says the niceness and does not take one
+    wanted = str(os.getpriority(os.PRIO_PROCESS, 0) + 2)
+    code = f"os.nice(2); Path('/proc/self/autogroup').write_text('{wanted}')\n" + (
+        "class Closed(__import__('io').FileIO):\n    def write(self, text): raise OSError('written')\n"
+        "group = Closed('/proc/self/autogroup', 'r+')\n"
+    )
+    # I expect no attempt to write it
+    assert told(code + TAKE.format(", group"), WANTED=wanted) == [wanted]
+
+
+@grouped
+def test_a_process_that_gives_way_has_its_session_give_way() -> None:
+    code = "from runtime.priority import give_way; give_way(); print(os.getpriority(os.PRIO_PROCESS, 0))\n"
+    words = told(code + "print(Path('/proc/self/autogroup').read_text())")
+    assert [words[0], *words[-2:]] == ["19", "nice", "19"]
 
 
 @as_root
