@@ -37,11 +37,14 @@ class JournalState:
         self._unsettled = array("Q")  # ... since they were sealed, and since the ledger was settled
 
     def take_all(self, entries: Iterable[Entry]) -> None:
+        """Let entries count that are read again."""
         for entry in entries:
+            if isinstance(entry, Filled):
+                self.tell(entry.key)
             self.take(entry)
 
     def take(self, entry: Entry) -> None:
-        """Let one more entry count."""
+        """Let one more entry count; a fill was told before: this may run in another thread than `tell`."""
         kind = type(entry)
         if kind is Sent:
             assert isinstance(entry, Sent)
@@ -51,8 +54,6 @@ class JournalState:
                 self.unfinished[entry.client_order_id] = entry
         elif kind is Answered or kind is Filled:
             assert isinstance(entry, (Answered, Filled))
-            if isinstance(entry, Filled):
-                self.tell(entry.key)
             if not entry.is_live:
                 self.unfinished.pop(entry.client_order_id, None)
         elif kind is Settled:

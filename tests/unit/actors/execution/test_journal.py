@@ -281,6 +281,30 @@ def test_what_was_never_synced_and_is_mended_is_not_written_over(path: Path) -> 
     assert [entry.client_order_id for entry in told(path) if isinstance(entry, Sent)] == [1, 2]
 
 
+def test_the_thread_that_mends_leaves_the_told_fills_to_the_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a fill that waits for the disk
+    journal = opened(path)
+    journal.fail(OSError(errno.ENOSPC, "No space left on device"))
+    fill(journal, "t1")
+    threads: list[int] = []
+    add = FillKeys.add_fingerprint
+
+    def noted_add(fills: FillKeys, each: int) -> bool:
+        threads.append(threading.get_ident())
+        return add(fills, each)
+
+    monkeypatch.setattr(FillKeys, "add_fingerprint", noted_add)
+    # If a thread mends while the loop hears of another fill
+    thread = threading.Thread(target=journal.mend)
+    thread.start()
+    fill(journal, "t2")
+    thread.join()
+    journal.resume()
+    # I expect the loop alone to touch the set of them, and both to be written
+    assert set(threads) == {threading.get_ident()}
+    assert sorted(entry.trade_id for entry in told(path) if isinstance(entry, Filled)) == ["t1", "t2"]
+
+
 def test_closing_waits_for_the_thread_that_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = opened(path)
     journal.fail(OSError(errno.ENOSPC, "No space left on device"))
