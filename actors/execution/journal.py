@@ -288,7 +288,8 @@ class Journal:
 
     def _file_after_damage(self, place: int, number: int) -> NextFile:
         """Return a file that has in itself all that it takes over: a full disk cannot refuse to seal it."""
-        return self._next_file(place, number, self.state.sealed, fills=self.state.unsealed)
+        state = self.state
+        return self._next_file(place, number, state.sealed, fills=state.unsealed, settled=state.settled_last)
 
     def _next_file(
         self, place: int, number: int, sealed: SealedFills, *, fills: bytes = b"", settled: Settled | None = None

@@ -77,6 +77,13 @@ class JournalState:
     # ---- the next file ---------------------------------------------------------------------------------
 
     @property
+    def settled_last(self) -> Settled | None:
+        """`settled`, if it has counted all fills: no other may come before it in a file."""
+        if self.settled is None or self._unsettled or self.settled.ledger.fills != len(self.fills):
+            return None
+        return self.settled
+
+    @property
     def unsealed(self) -> bytes:
         """What is to be appended to the file of sealed fills."""
         return bytes_of(self._unsealed)

@@ -22,6 +22,7 @@ from actors.recorder.followed_journal import FollowedJournal, Skipped
 from domain.clock import SimClock
 from domain.order import Side
 from trading.fill_keys import FINGERPRINT_BYTES
+from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 
 CLOCK = SimClock(monotonic_ns=5, realtime_ns=7)
@@ -490,6 +491,36 @@ def test_damaged_on_a_full_disk_it_opens_and_begins_with_the_fills_that_are_not_
     last.begin_next_file(lambda _: True)
     assert_knows(opened(path), range(1, fills + 1), 1, [1])
     assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == fills * FINGERPRINT_BYTES
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_the_ledger_that_was_settled_last_outlives_damage(path: Path, is_sealed: bool) -> None:
+    # Given a journal whose ledger has counted all fills, with half an entry at its end
+    journal = opened(path)
+    write(journal, range(1, 4))
+    if is_sealed:
+        journal.begin_next_file(lambda _: False)
+    fill(journal, 4)
+    journal.settle(77, LedgerState({}, [], 4))
+    journal.close()
+    path.write_bytes(path.read_bytes() + bytes(9))
+    # If the life after is killed before it has settled
+    again = opened(path)
+    assert again.damage is not None
+    fill(again, 5)
+    again.close()
+    # I expect the next one to know the ledger, and which fills it has counted
+    last = opened(path)
+    counted = last.state.settled_fills()
+    assert last.state.settled is not None
+    assert last.state.settled.history_from_ns == 77
+    assert counted is not None
+    assert [(f"t{number}", "v1", 0) in counted for number in range(1, 6)] == [True] * 4 + [False]
+    # ... and after damage again to count anew: a fill came since then, which the file would have before the ledger
+    last.close()
+    path.write_bytes(path.read_bytes() + bytes(9))
+    opened(path).close()
+    assert opened(path).state.settled is None
 
 
 # ---- readers -----------------------------------------------------------------------------------------
