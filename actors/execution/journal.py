@@ -308,7 +308,7 @@ class Journal:
 
     def _settled(self, history_from_ns: int, ledger: LedgerState) -> Settled | None:
         """Return the entry; None when the ledger has counted other fills than the journal tells, or is too large."""
-        if ledger.fills != len(self.state.fills):
+        if ledger.fills != self.state.to_be_counted:
             return None
         entry = Settled(*self._now(), history_from_ns, ledger)
         return entry if fits(entry) else None

@@ -33,6 +33,7 @@ class JournalState:
         self.unfinished: dict[int, Sent] = {}
         self.settled: Settled | None = None
         self.is_whole = is_whole
+        self._ignored: frozenset[FillKey] = frozenset()
         self._unsealed = array("Q")  # fingerprints of fills ...
         self._unsettled = array("Q")  # ... since they were sealed, and since the ledger was settled
 
@@ -67,11 +68,20 @@ class JournalState:
         """Remember that a fill is told; return whether it was not."""
         return self._tell(fingerprint(key))
 
+    def ignore(self, keys: Iterable[FillKey]) -> None:
+        """Take these for fills that no ledger of the session counts, be they told: it starts after them."""
+        self._ignored = frozenset(keys)
+
+    @property
+    def to_be_counted(self) -> int:
+        """How many fills are told that the session's ledger counts."""
+        return len(self.fills) - sum(key in self.fills for key in self._ignored)
+
     def settled_fills(self) -> FillKeys | None:
         """Return the fills that `settled` has counted; None when the journal does not tell them all."""
         if self.settled is None:
             return None
-        counted = self.fills.without(self._unsettled)
+        counted = self.fills.without(self._unsettled).without(map(fingerprint, self._ignored))
         return counted if len(counted) == self.settled.ledger.fills else None
 
     # ---- the next file ---------------------------------------------------------------------------------

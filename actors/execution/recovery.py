@@ -167,6 +167,7 @@ class Recovery:
     def _use_state(self, state: SessionState, *, instead: bool = False) -> None:
         multipliers = {name: desk.instrument.contract_multiplier for name, desk in self._books.desks.items()}
         ledger = Ledger(multipliers, ignored=state.trades_before)
+        self._books.journal.state.ignore(state.trades_before)
         for name, start in state.positions.items():
             if name in ledger.lines:
                 ledger.lines[name].begin(start.position, start.price, start.unrealised_funding)

@@ -159,6 +159,44 @@ def test_a_ledger_that_does_not_add_up_is_given_up_and_all_fills_are_counted_ane
     asyncio.run(scenario())
 
 
+def test_a_session_that_was_begun_anew_is_resumed(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "REBASE_TRIES", 2)
+
+    async def scenario() -> None:
+        # Given a history that shows the newest trade later than the position: it is booked on top, and the session's
+        # start is taken anew, after it
+        session = Session(segment_name, tmp_path, 9)
+        bench, gateway = session.bench, session.gateway
+        session.trade(is_told=False)
+        gateway.history_lag = 1
+        lagging = gateway.trade_history
+
+        async def trade_history(since_realtime_ns: int) -> list[TradeReport]:
+            trades = await lagging(since_realtime_ns)
+            gateway.history_lag = 0
+            return trades
+
+        monkeypatch.setattr(gateway, "trade_history", trade_history)
+        await bench.start()
+        await bench.run_until(lambda: bench.core.books.is_known, "recovery")
+        assert bench.core.recovery.state is not None
+        assert [key[0] for key in bench.core.recovery.state.trades_before] == ["t0"]
+        assert len(bench.core.journal.state.fills) == 1
+        # If more is traded, the ledger is written down and execution starts anew
+        for _ in range(3):
+            session.trade()
+        bench.core.truth.settle()
+        ledger = bench.core.books.ledger.state
+        assert ledger.fills == 3
+        bench.restart_core()
+        # I expect the next life to go on from that ledger
+        assert bench.core.books.ledger.state == ledger
+
+    asyncio.run(scenario())
+
+
 def test_a_ledger_is_used_only_with_every_fill_that_it_has_counted(
     segment_name: Callable[[], str], tmp_path: Path
 ) -> None:

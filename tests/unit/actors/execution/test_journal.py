@@ -33,6 +33,7 @@ from domain.errors import UserError
 from domain.order import Side
 from tests.journal_damage import damaged, judge, sample_entries
 from trading.fill_keys import FillKeys
+from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 
 CLOCK = SimClock(monotonic_ns=5, realtime_ns=7)
@@ -303,6 +304,26 @@ def test_the_thread_that_mends_leaves_the_told_fills_to_the_loop(path: Path, mon
     # I expect the loop alone to touch the set of them, and both to be written
     assert set(threads) == {threading.get_ident()}
     assert sorted(entry.trade_id for entry in told(path) if isinstance(entry, Filled)) == ["t1", "t2"]
+
+
+def test_a_ledger_that_starts_after_some_of_the_told_fills_is_written_down_and_known_again(path: Path) -> None:
+    # Given fills that were told before the session's start was taken anew, after them
+    journal = opened(path)
+    before = [("t1", "v1", 0), ("t2", "v1", 0)]
+    for trade in ("t1", "t2", "t3"):
+        fill(journal, trade)
+    journal.state.ignore(before)
+    # If the ledger, which has counted the third alone, is written down and the next life reads it
+    journal.settle(77, LedgerState({}, [], 1))
+    fill(journal, "t4")
+    journal.close()
+    again = opened(path).state
+    again.ignore(before)
+    # I expect it to be known with that one
+    counted = again.settled_fills()
+    assert counted is not None
+    assert len(counted) == 1
+    assert ("t3", "v1", 0) in counted
 
 
 def test_closing_waits_for_the_thread_that_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
