@@ -8,6 +8,7 @@ that is still needed (`journal_files`).
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable
@@ -46,6 +47,7 @@ from trading.orders.order import Order
 
 FILE_NAME = "execution.journal"
 ENTRIES_WAITING_MAX = 100_000
+NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class JournalFailsError(Exception):
@@ -268,7 +270,8 @@ class Journal:
         elif opened.start is None:
             self._begin(self._file_after_damage(place, number))
         else:
-            file.use(opened.start, opened.end, number)
+            lost = opened.damage.entries if opened.damage is not None else 0
+            file.use(opened.start, opened.end, number - lost)
             if opened.damage is not None:
                 self._leave(self._file_after_damage(place, number))
 
@@ -279,12 +282,16 @@ class Journal:
             self.fail(error)
 
     def _leave(self, file: NextFile) -> None:
-        """Go on in another file; while the disk refuses, it is in trouble: `file` has not the present one's places."""
+        """Go on in another file, or be in trouble until the disk takes it.
+
+        On a file system that never will, it goes on in the present one; who has read more of it than is left waits.
+        """
         try:
             self._file.go_on(file)
         except OSError as error:
-            self._next = file
-            self.fail(error)
+            if error.errno not in NO_HARD_LINKS:
+                self._next = file
+                self.fail(error)
 
     def _file_after_damage(self, place: int, number: int) -> NextFile:
         """Return a file that has in itself all that it takes over: a full disk cannot refuse to seal it."""

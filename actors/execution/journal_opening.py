@@ -28,11 +28,16 @@ from domain.errors import UserError
 
 
 class Damage(NamedTuple):
-    """Bytes at the end of a journal that cannot be believed, cut off and kept in `kept_in` (None = nowhere)."""
+    """Bytes at the end of a journal that cannot be believed, cut off and kept in `kept_in` (None = nowhere).
+
+    Attributes:
+        entries: about so many, one at least: their numbers are left out.
+    """
 
     offset: int
     size_bytes: int
     kept_in: Path | None
+    entries: int
 
 
 class Place(NamedTuple):
@@ -51,7 +56,7 @@ class Opened(NamedTuple):
         damage: what was cut off; None = nothing.
         start: of the present file; None = nothing of it is good, it is to be begun.
         end: of the present file: where the next entry goes, if it goes on.
-        next: of the next entry.
+        next: of the next entry; after damage it is that of a new file.
         is_first: nothing was ever written: it begins as the first file of a row.
     """
 
@@ -121,7 +126,7 @@ def _without_rest(
     kept_in = journal_files.keep_aside(path, end, content[end:])
     os.ftruncate(fd, end)
     rest_bytes = len(content) - end
-    return Damage(end, rest_bytes, kept_in), start, end, Place(after.number + lost, after.place + rest_bytes)
+    return Damage(end, rest_bytes, kept_in, lost), start, end, Place(after.number + lost, after.place + rest_bytes)
 
 
 def _begin(start: Start | None) -> Place:

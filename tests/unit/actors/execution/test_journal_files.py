@@ -260,12 +260,12 @@ def faulty(before: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def refusing(name: str) -> Iterator[None]:
-    """A disk that is full for the system calls of this name."""
+def refusing(name: str, error: int = errno.ENOSPC) -> Iterator[None]:
+    """A disk that refuses the system calls of this name: it is full."""
 
     def refuse(call: str) -> None:
         if call == name:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(error, os.strerror(error))
 
     with faulty(refuse):
         yield
@@ -461,6 +461,27 @@ def test_a_disk_that_refuses_to_go_on_after_damage_takes_no_entry_until_it_does(
     heard += [entry for entries in iter(follower.read, []) for _, entry in entries]
     assert told(heard) == [*expected(range(1, 4)), 4, "t4", "t5", *expected(range(6, 9))]
     assert told(read_journal(path)) == [n for n in told(heard) if n != 4 or not is_lost]
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_hard_links_it_goes_on_in_the_file_that_was_damaged(path: Path, error: int) -> None:
+    # Given half an entry at the end of a journal, on a file system that knows no second name for a file
+    journal = opened(path)
+    write(journal, range(1, 4))
+    journal.close()
+    follower = FollowedJournal(path)
+    heard = [entry for _, entry in follower.read()]
+    path.write_bytes(path.read_bytes() + bytes(60))
+    # If two lives write on
+    with refusing("link", error):
+        for number in (4, 5):
+            again = opened(path)
+            assert (again.damage is None, again.trouble) == (number == 5, "")
+            write(again, range(number, number + 1))
+    # I expect everything to be known to the next life and the reader
+    assert_knows(opened(path), range(1, 6), 5, list(range(1, 6)))
+    heard += [entry for _, entry in follower.read()]
+    assert told(heard) == told(read_journal(path)) == expected(range(1, 6))
 
 
 def test_damaged_on_a_full_disk_it_opens_and_begins_with_the_fills_that_are_not_sealed(path: Path) -> None:
