@@ -38,6 +38,7 @@ class OrderGuard:
         self._gateway = gateway
         self._label = label
         self._open: dict[str, OrderReport] = {}
+        self._is_known = False
         self._seen_ns: dict[str, int] = {}
         execution = ctx.config.execution
         self._flatten_ns = int((execution.flatten_timeout_s + execution.flatten_passive_s) * NS_PER_S)
@@ -48,7 +49,8 @@ class OrderGuard:
     # ---- what is open --------------------------------------------------------------------------------
 
     def on_orders(self, reports: Iterable[OrderReport]) -> None:
-        """Take over new states of the account's orders."""
+        """Take over new states of the account's orders; the first report of a connection is of all that is open."""
+        self._is_known = True
         for report in reports:
             if report.status.is_closed:
                 self._open.pop(report.venue_order_id, None)
@@ -58,7 +60,8 @@ class OrderGuard:
                 self._seen_ns.setdefault(report.venue_order_id, self._clock.monotonic_ns())
 
     def forget(self) -> None:
-        """A new connection begins with a snapshot of what is open."""
+        """A new connection begins with a snapshot of what is open; until then nothing is known."""
+        self._is_known = False
         self._open.clear()
         self._seen_ns.clear()
 
@@ -68,10 +71,19 @@ class OrderGuard:
         return sum(order.label == self._label for order in self._open.values())
 
     @property
-    def working(self) -> dict[str, Working]:
-        """Remaining size of the account's open orders, ours and others', by instrument."""
+    def working(self) -> dict[str, Working] | None:
+        """Remaining size of the account's open orders, ours and others', by instrument; None when not known."""
+        return self._sizes(self._open.values()) if self._is_known else None
+
+    @property
+    def working_of_others(self) -> dict[str, Working]:
+        """The same of the orders that are not of this session, as far as they are known."""
+        return self._sizes(order for order in self._open.values() if order.label != self._label)
+
+    @staticmethod
+    def _sizes(orders: Iterable[OrderReport]) -> dict[str, Working]:
         found: dict[str, Working] = {}
-        for order in self._open.values():
+        for order in orders:
             bought, sold = found.get(order.instrument_name, Working())
             if order.side is Side.BUY:
                 bought += order.remaining_size

@@ -232,4 +232,5 @@ class VenueView:
             self._is_asking_money = False
 
     def _take_margin(self, report: MarginReport) -> None:
-        self._view.on_margin(float(report.margin), float(report.required_margin), self.guard.working)
+        margin, required = float(report.margin), float(report.required_margin)
+        self._view.on_margin(margin, required, self.guard.working, self.guard.working_of_others)

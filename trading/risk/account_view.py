@@ -28,6 +28,9 @@ class Working(NamedTuple):
     sold: Decimal = ZERO
 
 
+NO_ORDERS: Mapping[str, Working] = MappingProxyType({})
+
+
 class AccountView:
     """What risk knows of the account now.
 
@@ -76,11 +79,21 @@ class AccountView:
                 self._marks[report.instrument_name] = float(report.mark_price)
 
     def on_margin(
-        self, margin: float, required_margin: float, working: Mapping[str, Working] = MappingProxyType({})
+        self,
+        margin: float,
+        required_margin: float,
+        working: Mapping[str, Working] | None = NO_ORDERS,
+        of_others: Mapping[str, Working] = NO_ORDERS,
     ) -> None:
-        """Take over the venue's word on margin, quote currency, which is of the marks, positions and orders of now."""
-        ordered = math.fsum(self._addable_notional(name, orders) for name, orders in working.items())
-        self.margin = AccountMargin(margin, required_margin, self.gross_notional, ordered)
+        """Take over the venue's word on margin, quote currency, which is of the marks, positions and orders of now.
+
+        Args:
+            working: all open orders of the account; None when they are not known.
+            of_others: those among them that are not ours.
+        """
+        ordered = self._addable_notional(working) if working is not None else math.nan
+        foreign = self._addable_notional(of_others)
+        self.margin = AccountMargin(margin, required_margin, self.gross_notional, ordered, foreign)
         self._margin_marks = dict(self._marks)
         if math.isfinite(self.margin.shown_rate):
             self._margin_rate_shown = min(self.margin.shown_rate, 1.0)
@@ -180,8 +193,11 @@ class AccountView:
         instrument = self._instruments.get(name)
         return instrument.contract_multiplier if instrument else Decimal(1)
 
-    def _addable_notional(self, name: str, orders: Working) -> float:
-        """Return what the orders of an instrument may add to the gross notional, should one side of them fill."""
+    def _addable_notional(self, working: Mapping[str, Working]) -> float:
+        """Return what orders may add to the gross notional, should one side of them fill in each instrument."""
+        return math.fsum(self._addable_in(name, orders) for name, orders in working.items())
+
+    def _addable_in(self, name: str, orders: Working) -> float:
         report = self._positions.get(name)
         position = report.position if report else ZERO
         added = max(abs(position + orders.bought), abs(position - orders.sold)) - abs(position)

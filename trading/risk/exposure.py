@@ -28,7 +28,7 @@ def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> No
     tell(
         Cause.MARGIN_USE,
         use > config.margin_use_max,
-        f"required margin {margin.required_by_held(rate):.2f} of what is held is {100 * use:.3g}% of "
+        f"required margin {margin.required_beside_ours(rate):.2f}, our orders aside, is {100 * use:.3g}% of "
         f"{margin.margin:.2f}, limit {100 * config.margin_use_max:.3g}%",
     )
     _tell_of_portfolio_risk(tell, account, config)

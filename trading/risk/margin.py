@@ -18,21 +18,24 @@ from typing import NamedTuple
 class AccountMargin(NamedTuple):
     """What the venue says of the account's margin, quote currency; NaN when it has not said it.
 
-    The venue counts working orders with the positions. Orders are ours to cancel, and the gate counts them itself:
-    what it lets pass is judged by what positions need alone, or orders would be counted twice, and the limit would
-    take orders away and give them back for as long as they alone use it up.
+    The venue counts working orders with the positions. Our own are ours to cancel, and the gate counts them itself:
+    what it lets pass is judged by what the rest needs, or they would be counted twice, and the limit would take them
+    away and give them back for as long as they alone use it up. Orders of others nobody else counts: they stay in.
 
     Attributes:
         margin: equity that backs positions.
         required_margin: what positions and orders ask for before new risk is refused.
         held_notional: sum of |position| × mark at that moment; NaN when part of it was unknown.
-        ordered_notional: what the orders working then could add to it, one side of each instrument filled.
+        ordered_notional: what the orders working then could add to it, one side of each instrument filled; NaN when
+            they were not known.
+        foreign_notional: what the orders of others among them could add alone.
     """
 
     margin: float
     required_margin: float
     held_notional: float = 0.0
     ordered_notional: float = 0.0
+    foreign_notional: float = 0.0
 
     @property
     def shown_rate(self) -> float:
@@ -40,26 +43,26 @@ class AccountMargin(NamedTuple):
         exposed = self.held_notional + self.ordered_notional
         return self.required_margin / exposed if exposed > 0.0 else math.nan
 
-    def required_by_held(self, rate: float) -> float:
-        """Return the part of the required margin that positions ask for: their share of the exposure, and not less
-        than `rate` of them. All of it where the exposure is not known, or no order worked."""
-        held = self.held_notional
-        if not (self.ordered_notional > 0.0 and held >= 0.0):
+    def required_beside_ours(self, rate: float) -> float:
+        """Return the part of the required margin that positions and orders of others ask for: their share of the
+        exposure, and not less than `rate` of them. All of it where the exposure is not known, or no order worked."""
+        rest = self.held_notional + self.foreign_notional
+        if not (self.ordered_notional > 0.0 and rest >= 0.0):
             return self.required_margin
-        return max(self.shown_rate * held, min(self.required_margin, rate * held))
+        return max(self.shown_rate * rest, min(self.required_margin, rate * rest))
 
     def use(self, rate: float) -> float:
-        """Return what positions ask for as a part of margin; NaN when unknown, infinite without margin."""
+        """Return what all but our orders asks for as a part of margin; NaN when unknown, infinite without margin."""
         if self.margin > 0.0:
-            return self.required_by_held(rate) / self.margin
+            return self.required_beside_ours(rate) / self.margin
         return math.nan if math.isnan(self.margin) else math.inf
 
     def room(self, use_max: float, rate: float) -> float:
-        """Return the notional that orders may add to positions before `use_max` of the margin is required, at `rate`.
+        """Return the notional that our orders may add before `use_max` of the margin is required, at `rate`.
 
         NaN when the margin is unknown, which lets nothing be added.
         """
-        return (self.margin * use_max - self.required_by_held(rate)) / rate
+        return (self.margin * use_max - self.required_beside_ours(rate)) / rate
 
     def room_to_liquidation(
         self, gross_notional: float, move_min: float, maintenance_fraction: float, rate: float
@@ -69,7 +72,7 @@ class AccountMargin(NamedTuple):
         With equity E, maintenance M = maintenance_fraction · required and gross notional G, an addition of a leaves
         (E - M - maintenance_fraction·rate·a) / (G + a) of a move. NaN when something is unknown.
         """
-        spare = self.margin - maintenance_fraction * self.required_by_held(rate) - move_min * gross_notional
+        spare = self.margin - maintenance_fraction * self.required_beside_ours(rate) - move_min * gross_notional
         return spare / (move_min + maintenance_fraction * rate)
 
 

@@ -90,7 +90,7 @@ class PositionRules:
             return
         margin, fraction = self._account.margin, config.maintenance_fraction
         rate = self._account.margin_rate(config.margin_rate)
-        spare = margin.margin - fraction * margin.required_by_held(rate)
+        spare = margin.margin - fraction * margin.required_beside_ours(rate)
         mark_then = self._account.mark_at_margin(self._account.names[row])  # equity is of that moment
         price = liquidation_price(mark_then, held.position, spare, fraction * rate)
         left = distance_left(held.entry_price, held.mark_price, price, held.position > 0)

@@ -48,6 +48,17 @@ def test_margin_in_use() -> None:
     assert math.isnan(UNKNOWN_MARGIN.use(0.2))
 
 
+def test_margin_that_others_orders_ask_for_is_not_given_to_ours() -> None:
+    # Given 600 $ required for 1,000 $ held and orders for 2,000 more, half of those orders not ours
+    margin = AccountMargin(1000.0, 600.0, held_notional=1000.0, ordered_notional=2000.0, foreign_notional=1000.0)
+    # I expect our share alone to be taken away
+    assert margin.required_beside_ours(0.1) == pytest.approx(400.0)
+    # ... and nothing of what only a foreign order asks for
+    manual = AccountMargin(10_000.0, 8_000.0, ordered_notional=40_000.0, foreign_notional=40_000.0)
+    assert manual.use(0.2) == pytest.approx(0.8)
+    assert manual.room(0.8, 0.2) == pytest.approx(0.0)
+
+
 @pytest.mark.parametrize(
     ("required", "held", "ordered", "by_held"),
     [
@@ -63,7 +74,7 @@ def test_margin_in_use() -> None:
 def test_what_positions_need_is_their_share_and_not_less_than_the_rate(
     required: float, held: float, ordered: float, by_held: float
 ) -> None:
-    assert AccountMargin(1000.0, required, held, ordered).required_by_held(0.2) == pytest.approx(by_held)
+    assert AccountMargin(1000.0, required, held, ordered).required_beside_ours(0.2) == pytest.approx(by_held)
 
 
 def test_margin_leaves_room_for_so_much_notional() -> None:

@@ -414,9 +414,29 @@ def test_orders_that_use_up_the_margin_leave_risk_calm_and_the_gate_no_room() ->
     account.on_margin(100_000.0, 8_000.0, {BTC: Working(Decimal("0.14"), Decimal("0.3"))})
     assert scene.step() is TradingState.REDUCING
     assert scene.reason is RiskReason.MARGIN_USE
-    assert "required margin 5200.00 of what is held is 5.2% of 100000.00, limit 5%" in scene.text
+    assert "required margin 5200.00, our orders aside, is 5.2% of 100000.00, limit 5%" in scene.text
     account.on_margin(100_000.0, 5_200.0)
     assert scene.step() is TradingState.REDUCING
+
+
+def test_orders_of_others_leave_us_the_margin_that_they_do_not_use() -> None:
+    # Given that a manual order alone requires 8,000 of 10,000 $, of which 80 % may be used
+    scene = Scene(RiskConfig(margin_use_max=0.8))
+    account = scene.monitor.account
+    manual = {BTC: Working(bought=Decimal("0.4"))}
+    account.on_margin(10_000.0, 8_000.0, manual, manual)
+    # I expect no room for orders of ours
+    assert rooms_of(account, scene.config).margin == pytest.approx(0.0)
+    # ... and none of it to be lost when it is ours
+    account.on_margin(10_000.0, 8_000.0, manual)
+    assert rooms_of(account, scene.config).margin == pytest.approx(40_000.0)
+
+
+def test_while_the_orders_are_not_known_all_that_is_required_counts() -> None:
+    scene = Scene(RiskConfig(margin_use_max=0.8))
+    scene.monitor.account.on_margin(10_000.0, 6_000.0, None)
+    assert rooms_of(scene.monitor.account, scene.config).margin == pytest.approx(10_000.0)
+    assert scene.monitor.account.margin_rate(0.2) == 0.2
 
 
 def test_a_venue_that_asks_for_more_margin_than_configured_is_taken_at_its_word() -> None:
