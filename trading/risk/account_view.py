@@ -17,6 +17,7 @@ from domain.instrument import Instrument
 from domain.reports import PositionReport
 from trading.risk.holding import Holding
 from trading.risk.margin import UNKNOWN_MARGIN, AccountMargin
+from trading.risk.margin_rate import LearnedRate
 
 ZERO = Decimal(0)
 
@@ -51,7 +52,7 @@ class AccountView:
         self._positions: dict[str, PositionReport] = {}
         self._marks: dict[str, float] = {}
         self._margin_marks: dict[str, float] = {}
-        self._margin_rate_shown = 0.0
+        self._margin_rate = LearnedRate()
         self._last_prices: dict[str, float] = {}
         self._sigmas: dict[str, float] = {}
         self._correlations: dict[tuple[str, str], float] = {}
@@ -95,8 +96,7 @@ class AccountView:
         foreign = self._addable_notional(of_others)
         self.margin = AccountMargin(margin, required_margin, self.gross_notional, ordered, foreign)
         self._margin_marks = dict(self._marks)
-        if math.isfinite(self.margin.shown_rate):
-            self._margin_rate_shown = min(self.margin.shown_rate, 1.0)
+        self._margin_rate.learn(self.margin.shown_rate)
 
     def on_mark(self, row: int, mark_price: float) -> None:
         """Take over a mark price; what is not finite and positive makes it unknown."""
@@ -172,8 +172,8 @@ class AccountView:
 
     def margin_rate(self, rate_min: float) -> float:
         """Return what part of its notional new exposure needs as margin: what the venue asked for last, if it is more
-        than `rate_min`. What it asked stays known while nothing is held or out."""
-        return max(rate_min, self._margin_rate_shown)
+        than `rate_min`. What it asked stays known for a while after nothing is held or out (margin_rate.py)."""
+        return self._margin_rate.at_least(rate_min)
 
     def sigma_fraction(self, name: str) -> float:
         """Return how much an instrument moves as a fraction of its mark per √s; NaN when unknown."""

@@ -18,6 +18,7 @@ from trading.risk.config import RiskConfig
 from trading.risk.drawdown import Drawdown
 from trading.risk.limit_changes import changed_limit
 from trading.risk.limits import recovery_of
+from trading.risk.margin_rate import RATE_ANSWERS_KEPT
 from trading.risk.monitor import ExecutionView, RiskMonitor, SignsOfLife
 from trading.risk.rooms import rooms_of
 from trading.risk.round_trips import RoundTrip
@@ -437,6 +438,28 @@ def test_while_the_orders_are_not_known_all_that_is_required_counts() -> None:
     scene.monitor.account.on_margin(10_000.0, 6_000.0, None)
     assert rooms_of(scene.monitor.account, scene.config).margin == pytest.approx(10_000.0)
     assert scene.monitor.account.margin_rate(0.2) == 0.2
+
+
+def test_margin_for_orders_that_are_not_known_yet_teaches_no_rate() -> None:
+    # Given 1,000 of 2,000 $ required for a ladder of which one order of 500 $ has been reported
+    scene = Scene(RiskConfig(margin_use_max=0.8))
+    account = scene.monitor.account
+    account.on_margin(2_000.0, 1_000.0, {BTC: Working(bought=Decimal("0.005"))})
+    # I expect the room of the configured rate
+    assert rooms_of(account, scene.config).margin == pytest.approx(8_000.0)
+
+
+def test_a_rate_that_leaves_no_room_is_forgotten_and_quoting_goes_on() -> None:
+    # Given an answer from between the reports of two orders: it seems to ask for 80 % of the first
+    scene = Scene(RiskConfig(margin_use_max=0.8))
+    account = scene.monitor.account
+    account.on_margin(2_000.0, 400.0, {BTC: Working(bought=Decimal("0.005"))})
+    assert rooms_of(account, scene.config).margin == pytest.approx(2_000.0)
+    # If nothing fits any more, so that no answer shows a rate, for long
+    for _ in range(RATE_ANSWERS_KEPT):
+        account.on_margin(2_000.0, 0.0)
+    # I expect the room of the configured rate again
+    assert rooms_of(account, scene.config).margin == pytest.approx(8_000.0)
 
 
 def test_a_venue_that_asks_for_more_margin_than_configured_is_taken_at_its_word() -> None:
