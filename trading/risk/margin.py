@@ -65,15 +65,18 @@ class AccountMargin(NamedTuple):
         return (self.margin * use_max - self.required_beside_ours(rate)) / rate
 
     def room_to_liquidation(
-        self, gross_notional: float, move_min: float, maintenance_fraction: float, rate: float
+        self, gross_notional: float, move_min: float, maintenance_fraction: float, rate: float, grown: float = 0.0
     ) -> float:
         """Return the notional that may be added so that everything held may still move against us by `move_min`.
 
-        With equity E, maintenance M = maintenance_fraction · required and gross notional G, an addition of a leaves
-        (E - M - maintenance_fraction·rate·a) / (G + a) of a move. NaN when something is unknown.
+        With equity E, maintenance M = maintenance_fraction · (required + rate·grown) and gross notional G, an addition
+        of a leaves (E - M - maintenance_fraction·rate·a) / (G + a) of a move. NaN when something is unknown.
+
+        Args:
+            grown: the part of `gross_notional` that was added since the venue told what is required.
         """
-        spare = self.margin - maintenance_fraction * self.required_beside_ours(rate) - move_min * gross_notional
-        return spare / (move_min + maintenance_fraction * rate)
+        maintenance = maintenance_fraction * (self.required_beside_ours(rate) + rate * grown)
+        return (self.margin - maintenance - move_min * gross_notional) / (move_min + maintenance_fraction * rate)
 
 
 UNKNOWN_MARGIN = AccountMargin(math.nan, math.nan)

@@ -46,10 +46,11 @@ def rooms_of(account: AccountView, config: RiskConfig) -> Rooms:
     gross, net, margin = account.gross_notional, account.net_notional, account.margin
     rate = account.margin_rate(config.margin_rate)
     grown = gross - margin.held_notional if gross > margin.held_notional else 0.0  # since the margin was told
+    move_min, fraction = config.liquidation_move_min, config.maintenance_fraction
     return Rooms(
         gross=config.gross_notional_max_usd - gross,
         net_long=config.net_notional_max_usd - net,
         net_short=config.net_notional_max_usd + net,
         margin=margin.room(config.margin_use_max, rate) - grown,
-        liquidation=margin.room_to_liquidation(gross, config.liquidation_move_min, config.maintenance_fraction, rate),
+        liquidation=margin.room_to_liquidation(gross, move_min, fraction, rate, grown),
     )

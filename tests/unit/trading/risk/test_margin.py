@@ -93,4 +93,7 @@ def test_what_may_be_added_leaves_the_way_to_liquidation() -> None:
     lost = 0.1 * (4_000.0 + room)
     assert 1000.0 - lost == pytest.approx(0.5 * (300.0 + 0.2 * room))
     assert AccountMargin(1000.0, 300.0).room_to_liquidation(9_000.0, 0.1, 0.5, 0.2) < 0.0
+    # If part of it was bought since the venue told the margin, I expect its maintenance to be counted too
+    room = margin.room_to_liquidation(4_500.0, 0.1, 0.5, 0.2, grown=500.0)
+    assert 1000.0 - 0.1 * (4_500.0 + room) == pytest.approx(0.5 * (300.0 + 0.2 * (500.0 + room)))
     assert math.isnan(UNKNOWN_MARGIN.room_to_liquidation(0.0, 0.1, 0.5, 0.2))

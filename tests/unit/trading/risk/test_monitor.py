@@ -420,6 +420,20 @@ def test_orders_that_use_up_the_margin_leave_risk_calm_and_the_gate_no_room() ->
     assert scene.step() is TradingState.REDUCING
 
 
+def test_what_is_bought_between_two_answers_leaves_less_room_to_liquidation_at_once() -> None:
+    # Given 10,000 $ behind nothing
+    scene = Scene(RiskConfig(liquidation_move_min=0.05, maintenance_fraction=0.7))
+    account = scene.monitor.account
+    account.on_margin(10_000.0, 0.0)
+    before = rooms_of(account, scene.config).liquidation
+    # If 0.1 BTC are bought and the next answer is not there yet
+    account.on_positions([position(BTC, "0.1")], is_snapshot=False)
+    # I expect exactly so much less room, and no more to change with the answer
+    assert rooms_of(account, scene.config).liquidation == pytest.approx(before - 10_000.0)
+    account.on_margin(10_000.0, 2_000.0)
+    assert rooms_of(account, scene.config).liquidation == pytest.approx(before - 10_000.0)
+
+
 def test_orders_of_others_leave_us_the_margin_that_they_do_not_use() -> None:
     # Given that a manual order alone requires 8,000 of 10,000 $, of which 80 % may be used
     scene = Scene(RiskConfig(margin_use_max=0.8))
