@@ -1,4 +1,4 @@
-"""The recorder actor: a heartbeat and a thread. Gives way to every other actor; holds no keys, sends nothing."""
+"""The recorder actor: a heartbeat, and a thread that gives way. Holds no keys, sends nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RecorderActor(Actor):
 
     def _record(self) -> None:
         try:
-            # This thread gives way and what it starts, not the one with the heartbeat.
+            # This thread gives way, not the one with the heartbeat; where the kernel groups by session, to that alone.
             os.nice(self.ctx.config.recorder.nice)
             recording = Recording(self.ctx)
             pause_s = self.ctx.config.recorder.flush_ms * NS_PER_MS / NS_PER_S

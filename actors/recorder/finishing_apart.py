@@ -17,6 +17,7 @@ import msgspec
 from actors.recorder import finishing
 from actors.recorder.footprint import do_without_pandas
 from runtime.parent import die_with
+from runtime.priority import NICE_MAX, give_priority, give_way
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -38,29 +39,33 @@ class Task(msgspec.Struct, frozen=True):
 def finish_apart(folder: Path, *, hour: str = "", but_hour: str = "", lives_before: int = finishing.LIVES_MAX) -> int:
     """Do what `finishing.finish`, without `hour` what `finishing.finish_all` does; return how many files that gave.
 
-    The thread that calls must live until it returns. Its nice value and cores are those of the work, too.
+    The thread that calls must live until it returns. Its cores are those of the work, too, which gives way to all.
 
     Raises:
         OSError: it could not be done, and why.
     """
     task = Task(str(folder), hour, but_hour, lives_before, os.getpid())
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "actors.recorder.finishing_apart", msgspec.json.encode(task).decode()],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
-        raise OSError(f"{folder}: {said[-1]}")
-    return int(done.stdout)
+        start_new_session=True,  # in the recorder's its niceness may count among the two alone
+    ) as process:
+        give_priority(process.pid, NICE_MAX)  # for its imports; it makes sure itself
+        printed, said = process.communicate()
+    if process.returncode:
+        lines = said.strip().splitlines() or [f"ended with {process.returncode}"]
+        raise OSError(f"{folder}: {lines[-1]}")
+    return int(printed)
 
 
 def main() -> None:
     """Do the task that is the argument, and print how many files it gave."""
     task = msgspec.json.decode(sys.argv[1], type=Task)
     die_with(task.parent_pid, signal.SIGKILL)
+    give_way()
     do_without_pandas()
     folder = Path(task.folder)
     if task.hour:

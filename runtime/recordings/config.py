@@ -30,4 +30,13 @@ class RecorderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int,
         Meta(ge=0, le=1_000_000, description="recordings stop while the disk has less free, so that journals still go"),
     ] = 256
-    nice: Annotated[int, Meta(ge=0, le=19, description="by how much the recorder gives way to the other actors")] = 10
+    nice: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=19,
+            description="by how much the recorder's work, not its heartbeat, gives way to others; where the kernel "
+            "groups processes by session (sched_autogroup_enabled), to its heartbeat alone. Hours are merged "
+            "below all others",
+        ),
+    ] = 10
