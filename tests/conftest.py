@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shm.segment import list_segments, unlink_segment
 
@@ -23,6 +24,13 @@ def segment_name() -> Iterator[Callable[[], str]]:
     yield lambda: f"{prefix}{next(_numbers)}"
     for name in list_segments(prefix):
         unlink_segment(name)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Let no test write to the log that another has opened: a process has one."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
