@@ -67,6 +67,7 @@ class Supervisor:
         self._seconds = seconds
         self._exit_code = ExitCode.CLEAN
         self._stop_requests: list[Request] = []
+        self._end = Reply(ok=False, text="the session ended before all its processes ran")  # what they are answered
         self._is_stopping = False
         self._flatten = config.supervisor.flatten_on_shutdown
         self._first_quote_ns: int | None = None
@@ -125,6 +126,7 @@ class Supervisor:
         journal = CommandJournal(self._run / COMMANDS_FOLDER / f"{SUPERVISOR}.jsonl", self._clock)
         self._commands = CommandServer(session, SUPERVISOR, journal)
         stack.callback(self._commands.close)
+        stack.callback(self._answer_stops)  # who asked while the rest was closed
         self._relay = Relay(session, self._note_command)
         stack.callback(self._relay.close)
         self._reloading = Reloading(self._config, self._roles, self._run, self._relay, self._clock, self._log)
@@ -282,18 +284,19 @@ class Supervisor:
         if not shutdown.is_confirmed and self._exit_code is ExitCode.CLEAN:
             self._exit_code = ExitCode.CRASH
         summary = self._write_summary(report)
-        self._answer_stops(Reply(ok=shutdown.is_confirmed, text=shutdown.outcome))
+        self._end = Reply(ok=shutdown.is_confirmed, text=shutdown.outcome)
+        self._answer_stops()
         self._tell_end(shutdown.outcome, summary)
 
-    def _answer_stops(self, reply: Reply) -> None:
+    def _answer_stops(self) -> None:
         """Answer everybody who asked for the end, those too who came while it was under way."""
         for request in self._commands.drain():
             if isinstance(request.command, commands.Stop):
                 self._stop_requests.append(request)
             else:
                 request.answer(Reply(ok=False, text=f"session {self._config.session} is ending"))
-        for request in self._stop_requests:
-            request.answer(reply)
+        while self._stop_requests:
+            self._stop_requests.pop().answer(self._end)
 
     def _is_halted_by_risk(self) -> bool:
         """Return whether risk itself has halted the session, and no operator."""

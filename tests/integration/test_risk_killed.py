@@ -129,7 +129,8 @@ def test_a_cool_down_is_neither_cut_short_nor_begun_anew_by_a_killed_risk(market
     breached_ns = market.jump(-400.0)
     market.wait_for_state("halted", "stop_loss")
     market.wait_flat(breached_ns)
-    # If risk is killed in it
+    # If risk is killed in the middle of it
+    time.sleep(COOLDOWN_S / 3)
     pid, _ = kill_risk(market)
     wait_for_risk(market, pid)
     # I expect the rest of it to be waited for, and no more

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from actors.execution.journal import FILE_NAME
 from actors.execution.journal_format import Mended, read
-from messages.commands import Status
+from messages.commands import Resume, Status
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
@@ -101,10 +101,10 @@ class DiskRounds:
         began_ns = time.monotonic_ns()
         with refused([pids[name] for name in LOGGERS], 0):
             for name in LOGGERS:
-                stage.session.send(Status(), COMMAND_TIMEOUT_S, process=name)
+                stage.session.send(Resume(), COMMAND_TIMEOUT_S, process=name)  # of nothing: but it is logged
             stage.follow(REFUSES_S)
         for name in LOGGERS:
-            stage.session.send(Status(), COMMAND_TIMEOUT_S, process=name)
+            stage.session.send(Resume(), COMMAND_TIMEOUT_S, process=name)
         self._unquoted("logs", number, began_ns)
         for name in LOGGERS:
             if "lines of this log were lost" not in (stage.session.run / "logs" / f"{name}.log").read_text():
