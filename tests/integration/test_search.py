@@ -55,7 +55,15 @@ def wait_for(folder: Path, windows: int, process: subprocess.Popen[str]) -> None
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in children if "spawn_main" in _words_of(child)]
+
+
+def _words_of(process: psutil.Process) -> str:
+    """Return the command line; none of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie too
+        return ""
 
 
 @pytest.mark.timeout(300)
