@@ -140,3 +140,10 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_at(fd: int, content: bytes, offset: int) -> None:
+    """Write all of it; what a full disk took of it is overwritten by the next try. OSError when the disk refuses."""
+    while content:
+        written = os.pwrite(fd, content, offset)
+        content, offset = content[written:], offset + written

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from actors.execution import journal_files
 from actors.execution.journal_file import JournalFile, NextFile
-from actors.execution.journal_fills import SealedFills
 from actors.execution.journal_format import (
     Answered,
     Began,
@@ -40,6 +39,7 @@ from domain.clock import Clock
 from domain.codes import OrderEventKind
 from domain.order import Side
 from domain.reports import TradeReport
+from runtime.sealed_fills import SealedFills
 from trading.fill_keys import FillKey
 from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.execution import journal_files
-from actors.execution.journal_fills import FillsFile, SealedFills
 from actors.execution.journal_format import Entry, Start, frame
+from runtime.paths import write_at
+from runtime.sealed_fills import FillsFile, SealedFills
 from trading.orders.config import JournalConfig
 
 
@@ -65,7 +66,7 @@ class JournalFile:
     def append(self, entry: Entry) -> None:
         """Write an entry. OSError when the disk refuses: what it took of it is overwritten by the next."""
         content = frame(self._start.file_id, self.number, entry)
-        journal_files.write_at(self.fd, content, self._end)
+        write_at(self.fd, content, self._end)
         self._end += len(content)
         self.number += 1
         self._unsynced += content
@@ -75,13 +76,13 @@ class JournalFile:
     def write_again(self) -> None:
         """Cut off what a full disk took of an entry, and write what a failed sync may have lost. May raise OSError."""
         os.ftruncate(self.fd, self._end)
-        journal_files.write_at(self.fd, bytes(self._unsynced), self._end - len(self._unsynced))
+        write_at(self.fd, bytes(self._unsynced), self._end - len(self._unsynced))
 
     def begin(self, file: NextFile) -> None:
         """Write the present file, of which nothing is good, anew. OSError when the disk refuses; it is to be mended."""
         self._adopt(file)
         self._unsynced += file.content
-        journal_files.write_at(self.fd, file.content, 0)
+        write_at(self.fd, file.content, 0)
 
     def go_on(self, file: NextFile) -> None:
         """Let a file take the place of the present one. OSError: nothing changed."""

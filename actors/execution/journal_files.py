@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.execution.journal_format import HEADER_BYTES_MAX, Start, read_header
+from runtime.paths import write_at
 
 READ_AT_ONCE = 1 << 24
 
@@ -100,13 +101,6 @@ def read_all(fd: int) -> bytes:
         parts.append(part)
         offset += len(part)
     return b"".join(parts)
-
-
-def write_at(fd: int, content: bytes, offset: int) -> None:
-    """Write all of it; what a full disk took of it is overwritten by the next try. OSError when the disk refuses."""
-    while content:
-        written = os.pwrite(fd, content, offset)
-        content, offset = content[written:], offset + written
 
 
 def keep_aside(path: Path, offset: int, content: bytes) -> Path | None:

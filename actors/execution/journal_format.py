@@ -149,7 +149,7 @@ class Carried(msgspec.Struct, array_like=True, tag="carried", frozen=True):
         fills: fingerprints of fills that were told and are not sealed (trading/fill_keys.py).
         unfinished: orders that may still trade, as sent last.
         is_whole: the last of these entries.
-        sealed_bytes, sealed_checksum: of the file with the other fills that were told (journal_fills.py).
+        sealed_bytes, sealed_checksum: of the file with the other fills that were told (runtime/sealed_fills.py).
     """
 
     realtime_ns: int

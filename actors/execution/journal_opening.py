@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.execution import journal_files
-from actors.execution.journal_fills import FillsFile
 from actors.execution.journal_format import (
     HEADER_BYTES,
     HEADER_BYTES_MAX,
@@ -25,6 +24,7 @@ from actors.execution.journal_format import (
 )
 from actors.execution.journal_state import JournalState
 from domain.errors import UserError
+from runtime.sealed_fills import FillsFile
 
 
 class Damage(NamedTuple):

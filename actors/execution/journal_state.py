@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 
-from actors.execution.journal_fills import SealedFills
 from actors.execution.journal_format import Answered, Carried, Entry, Filled, Sent, Settled
+from runtime.sealed_fills import SealedFills
 from trading.fill_keys import FillKey, FillKeys, bytes_of, fingerprint, fingerprints_of
 
 ORDERS = frozenset({"INSERT", "AMEND", "QUOTE", "HEDGE", "FLATTEN"})

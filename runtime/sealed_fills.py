@@ -1,7 +1,8 @@
-"""Which fills the earlier files of a journal told: `execution.journal.fills`, eight bytes each (trading/fill_keys.py).
+"""Which fills were counted, in a file that only grows: eight bytes each (trading/fill_keys.py).
 
-When the journal goes on in a new file, those that the file before told are appended here; the new file says how many
-bytes count and what their checksum is. What stands after them counts for nothing: it is written again.
+It stands beside the file that it belongs to, which says how many of its bytes count and what their checksum is: the
+journal of execution, and the account of risk. What comes after these bytes counts for nothing: it is written again.
+A kill between the two writes loses nothing, therefore, and no fill can be taken for counted that is not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from actors.execution import journal_files
+from runtime.paths import write_at
 
 
 class SealedFills(NamedTuple):
@@ -23,7 +24,7 @@ class SealedFills(NamedTuple):
 
 
 class FillsFile:
-    """The file beside the journal at `path`; there is none before the first fills are sealed.
+    """The file beside the one at `path`, `.fills` after its name; there is none before the first fills are sealed.
 
     Attributes:
         sealed: what of it counts.
@@ -36,7 +37,7 @@ class FillsFile:
         self._is_synced = True
 
     def load(self, sealed: SealedFills) -> bytes | None:
-        """Return what counts; None, and the file is put aside, when it is unreadable or not what the journal says."""
+        """Return what counts; None, and the file is put aside, when it is unreadable or not what `sealed` says."""
         if not sealed.size_bytes:
             return b""
         content = b""
@@ -56,7 +57,7 @@ class FillsFile:
         if self._fd is None:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.fchmod(self._fd, 0o600)
-        journal_files.write_at(self._fd, content, self.sealed.size_bytes)
+        write_at(self._fd, content, self.sealed.size_bytes)
         self._is_synced = False
         return SealedFills(self.sealed.size_bytes + len(content), zlib.crc32(content, self.sealed.checksum))
 
