@@ -40,6 +40,7 @@ from runtime.roles import with_instrument, with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.crew import CONFIG_FILE, Crew, place
+from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
 from runtime.supervision.relay import Relay, legs_of
 from runtime.supervision.reloading import Reloading
@@ -129,7 +130,10 @@ class Supervisor:
         stack.callback(self._answer_stops)  # who asked while the rest was closed
         self._relay = Relay(session, self._note_command)
         stack.callback(self._relay.close)
-        self._reloading = Reloading(self._config, self._roles, self._run, self._relay, self._clock, self._log)
+        self._in_force = InForce(self._config)
+        self._reloading = Reloading(
+            self._config, self._in_force, self._roles, self._run, self._relay, self._clock, self._log
+        )
 
     def _spawn_all(self, stack: ExitStack) -> None:
         config = self._config
@@ -245,9 +249,12 @@ class Supervisor:
                     self._pass_on(request)
 
     def _pass_on(self, request: Request) -> None:
-        """Have the actors that are concerned carry it out; one that names nobody is answered at once."""
+        """Have the actors that are concerned carry it out; one that cannot be done as it stands is answered at once."""
+        request = request._replace(command=with_instrument(request.command, self._roles))
         try:
-            legs = legs_of(with_instrument(request.command, self._roles), self._config.topology)
+            legs = legs_of(request.command, self._config.topology)
+            if isinstance(request.command, commands.SetParameter):
+                self._in_force.check(request.command)
         except UserError as error:
             request.answer(Reply(ok=False, text=str(error), is_usage=True))
         else:
@@ -257,6 +264,8 @@ class Supervisor:
         return self._status.read(self._clock.monotonic_ns() - self._started_ns)
 
     def _note_command(self, command: AnyCommand, reply: Reply) -> None:
+        if isinstance(command, commands.SetParameter):
+            self._in_force.note(command, reply.data)  # whose part of it was done, though it failed elsewhere
         self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)
 
     def _end_with(self, exit_code: ExitCode, reason: str) -> None:

@@ -15,20 +15,32 @@ PINGS_TO_SILENCE = 1.5  # an answer may be late by half an interval
 
 
 def check_config(path: Path, config: Config) -> None:
-    """Check one section against another.
+    """Check one section of a file against another, and the files of the user's own that it names.
 
     Raises:
         ConfigError: with one line: file, keys, values, what to do.
     """
-    _check_strategies(path, config)
-    _check_user_files(path, config)
-    _check_sizes(path, config)
-    _check_hedges(path, config)
-    _check_silence(path, config)
-    _check_waiting(path, config)
+    try:
+        _check_strategies(config)
+        _check_user_files(config)
+        check_values(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
-def _check_strategies(path: Path, config: Config) -> None:
+def check_values(config: Config) -> None:
+    """Check what may change while a session runs, too: values of one section against those of another.
+
+    Raises:
+        ConfigError: with one line: keys, values, what to do.
+    """
+    _check_sizes(config)
+    _check_hedges(config)
+    _check_silence(config)
+    _check_waiting(config)
+
+
+def _check_strategies(config: Config) -> None:
     """Refuse instruments that no strategy has, that two have, or that there are not."""
     owner: dict[str, str] = {}
     for name, process in config.strategies.items():
@@ -36,24 +48,22 @@ def _check_strategies(path: Path, config: Config) -> None:
             if instrument not in config.instruments:
                 there_are = ", ".join(config.instruments)
                 missing = f'no section [instruments."{instrument}"]'
-                raise ConfigError(f"{path}: strategies.{name}.instruments: {missing}; there are: {there_are}")
+                raise ConfigError(f"strategies.{name}.instruments: {missing}; there are: {there_are}")
             if instrument in owner:
                 both = f"strategies.{owner[instrument]} and in strategies.{name}"
-                raise ConfigError(f"{path}: {instrument} is in {both}: take it out of one")
+                raise ConfigError(f"{instrument} is in {both}: take it out of one")
             owner[instrument] = name
     for instrument, section in config.instruments.items():
         if config.strategies and section.quote and instrument not in owner:
             there_are = ", ".join(f"strategies.{name}" for name in config.strategies)
-            raise ConfigError(
-                f"{path}: no strategy quotes {instrument}: add it to one of {there_are}, or set quote = false"
-            )
+            raise ConfigError(f"no strategy quotes {instrument}: add it to one of {there_are}, or set quote = false")
 
 
-def _check_hedges(path: Path, config: Config) -> None:
+def _check_hedges(config: Config) -> None:
     """Refuse hedges with what nobody has, or with sizes that the gate would deny every time."""
     hedged_by: dict[str, str] = {}
     for underlying, hedge in config.hedge.items():
-        section = f"{path}: hedge.{underlying}"
+        section = f"hedge.{underlying}"
         if hedge.instrument in hedged_by:
             raise ConfigError(
                 f"{section}.instrument = {hedge.instrument!r} hedges {hedged_by[hedge.instrument]} already: each would "
@@ -78,26 +88,23 @@ def _check_hedges(path: Path, config: Config) -> None:
             )
 
 
-def _check_silence(path: Path, config: Config) -> None:
+def _check_silence(config: Config) -> None:
     """Refuse to call silence what is the pause between two pings: a quiet account would be halted again and again."""
     silent_ms, ping_ms = config.risk.venue_silent_ms, config.venue.ping_interval_ms
     if silent_ms < PINGS_TO_SILENCE * ping_ms:
         raise ConfigError(
-            f"{path}: risk.venue_silent_ms = {silent_ms} ms, but a connection without news is heard every "
+            f"risk.venue_silent_ms = {silent_ms} ms, but a connection without news is heard every "
             f"venue.ping_interval_ms = {ping_ms} ms: {PINGS_TO_SILENCE:g} times that at least, or ping more often"
         )
 
 
-def _check_user_files(path: Path, config: Config) -> None:
+def _check_user_files(config: Config) -> None:
     """Refuse strategies and signals of the user's own that cannot be read, before anything is started."""
     for instrument in config.instruments.values():
-        try:
-            read_sources(instrument.strategy)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
+        read_sources(instrument.strategy)
 
 
-def _check_sizes(path: Path, config: Config) -> None:
+def _check_sizes(config: Config) -> None:
     """Refuse order sizes that the gate would deny every time."""
     size_max = config.risk.order_size_max_base
     for name, instrument in config.instruments.items():
@@ -105,16 +112,16 @@ def _check_sizes(path: Path, config: Config) -> None:
         largest = strategy.order_size_base * max(1.0, strategy.level_size_factor ** (strategy.levels - 1))
         if instrument.quote and largest > size_max:
             raise ConfigError(
-                f"{path}: {name}: the largest level is {largest:g} (strategy.order_size_base and level_size_factor), "
+                f"{name}: the largest level is {largest:g} (strategy.order_size_base and level_size_factor), "
                 f"but risk.order_size_max_base = {size_max:g} denies it: lower the one or raise the other"
             )
 
 
-def _check_waiting(path: Path, config: Config) -> None:
+def _check_waiting(config: Config) -> None:
     """Refuse real-time processes that never sleep: they would keep their cores from everything, the supervisor too."""
     runtime = config.runtime
     if runtime.realtime_priority and runtime.wait == "spin":
         raise ConfigError(
-            f"{path}: runtime.realtime_priority = {runtime.realtime_priority} with runtime.wait = 'spin': nothing else "
+            f"runtime.realtime_priority = {runtime.realtime_priority} with runtime.wait = 'spin': nothing else "
             "would run on those cores; take wait = 'auto' or 'block', or realtime_priority = 0"
         )

@@ -25,6 +25,7 @@ from runtime.paths import write_atomically
 from runtime.reload import ConfigChange, changes, taken_over
 from runtime.roles import with_names
 from runtime.supervision.crew import CONFIG_FILE
+from runtime.supervision.in_force import InForce
 from runtime.supervision.relay import Leg, Relay
 from runtime.topology import EXECUTION
 
@@ -57,10 +58,18 @@ class Reloading:
     """
 
     def __init__(
-        self, config: Config, role_names: Mapping[str, str], run: Path, relay: Relay, clock: Clock, log: Logger
+        self,
+        config: Config,
+        in_force: InForce,
+        role_names: Mapping[str, str],
+        run: Path,
+        relay: Relay,
+        clock: Clock,
+        log: Logger,
     ) -> None:
-        """Take what the session goes by, and the names that stand for its roles."""
+        """Take what the session goes by, what was set meanwhile, and the names that stand for its roles."""
         self.config = config
+        self._in_force = in_force
         self._role_names = role_names
         self._run = run
         self._relay = relay
@@ -104,6 +113,7 @@ class Reloading:
         elif reload.is_trial:
             write_atomically(self._run / CONFIG_FILE, msgspec.json.encode(reload.config))
             self.config = reload.config
+            self._in_force.reload(reload.config, (change.key for change in reload.found))
             reload.is_trial = False
             self._ask(reload)
         else:
@@ -116,10 +126,15 @@ class Reloading:
         new = with_names(new, {role: name for role, name in self._role_names.items() if role in new.instruments})
         found = [change for change in changes(self.config, new) if not _is_from_the_command_line(change, new)]
         try:
-            return found, taken_over(self.config, new)
+            config = taken_over(self.config, new)
         except (msgspec.ValidationError, ValueError) as error:
             cold = "; ".join(str(change) for change in found if not change.is_hot)
             raise UserError(f"{path}: {error}, as long as these wait for the next start: {cold}") from None
+        try:
+            self._in_force.check_reload(config, [change.key for change in found if change.is_hot])
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        return found, config
 
     def _legs(self, keys: Sequence[str], force: bool) -> list[Leg]:
         """Return who has to take the new configuration."""

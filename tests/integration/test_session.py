@@ -109,6 +109,9 @@ def test_the_operator_pauses_resumes_sets_and_profiles(tmp_path: Path) -> None:
         refused = session.send(SetParameter(name="strategy.levels", value="99"))
         assert not refused.ok
         assert "levels" in refused.text
+        too_large = session.cli("set", "strategy.order_size_base", "5")
+        assert too_large.returncode == 2
+        assert "the largest level is 5 (strategy.order_size_base and level_size_factor)" in too_large.stdout
         assert session.send(SetParameter(name="strategy.levels", value="1")).ok
         wait_until(lambda: len(quoted()["bids"]) == 1 and len(quoted()["asks"]) == 1, 10, "one level a side")
 
