@@ -139,7 +139,7 @@ class RiskCommands:
         text = "looser" if change.is_looser else "tighter or equal"
         self._decisions.write("limit_set", text, name=change.name, old=was, new=change.value)
         data = {"risk": {"old": was, "new": change.value}}
-        return Reply(ok=True, text=f"risk.{change.name} = {command.value}", data=data)
+        return Reply(ok=True, text=f"risk.{change.name}: {was} → {getattr(change.config, change.name)}", data=data)
 
     def _on_take_config(self, command: TakeConfig) -> Reply:
         """Take over the limits that the configuration says otherwise now; those set meanwhile on other keys stay."""

@@ -569,7 +569,8 @@ def test_limits_tighten_at_once_and_loosen_only_by_force(start_risk: Callable[..
         return int(risk.limits.ints[LIMITS.word("position_lots_max")])
 
     # If it is halved in two steps, I expect the record to show it when the answer is there
-    assert risk.command(SetParameter("order_size_max_base", "0.01")).ok
+    tightened = risk.command(SetParameter("order_size_max_base", "0.01"))
+    assert (tightened.ok, tightened.text) == (True, "risk.order_size_max_base: 0.02 → 0.01")
     assert risk.command(SetParameter("position_max_base", "0.01")).ok
     assert lots_max() == 10
     # If it is loosened, I expect a refusal without force, and the new limit with it
