@@ -54,6 +54,8 @@ def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
         case commands.Reduce() | commands.Halt() | commands.Kill():
             return [Leg("risk", command)]
         case commands.Flatten(instrument=name) if name:
+            if name not in topology.instruments:
+                raise UserError(f"no instrument {name}; there are: {', '.join(topology.instruments)}")
             return [Leg("execution", command, FLATTEN_TIMEOUT_S)]
         case commands.Flatten():
             # Quoting would build the position up again: it is paused first. A strategy that is dead does not quote,

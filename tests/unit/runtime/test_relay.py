@@ -80,6 +80,7 @@ def test_a_command_goes_to_one_strategy_or_to_all(command: AnyCommand, expected:
         (commands.Pause("SOL"), "no strategy named SOL; there are: strategy.BTC, strategy.ETH"),
         (commands.SetParameter("strategies.SOL.levels", "2"), "no strategy named SOL"),
         (commands.SetParameter("BTC-ROLL.levels", "2"), "no strategy quotes BTC-ROLL"),
+        (commands.Flatten("NOPE"), "no instrument NOPE; there are: BTC-PERPETUAL, ETH-PERPETUAL, BTC-ROLL"),
         (
             commands.Profile("strategy"),
             "no actor named strategy; there are: market_data, risk, execution, strategy.BTC",
