@@ -1,4 +1,4 @@
-"""What is wrong with a value, in one line: key, value, what was expected, and the nearest known name."""
+"""What is wrong with a value, in one line: key, value, what was expected, and the known name that is near, if any."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
+
+_KEYS_ARE_IN = "every key stands in docs/configuration.md"
 
 
 def explain(message: str, tree: dict[str, Any], root: type[msgspec.Struct]) -> str:
@@ -44,8 +46,7 @@ def _path_keys(location: str, tree: dict[str, Any]) -> list[str]:
 
 def _unknown_key(key: str, where: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
-    nearest = difflib.get_close_matches(key, known, n=3, cutoff=0.0)
-    hint = f"did you mean `{near[0]}`?" if near else f"the nearest are {', '.join(nearest)}"
+    hint = f"did you mean `{near[0]}`?" if near else _KEYS_ARE_IN
     return f"unknown key `{key}`{f' in [{where}]' if where else ''}; {hint}"
 
 

@@ -8,7 +8,6 @@ it comes from the socket, also when the session behind it is gone. Without any f
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -24,11 +23,11 @@ from venues.thalex.book_channel import BookState
 from venues.thalex.connection import Connection
 from venues.thalex.feed_dispatch import FeedDispatch
 from venues.thalex.feed_listener import FeedListener
+from venues.thalex.listing import unlisted_text
 from venues.thalex.protocol import Answer, Failed, Listed, Ready, Requests, Session
 from venues.thalex.subscriptions import ASK, JOIN, LEAVE, Subscriptions
 from venues.thalex.wire import Envelope
 
-CLOSE_NAMES_MAX = 3
 EXTRA = "extra"  # kind of the request for what we can do without
 PROBE, PROBE_METHOD = "probe", "public/system_info"
 
@@ -250,7 +249,7 @@ class FeedLink:
     def _on_listed(self, instruments: dict[str, Instrument], now_ns: int) -> None:
         for row, name in enumerate(self._names):
             if name not in instruments and not self._listener.is_instrument_known(row):
-                self._settle(ConfigError(_unlisted_text(name, instruments)))
+                self._settle(ConfigError(unlisted_text(name, instruments)))
                 self.connection.drop("an instrument is not listed")
                 return
         self._listener.on_instruments(instruments)
@@ -278,9 +277,3 @@ class FeedLink:
             self.subscriptions.on_answer(answer, now_ns, session)
         elif pending.kind == ASK and error is None and self.carries[pending.context]:
             self._listener.on_ticker(pending.context, answer.value, now_ns, self._clock.realtime_ns())
-
-
-def _unlisted_text(name: str, instruments: dict[str, Instrument]) -> str:
-    near = difflib.get_close_matches(name, instruments, n=CLOSE_NAMES_MAX, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {len(instruments)} instruments"
-    return f'[instruments."{name}"]: the venue does not list this instrument; {hint}'

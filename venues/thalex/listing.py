@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import time
+from collections.abc import Collection
 
 from domain.errors import ConnectivityError, ProtocolError, VenueUnreachableError
 from domain.instrument import Instrument
@@ -15,6 +17,8 @@ from venues.transport.opening import open_transport
 
 REQUEST_ID = 1
 PAUSE_S = 0.5
+CLOSE_NAMES_MAX = 3
+CLOSE_NAME_RATIO = 0.6  # by difflib: below it a name has nothing to do with the one that was meant
 
 
 def fetch_instruments(config: VenueConfig, url: str) -> dict[str, Instrument]:
@@ -34,6 +38,13 @@ def fetch_instruments(config: VenueConfig, url: str) -> dict[str, Instrument]:
         except (ConnectivityError, ProtocolError) as error:
             reason = str(error)
     raise VenueUnreachableError(f"{url}: {reason}: check the network, and [venue] url")
+
+
+def unlisted_text(name: str, instruments: Collection[str]) -> str:
+    """Return what to say of an instrument that the venue does not list, with those of a similar name."""
+    near = difflib.get_close_matches(name, instruments, n=CLOSE_NAMES_MAX, cutoff=CLOSE_NAME_RATIO)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {len(instruments)} instruments"
+    return f'[instruments."{name}"]: the venue does not list this instrument; {hint}'
 
 
 class _Listing:

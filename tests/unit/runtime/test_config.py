@@ -26,6 +26,10 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
     ("text", "said"),
     [
         (INSTRUMENT + "[strategy]\nlevls = 2", "unknown key `levls` in [strategy]; did you mean `levels`?"),
+        (
+            INSTRUMENT + "[strategy]\nfoo = 2",
+            "unknown key `foo` in [strategy]; every key stands in docs/configuration.md",
+        ),
         (INSTRUMENT + "[strateg]\n", "unknown key `strateg`; did you mean `strategy`?"),
         ('[instruments."X".strategy]\nlevls = 2', "unknown key `levls` in [instruments"),
         (INSTRUMENT + "[strategy]\nlevels = 'many'", "strategy.levels = 'many': expected int, got str"),
