@@ -220,7 +220,7 @@ def doctor(
     venue: Annotated[bool, typer.Option("--venue", help="also ask a real venue what it lists; no key is used")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look whether this machine and a configuration are fit for a session; one line a look, starts nothing."""
+    """Look whether this machine and a configuration are fit for a session; one line a look."""
     from runtime.doctor.examination import examine
     from runtime.doctor.finding import exit_code_of
 

@@ -34,7 +34,6 @@ F = TypeVar("F", bound=Callable[..., object])
 Record: TypeAlias = Any
 Array: TypeAlias = Any
 
-_WARM_MARK = "warm"
 _PROJECT_DIR = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("domain", "fills", "trading", "backtest")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+([^#\n]+)|import\s+([\w.]+))", re.MULTILINE)
@@ -136,7 +135,12 @@ def is_cold() -> bool:
     Call it once kernels are imported: the sources are those of that moment, whatever is edited meanwhile.
     """
     cache_dir = os.environ.get("NUMBA_CACHE_DIR")
-    return cache_dir is not None and not (Path(cache_dir) / _WARM_MARK).exists()
+    return cache_dir is not None and not _warm_mark(Path(cache_dir)).exists()
+
+
+def are_kernels_kept() -> bool:
+    """Return whether the standard kernels of these sources are compiled and kept; needs no kernel and no numba."""
+    return _warm_mark(_cache_root() / cache_key(_PROJECT_DIR)).exists()
 
 
 def mark_warm() -> None:
@@ -144,7 +148,13 @@ def mark_warm() -> None:
     cache_dir = os.environ.get("NUMBA_CACHE_DIR")
     if cache_dir is not None:
         with suppress(OSError):
-            (Path(cache_dir) / _WARM_MARK).touch()
+            _warm_mark(Path(cache_dir)).touch()
+
+
+def _warm_mark(cache_dir: Path) -> Path:
+    """Return the note that the kernels are kept there. numba keeps machine code by the folder of the sources, so that
+    another copy of the same ones has to compile its own."""
+    return cache_dir / f"warm-{hashlib.sha256(os.fsencode(_PROJECT_DIR)).hexdigest()[:16]}"
 
 
 def prune_caches(now_s: float | None = None) -> list[Path]:

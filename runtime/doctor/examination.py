@@ -15,7 +15,7 @@ from runtime.dotenv import load_dotenv
 
 
 def examine(path: Path, *, asks_venue: bool, environ: MutableMapping[str, str] = os.environ) -> list[Finding]:
-    """Return what was found, in order. It starts nothing, sends no order, and changes nothing that a session reads.
+    """Return what was found, in order. It sends no order and leaves nothing behind.
 
     Args:
         path: the configuration.
@@ -35,7 +35,7 @@ def examine(path: Path, *, asks_venue: bool, environ: MutableMapping[str, str] =
     found += session.look_at_rights(config)
     found += [session.look_at_room(config), session.look_at_disk(config), session.look_at_latch(config)]
     found.append(session.look_at_keys(config, environ))
-    if asks_venue:
+    if asks_venue or config.venue.kind == "local":
         found += session.look_at_venue(config, environ)
     return found
 

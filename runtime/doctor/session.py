@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
 
 from domain import jit
 from domain.errors import CredentialsError, ExitCode, UserError
@@ -13,18 +18,19 @@ from domain.records import DIRECTORY
 from runtime import affinity, paths
 from runtime.config import Config
 from runtime.doctor.finding import Finding, fail, ok, warn
+from runtime.paths import make_private
 from runtime.priority import may_be_realtime, may_lock_memory
 from runtime.roles import resolve, roles_in
 from runtime.session import is_supervised
+from runtime.supervision.local_exchange import LocalExchange
 from shm import layout
 from trading.risk.latch import KILL_FILE_NAME, load_memory
 from trading.risk.states import Cause
 from venues.config import venue_url
 from venues.credentials import read_credentials
-from venues.thalex.listing import fetch_instruments
+from venues.thalex.listing import fetch_instruments, unlisted_text
 
 MB = 1_000_000
-WARM_MARK = "warm"  # in the cache, by domain/jit.py, once all standard kernels are in it
 
 
 def look_at_cores(config: Config, cores: Sequence[int]) -> Finding:
@@ -94,8 +100,8 @@ def look_at_disk(config: Config) -> Finding:
 
 
 def look_at_kernels() -> Finding:
-    """Whether the kernels of these sources are compiled."""
-    if not (jit.generated_dir().parent / WARM_MARK).exists():
+    """Whether the kernels of these sources are compiled, in this folder: another copy's machine code is its own."""
+    if not jit.are_kernels_kept():
         advice = ".venv/bin/python -m scripts.warm_kernels (`make run` does it by itself)"
         return warn("kernels", "not compiled yet: the first quote comes up to a minute late", advice)
     return ok("kernels", "compiled")
@@ -131,20 +137,38 @@ def look_at_keys(config: Config, environ: Mapping[str, str]) -> Finding:
 
 
 def look_at_venue(config: Config, environ: Mapping[str, str]) -> list[Finding]:
-    """Ask the venue what it lists, over the way that the session would take; no key is shown."""
-    if config.venue.kind == "local":
-        return [ok("venue", "the local exchange, which the session starts")]
+    """Ask the venue what it lists, over the way that the session would take; no key is shown.
+
+    The local exchange is started for it, as the session would, on a free port and in a folder that goes with it.
+    """
     try:
+        if config.venue.kind == "local":
+            with tempfile.TemporaryDirectory(prefix="ringmaker-doctor-") as folder, _exchange(config, folder) as url:
+                return _compare_listing(config, url, "the local exchange")
         url = venue_url(config.venue, environ)
-        begun = time.monotonic()
-        listed = fetch_instruments(config.venue, url)
-        names = resolve(roles_in(config), listed, time.time_ns())
+        return _compare_listing(config, url, url)
     except UserError as error:
         return [fail("venue", str(error), exit_code=error.exit_code)]
-    found = [ok("venue", f"{url} lists {len(listed)} instruments, told within {time.monotonic() - begun:.1f} s")]
-    missing = [name for name in config.instruments if names.get(name, name) not in listed]
-    if missing:
-        found.append(fail("venue", f"does not list {', '.join(missing)}", "mend [instruments]"))
+
+
+@contextmanager
+def _exchange(config: Config, folder: str) -> Iterator[str]:
+    """Run the local exchange for a while; gives its address."""
+    make_private(Path(folder) / "logs")
+    exchange = LocalExchange(msgspec.structs.replace(config.exchange, port=0), Path(folder), Path(folder))
+    try:
+        yield exchange.start().url
+    finally:
+        exchange.stop()
+
+
+def _compare_listing(config: Config, url: str, called: str) -> list[Finding]:
+    begun = time.monotonic()
+    listed = fetch_instruments(config.venue, url)
+    names = resolve(roles_in(config), listed, time.time_ns())
+    found = [ok("venue", f"{called} lists {len(listed)} instruments, told within {time.monotonic() - begun:.1f} s")]
+    if missing := [name for name in config.instruments if names.get(name, name) not in listed]:
+        found.append(fail("venue", "; ".join(unlisted_text(name, listed) for name in missing)))
     return found
 
 

@@ -88,6 +88,24 @@ def test_a_venue_is_asked_only_when_told_to_and_an_instrument_that_it_does_not_l
     assert "venue" not in by_subject(examine(configuration(folder, THALEX), asks_venue=False, environ={}))
 
 
+def test_an_instrument_that_the_local_exchange_does_not_list_fails_and_one_by_role_does_not(folder: Path) -> None:
+    # Given instruments that it lists, one of them by its role, and one that it does not
+    text = LOCAL + '[instruments."BTC-FUTURE-1"]\n[instruments."BTC-PERPETUEL"]\n'
+    found = examine(configuration(folder, text), asks_venue=False, environ={})
+    # I expect one line that names it, the exit code of a start, and no process or file of the exchange left
+    failures = [one for one in found if one.level is Level.FAIL]
+    said = '[instruments."BTC-PERPETUEL"]: the venue does not list this instrument; did you mean BTC-PERPETUAL'
+    assert [one.text[: len(said)] for one in failures] == [said]
+    assert exit_code_of(found) is ExitCode.USAGE
+    assert list(folder.glob("r/*")) == []
+
+
+def test_a_replay_that_cannot_be_read_fails_with_the_exchanges_line(folder: Path) -> None:
+    found = examine(configuration(folder, LOCAL + '[exchange]\nreplay = ["gone.gz"]\n'), asks_venue=False, environ={})
+    assert "gone.gz" in by_subject(found)["venue"].text
+    assert exit_code_of(found) is ExitCode.USAGE
+
+
 def test_spinning_on_cores_that_are_shared_fails(folder: Path) -> None:
     config = load_config(configuration(folder, f'{LOCAL}[runtime]\nwait = "spin"\n'))
     assert session.look_at_cores(config, [0, 1]).level is Level.FAIL
@@ -141,8 +159,20 @@ def test_kernels_that_are_not_compiled_are_told_and_those_that_are_not(
     cache_dir.mkdir(parents=True)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache_dir))
     jit.mark_warm()
-    # I expect the doctor to see it
+    # I expect the doctor to see it, and of a copy of them elsewhere, which has to compile its own, not to
     assert session.look_at_kernels().level is Level.OK
+    monkeypatch.setattr(jit, "_PROJECT_DIR", copied_sources(tmp_path / "copy"))
+    assert session.look_at_kernels().level is Level.WARN
+    assert jit.is_cold()
+
+
+def copied_sources(folder: Path) -> Path:
+    """Copy the sources of the kernels, and return the folder."""
+    for source in jit.kernel_sources(REPOSITORY):
+        copied = folder / source.relative_to(REPOSITORY)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(source.read_bytes())
+    return folder
 
 
 def test_a_session_that_runs_is_said_to(folder: Path) -> None:
