@@ -86,7 +86,7 @@ class Supervisor:
             stack.callback(self._manager.close)
             self._signals = SignalPipe()
             stack.callback(self._signals.close)
-            self._directory = paths.make_private(paths.make_private(paths.run_root()) / session)
+            self._directory = paths.make_private(paths.run_root()) / session
             lock = SessionLock(self._directory, session)
             stack.callback(lock.release)
             stack.callback(lock.clear_directory)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -160,6 +161,7 @@ class Unplugged:
         self._segments.unlink()
         for bell in self._bells.values():
             bell.close()
+        shutil.rmtree(run_directory(self._session), ignore_errors=True)
 
     async def run(self, ticks: int, gap_s: float) -> None:
         """Send ticks through all three, one after the other, and time each."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from domain.codes import SegmentKind
-from domain.errors import UserError
+from domain.errors import ExitCode, UserError
 from domain.records import DIRECTORY
-from runtime.paths import run_directory
+from runtime.paths import make_private, run_directory
 from runtime.topology import SUPERVISOR, SegmentSpec, Topology
 from shm.attach import DIRECTORY_SEGMENT
 from shm.layout import segment_file_name
@@ -18,25 +19,52 @@ from shm.ownership import Ownership
 from shm.record import TableWriter
 from shm.segment import Segment, create_segment, list_segments, mark_closed, open_segment, unlink_segment
 
+_ELSEWHERE = "set RINGMAKER_RUN_ROOT to another folder"
+
+
+class SessionFolderError(UserError):
+    """The disk refuses the folder of the running sessions: what runs cannot be told."""
+
+    exit_code = ExitCode.CRASH
+
 
 class SessionLock:
     """One supervisor a session, by flock: it falls with the process, whatever kills it."""
 
     def __init__(self, directory: Path, session: str) -> None:
+        """Take the session, and make its run directory.
+
+        Raises:
+            UserError: another supervisor has it, or the disk refuses.
+        """
         self._directory = directory
         self._path = directory / "lock"
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._fd)
-            raise UserError(
-                f"session {session} is running already (supervisor pid {holder}): "
-                f"stop it (`./cli.py stop -s {session}`), or use a configuration of another name"
-            ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+            self._fd = self._take(session)
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            raise SessionFolderError(f"{self._path}: {error.strerror}: mend the disk, or {_ELSEWHERE}") from None
+
+    def _take(self, session: str) -> int:
+        while True:
+            make_private(self._directory)
+            try:
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                continue  # a session that ends has just taken its folder away
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+                os.close(fd)
+                raise UserError(
+                    f"session {session} is running already (supervisor pid {holder}): "
+                    f"stop it (`./cli.py stop -s {session}`), or use a configuration of another name"
+                ) from None
+            if _is_file(fd, self._path):
+                return fd
+            os.close(fd)  # it was that of a session that has just ended: nobody else would see it
 
     def clear_directory(self) -> None:
         """Remove sockets and files of the session; the lock itself goes last, with `release`."""
@@ -45,8 +73,10 @@ class SessionLock:
                 file.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Give the session up."""
-        self._path.unlink(missing_ok=True)
+        """Give the session up; its folder goes too, if it is empty."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+            self._directory.rmdir()
         os.close(self._fd)
 
 
@@ -135,11 +165,21 @@ def open_session_segment(session: str, name: str, *, writable: bool) -> Segment:
 
 
 def is_supervised(session: str) -> bool:
-    """Return whether a supervisor of the session lives: the kernel drops its lock whatever kills it."""
+    """Return whether a supervisor of the session lives: the kernel drops its lock whatever kills it.
+
+    Raises:
+        SessionFolderError: the disk does not tell.
+    """
+    path = run_directory(session) / "lock"
     try:
-        fd = os.open(run_directory(session) / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise SessionFolderError(
+            f"{path}: {error.strerror}: whether session {session} runs cannot be told; mend the disk, "
+            f"`./cli.py kill -s {session}` cancels at the venue without it"
+        ) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return False
@@ -147,3 +187,11 @@ def is_supervised(session: str) -> bool:
         return True
     finally:
         os.close(fd)
+
+
+def _is_file(fd: int, path: Path) -> bool:
+    """Return whether an open file still has that name."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False

@@ -100,7 +100,7 @@ class RecordingSession:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         with ExitStack() as stack:
-            directory = paths.make_private(paths.make_private(paths.run_root()) / config.session)
+            directory = paths.make_private(paths.run_root()) / config.session
             lock = SessionLock(directory, config.session)
             stack.callback(lock.release)
             stack.callback(lock.clear_directory)
