@@ -36,6 +36,7 @@ from domain.errors import ConnectivityError, ExitCode, UserError  # noqa: E402
 from messages import commands  # noqa: E402
 from messages.commands import Command, Reply  # noqa: E402
 from runtime import paths  # noqa: E402
+from runtime.abandoned import abandoned  # noqa: E402
 from runtime.arguments import reworded_typer  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
@@ -57,6 +58,11 @@ LONG_TIMEOUT_S = 90.0
 def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Reply:
     """Send a command to the session's supervisor; one clear line and exit 2 when it does not run."""
     if not is_supervised(session):
+        if (left := abandoned(session)) is not None:
+            raise UserError(
+                f"session {session}: {left.words()}; `./cli.py kill -s {session}` cancels at the venue and confirms, "
+                f"then {how_to_start(session, _CONFIGS)}"
+            )
         running = ", ".join(name for name in list_sessions() if is_supervised(name)) or "none"
         raise UserError(
             f"no session named `{session}` is running (running: {running}); {how_to_start(session, _CONFIGS)}"
