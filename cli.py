@@ -58,10 +58,10 @@ LONG_TIMEOUT_S = 90.0
 def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Reply:
     """Send a command to the session's supervisor; one clear line and exit 2 when it does not run."""
     if not is_supervised(session):
-        if (left := abandoned(session)) is not None:
+        if (orphans := abandoned(session)) is not None:
             raise UserError(
-                f"session {session}: {left.words()}; `./cli.py kill -s {session}` cancels at the venue and confirms, "
-                f"then {how_to_start(session, _CONFIGS)}"
+                f"session {session}: {orphans.words()}; `./cli.py kill -s {session}` cancels at the venue and "
+                f"confirms, then {how_to_start(session, _CONFIGS)}"
             )
         running = ", ".join(name for name in list_sessions() if is_supervised(name)) or "none"
         raise UserError(

@@ -101,6 +101,7 @@ class Supervisor:
             self._segments = SessionSegments(session, self._config.topology)
             stack.callback(self._segments.unlink)
             self._segments.create()
+            self._crew = Crew(self._clock, self._log, self._say)
             self._open_commands(stack)
             self._spawn_all(stack)
             if priority := self._config.runtime.realtime_priority:
@@ -128,7 +129,7 @@ class Supervisor:
         self._commands = CommandServer(session, SUPERVISOR, journal)
         stack.callback(self._commands.close)
         stack.callback(self._answer_stops)  # who asked while the rest was closed
-        self._relay = Relay(session, self._note_command)
+        self._relay = Relay(session, self._note_command, self._crew.why_silent)
         stack.callback(self._relay.close)
         self._in_force = InForce(self._config)
         self._reloading = Reloading(
@@ -138,7 +139,6 @@ class Supervisor:
     def _spawn_all(self, stack: ExitStack) -> None:
         config = self._config
         paths.write_atomically(self._run / CONFIG_FILE, msgspec.json.encode(config))
-        self._crew = Crew(self._clock, self._log, self._say)
         placements = place(config.topology, is_pinned=config.supervisor.pin_cores, say=self._say)
         self._crew.spawn(config, self._run, self._venue, self._segments, placements, self._started_realtime_ns, stack)
         self._status = StatusReader(config.session, self._segments, self._crew.children)

@@ -23,11 +23,16 @@ from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
 from runtime.supervision.launch import Launcher, Standby
-from runtime.topology import ActorSpec, kind_of
+from runtime.topology import STRATEGY, ActorSpec, kind_of
 from shm.record import TableReader
 from shm.segment import Segment
 
 COMPILING = "compiling kernels: their sources are new to this machine, so the first quote comes up to a minute later"
+_SILENCE = {
+    ChildState.DEAD: "it has died and is started again; try again in a few seconds",
+    ChildState.SUSPECT: "it hangs; if it goes on it is killed and started again",
+    ChildState.ENDED: "it was given up",
+}
 STACKS_SIGNAL = signal.SIGUSR2  # has faulthandler write what the process is doing (runtime/process.py)
 STANDBY_PAUSE_NS = 2 * NS_PER_S  # after a start: the processor belongs to the actor that just came back
 STANDBY_FAILURES_MAX = 3
@@ -100,6 +105,16 @@ class Child:
     def is_compiling(self) -> bool:
         """Whether its start takes so long because it compiles kernels."""
         return self._compiling and self.state is ChildState.STARTING
+
+    @property
+    def why_silent(self) -> str:
+        """Return why it does not answer, as far as its supervisor knows; empty when it should."""
+        if self.is_compiling:
+            return "it is compiling its kernels, which takes up to a minute; try again then"
+        if self.state is ChildState.STARTING:
+            loads = " and loads its kernels" if kind_of(self.spec.name) == STRATEGY else ""
+            return f"it is starting{loads}; try again in a few seconds"
+        return _SILENCE.get(self.state, "")
 
     @property
     def standby(self) -> str:

@@ -54,6 +54,10 @@ class Crew:
     def restarts(self) -> dict[str, int]:
         return {child.spec.name: child.restarts for child in self.children}
 
+    def why_silent(self, name: str) -> str:
+        """Return why an actor does not answer, as far as is known here; empty when it should. Any thread may ask."""
+        return next((child.why_silent for child in self.children if child.spec.name == name), "")
+
     def spawn(
         self,
         config: Config,

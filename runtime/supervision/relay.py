@@ -115,8 +115,12 @@ def _parameter_legs(command: commands.SetParameter, topology: Topology) -> list[
 class Relay:
     """Sends legs from a few threads; `poll` gives the answers back on the supervisor's own thread."""
 
-    def __init__(self, session: str, on_done: Callable[[AnyCommand, Reply], None]) -> None:
+    def __init__(
+        self, session: str, on_done: Callable[[AnyCommand, Reply], None], why_silent: Callable[[str], str]
+    ) -> None:
+        """Take what hears of each answer, and what knows why an actor gives none; any thread asks that."""
         self._session = session
+        self._why_silent = why_silent
         self._on_done = on_done
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="relay")
         # A stop never queues behind operators' flattens and profiles, which take up to a minute.
@@ -157,7 +161,11 @@ class Relay:
             try:
                 reply = send_command(self._session, leg.actor, leg.command, leg.timeout_s, given_up=self._closing)
                 replies.append(f"{leg.actor}: {reply.text}")
-            except (ConnectivityError, UserError, zmq.ZMQError, msgspec.DecodeError) as error:
+            except ConnectivityError as error:
+                why = self._why_silent(leg.actor)
+                reply = Reply(ok=False, text=f"{error}: {why}" if why else str(error))
+                replies.append(reply.text)
+            except (UserError, zmq.ZMQError, msgspec.DecodeError) as error:
                 reply = Reply(ok=False, text=str(error))
                 replies.append(reply.text)
             data |= reply.data

@@ -76,10 +76,10 @@ def make(segments: SessionSegments, tmp_path: Path) -> Iterator[Callable[..., Ch
         child.finish()
 
 
-def beat(segments: SessionSegments, child: Child, age_ms: int = 0) -> None:
+def beat(segments: SessionSegments, child: Child, age_ms: int = 0, phase: ActorPhase = ActorPhase.LIVE) -> None:
     writer = TableWriter(segments["heartbeats.strategy"])
     writer.ints[HEARTBEAT.word("pid")] = child.pid
-    writer.ints[HEARTBEAT.word("phase")] = ActorPhase.LIVE
+    writer.ints[HEARTBEAT.word("phase")] = phase
     writer.ints[HEARTBEAT.word("beat_time_ns")] = time.monotonic_ns() - age_ms * 1_000_000
     writer.publish(0)
 
@@ -108,6 +108,22 @@ def test_a_child_that_keeps_dying_is_given_up_with_one_line_that_says_why(
     assert "\n" not in outcome.reason
     assert child.state is ChildState.ENDED
     assert len(read_deaths(tmp_path)) == 3
+
+
+def test_a_child_that_cannot_answer_yet_is_told_with_what_it_does(
+    make: Callable[..., Child], segments: SessionSegments
+) -> None:
+    child = make(SLEEPS)
+    assert child.why_silent == "it is starting and loads its kernels; try again in a few seconds"
+    beat(segments, child, phase=ActorPhase.COMPILING)
+    child.watch(time.monotonic_ns())
+    assert child.why_silent == "it is compiling its kernels, which takes up to a minute; try again then"
+    beat(segments, child)
+    child.watch(time.monotonic_ns())
+    assert child.why_silent == ""
+    beat(segments, child, age_ms=150)
+    child.watch(time.monotonic_ns())
+    assert child.why_silent.startswith("it hangs")
 
 
 def test_what_an_earlier_life_said_is_not_said_of_a_later_one(make: Callable[..., Child], tmp_path: Path) -> None:

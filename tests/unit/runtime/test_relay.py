@@ -98,7 +98,7 @@ def test_a_pause_reaches_the_strategy_that_lives_and_says_that_the_other_did_not
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
     make_private(run_directory("relay"))
     server = CommandServer("relay", "strategy.ETH")
-    relay = Relay("relay", lambda _command, _reply: None)
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     replies: list[Reply] = []
     try:
         btc, eth = legs_of(commands.Pause(), TWO)
@@ -117,13 +117,26 @@ def test_a_pause_reaches_the_strategy_that_lives_and_says_that_the_other_did_not
         server.close()
 
 
+def test_an_actor_that_is_silent_is_told_with_what_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    make_private(run_directory("relay"))
+    doing = {"strategy": "it is compiling kernels"}
+    relay = Relay("relay", lambda _command, _reply: None, lambda actor: doing.get(actor, ""))
+    try:
+        reply = relay.call(Leg("strategy", commands.Pause(), 0.05)).result(10.0)
+        expected = "strategy of session relay did not answer within 0.05 s: it is compiling kernels"
+        assert (reply.ok, reply.text) == (False, expected)
+    finally:
+        relay.close()
+
+
 def test_the_supervisors_own_leg_does_not_queue_behind_operators_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
     make_private(run_directory("relay"))
     server = CommandServer("relay", "execution")
-    relay = Relay("relay", lambda _command, _reply: None)
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     try:
         for _ in range(8):  # nobody is there to answer
             relay.pass_on(Request(commands.Flatten(), lambda _reply: None), [Leg("strategy", commands.Pause(), 60.0)])
@@ -142,7 +155,7 @@ def test_the_supervisors_own_leg_does_not_queue_behind_operators_commands(
 
 def test_a_leg_that_cannot_be_sent_is_an_answer_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / ("x" * 120)))  # too long for a socket
-    relay = Relay("relay", lambda _command, _reply: None)
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     try:
         reply = relay.call(Leg("execution", commands.Stop(), 1.0)).result(10.0)
         assert not reply.ok
@@ -155,7 +168,7 @@ def test_a_flatten_reaches_execution_although_strategy_is_dead(tmp_path: Path, m
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
     make_private(run_directory("relay"))
     server = CommandServer("relay", "execution")
-    relay = Relay("relay", lambda _command, _reply: None)
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     replies: list[Reply] = []
     try:
         pause, flatten = legs_of(commands.Flatten(), ONE)
