@@ -39,6 +39,7 @@ from runtime.restart_policy import FINAL_EXIT_CODES
 from runtime.roles import with_instrument, with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
+from runtime.supervision.alarm_watch import DECISIONS_FILE, AlarmWatch
 from runtime.supervision.crew import CONFIG_FILE, Crew, place
 from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
@@ -142,6 +143,7 @@ class Supervisor:
         placements = place(config.topology, is_pinned=config.supervisor.pin_cores, say=self._say)
         self._crew.spawn(config, self._run, self._venue, self._segments, placements, self._started_realtime_ns, stack)
         self._status = StatusReader(config.session, self._segments, self._crew.children)
+        self._alarm_watch = AlarmWatch(self._run / DECISIONS_FILE)
         self._log_watch = LogWatch({SUPERVISOR: log_lines_lost, **lost_lines_of(self._segments)})
 
     # ---- the loop ----------------------------------------------------------------------------------
@@ -216,7 +218,8 @@ class Supervisor:
             self._end_with(ExitCode.USAGE if usage else ExitCode.VENUE_UNREACHABLE, exchange.last_line())
 
     def _watch_logs(self, now_ns: int) -> None:
-        for note in self._log_watch.look(now_ns):
+        """Say what only a log tells so far: that it cannot be written, and risk's alarms."""
+        for note in (*self._log_watch.look(now_ns), *self._alarm_watch.look(now_ns)):
             self._say(note)
 
     def _watch_risk(self) -> None:
