@@ -1,7 +1,8 @@
 """What was sent in one instrument a moment ago, so that the same order is not sent twice by a fault of ours.
 
 The same order: same side, price and open size. An order that has moved on since stands no longer where it was sent,
-and is no duplicate of what comes to that price; nor is what an amend or a mass quote replaces.
+and is no duplicate of what comes to that price; nor is one that was filled, whose place the next of a ladder takes at
+once, nor what an amend or a mass quote replaces.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from trading.risk.gate_kernel import NO_DUPLICATE_NS
 
 SENT_MAX = 64  # remembered; the oldest half is forgotten when there are more
 
+_FILLED = OrderState.FILLED
 _UNANSWERED = frozenset({OrderState.PENDING_NEW, OrderState.PENDING_AMEND, OrderState.UNKNOWN})
 
 
@@ -49,6 +51,8 @@ class RecentOrders:
             return NO_DUPLICATE_NS
         client_order_id, sent_ns = found
         order = self._get(client_order_id)
+        if order is not None and order.state is _FILLED:
+            return NO_DUPLICATE_NS
         if order is not None and order.is_live:
             aim_ticks, _ = order.target or order.terms
             if aim_ticks != price_ticks:
