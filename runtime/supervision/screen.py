@@ -196,7 +196,7 @@ def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
     """Return what a run was, in a few lines for people."""
     orders, pnl = summary["orders"], summary["pnl"]
     lines = [
-        f"{summary['seconds']:.1f} s, {summary['ticks']} ticks, {summary['quotes']} quotes, "
+        f"{summary['seconds']:.1f} s, {summary['ticks']} ticks, {summary['wishes']} wishes, "
         f"{orders.get('inserted', 0)} inserts, {orders.get('amended', 0)} amends, {summary['fills'] or 0} fills",
         f"{quoted_words(summary)}; open orders at exit: {summary['open_orders_at_exit']}",
     ]

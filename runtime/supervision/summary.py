@@ -111,7 +111,7 @@ def build_summary(
         "first_quote_s": None if first_quote_ns is None else round(first_quote_ns / NS_PER_S, 3),
         "ticks": counters["market_data"]["book_updates"] + counters["market_data"]["tickers"],
         "trades": counters["market_data"]["trades"],
-        "quotes": sum(counters[actor]["wishes"] for actor in segments.topology.strategies),
+        "wishes": sum(counters[actor]["wishes"] for actor in segments.topology.strategies),
         "orders": {},
         "fills": None,
         "volume": None,

@@ -96,7 +96,7 @@ def test_a_recorder_killed_three_times_leaves_a_trail_that_is_the_venues(tmp_pat
         rows = {kind: assert_without_hole(session, kind) for kind in KINDS}
         print(rows, summary["fills"], summary["latency_us"]["record"])
         assert (
-            rows["explanations"] == rows["quote_inputs"] >= summary["quotes"]
+            rows["explanations"] == rows["quote_inputs"] >= summary["wishes"]
         )  # the one that takes all away is no quote
         for kind in KINDS:
             assert [path.suffix for path in files_of(session.run, kind)] == [".parquet"] * len(

@@ -43,6 +43,14 @@ def test_a_session_quotes_both_sides_and_ends_with_nothing_open(tmp_path: Path) 
         assert summary["first_quote_s"] < 12  # the bound is 5 s, the figure is printed
         assert min(summary["quoted_time_ratio"].values()) > 0.75  # the bound is 0.95
         assert summary["fills"] > 0
+        assert (
+            0
+            < summary["wishes"]
+            == summary["counters"]["strategy"]["wishes"]
+            <= summary["counters"]["strategy"]["quotes"]
+        )
+        assert "quotes" not in summary  # one name, one meaning: what is computed is not what is wished for
+        assert "alarm" not in session.said
         assert summary["latency_us"]["tick_to_order"]["n"] > 0
         sums = venue_fills(log)
         assert Decimal(str(summary["position"]["BTC-PERPETUAL"])) == sums["buy"] - sums["sell"]
