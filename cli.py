@@ -41,6 +41,7 @@ from runtime.arguments import reworded_typer  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
 from runtime.last_run import how_to_start, last_run  # noqa: E402
+from runtime.secrecy import keep_files_private  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
 from runtime.supervision.screen import status_lines  # noqa: E402
 from runtime.topology import ACTORS, EXECUTION, SUPERVISOR  # noqa: E402
@@ -384,6 +385,7 @@ def _before_each(context: typer.Context) -> None:
 
 def main() -> None:
     """Run a command; faults of the user become one line and exit code 2 or 3."""
+    keep_files_private()
     try:
         sys.exit(app(standalone_mode=False))  # a raised typer.Exit comes back as its code
     except UserError as error:

@@ -330,7 +330,7 @@ class Supervisor:
         )
         path = self._run / "summary.json"
         try:
-            paths.write_atomically(path, json.dumps(summary, indent=2).encode() + b"\n", 0o644)
+            paths.write_atomically(path, json.dumps(summary, indent=2).encode() + b"\n")
         except OSError as error:
             self._say(f"{path} cannot be written: {error.strerror}")
             if self._exit_code is ExitCode.CLEAN:

@@ -28,11 +28,13 @@ from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.arguments import Arguments
 from runtime.config import load_config
+from runtime.secrecy import keep_files_private
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, write, print; returns the exit code."""
     given = _parser().parse_args(arguments)
+    keep_files_private()
     try:
         facts, report = _run(given)
     except UserError as error:

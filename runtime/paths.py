@@ -127,11 +127,10 @@ def find_run(given: Path | None) -> Path:
     return found
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file `path` by `content`, whole or not at all."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file `path` by `content`, whole or not at all; for this user alone."""
     fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        os.fchmod(fd, mode)
         with os.fdopen(fd, "wb") as file:
             file.write(content)
             file.flush()

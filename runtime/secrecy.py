@@ -15,9 +15,14 @@ PRIVATE_UMASK = 0o077
 _PR_SET_DUMPABLE = 4
 
 
+def keep_files_private() -> None:
+    """Create files and folders for this user alone from now on, in programs started from here, too."""
+    os.umask(PRIVATE_UMASK)
+
+
 def keep_private(*, holds_keys: bool) -> None:
     """Create files for this user alone, and leave no core dump; a holder of keys cannot be looked into either."""
-    os.umask(PRIVATE_UMASK)
+    keep_files_private()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if holds_keys and os.environ.get(DUMPABLE_VARIABLE) != "1":
         libc = ctypes.CDLL(None, use_errno=True)

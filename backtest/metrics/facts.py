@@ -80,7 +80,7 @@ def write_run(folder: Path, legs: Sequence[Leg], facts: Facts) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_tables(folder, legs)
         content = msgspec.json.format(msgspec.json.encode(facts), indent=2)
-        write_atomically(folder / (BACKTEST_FILE if facts.kind == "backtest" else LIVE_FILE), content + b"\n", 0o644)
+        write_atomically(folder / (BACKTEST_FILE if facts.kind == "backtest" else LIVE_FILE), content + b"\n")
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
 

@@ -14,6 +14,7 @@ from backtest.report.screen import statistics_lines
 from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.arguments import Arguments
+from runtime.secrecy import keep_files_private
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--json", action="store_true", help="print the facts of the run as JSON")
     given = parser.parse_args(arguments)
+    keep_files_private()
     try:
         given.run = paths.find_run(given.run)
         facts = read_facts(given.run)

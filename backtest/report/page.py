@@ -71,7 +71,7 @@ def page(title: str, parts: Sequence[str], plots: Mapping[str, Figure]) -> str:
 
 def _written(path: Path, title: str, parts: Sequence[str], plots: Mapping[str, Figure]) -> Path:
     try:
-        write_atomically(path, page(title, parts, plots).encode(), 0o644)
+        write_atomically(path, page(title, parts, plots).encode())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path

@@ -37,6 +37,7 @@ from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.arguments import Arguments
 from runtime.paths import write_atomically
+from runtime.secrecy import keep_files_private
 
 LEDGER_FILE = "search.sqlite"
 STUDY_FILE = "study.journal"
@@ -46,6 +47,7 @@ PLAN_FILE = "plan.json"
 def main(arguments: list[str] | None = None) -> int:
     """Search, write, print; returns the exit code."""
     given = _parser().parse_args(arguments)
+    keep_files_private()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         _search(given)
@@ -123,7 +125,7 @@ def _windows(given: argparse.Namespace, base: Settings, folder: Path) -> list[Wi
         with recorded([Path(part) for part in data.split(",")], options_of(given)) as file:
             windows += cut(file, number, parts_of(given.train, given.folds), folder)
     content = msgspec.json.encode({"plan": wanted, "windows": windows})
-    write_atomically(path, msgspec.json.format(content, indent=2), 0o644)
+    write_atomically(path, msgspec.json.format(content, indent=2))
     return windows
 
 

@@ -92,8 +92,8 @@ def write_best(folder: Path, found: Sequence[FoldResult]) -> Path:
     for section, keys in sections.items():
         lines += ["", f"[{section}]", *keys]
     path = folder / BEST_FILE
-    write_atomically(path, ("\n".join(lines) + "\n").encode(), 0o644)
-    write_atomically(folder / FOLDS_FILE, msgspec.json.format(msgspec.json.encode(list(found)), indent=2), 0o644)
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    write_atomically(folder / FOLDS_FILE, msgspec.json.format(msgspec.json.encode(list(found)), indent=2))
     return path
 
 
@@ -124,7 +124,7 @@ def write_page(folder: Path, objective: str, studies: Sequence[optuna.Study], fo
             plots[f"importances{fold}"] = importances(weights)
             parts.append(f"<h2>Importance of the parameters{label}</h2><div class=plot id=importances{fold}></div>")
     path = folder / PAGE_FILE
-    write_atomically(path, page(f"{folder.resolve().name} · search", parts, plots).encode(), 0o644)
+    write_atomically(path, page(f"{folder.resolve().name} · search", parts, plots).encode())
     return path
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ def export_run(run: Path, folder: Path) -> dict[Path, int]:
         for kind in KINDS:
             path = folder / f"{kind}.csv"
             with path.open("w", newline="") as file:
+                os.fchmod(file.fileno(), 0o600)  # one that was there keeps its mode else
                 written[path] = _write(KINDS[kind](audit), file)
         return written
     finally:

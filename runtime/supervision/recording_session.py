@@ -159,9 +159,7 @@ class RecordingSession:
 
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
         counters = read_counters(segments)
-        paths.write_atomically(
-            run / "summary.json", json.dumps({"counters": counters}, indent=2).encode() + b"\n", 0o644
-        )
+        paths.write_atomically(run / "summary.json", json.dumps({"counters": counters}, indent=2).encode() + b"\n")
         told = counters["recorder"]
         self._say(f"{told['rows']} rows in {told['files']} files, {told['lost']} records lost: {run / FOLDER}")
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from domain.errors import UserError
 from runtime.recordings.audit import FILE_NAME, SCHEMA, SCHEMA_VERSION
 from runtime.recordings.export import KINDS, export_run
+from tests.sessions import REPOSITORY
 
 NOW_NS = 1_795_275_404_111_539_936
 BTC = "BTC-PERPETUAL"
@@ -170,3 +174,20 @@ def test_the_folder_of_a_backtest_or_a_search_is_said_to_be_one_with_what_works_
     (tmp_path / "search.sqlite").touch()
     with pytest.raises(UserError, match=r"a search of `\./cli\.py optimize`, not a session; search\.html"):
         export_run(tmp_path, tmp_path / "csv")
+
+
+def test_what_is_exported_is_for_its_user_alone_whatever_the_umask(trail: Trail, tmp_path: Path) -> None:
+    # Given a run, a file of an earlier export that others may read, and a shell that hides nothing
+    trail.filled("t1", 1, "0", 0)
+    trail.close()
+    folder = tmp_path / "csv"
+    old = tmp_path / "old" / "fills.csv"
+    old.parent.mkdir()
+    old.touch(0o644)
+    # If an operator exports to a new folder, and to that one
+    for to in (folder, old.parent):
+        command = [sys.executable, str(REPOSITORY / "cli.py"), "export", str(tmp_path), "--to", str(to)]
+        subprocess.run(command, check=True, capture_output=True, umask=0, timeout=60)
+    # I expect no permission for anybody else
+    modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in (folder, *folder.iterdir(), old)}
+    assert modes == {"csv": "0o700", **{f"{kind}.csv": "0o600" for kind in KINDS}}
