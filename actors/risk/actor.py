@@ -12,6 +12,7 @@ import os
 import signal
 
 from actors.risk.alarms import Alarms
+from actors.risk.books import BooksKeeper
 from actors.risk.commands import LOSS_CAUSES, STOP_SWEEP_S, RiskCommands
 from actors.risk.comovement import ComovementPublisher
 from actors.risk.decisions import DecisionLog
@@ -63,7 +64,13 @@ class RiskActor(Actor):
         self.tables = RiskTables(ctx)
         self._pnl_table = PnlTable(ctx)
         self.venue = VenueView(
-            ctx, self.monitor, memory, self.open_gateway, self.tables.read_marks, self.tables.venue_ahead_ns
+            ctx,
+            self.monitor,
+            memory,
+            self.open_gateway,
+            self.tables.read_marks,
+            self.tables.venue_ahead_ns,
+            BooksKeeper(ctx, self._keeper.account),
         )
         self._comovement = ComovementPublisher(ctx)
         self._pnl_lines: dict[str, Pnl | None] = {}

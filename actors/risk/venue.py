@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from actors.risk.books import BooksKeeper
 from actors.risk.guard import GuardedGateway, OrderGuard
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
@@ -24,6 +25,7 @@ HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, whi
 RECOVER_PAUSE_S = 1.0
 CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
 CLOCK_PAUSE_S, CLOCK_TRIES = 0.1, 50
+RESUME_TRIES, RESUME_PAUSE_S = 8, 0.25  # the history is written later than positions change
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: the last minute is always asked for again
 
 
@@ -46,6 +48,7 @@ class VenueView:
         memory: what an earlier process of this run wrote down: holdings when it began, losses that count no more.
         read_marks: brings the monitor's marks up to date.
         venue_ahead_ns: returns by how much the venue's clock is ahead of ours; None while it is not known.
+        books: keeps for the next life what the trades add up to.
 
     Attributes:
         since_ns: when the run began, by the venue's clock: what is older is not of it. 0 = not known yet.
@@ -63,12 +66,14 @@ class VenueView:
         open_gateway: Callable[[OrderListener], RiskGateway],
         read_marks: Callable[[RiskMonitor], None],
         venue_ahead_ns: Callable[[], int | None],
+        books: BooksKeeper,
     ) -> None:
         self._ctx = ctx
         self._monitor = monitor
         self._view = monitor.account
         self._read_marks = read_marks
         self._venue_ahead_ns = venue_ahead_ns
+        self._books = books
         self.openings = dict(memory.openings)
         self.since_ns = memory.since_ns
         self._forgiven = memory.forgiven
@@ -94,9 +99,10 @@ class VenueView:
         return self._account.pnl_by_instrument(self._view.marks, self._view.positions) if self._account else {}
 
     def do_work(self, now_ns: int) -> None:
-        """Look at positions, orders and margin again when it is time: streams may miss something."""
-        if not self.is_started:
+        """Look at positions, orders and margin again when it is time: streams may miss something; keep the books."""
+        if self._account is None:
             return
+        self._books.save_when_due(self._account, self.since_ns, self._history_from_ns, now_ns)
         if now_ns - self._orders_asked_ns >= AUDIT_INTERVAL_NS:
             self._orders_asked_ns = now_ns
             self._ctx.spawn(self._audit(), "audit")
@@ -130,7 +136,11 @@ class VenueView:
         if self._account is None:
             self._early_trades += trades
             return
-        self.new_trades += self._account.on_trades(trades)
+        try:
+            self.new_trades += self._account.on_trades(trades)
+        except ProtocolError:
+            self._books.distrust()
+            raise
         for trade in trades:
             self._newest_trade_ns = max(self._newest_trade_ns, trade.time_ns)
 
@@ -165,6 +175,8 @@ class VenueView:
     async def _read_account(self) -> None:
         instruments = await self.gateway.instruments()
         self._view.on_instruments(instruments)
+        if not self.is_started and await self._has_resumed(instruments):
+            return
         if not self._history_from_ns:
             self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
@@ -173,6 +185,38 @@ class VenueView:
         if not self.is_started:
             self._open_account(instruments, trades)
         self._take_history(trades)
+
+    async def _has_resumed(self, instruments: Mapping[str, Instrument]) -> bool:
+        """Go on from what an earlier process of the run kept; False when every trade of the run is to be read.
+
+        It counts only if it leads, with the trades since then, to the positions that the venue shows.
+        """
+        if not self.since_ns or self.openings.keys() != set(self._ctx.instrument_names):
+            return False  # nothing is known of the beginning
+        account = RunAccount(instruments, self.openings, self._forgiven)
+        kept = await self._books.load(account, self.since_ns)
+        if kept is None:
+            return False
+        account.resume(kept.state, kept.counted)
+        self._take_margin(await self.gateway.margin())
+        new: list[TradeReport] = []
+        for _ in range(RESUME_TRIES):
+            trades = await self.gateway.trade_history(kept.history_from_ns)
+            positions = await self.gateway.positions()
+            self._view.on_positions(positions, is_snapshot=True)
+            new += account.on_trades([*trades, *self._early_trades])
+            differences = account.differences({report.instrument_name: report for report in positions})
+            if not differences:
+                break
+            await asyncio.sleep(RESUME_PAUSE_S)
+        else:
+            await self._books.give_up(f"with the trades since then it does not add up: {differences}")
+            return False
+        self.new_trades += new
+        self._history_from_ns = kept.history_from_ns
+        self._use_account(account, instruments, trades, trades_kept=kept.state.ledger.fills)
+        self._take_history(trades)
+        return True
 
     async def _begin_of_run(self) -> int:
         """Return when the run began, by the venue's clock: ours may be an hour off.
@@ -202,14 +246,26 @@ class VenueView:
         names, view = self._ctx.instrument_names, self._view
         self._read_marks(self._monitor)
         self.openings = openings_of(names, self.openings, view.positions, trades, view.marks)
-        self._account = RunAccount(instruments, self.openings, self._forgiven)
-        self._monitor.round_trips = self._account.trips
+        self._use_account(RunAccount(instruments, self.openings, self._forgiven), instruments, trades)
+
+    def _use_account(
+        self,
+        account: RunAccount,
+        instruments: Mapping[str, Instrument],
+        trades: list[TradeReport],
+        *,
+        trades_kept: int = 0,
+    ) -> None:
+        names = self._ctx.instrument_names
+        self._account = account
+        self._monitor.round_trips = account.trips
         early, self._early_trades = self._early_trades, []
         self.on_trades([*trades, *early])
         self._ctx.log.info(
             "account read",
             trades=len(trades),
-            positions={name: str(self._account.position(name)) for name in names},
+            trades_kept=trades_kept,
+            positions={name: str(account.position(name)) for name in names},
             unknown=[name for name in names if name not in instruments],
         )
 

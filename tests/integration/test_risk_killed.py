@@ -15,7 +15,8 @@ import pytest
 from domain.clock import NS_PER_MS
 from messages.commands import Flatten, Halt
 from tests.risk_session import BOUND_WIDTH, PERPETUAL, Market, trading
-from tests.sessions import open_orders, wait_until
+from tests.sessions import open_orders, read_json_lines, wait_until
+from trading.risk.kept_account import FILE_NAME, read_kept
 
 PULLED_MS = 500.0
 SWEPT_MS = 1000.0
@@ -82,6 +83,34 @@ def test_a_killed_risk_closes_the_gate_and_comes_back_with_the_venues_numbers(ma
     assert told["state"] == "active", (told, before, position)
     assert float(told["pnl"][PERPETUAL]["fees"]) > 0.0
     assert market.held_by_venue() == pytest.approx(market.position())
+
+
+def test_a_killed_risk_goes_on_from_what_it_kept_of_the_run(market: Market) -> None:
+    # Given fills that a life of risk has kept, and one after it
+    def fills_kept() -> int:
+        file = market.session.run / FILE_NAME
+        return read_kept(file.read_bytes()).state.ledger.fills if file.is_file() else 0
+
+    market.become("buy")
+    pid, _ = kill_risk(market)
+    wait_for_risk(market, pid)
+    wait_until(lambda: fills_kept() > 0, 20.0, "the books on disk")
+    market.session.wait_for_quotes()
+    market.become("sell")
+    time.sleep(STAYS_S)  # until the venue has told what it cost
+    kept, before = fills_kept(), market.risk()["pnl"][PERPETUAL]
+    # If risk is killed
+    pid, _ = kill_risk(market)
+    wait_for_risk(market, pid)
+    market.session.wait_for_quotes()
+    # I expect it to go on from them, with the same figures
+    lines = read_json_lines(market.session.run / "logs" / "risk.log")
+    read = [line for line in lines if line["event"] == "account read"][-1]
+    assert read["trades_kept"] >= kept > 0
+    assert not [line for line in lines if "read anew" in line["event"]]
+    after = market.risk()["pnl"][PERPETUAL]
+    assert [after[name] for name in ("realised", "fees")] == [before[name] for name in ("realised", "fees")]
+    print(f"\nrisk killed with {kept} fills kept: {read['trades']} read, {after}")
 
 
 def test_a_halt_outlives_a_killed_risk(market: Market) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
+from typing import NamedTuple
 
 from domain.instrument import Instrument
 from domain.reports import PositionReport, TradeReport
-from trading.ledger import ZERO, Ledger, Pnl
+from trading.fill_keys import FillKeys, fingerprint
+from trading.ledger import ZERO, Ledger, LedgerState, Pnl
 from trading.risk.latch import Opening
-from trading.risk.round_trips import RoundTrip
+from trading.risk.round_trips import RoundTrip, TripState
 
 NO_PNL = Pnl(ZERO, ZERO, ZERO, ZERO, ZERO)
+
+
+class AccountState(NamedTuple):
+    """All that a run has added up; which trades these are is kept by whoever keeps this."""
+
+    ledger: LedgerState
+    trips: dict[str, TripState]
 
 
 def openings_of(
@@ -63,7 +73,10 @@ class RunAccount:
         forgiven: up to which time of the venue losing streaks have had their consequence, by instrument.
 
     Attributes:
+        openings: holdings when the run began, by instrument.
+        multipliers: base units for one unit of size, by instrument.
         trips: holdings of each instrument since it was flat.
+        unsealed: fingerprints of the trades that were booked since somebody wrote them down, who takes them away.
     """
 
     def __init__(
@@ -72,21 +85,46 @@ class RunAccount:
         openings: Mapping[str, Opening],
         forgiven: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        multipliers = {
+        self.openings = dict(openings)
+        self.multipliers = {
             name: instruments[name].contract_multiplier if name in instruments else Decimal(1) for name in openings
         }
-        self._ledger = Ledger(multipliers)
+        self.unsealed = array("Q")
+        self._ledger = Ledger(self.multipliers)
         self.trips: dict[str, RoundTrip] = {}
         for name, opening in openings.items():
             self._ledger.lines[name].begin(opening.position, opening.price, opening.unrealised_funding)
-            self.trips[name] = RoundTrip(multipliers[name], opening.position, opening.price, forgiven.get(name, 0))
+            self.trips[name] = RoundTrip(self.multipliers[name], opening.position, opening.price, forgiven.get(name, 0))
 
     def on_trades(self, trades: Iterable[TradeReport]) -> list[TradeReport]:
         """Book lines of the trade history, each once; return those that were new."""
-        new = [trade for trade in trades if self._ledger.book_trade(trade)]
-        for trade in new:
-            self.trips[trade.instrument_name].on_trade(trade)
+        new = []
+        for trade in trades:
+            if self._ledger.book_trade(trade):
+                self.trips[trade.instrument_name].on_trade(trade)
+                self.unsealed.append(fingerprint(trade.key))
+                new.append(trade)
         return new
+
+    @property
+    def state(self) -> AccountState:
+        """What it has added up: `resume` goes on from it."""
+        return AccountState(self._ledger.state, {name: trip.state for name, trip in self.trips.items()})
+
+    def resume(self, state: AccountState, counted: FillKeys) -> None:
+        """Go on from where an account of the same openings was, which had counted these trades."""
+        self._ledger.resume(state.ledger, counted)
+        for name, trip in self.trips.items():
+            trip.resume(state.trips[name])
+
+    def differences(self, positions: Mapping[str, PositionReport]) -> dict[str, str]:
+        """Return `X by trades, Y by the venue` for each instrument in which they differ."""
+        found = {}
+        for name, line in self._ledger.lines.items():
+            held = positions[name].position if name in positions else ZERO
+            if held != line.position:
+                found[name] = f"{line.position} by trades, {held} by the venue"
+        return found
 
     def position(self, name: str) -> Decimal:
         """Return the holdings that opening and trades add up to, base units."""

@@ -6,10 +6,22 @@ Only for judging: the exact books are trading/ledger.py. Fed with the venue's tr
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.reports import TradeReport
 
 ZERO = Decimal(0)
+
+
+class TripState(NamedTuple):
+    """All that a round trip has added up: as in `RoundTrip`."""
+
+    position: Decimal
+    open_costs: Decimal
+    cash: Decimal
+    losses: int
+    forgiven_ns: int
+    last_trade_ns: int
 
 
 class RoundTrip:
@@ -32,6 +44,18 @@ class RoundTrip:
         self.open_costs = ZERO
         self.losses = 0
         self._cash = -position * price * multiplier  # of this trip, costs included
+
+    @property
+    def state(self) -> TripState:
+        return TripState(self.position, self.open_costs, self._cash, self.losses, self.forgiven_ns, self._last_trade_ns)
+
+    def resume(self, state: TripState) -> None:
+        """Go on from where an earlier one was; what was forgiven since then counts no more."""
+        forgiven_ns = self.forgiven_ns
+        self.position, self.open_costs, self._cash, self.losses, self.forgiven_ns, self._last_trade_ns = state
+        if forgiven_ns > self.forgiven_ns:
+            self.losses, self.forgiven_ns = 0, forgiven_ns
+            self._last_trade_ns = max(self._last_trade_ns, forgiven_ns)
 
     def on_trade(self, trade: TradeReport) -> Decimal | None:
         """Count a trade; return the net result of the round trip that it ends, None while the trip goes on.

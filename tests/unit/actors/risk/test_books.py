@@ -1,0 +1,254 @@
+"""A restart of risk goes on from what it kept of the run, or reads all of it; the figures are the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from actors.risk import venue
+from actors.risk.books import KEEP_INTERVAL_NS
+from domain.clock import NS_PER_S
+from domain.errors import ProtocolError
+from domain.order import Side
+from runtime.sealed_fills import FillsFile
+from tests.execution_rig import INSTRUMENT
+from tests.risk_view import Scene, a_trade
+from trading.risk.kept_account import FILE_NAME, read_kept
+from trading.risk.latch import RiskMemory
+
+TRADES = 300
+FILLS_NAME = f"{FILE_NAME}.fills"
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A run of ten minutes whose books were kept, and a trade that came after it."""
+    monkeypatch.setattr(venue, "RESUME_PAUSE_S", 0.0)
+    scene = Scene(tmp_path)
+    for number in range(TRADES):
+        trade(scene, number, 2 * NS_PER_S)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    trade(scene, TRADES, 0)
+    return scene
+
+
+def trade(scene: Scene, number: int, after_ns: int) -> None:
+    """Have something bought or sold, and told at once."""
+    new = a_trade(number, Side.SELL if number % 2 else Side.BUY, scene.pass_time(after_ns))
+    scene.gateway.history.append(new)
+    scene.view.on_trades([new])
+
+
+def figures(scene: Scene) -> Any:
+    view = scene.view
+    assert view._account is not None
+    return view._account.state, view.pnl_by_instrument()
+
+
+def resumes(scene: Scene, **memory: Any) -> bool:
+    """Begin the next life, which must come to the same figures; return whether it went on from what was kept."""
+    before = figures(scene)
+    scene.gateway.asked.clear()
+    scene.start_again(**memory)
+    assert figures(scene) == before
+    reads = [count for _, count in scene.gateway.asked]
+    assert sum(count > TRADES for count in reads) <= 1
+    return max(reads) <= TRADES
+
+
+def test_a_restart_asks_for_the_newest_trades_alone_and_comes_to_the_same_figures(scene: Scene) -> None:
+    assert resumes(scene)
+    assert len(scene.gateway.asked) == 1
+    assert scene.gateway.asked[0][1] <= 40  # of the last minute and what came since, two seconds apart
+    assert scene.warnings == []
+    # ... and so does the one after it, with what the first has added
+    for number in range(TRADES + 1, 2 * TRADES):
+        trade(scene, number, 2 * NS_PER_S)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
+    assert len(read_kept((scene.context.run_dir / FILE_NAME).read_bytes()).state.ledger.lines) == 1
+    assert (scene.context.run_dir / FILLS_NAME).stat().st_size == 2 * TRADES * 8
+
+
+def test_trades_that_came_while_nobody_watched_are_new_and_the_others_are_not(scene: Scene) -> None:
+    scene.view.new_trades.clear()
+    scene.gateway.history.append(a_trade(TRADES + 1, Side.SELL, scene.clock.realtime_ns()))
+    scene.start_again()
+    assert [trade.trade_id for trade in scene.view.new_trades] == [f"t{TRADES}", f"t{TRADES + 1}"]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+@pytest.mark.parametrize("name", [FILE_NAME, FILLS_NAME])
+def test_with_a_damaged_file_everything_is_read_and_then_kept_anew(
+    scene: Scene, name: str, damage: Callable[[Path], None]
+) -> None:
+    damage(scene.context.run_dir / name)
+    assert not resumes(scene)
+    assert len(scene.warnings) == (not (name == FILE_NAME and damage is Path.unlink)), scene.warnings
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
+
+
+def test_a_file_of_another_run_account_or_beginning_does_not_count(scene: Scene, tmp_path: Path) -> None:
+    names = (FILE_NAME, FILLS_NAME)
+    content = {name: (tmp_path / name).read_bytes() for name in names}
+
+    def has_read_all(reason: str) -> bool:
+        for name in names:
+            (scene.context.run_dir / name).write_bytes(content[name])
+        scene.warnings.clear()
+        scene.gateway.asked.clear()
+        scene.start_again()
+        return scene.gateway.asked[0][1] == TRADES + 1 and len(scene.warnings) == 1 and reason in scene.warnings[0]
+
+    scene.account = "thalex wss://another"
+    assert has_read_all("another account")
+    scene.account = ""
+    scene.view.since_ns -= 1
+    assert has_read_all("another since_ns")
+    scene.view.since_ns += 1
+    scene.gateway.instrument = dataclasses.replace(INSTRUMENT, contract_multiplier=Decimal(10))
+    assert has_read_all("another multipliers")
+    scene.gateway.instrument = INSTRUMENT
+    scene.context.run_dir = tmp_path / "another"
+    scene.context.run_dir.mkdir()
+    assert has_read_all("another run")
+
+
+def test_with_other_openings_everything_is_read(scene: Scene) -> None:
+    openings = {
+        name: msgspec.structs.replace(one, price=one.price + 1) for name, one in scene.view.openings.items()
+    }  # fmt: skip
+    scene.start(RiskMemory(openings=openings, since_ns=scene.view.since_ns))
+    assert "another openings" in scene.warnings[0]
+    assert scene.gateway.asked[-1][1] == TRADES + 1
+
+
+def test_a_position_that_does_not_follow_has_everything_read(scene: Scene) -> None:
+    scene.gateway.moved = Decimal("0.001")
+    assert not resumes(scene)
+    assert "does not add up" in scene.warnings[0]
+    assert INSTRUMENT.name in scene.warnings[0]
+    # ... once: what this life keeps is its own
+    scene.gateway.moved = Decimal(0)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
+
+
+def test_a_history_that_lags_behind_the_position_is_asked_again(scene: Scene) -> None:
+    # Given that the newest trade moves the position before the history shows it
+    late = scene.gateway.history.pop()
+    scene.gateway.moved = late.side * late.size
+    ask = scene.gateway.trade_history
+
+    async def shows_later(since_ns: int) -> Any:
+        if len(scene.gateway.asked) == 3:
+            scene.gateway.history.append(late)
+            scene.gateway.moved = Decimal(0)
+        return await ask(since_ns)
+
+    # If risk is started meanwhile, I expect it to wait for it, and to go on
+    with patch.object(scene.gateway, "trade_history", shows_later):
+        assert resumes(scene)
+    assert scene.warnings == []
+
+
+def test_a_trade_told_while_the_history_is_asked_counts_once(scene: Scene) -> None:
+    ask, told = scene.gateway.trade_history, [a_trade(TRADES + 1, Side.SELL, scene.clock.realtime_ns())]
+
+    async def with_news(since_ns: int) -> Any:
+        found = await ask(since_ns)
+        if told:
+            scene.gateway.history += told
+            scene.view.on_trades([told.pop()])
+        return found
+
+    with patch.object(scene.gateway, "trade_history", with_news):
+        # the view that hears of it is the new one: it is not yet in place while it begins
+        begin = venue.VenueView.on_ready
+
+        def on_ready(view: venue.VenueView) -> None:
+            scene.view = view
+            begin(view)
+
+        with patch.object(venue.VenueView, "on_ready", on_ready):
+            scene.start_again()
+    assert scene.warnings == []
+    assert scene.fees() == Decimal("0.01") * (TRADES + 2)
+
+
+def test_a_disk_that_refuses_is_said_once_and_stops_nothing(scene: Scene) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with patch.object(os, "pwrite", refuse):
+        for number in range(TRADES + 1, TRADES + 4):
+            trade(scene, number, KEEP_INTERVAL_NS)
+    assert len(scene.warnings) == 1
+    assert "No space left" in scene.warnings[0]
+    # If risk is killed now, I expect the next life to go on from what was kept before
+    assert resumes(scene)
+    # and to keep the rest once the disk takes it
+    scene.pass_time(KEEP_INTERVAL_NS)
+    scene.gateway.asked.clear()
+    assert resumes(scene)
+    assert scene.gateway.asked[0][1] <= 2  # of the last minute
+
+
+def test_it_is_written_beside_the_work_loop(scene: Scene) -> None:
+    threads: set[int] = set()
+    append = FillsFile.append
+
+    def noted(fills: FillsFile, content: bytes) -> Any:
+        threads.add(threading.get_ident())
+        return append(fills, content)
+
+    with patch.object(FillsFile, "append", noted):
+        scene.pass_time(KEEP_INTERVAL_NS)
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_a_trade_that_comes_while_it_is_written_is_kept_the_next_time(scene: Scene) -> None:
+    write = FillsFile.append
+
+    def with_news(fills: FillsFile, content: bytes) -> Any:
+        trade(scene, TRADES + 1, 0)
+        return write(fills, content)
+
+    with patch.object(FillsFile, "append", with_news):
+        scene.pass_time(KEEP_INTERVAL_NS)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
+    assert (scene.context.run_dir / FILLS_NAME).stat().st_size == (TRADES + 2) * 8
+
+
+def test_once_the_venue_contradicts_itself_the_next_life_reads_everything(scene: Scene) -> None:
+    known = scene.gateway.history[-1]
+    other = msgspec.structs.replace(known, price=known.price + 1)
+    with pytest.raises(ProtocolError):
+        scene.view.on_trades([other])
+    scene.pass_time(KEEP_INTERVAL_NS)
+    scene.gateway.history[-1] = other
+    scene.gateway.asked.clear()
+    scene.start_again()
+    assert scene.gateway.asked[0][1] == TRADES + 1
