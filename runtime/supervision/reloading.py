@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from domain.clock import Clock
-from domain.errors import UserError
+from domain.errors import ConfigError, UserError
 from messages.commands import Reply, TakeConfig
 from runtime.config import Config, load_config
 from runtime.logs import Logger
@@ -77,10 +77,6 @@ class Reloading:
         self._log = log
         self._under_way: _Reload | None = None
 
-    @property
-    def is_under_way(self) -> bool:
-        return self._under_way is not None
-
     def begin(self, answer: Callable[[Reply], None], *, force: bool) -> None:
         """Read the file and ask those concerned; `answer` is called once, with what became of it."""
         if self._under_way is not None:
@@ -88,14 +84,14 @@ class Reloading:
             return
         try:
             found, config = self._read()
-        except UserError as error:
-            self._log.error("configuration not reloaded", reason=str(error))
-            answer(Reply(ok=False, text=f"nothing has changed: {error}"))
+            legs = self._legs([change.key for change in found if change.is_hot], force)
+            if legs:
+                _write(self._next_file, config)
+        except (UserError, OSError) as error:
+            self._refuse(answer, str(error))
             return
-        legs = self._legs([change.key for change in found if change.is_hot], force)
         self._under_way = _Reload(found, config, legs, answer)
         if legs:
-            write_atomically(self._next_file, msgspec.json.encode(config))
             self._ask(self._under_way)
         else:
             self._end(self._under_way, Reply(ok=True, text=""))
@@ -107,17 +103,25 @@ class Reloading:
             return
         reply = reload.future.result()
         if not reply.ok and reload.is_trial:
-            self._log.error("configuration not reloaded", reason=reply.text)
-            self._under_way = None
-            reload.answer(Reply(ok=False, text=f"nothing has changed: {reply.text}"))
+            self._refuse(reload.answer, reply.text)
         elif reload.is_trial:
-            write_atomically(self._run / CONFIG_FILE, msgspec.json.encode(reload.config))
+            try:
+                _write(self._run / CONFIG_FILE, reload.config)
+            except UserError as error:
+                self._refuse(reload.answer, str(error))
+                return
             self.config = reload.config
             self._in_force.reload(reload.config, (change.key for change in reload.found))
             reload.is_trial = False
             self._ask(reload)
         else:
             self._end(reload, reply)
+
+    def _refuse(self, answer: Callable[[Reply], None], why: str) -> None:
+        """End a reload of which nothing is in force yet."""
+        self._under_way = None
+        self._log.error("configuration not reloaded", reason=why)
+        answer(Reply(ok=False, text=f"nothing has changed: {why}"))
 
     def _read(self) -> tuple[list[ConfigChange], Config]:
         """Return what the file changes, and the configuration with all of it that can be taken over."""
@@ -192,6 +196,14 @@ class Reloading:
     @property
     def _next_file(self) -> Path:
         return self._run / "config-next.json"
+
+
+def _write(path: Path, config: Config) -> None:
+    """Write a configuration for the actors to read; ConfigError when the disk refuses it."""
+    try:
+        write_atomically(path, msgspec.json.encode(config))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
 
 
 def _is_from_the_command_line(change: ConfigChange, new: Config) -> bool:
