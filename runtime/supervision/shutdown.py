@@ -72,11 +72,14 @@ class Shutdown:
         Returns:
             execution's final report; empty when it could not give one.
         """
-        report = self._stop_execution(flatten, is_hurried) or self._last_report()
-        if not self.is_confirmed:
+        report = self._stop_execution(flatten, is_hurried)
+        is_stopped = self.is_confirmed
+        if not is_stopped:
             self._children["execution"].kill()
             if was_reachable:
                 self._kill_orders()
+        report = report or self._last_report()  # nothing is read before the orders are cancelled
+        if not is_stopped:
             report["open_orders_at_exit"] = 0 if self.is_confirmed else None
         self._end_actors(is_hurried)
         self._log.info("session stopped", outcome=self.outcome, confirmed=self.is_confirmed)
@@ -118,12 +121,12 @@ class Shutdown:
         end_children([child for child in children if child.spec.is_background], BACKGROUND_END_S, is_hurried, self._log)
 
     def _last_report(self) -> dict[str, Any]:
-        """Return the report that execution wrote last."""
+        """Return the report that execution wrote last; empty when there is none, or none that can be read."""
         try:
-            report: dict[str, Any] = json.loads((self._artifacts / "execution.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            report = {}
-        return report
+            report = json.loads((self._artifacts / "execution.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return report if isinstance(report, dict) else {}
 
 
 def end_children(children: Sequence[Child], timeout_s: float, is_hurried: Callable[[], bool], log: Logger) -> None:
@@ -151,9 +154,12 @@ def run_kill(config: Config, venue: Mapping[str, str], timeout_s: float) -> subp
             env={**os.environ, **venue},
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout_s + KILL_START_S,
             check=False,
             start_new_session=True,  # one more Ctrl-C must not end it before it has cancelled
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill did not end within {timeout_s:g} s")
+    except OSError as error:
+        return subprocess.CompletedProcess(command, ExitCode.CRASH, "", f"kill could not be started: {error.strerror}")
