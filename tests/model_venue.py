@@ -62,6 +62,7 @@ class ModelVenue:
         self.inbox: deque[Request] = deque()
         self.outbox: list[OrderReport | Rejection] = []
         self.time_ns = 0
+        self.refusals: dict[str, int] = {}  # kind of request -> code with which each of them is refused
 
     @property
     def open(self) -> list[VenueOrder]:
@@ -78,6 +79,9 @@ class ModelVenue:
         """Process the oldest request; an answer and a notification follow, like at Thalex."""
         request = self.inbox.popleft()
         order = self.orders.get(request.client_order_id)
+        if request.kind in self.refusals:
+            self._reject(request, self.refusals[request.kind])
+            return
         if request.kind == "insert":
             if refuse:
                 self._reject(request, 24)

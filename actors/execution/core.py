@@ -35,13 +35,12 @@ from trading.orders.config import ExecutionConfig, order_label
 from trading.orders.manager import OrderManager
 from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
-from trading.orders.triggers import RequestKind
+from trading.orders.triggers import CODE_THROTTLED, RequestKind
 from trading.risk import gate
 from venues.conditional import ConditionalGateway
 from venues.gateway import OrderGateway
 from venues.quoting import QuoteGateway
 
-CODE_THROTTLED = 4
 ACCOUNTS_INTERVAL_NS = 100 * NS_PER_MS
 EXPIRE_INTERVAL_NS = 20 * NS_PER_MS
 DENIAL_LOG_INTERVAL_NS = 1000 * NS_PER_MS

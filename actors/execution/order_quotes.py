@@ -1,6 +1,7 @@
 """Quoting with single orders: reconcile, gate, throttle, send.
 
-A refused amend cancels its order: the wish no longer wants it where it is.
+An order that cannot be moved is cancelled, for the wish does not want it where it is: at once when the gate refuses
+the amend, after the second refusal when the venue does. The insert that takes its place passes the breaker.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from trading.orders.throttle import Throttle
 from trading.risk import gate
 from venues.gateway import NewOrder
 
+AMEND_REFUSALS_MAX = 2  # by the venue, of one order; then it is cancelled
 # They pass by themselves: the order stays where it is meanwhile.
 _WAITING_REASONS = frozenset(
     {RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS, RiskReason.DUPLICATE}
@@ -54,7 +56,7 @@ class OrderQuotes(QuoteSender):
         self.ready_gate(desk, throttle, now_ns)
         try:
             for step in steps:
-                if step.kind is _CANCEL:
+                if step.kind is _CANCEL or self._is_stuck(step):
                     sent += self._cancel(desk, step.client_order_id, now_ns)
                     continue
                 outcome = self._order(desk, step, throttle, source_time_ns)
@@ -66,6 +68,11 @@ class OrderQuotes(QuoteSender):
         except (ConnectivityError, JournalFailsError):
             desk.is_dirty = True
         return sent
+
+    def _is_stuck(self, step: Step) -> bool:
+        """Return whether the venue has refused to move the order too often."""
+        order = self._manager.get(step.client_order_id)
+        return order is not None and order.amend_refusals >= AMEND_REFUSALS_MAX
 
     def _order(self, desk: Desk, step: Step, throttle: Throttle, source_time_ns: int) -> int:
         """Send one insert or amend; 1 = sent, 0 = refused, -1 = nothing more can be sent now."""

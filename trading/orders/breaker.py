@@ -14,7 +14,8 @@ PAUSE_NS_MAX = 60 * NS_PER_S
 
 class Breaker:
     """Closed: inserts pass. Too many refusals within the window open it for a pause; then one insert is tried
-    (half open), and its fate closes it again or doubles the pause. Amends and cancels are not its business.
+    (half open), and its fate closes it again or doubles the pause. Cancels are not its business, nor are amends:
+    an order that cannot be moved is cancelled, and what takes its place is an insert.
 
     Attributes:
         is_open: no insert passes before the pause is over.

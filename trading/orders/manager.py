@@ -18,7 +18,14 @@ from trading.orders.changes import Change, OpenOrdersResult
 from trading.orders.order import Order, Terms
 from trading.orders.shelf import OrderShelf
 from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_state
-from trading.orders.triggers import CODE_ORDER_NOT_FOUND, RequestKind, terms_of, trigger_of, trigger_of_rejection
+from trading.orders.triggers import (
+    CODE_ORDER_NOT_FOUND,
+    CODE_THROTTLED,
+    RequestKind,
+    terms_of,
+    trigger_of,
+    trigger_of_rejection,
+)
 
 MOVED_BACK_NS = 500 * NS_PER_MS  # pause before a price that would have crossed is tried again
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
@@ -125,7 +132,10 @@ class OrderManager:
         if order is None:
             return []
         was_live = order.is_live
-        self._move(order, trigger_of_rejection(order, kind, error.code))
+        trigger = trigger_of_rejection(order, kind, error.code)
+        self._move(order, trigger)
+        if trigger is OrderTrigger.AMEND_REFUSED and error.code != CODE_THROTTLED:
+            order.amend_refusals += 1
         if kind == "amend" and order.state in (OrderState.WORKING, OrderState.PENDING_CANCEL):
             order.target = None
         order.changed_time_ns = now_ns
@@ -227,8 +237,10 @@ class OrderManager:
         was_confirmed = order.venue_order_id != ""
         was_closed = not order.is_live
         wanted_ticks = order.price_ticks if order.target is None else order.target[0]
-        if trigger is OrderTrigger.CONFIRMED and terms[0] != wanted_ticks:
-            order.moved_from_ticks = wanted_ticks
+        if trigger is OrderTrigger.CONFIRMED:
+            order.amend_refusals = 0
+            if terms[0] != wanted_ticks:
+                order.moved_from_ticks = wanted_ticks
         if not was_confirmed:
             self._shelf.name(order, report.venue_order_id)
             order.adopt(terms)

@@ -22,6 +22,7 @@ class Order:
 
     Attributes:
         price_ticks, size_lots: the terms that the venue confirmed (of a new order: that were sent).
+        amend_refusals: amends that the venue refused since it last took one; those that came too fast count not.
         target: terms of an amend whose outcome is not known; None when there is none.
         filled_lots: what the venue says is filled; never falls.
         booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
@@ -36,6 +37,7 @@ class Order:
 
     __slots__ = (
         "absences",
+        "amend_refusals",
         "booked_lots",
         "changed_time_ns",
         "client_order_id",
@@ -96,6 +98,7 @@ class Order:
         self.sent_time_ns = 0
         self.changed_time_ns = 0
         self.absences = 0
+        self.amend_refusals = 0
         self.moved_from_ticks: int | None = None
         # Tuples: most orders have next to nothing in them, and thousands of closed orders are kept.
         self.left_behind: tuple[Terms, ...] = ()

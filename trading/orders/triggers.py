@@ -12,6 +12,7 @@ from trading.orders.states import OrderTrigger
 
 RequestKind = Literal["insert", "amend", "cancel"]
 CODE_ORDER_NOT_FOUND = 1
+CODE_THROTTLED = 4
 
 
 def terms_of(report: OrderReport, instrument: Instrument, order: Order) -> Terms:

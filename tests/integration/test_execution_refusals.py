@@ -1,0 +1,106 @@
+"""Execution's core against a venue that refuses what it is sent: nothing stays unwanted, nothing storms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.order import Side
+from tests.execution_rig import Bench, Ladder
+from trading.orders.config import ExecutionConfig
+
+BIDS, ASKS = [(100, 5)], [(110, 5)]
+STEP_NS = 100 * NS_PER_MS
+CODE_ORDER_NOT_FOUND, CODE_THROTTLED, CODE_MARGIN = 1, 4, 24
+Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
+    """Run a scenario on a fresh bench whose wish rests at the venue."""
+
+    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
+        async def main() -> None:
+            bench = Bench(segment_name, tmp_path, config)
+            await bench.start()
+            await wished(bench, BIDS, ASKS, 200 * NS_PER_MS)
+            assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
+            await scenario(bench)
+            bench.check_tasks()
+            for task in bench.tasks:
+                task.cancel()
+
+        asyncio.run(main())
+
+    return runner
+
+
+async def wished(bench: Bench, bids: Ladder, asks: Ladder, duration_ns: int) -> None:
+    """Let time pass while strategy wishes the same again and again."""
+    for _ in range(duration_ns // STEP_NS):
+        bench.wish(bids, asks)
+        await bench.let_pass(STEP_NS)
+
+
+def test_a_quote_whose_amends_are_refused_is_cancelled_and_inserted_where_it_is_wanted(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # If the venue refuses each amend for want of margin
+        bench.venue.refusals = {"amend": CODE_MARGIN}
+        sent = len(bench.gateway.sent)
+        await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
+        # I expect two tries, then a new order where the old one should have gone
+        assert bench.resting(Side.BUY) == [(90, 5)]
+        assert bench.gateway.kinds()[sent:] == ["amend", "amend", "cancel", "insert"]
+
+    run(scenario)
+
+
+def test_a_venue_that_refuses_amends_and_inserts_is_left_without_the_quote_and_is_not_stormed(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.venue.refusals = {"amend": CODE_MARGIN, "insert": CODE_MARGIN}
+        sent = len(bench.gateway.sent)
+        await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
+        assert bench.resting(Side.BUY) == []
+        # Ten inserts open the breaker; after a second, and two more, one is tried
+        assert bench.gateway.kinds()[sent:].count("amend") == 2
+        assert bench.gateway.kinds()[sent:].count("insert") <= 13
+
+    run(scenario)
+
+
+def test_an_amend_that_is_taken_lets_the_refusals_before_it_be_forgotten(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        sent = len(bench.gateway.sent)
+        for price in (99, 98, 97):
+            # If one amend is refused, and the next one taken, again and again
+            bench.venue.refusals = {"amend": CODE_MARGIN}
+            bench.wish([(price, 5)], ASKS)
+            bench.work()
+            bench.pump()
+            bench.venue.refusals = {}
+            await wished(bench, [(price, 5)], ASKS, 2 * STEP_NS)
+        # I expect the order to live on
+        assert bench.gateway.kinds()[sent:] == ["amend"] * 6
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("code", [CODE_ORDER_NOT_FOUND, CODE_THROTTLED])
+def test_amends_that_come_too_late_or_too_often_cancel_nothing(run: Run, code: int) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.venue.refusals = {"amend": code}
+        sent = len(bench.gateway.sent)
+        await wished(bench, [(90, 5)], ASKS, 3 * NS_PER_S)
+        assert "cancel" not in bench.gateway.kinds()[sent:]
+        bench.venue.refusals = {}
+        await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
+        assert bench.resting(Side.BUY) == [(90, 5)]
+        assert "cancel" not in bench.gateway.kinds()[sent:]
+
+    run(scenario)
