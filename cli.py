@@ -40,7 +40,7 @@ from runtime.abandoned import abandoned  # noqa: E402
 from runtime.arguments import reworded_typer  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
-from runtime.last_run import how_to_start, last_run  # noqa: E402
+from runtime.last_run import choose_run, how_to_start, last_run  # noqa: E402
 from runtime.secrecy import keep_files_private  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
 from runtime.supervision.screen import status_lines  # noqa: E402
@@ -50,6 +50,7 @@ from shm.attach import list_sessions  # noqa: E402
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
 Session = Annotated[str, typer.Option("--session", "-s", help="name of the session (its config's file name)")]
 Strategy = Annotated[str, typer.Argument(help="one of several, by its name in the configuration; default: all")]
+NewestOf = Annotated[str, typer.Option("--session", "-s", help="instead of a run: the newest of this session")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 ANSWER_TIMEOUT_S = 10.0
 EXECUTION_TIMEOUT_S = 2.0
@@ -332,7 +333,8 @@ def explain(context: typer.Context) -> None:
 
 @app.command()
 def export(
-    run: Annotated[Path | None, typer.Argument(help="folder or name of a run; default: the newest session's")] = None,
+    run: Annotated[Path | None, typer.Argument(help="folder or name of a run; default: the newest with orders")] = None,
+    session: NewestOf = "",
     to: Annotated[Path | None, typer.Option("--to", help="folder to write to; default: csv/ in the run's")] = None,
     only: Annotated[
         str, typer.Option("--only", help="print one kind alone: fills, orders, messages or pnl", metavar="KIND")
@@ -341,7 +343,7 @@ def export(
     """Write fills, orders, messages and P&L of a run as CSV, also while it runs."""
     from runtime.recordings.export import KINDS, export_kind, export_run
 
-    found = paths.find_run(run)
+    found = choose_run(run, session)
     if only and (to is not None or only not in KINDS):
         raise UserError(f"--only {only}: expected one of {', '.join(KINDS)}, without --to")
     if only:
@@ -354,13 +356,16 @@ def export(
 
 @app.command()
 def report(
-    run: Annotated[Path | None, typer.Argument(help="folder of a run or of a backtest; default: the newest")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="folder or name of a run or of a backtest; default: the newest with orders")
+    ] = None,
+    session: NewestOf = "",
     as_json: AsJson = False,
 ) -> None:
     """Show a run in statistics and write its report, report.html; and what its signals foretold, where it had them."""
     from trading.signals import report as signals  # NumPy: no other verb needs it
 
-    folder = paths.find_run(run)
+    folder = choose_run(run, session)
     command = [sys.executable, "-m", "backtest.report", str(folder), *(["--json"] if as_json else [])]
     page = subprocess.run(command, env=_environment(), check=False, text=True, capture_output=True)
     try:

@@ -1,16 +1,21 @@
-"""What a session ran with last, as its newest folder in runs/ tells: for hints."""
+"""What sessions have left in runs/: what one ran with last, and which run is meant when none is named."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from domain.errors import UserError
 from runtime import paths
 
 CONFIG_FILE = "config.json"  # of a run (runtime/supervision/crew.py)
+JOURNAL_FILE = "execution.journal"  # of a run (actors/execution/journal.py)
+JOURNAL_HEAD_BYTES = 4096  # beyond the words of each life that begins, the first messages stand here
 
 
 class LastRun(NamedTuple):
@@ -29,12 +34,52 @@ class _Named(msgspec.Struct):
 
 def last_run(session: str) -> LastRun | None:
     """Return the newest run of a session here; None where there is none that can be read."""
-    for path in sorted((paths.home() / "runs").glob(f"*-{session}*/{CONFIG_FILE}"), reverse=True):
+    return next((LastRun(run, Path(named.path)) for run, named in _runs() if named.session == session), None)
+
+
+def choose_run(given: Path | None, session: str = "") -> Path:
+    """Return the folder of the run that is meant: by path, by name, or else the newest in which an order was sent.
+
+    Which one that is, is said on standard error. Where no run has an order it is the newest: what it lacks tells why.
+
+    Args:
+        session: only runs of it; empty = of all.
+
+    Raises:
+        UserError: when there is none, or both are given.
+    """
+    if given is not None:
+        if session:
+            raise UserError(f"{given} and --session {session}: give one of them")
+        return paths.find_run(given)
+    runs = [run for run, named in _runs() if not session or named.session == session]
+    if not runs and session:
+        raise UserError(
+            f"no session {session} has run from {paths.home()} yet; {how_to_start(session, Path('configs'))}"
+        )
+    if not runs:
+        return paths.find_run(None)
+    with_orders = next((run for run in runs if has_orders(run)), None)
+    passed_over = "" if with_orders in (None, runs[0]) else f"; {runs[0].name} is newer, and no order was sent in it"
+    print(f"run: {(with_orders or runs[0]).name}{passed_over}", file=sys.stderr)
+    return with_orders or runs[0]
+
+
+def has_orders(run: Path) -> bool:
+    """Return whether execution came so far in a run that it wrote down a message."""
+    journal = run / JOURNAL_FILE
+    with suppress(OSError), journal.open("rb") as file:
+        return b"sent" in file.read(JOURNAL_HEAD_BYTES) or journal.with_name(f"{JOURNAL_FILE}.1").exists()
+    return False
+
+
+def _runs() -> Iterator[tuple[Path, _Named]]:
+    """Yield every run of a session with what its configuration says, newest first."""
+    for path in sorted((paths.home() / "runs").glob(f"*/{CONFIG_FILE}"), reverse=True):
+        if path.parent.is_symlink():
+            continue
         with suppress(OSError, msgspec.DecodeError):
-            found = msgspec.json.decode(path.read_bytes(), type=_Named)
-            if found.session == session:
-                return LastRun(path.parent, Path(found.path))
-    return None
+            yield path.parent, msgspec.json.decode(path.read_bytes(), type=_Named)
 
 
 def how_to_start(session: str, configs: Path) -> str:

@@ -16,20 +16,23 @@ from actors.explain.decision import Decisions
 from actors.explain.story import SENT_WITH_A_WISH, Row, Story, read_story
 from actors.explain.telling import as_data, lines_of
 from domain.errors import ExitCode, UserError
-from runtime import paths
 from runtime.arguments import Arguments
+from runtime.last_run import choose_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the explanation; return the exit code: 1 when a quote computed again is another one."""
     parser = Arguments(prog="cli.py explain", description="Why an order was what it was.")
     parser.add_argument("order", help="our client_order_id, or the venue's id")
-    parser.add_argument("--run", type=Path, default=None, help="folder of a run, or its name; default: runs/latest")
+    parser.add_argument(
+        "--run", type=Path, default=None, help="folder or name of a run; default: the newest with orders"
+    )
+    parser.add_argument("--session", "-s", default="", help="instead of a run: the newest of this session")
     parser.add_argument("--all", action="store_true", help="every message's decision, not only the first and the last")
     parser.add_argument("--json", action="store_true", help="print JSON, with every decision")
     options = parser.parse_args(arguments)
     try:
-        run = paths.find_run(options.run)
+        run = choose_run(options.run, options.session)
         story = read_story(run, options.order)
         explained = _explained(story, is_whole=options.all or options.json)
         decisions = Decisions(run, story.instrument).of_wishes([sent["wish_id"] for sent in explained])

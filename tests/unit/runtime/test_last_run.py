@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.last_run import how_to_start, last_run
+from domain.errors import UserError
+from runtime.last_run import JOURNAL_FILE, choose_run, how_to_start, last_run
 
 
 @pytest.fixture
@@ -53,3 +54,43 @@ def test_without_any_file_it_is_said_what_a_session_is_named_after(home: Path) -
     (home / "runs" / "20260102-000000-mine").mkdir()
     (home / "runs" / "20260102-000000-mine" / "config.json").write_text("{")
     assert how_to_start("mine", home / "configs").startswith("a session is named after its file: ")
+
+
+def ordered(run: Path) -> Path:
+    (run / JOURNAL_FILE).write_bytes(b"RMJOURNL....began....\x9b\xa4sent....INSERT")
+    return run
+
+
+def test_a_run_in_which_no_order_was_sent_is_passed_over_and_that_is_said(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given runs of two sessions with orders, then one that failed at its start, and one whose execution only began
+    mine = ordered(ran(home, "20260101-000000-mine", home / "mine.toml"))
+    other = ordered(ran(home, "20260102-000000-other", home / "other.toml", "other"))
+    ran(home, "20260103-000000-mine", home / "mine.toml")
+    newest = ran(home, "20260104-000000-mine", home / "mine.toml")
+    (newest / JOURNAL_FILE).write_bytes(b"RMJOURNL....began....")
+    (home / "runs" / "latest").symlink_to(newest.name)
+    # If no run is named, I expect the newest with orders, and of a session its own
+    assert choose_run(None) == other
+    said = f"run: {other.name}; {newest.name} is newer, and no order was sent in it\n"
+    assert capsys.readouterr() == ("", said)
+    assert choose_run(None, "mine") == mine
+    capsys.readouterr()
+    assert choose_run(None, "other") == other
+    assert capsys.readouterr().err == f"run: {other.name}\n"
+    # If one is named, I expect that one without a word
+    assert choose_run(Path(newest.name)) == newest
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="give one of them"):
+        choose_run(newest, "mine")
+    with pytest.raises(UserError, match="no session third has run from"):
+        choose_run(None, "third")
+
+
+def test_where_no_run_has_an_order_the_newest_tells_why(home: Path) -> None:
+    with pytest.raises(UserError, match="no session has run from"):
+        choose_run(None)
+    ran(home, "20260101-000000-mine", home / "mine.toml")
+    newest = ran(home, "20260102-000000-mine", home / "mine.toml")
+    assert choose_run(None) == newest
