@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,7 +36,7 @@ from runtime.supervision.summary import load_row, read_counters
 from runtime.supervision.venue_access import names_of_roles, open_public_venue
 from runtime.topology import SUPERVISOR
 from shm.record import TableReader
-from venues.config import VenueConfig
+from venues.config import VenueConfig, venue_url
 
 SESSION_NAME_MAX = 24
 _SUFFIX = "-record"
@@ -108,6 +110,7 @@ class RecordingSession:
             self._log = open_log(SUPERVISOR, run / "logs" / "supervisor.log", config.runtime.log_level)
             try:
                 venue = open_public_venue(config, directory, run, stack)
+                self._url = venue_url(config.venue, {**os.environ, **venue.variables})
                 names = names_of_roles(config, venue.variables, self._clock.realtime_ns())
                 config = with_names(config, names)
             except UserError:
@@ -140,7 +143,7 @@ class RecordingSession:
             self._watch_crew(now_ns)
             if now_ns - say_ns > SAY_INTERVAL_S * NS_PER_S:
                 say_ns = now_ns
-                self._say(_state(recorder))
+                self._say(_state(recorder) if _received(segments) else f"no market data yet from {self._url}")
             if self._seconds is not None and now_ns - started_ns >= self._seconds * NS_PER_S:
                 return
 
@@ -160,8 +163,19 @@ class RecordingSession:
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
         counters = read_counters(segments)
         paths.write_atomically(run / "summary.json", json.dumps({"counters": counters}, indent=2).encode() + b"\n")
+        if not _received(segments) and self._exit_code is ExitCode.CLEAN:
+            why = f"no market data came from {self._url}; check the address, the network and the venue's status page"
+            print(f"error: nothing was recorded: {why}", file=sys.stderr)
+            self._exit_code = ExitCode.CRASH
+            return
         told = counters["recorder"]
         self._say(f"{told['rows']} rows in {told['files']} files, {told['lost']} records lost: {run / FOLDER}")
+
+
+def _received(segments: SessionSegments) -> int:
+    """Return how much market data has come: books, tickers, trades."""
+    told = read_counters(segments)["market_data"]
+    return told["book_updates"] + told["tickers"] + told["trades"]
 
 
 def _state(recorder: TableReader) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -266,6 +267,24 @@ def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> N
     assert table(run, "books", ["position"]).num_rows > 20
     assert list_segments(f"ringmaker.{os.getuid()}.p{os.getpid()}-record.") == []
     assert not (run / "execution.journal").exists()
+
+
+def test_record_of_a_venue_that_says_nothing_is_one_line_and_no_success(tmp_path: Path) -> None:
+    # Given a venue that takes connections and never answers
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        told = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+        told.pop("THALEX_WS_URL", None)
+        command = [sys.executable, str(REPOSITORY / "cli.py"), "record", "--venue", "thalex", "--url", url]
+        # If it is recorded for a while
+        done = subprocess.run(
+            [*command, "--seconds", "3"], env=told, capture_output=True, text=True, timeout=60, check=False
+        )
+    # I expect that to be said, and the exit code of a failure
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith(f"error: nothing was recorded: no market data came from {url}; check the address")
+    assert done.stderr.count("\n") == 1
+    assert "rows" not in done.stdout
 
 
 def test_when_the_supervisor_is_killed_the_recorder_takes_the_last_cancels_and_ends(tmp_path: Path) -> None:
