@@ -74,11 +74,12 @@ class Scene:
         warnings: lines of the log, with their `reason`.
     """
 
-    def __init__(self, folder: Path, wall_ahead_ns: int = 0) -> None:
-        """`folder`: of the run; `wall_ahead_ns`: how far the machine's wall clock is ahead of the venue's."""
+    def __init__(self, folder: Path, wall_ahead_ns: int = 0, held: Decimal = ZERO) -> None:
+        """`folder`: of the run; `held` when it begins; `wall_ahead_ns`: how far our clock is ahead of the venue's."""
         self.clock = SimClock(1_000 * NS_PER_S, WALL_NS + wall_ahead_ns)
         self.wall_ahead_ns = wall_ahead_ns
         self.gateway = FakeGateway()
+        self.gateway.moved = held
         self.account = ""
         self.warnings: list[str] = []
         self.context: Any = SimpleNamespace(

@@ -25,7 +25,7 @@ HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, whi
 RECOVER_PAUSE_S = 1.0
 CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
 CLOCK_PAUSE_S, CLOCK_TRIES = 0.1, 50
-RESUME_TRIES, RESUME_PAUSE_S = 8, 0.25  # the history is written later than positions change
+RESUME_PAUSES_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5)  # the history is written later than positions change
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: the last minute is always asked for again
 
 
@@ -200,7 +200,7 @@ class VenueView:
         account.resume(kept.state, kept.counted)
         self._take_margin(await self.gateway.margin())
         new: list[TradeReport] = []
-        for _ in range(RESUME_TRIES):
+        for pause_s in RESUME_PAUSES_S:
             trades = await self.gateway.trade_history(kept.history_from_ns)
             positions = await self.gateway.positions()
             self._view.on_positions(positions, is_snapshot=True)
@@ -208,7 +208,7 @@ class VenueView:
             differences = account.differences({report.instrument_name: report for report in positions})
             if not differences:
                 break
-            await asyncio.sleep(RESUME_PAUSE_S)
+            await asyncio.sleep(pause_s)
         else:
             await self._books.give_up(f"with the trades since then it does not add up: {differences}")
             return False

@@ -39,16 +39,16 @@ class Killed(BaseException):
 class Run:
     """A scene with the same venue twice: `lived` is never killed and keeps nothing."""
 
-    def __init__(self, folder: Path) -> None:
-        self.scene = Scene(folder)
-        self.lived = Scene(folder / "lived")
+    def __init__(self, folder: Path, held: Decimal) -> None:
+        self.scene = Scene(folder, held=held)
+        self.lived = Scene(folder / "lived", held=held)
         self.lived.clock, self.lived.gateway = self.scene.clock, self.scene.gateway
         self.lived.context.clock = self.scene.clock
         self.lived.start_again()
         self.forgiven: dict[str, int] = {}
         self.is_dead = False
         self.disk_calls_left: int | None = None  # until it is killed
-        self._held = ZERO
+        self._held = held
 
     def trade(self, side: Side, price: Decimal, size: Decimal, fee: Decimal, funding: Decimal) -> None:
         history = self.scene.gateway.history
@@ -130,11 +130,11 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(STEPS, max_size=40))
-def test_every_life_has_the_figures_of_one_that_was_never_killed(steps: list[Step]) -> None:
-    with tempfile.TemporaryDirectory() as folder, patch.object(venue, "RESUME_PAUSE_S", 0.0):
+@given(st.lists(STEPS, max_size=40), SIZES.flatmap(lambda size: st.sampled_from([ZERO, size, -size])))
+def test_every_life_has_the_figures_of_one_that_was_never_killed(steps: list[Step], held: Decimal) -> None:
+    with tempfile.TemporaryDirectory() as folder, patch.object(venue, "RESUME_PAUSES_S", (0.0,) * 7):
         (Path(folder) / "lived").mkdir()
-        run = Run(Path(folder))
+        run = Run(Path(folder), held)
         for step in steps:
             step(run)
         # If risk is started once more, I expect its sums and round trips to be those of a risk that never ended

@@ -32,7 +32,7 @@ FILLS_NAME = f"{FILE_NAME}.fills"
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A run of ten minutes whose books were kept, and a trade that came after it."""
-    monkeypatch.setattr(venue, "RESUME_PAUSE_S", 0.0)
+    monkeypatch.setattr(venue, "RESUME_PAUSES_S", (0.0,) * 7)
     scene = Scene(tmp_path)
     for number in range(TRADES):
         trade(scene, number, 2 * NS_PER_S)
