@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from backtest.data.findings import DataError
 from backtest.engine.records import FillRule
+from backtest.metrics.left_out import left_out_notes
 from backtest.metrics.leg import Leg
 from backtest.metrics.statistics import Statistics, statistics
 from backtest.metrics.tables import write_tables
@@ -56,14 +57,18 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     fills_hash: str
 
 
-def facts_of(legs: Sequence[Leg], *, kind: str, data: Sequence[str], **others: Any) -> Facts:
-    """Return the facts of a run; `others` are further fields of Facts, empty where they are not given."""
+def facts_of(legs: Sequence[Leg], *, kind: str, data: Sequence[str], notes: Sequence[str] = (), **others: Any) -> Facts:
+    """Return the facts of a run; `others` are further fields of Facts, empty where they are not given.
+
+    To `notes` comes what the figures leave out.
+    """
     empty: dict[str, Any] = {
-        "config": "", "notes": [], "counts": {}, "fill_rules": {}, "latency_us": {}, "parameters": {}, "fills_hash": "",
+        "config": "", "counts": {}, "fill_rules": {}, "latency_us": {}, "parameters": {}, "fills_hash": "",
     }  # fmt: skip
     return Facts(
         kind=kind,
         data=list(data),
+        notes=[*notes, *left_out_notes(legs)],
         statistics=statistics(legs),
         by_instrument={leg.instrument: statistics([leg]) for leg in legs} if len(legs) > 1 else {},
         **{**empty, **others},
