@@ -19,9 +19,7 @@ def left_out_notes(legs: Sequence[Leg]) -> list[str]:
         counts = ", ".join(f"{missing[after]:,} in that after {after} s" for after in MARKOUTS_S)
         notes.append(f"of {fills} markouts leave out those with no mid recorded so much later: {counts}")
     if late := missing[ADVERSE_AFTER_S]:
-        how.append(
-            f"of {late:,} with no mid {ADVERSE_AFTER_S} s later, adverse selection is counted up to the last mid"
-        )
+        how.append(f"of {late:,} with no mid {ADVERSE_AFTER_S} s later, adverse selection is counted up to the end")
     if own := _unknown(legs, "mid2_ticks"):
         how.append(f"{own:,} with no mid at their own moment have no spread")
     if how:
