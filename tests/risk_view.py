@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+import dataclasses
+import os
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from actors.risk.books import BooksKeeper
 from actors.risk.venue import VenueView
@@ -21,6 +26,30 @@ from trading.risk.latch import RiskMemory
 
 WALL_NS = 1_700_000_000 * NS_PER_S
 ZERO = Decimal(0)
+OTHER = dataclasses.replace(INSTRUMENT, name=f"{INSTRUMENT.name}-2", contract_multiplier=Decimal("0.1"))
+NAMES = (INSTRUMENT.name, OTHER.name)
+SYSTEM_CALLS = ("open", "pwrite", "fdatasync", "fsync", "replace")
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@contextmanager
+def killed_at(is_next: Callable[[], bool]) -> Iterator[None]:
+    """Kill at the first system call of the disk for which `is_next`, in the middle of it where it writes."""
+
+    def call(name: str, real: Callable[..., Any], *args: Any, **terms: Any) -> Any:
+        if is_next():
+            if name == "pwrite":
+                real(args[0], args[1][: len(args[1]) // 2], args[2])
+            raise Killed
+        return real(*args, **terms)
+
+    with ExitStack() as stack:
+        for name in SYSTEM_CALLS:
+            stack.enter_context(patch.object(os, name, partial(call, name, getattr(os, name))))
+        yield
 
 
 def a_trade(number: int, side: Side, time_ns: int) -> TradeReport:
@@ -32,10 +61,10 @@ def a_trade(number: int, side: Side, time_ns: int) -> TradeReport:
 
 
 class FakeGateway:
-    """An account whose history shows the trades of `history`, and whose position is what they add up to.
+    """An account whose history shows the trades of `history`, and whose positions are what they add up to.
 
     Attributes:
-        moved: base units that came or went without a trade.
+        moved: base units that came or went without a trade, of the first instrument.
         asked: from which time on the history was asked for, and how many trades the answer had, each time.
     """
 
@@ -48,7 +77,7 @@ class FakeGateway:
         self.asked: list[tuple[int, int]] = []
 
     async def instruments(self) -> dict[str, Any]:
-        return {self.instrument.name: self.instrument}
+        return {self.instrument.name: self.instrument, OTHER.name: OTHER}
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
         found = [trade for trade in self.history if trade.time_ns >= since_realtime_ns]
@@ -59,8 +88,14 @@ class FakeGateway:
         return MarginReport(Decimal(1000), ZERO)
 
     async def positions(self) -> list[PositionReport]:
-        position = sum((trade.side * trade.size for trade in self.history), self.moved)
-        return [PositionReport(INSTRUMENT.name, position, Decimal(100), Decimal(100), ZERO, ZERO, ZERO)]
+        held = dict.fromkeys(NAMES, ZERO)
+        held[INSTRUMENT.name] = self.moved
+        for trade in self.history:
+            held[trade.instrument_name] += trade.side * trade.size
+        return [
+            PositionReport(name, position, Decimal(100), Decimal(100), ZERO, ZERO, ZERO)
+            for name, position in held.items()
+        ]
 
     async def open_orders(self) -> list[Any]:
         return []
@@ -87,14 +122,15 @@ class Scene:
             session="test",
             run_dir=folder,
             clock=self.clock,
-            instrument_names=(INSTRUMENT.name,),
+            instrument_names=NAMES,
             session_start_realtime_ns=WALL_NS + wall_ahead_ns,
             spawn=self.run,
             log=SimpleNamespace(info=lambda *_, **__: None, warning=self._warn, error=self._warn),
             counters=SimpleNamespace(add=lambda _: None),
         )
-        self.monitor: Any = SimpleNamespace(account=AccountView((INSTRUMENT.name,)))
-        self.monitor.account.on_mark(0, 100.0)
+        self.monitor: Any = SimpleNamespace(account=AccountView(NAMES))
+        for row in range(len(NAMES)):
+            self.monitor.account.on_mark(row, 100.0)
         self.start(RiskMemory())
 
     def start(self, memory: RiskMemory) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,19 +19,14 @@ from domain.clock import NS_PER_S
 from domain.order import LiquiditySide, Side
 from domain.reports import TradeReport
 from tests.execution_rig import INSTRUMENT
-from tests.risk_view import ZERO, Scene
+from tests.risk_view import NAMES, OTHER, ZERO, Killed, Scene, killed_at
 
-SYSTEM_CALLS = ("open", "pwrite", "fdatasync", "fsync", "replace")
 PRICES = st.integers(1, 400).map(lambda ticks: Decimal(ticks) / 4)
 SIZES = st.integers(1, 300).map(lambda lots: Decimal(lots) / 1000)
 FEES = st.integers(-1000, 5000).map(lambda units: Decimal(units) / 1_000_000)
-TRADES = st.tuples(st.sampled_from(Side), PRICES, SIZES, FEES, FEES)
+TRADES = st.tuples(st.sampled_from(NAMES), st.sampled_from(Side), PRICES, SIZES, FEES, FEES)
 
 Step = Callable[["Run"], None]
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class Run:
@@ -48,14 +41,14 @@ class Run:
         self.forgiven: dict[str, int] = {}
         self.is_dead = False
         self.disk_calls_left: int | None = None  # until it is killed
-        self._held = held
+        self._held = {INSTRUMENT.name: held, OTHER.name: ZERO}
 
-    def trade(self, side: Side, price: Decimal, size: Decimal, fee: Decimal, funding: Decimal) -> None:
+    def trade(self, name: str, side: Side, price: Decimal, size: Decimal, fee: Decimal, funding: Decimal) -> None:
         history = self.scene.gateway.history
-        self._held += side * size
+        self._held[name] += side * size
         at_ns = self.scene.clock.realtime_ns()
         new = TradeReport(
-            f"t{len(history)}", f"o{len(history) % 5}", 0, INSTRUMENT.name, side, price, size, fee, self._held, ZERO,
+            f"t{len(history)}", f"o{len(history) % 5}", 0, name, side, price, size, fee, self._held[name], ZERO,
             funding, LiquiditySide.MAKER, "", at_ns,
         )  # fmt: skip
         history.append(new)
@@ -65,20 +58,20 @@ class Run:
 
     def forgive(self) -> None:
         """A losing streak has its consequence, which is remembered at once."""
-        self.lived.view._account.trips[INSTRUMENT.name].forgive()  # type: ignore[union-attr]
         if self.is_dead:
             self.live()
-        view = self.scene.view
-        assert view._account is not None
-        view._account.trips[INSTRUMENT.name].forgive()
-        self.forgiven = {INSTRUMENT.name: view._account.trips[INSTRUMENT.name].forgiven_ns}
+        for scene in (self.lived, self.scene):
+            trips = scene.monitor.round_trips
+            for trip in trips.values():
+                trip.forgive()
+        self.forgiven = {name: trip.forgiven_ns for name, trip in trips.items()}
 
     def pass_time(self, duration_ns: int) -> None:
         """Let time pass; a disk that is to kill does so in the middle of what is written meanwhile."""
         if self.is_dead:
             self.scene.clock.advance(duration_ns)
             return
-        with self._killing():
+        with killed_at(self._is_killed):
             try:
                 self.scene.pass_time(duration_ns)
             except Killed:
@@ -89,33 +82,20 @@ class Run:
         self.is_dead, self.disk_calls_left = False, None
         self.scene.start_again(self.forgiven)
 
-    @contextmanager
-    def _killing(self) -> Iterator[None]:
-        def call(real: Callable[..., Any], name: str, *args: Any, **terms: Any) -> Any:
-            if self.disk_calls_left is not None:
-                self.disk_calls_left -= 1
-                if self.disk_calls_left < 0:
-                    if name == "pwrite":  # killed after a part of it
-                        real(args[0], args[1][: len(args[1]) // 2], args[2])
-                    raise Killed
-            return real(*args, **terms)
-
-        with ExitStack() as stack:
-            for name in SYSTEM_CALLS:
-                real = getattr(os, name)
-                stack.enter_context(
-                    patch.object(os, name, lambda *args, _r=real, _n=name, **terms: call(_r, _n, *args, **terms))
-                )
-            yield
+    def _is_killed(self) -> bool:
+        if self.disk_calls_left is None:
+            return False
+        self.disk_calls_left -= 1
+        return self.disk_calls_left < 0
 
     def figures(self, scene: Scene) -> Any:
         account = scene.view._account
         assert account is not None
-        line = account.pnl({INSTRUMENT.name: 100.25}, {})
+        line = account.pnl(dict.fromkeys(NAMES, 100.25), {})
         return account.state, line
 
 
-def a_trade(terms: tuple[Side, Decimal, Decimal, Decimal, Decimal]) -> Step:
+def a_trade(terms: tuple[str, Side, Decimal, Decimal, Decimal, Decimal]) -> Step:
     return lambda run: run.trade(*terms)
 
 

@@ -21,7 +21,7 @@ from domain.errors import ProtocolError
 from domain.order import Side
 from runtime.sealed_fills import FillsFile
 from tests.execution_rig import INSTRUMENT
-from tests.risk_view import Scene, a_trade
+from tests.risk_view import Killed, Scene, a_trade, killed_at
 from trading.risk.kept_account import FILE_NAME, read_kept
 from trading.risk.latch import RiskMemory
 
@@ -75,7 +75,7 @@ def test_a_restart_asks_for_the_newest_trades_alone_and_comes_to_the_same_figure
         trade(scene, number, 2 * NS_PER_S)
     scene.pass_time(KEEP_INTERVAL_NS)
     assert resumes(scene)
-    assert len(read_kept((scene.context.run_dir / FILE_NAME).read_bytes()).state.ledger.lines) == 1
+    assert read_kept((scene.context.run_dir / FILE_NAME).read_bytes()).state.ledger.fills == 2 * TRADES
     assert (scene.context.run_dir / FILLS_NAME).stat().st_size == 2 * TRADES * 8
 
 
@@ -212,6 +212,25 @@ def test_a_disk_that_refuses_is_said_once_and_stops_nothing(scene: Scene) -> Non
     scene.gateway.asked.clear()
     assert resumes(scene)
     assert scene.gateway.asked[0][1] <= 2  # of the last minute
+
+
+def test_killed_at_any_system_call_the_next_life_goes_on(scene: Scene) -> None:
+    calls, is_over = 0, False
+    while not is_over:
+        # Given news that are written down
+        trade(scene, len(scene.gateway.history), 0)
+        left = iter(range(calls, -1, -1))
+        try:
+            with killed_at(lambda left=left: next(left, 0) == 0):  # type: ignore[misc]
+                scene.pass_time(KEEP_INTERVAL_NS)
+            is_over = True
+        except Killed:
+            calls += 1
+        # If risk is killed in it, I expect the next life to go on with the same figures
+        assert resumes(scene)
+        scene.pass_time(NS_PER_S)
+    assert scene.warnings == []
+    assert calls == 5  # write and sync of the fingerprints; open, sync and replace of the sums
 
 
 def test_it_is_written_beside_the_work_loop(scene: Scene) -> None:
