@@ -255,7 +255,7 @@ class Supervisor:
         """Have the actors that are concerned carry it out; one that cannot be done as it stands is answered at once."""
         request = request._replace(command=with_instrument(request.command, self._roles))
         try:
-            legs = legs_of(request.command, self._config.topology)
+            legs = legs_of(request.command, self._config.topology, self._reloading.config.execution)
             if isinstance(request.command, commands.SetParameter):
                 self._in_force.check(request.command)
         except UserError as error:
@@ -286,8 +286,9 @@ class Supervisor:
         self._crew.refuse_replacements()
         if self._exit_code is ExitCode.CLEAN and self._is_halted_by_risk():
             self._exit_code = ExitCode.RISK_HALT
+        config = self._reloading.config  # what execution goes by now
         shutdown = Shutdown(
-            self._config, self._clock, self._log, self._relay, self._crew.children, self._run, self._venue.variables
+            config, self._clock, self._log, self._relay, self._crew.children, self._run, self._venue.variables
         )
         never_reached = self._exit_code is ExitCode.VENUE_UNREACHABLE and self._first_quote_ns is None
         report = shutdown.run(

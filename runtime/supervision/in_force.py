@@ -97,7 +97,7 @@ def _meant(command: SetParameter, config: Config) -> dict[SetKey, str]:
     """Return what a command sets; UserError when it names nobody."""
     topology = config.topology
     found: dict[SetKey, str] = {}
-    for leg in legs_of(command, topology):
+    for leg in legs_of(command, topology, config.execution):
         assert isinstance(leg.command, SetParameter)
         if leg.actor == RISK:
             found[SetKey(RISK, leg.command.name)] = command.value

@@ -15,9 +15,10 @@ from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import Request, send_command
 from runtime.topology import STRATEGY, Topology
+from trading.orders.config import ExecutionConfig
 
 RELAY_TIMEOUT_S = 5.0
-FLATTEN_TIMEOUT_S = 60.0
+FLATTEN_MARGIN_S = 30.0  # throttle, a venue that answers late, what risk does where execution is silent
 PAUSE_TIMEOUT_S = 2.0
 
 
@@ -36,8 +37,16 @@ class Leg(NamedTuple):
     is_optional: bool = False
 
 
-def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
+def flatten_wait_s(execution: ExecutionConfig) -> float:
+    """Return how long a flattening is waited for: orders are cancelled before it, and once more where it ends."""
+    return execution.flatten_s_max + 2 * execution.stop_timeout_s + FLATTEN_MARGIN_S
+
+
+def legs_of(command: AnyCommand, topology: Topology, execution: ExecutionConfig) -> list[Leg]:
     """Return who has to do what, in order; empty when the supervisor does it itself.
+
+    Args:
+        execution: what execution goes by now; it says how long a flattening takes.
 
     Raises:
         UserError: if the command names an actor, a strategy or an instrument that this session has not.
@@ -50,18 +59,18 @@ def legs_of(command: AnyCommand, topology: Topology) -> list[Leg]:
         case commands.Resume():
             return _to_strategies(command, _strategies_meant(command.strategy, topology))
         case commands.Halt(flatten=True):
-            return [Leg("risk", command, FLATTEN_TIMEOUT_S)]
+            return [Leg("risk", command, flatten_wait_s(execution))]
         case commands.Reduce() | commands.Halt() | commands.Kill():
             return [Leg("risk", command)]
         case commands.Flatten(instrument=name) if name:
             if name not in topology.instruments:
                 raise UserError(f"no instrument {name}; there are: {', '.join(topology.instruments)}")
-            return [Leg("execution", command, FLATTEN_TIMEOUT_S)]
+            return [Leg("execution", command, flatten_wait_s(execution))]
         case commands.Flatten():
             # Quoting would build the position up again: it is paused first. A strategy that is dead does not quote,
             # and must not keep the operator from getting out.
             pauses = [Leg(actor, commands.Pause(), PAUSE_TIMEOUT_S, is_optional=True) for actor in topology.strategies]
-            return [*pauses, Leg("execution", command, FLATTEN_TIMEOUT_S)]
+            return [*pauses, Leg("execution", command, flatten_wait_s(execution))]
         case commands.CancelAll():
             return [Leg("execution", command)]
         case commands.Profile():

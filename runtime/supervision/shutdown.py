@@ -22,7 +22,7 @@ from messages.commands import Reply
 from runtime.config import Config
 from runtime.logs import Logger
 from runtime.supervision.children import Child
-from runtime.supervision.relay import Leg, Relay
+from runtime.supervision.relay import Leg, Relay, flatten_wait_s
 
 POLL_S = 0.01
 HURRY_S = 1.0
@@ -30,7 +30,6 @@ END_S = 2.0
 BACKGROUND_END_S = 20.0  # a recorder finishes the hour's files; what it does not manage, the next start does
 KILL_S = 8.0
 KILL_START_S = 3.0  # for its imports
-FLATTEN_EXTRA_S = 45.0
 
 
 class Shutdown:
@@ -90,7 +89,8 @@ class Shutdown:
         if not execution.is_running:
             self.outcome = "execution was not running"
             return {}
-        timeout_s = self._config.supervisor.stop_deadline_s + (FLATTEN_EXTRA_S if flatten else 0.0)
+        extra_s = flatten_wait_s(self._config.execution) if flatten else 0.0
+        timeout_s = self._config.supervisor.stop_deadline_s + extra_s
         future = self._relay.call(Leg("execution", commands.Stop(flatten=flatten), timeout_s))
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
         while not future.done() and self._clock.monotonic_ns() < deadline_ns:

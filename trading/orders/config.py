@@ -151,6 +151,11 @@ class ExecutionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         float, Meta(gt=0, le=600, description="a stop waits so long for the venue to confirm that nothing is open")
     ] = 5.0
 
+    @property
+    def flatten_s_max(self) -> float:
+        """How long bringing a position to zero may last: resting at the touch, then crossing."""
+        return self.flatten_passive_s + self.flatten_timeout_s
+
     def __post_init__(self) -> None:
         if self.label and not LABEL_PATTERN.fullmatch(self.label):
             raise ValueError(f"label {self.label!r} may only hold letters, digits and <>|_-")

@@ -14,11 +14,13 @@ from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import CommandServer, Request
 from runtime.paths import make_private, run_directory
-from runtime.supervision.relay import FLATTEN_TIMEOUT_S, Leg, Relay, legs_of
+from runtime.supervision.relay import Leg, Relay, legs_of
 from runtime.topology import Topology
+from trading.orders.config import ExecutionConfig
 
 ONE = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL"])
 TWO = Topology(["BTC-PERPETUAL", "ETH-PERPETUAL", "BTC-ROLL"], {"BTC": ["BTC-PERPETUAL"], "ETH": ["ETH-PERPETUAL"]})
+EXECUTION = ExecutionConfig()
 BY_THE_SUPERVISOR_ITSELF = (commands.Status, commands.Stop, commands.Vitals, commands.Reload)
 NOT_THE_OPERATORS = (commands.Hedge, commands.TakeConfig)
 EXAMPLES: dict[str, object] = {
@@ -36,21 +38,29 @@ def example(kind: type[Command]) -> AnyCommand:
     "kind", [kind for kind in get_args(AnyCommand) if kind not in (*BY_THE_SUPERVISOR_ITSELF, *NOT_THE_OPERATORS)]
 )
 def test_every_command_that_is_passed_on_has_somebody_to_do_it(kind: type[Command]) -> None:
-    assert legs_of(example(kind), ONE)
+    assert legs_of(example(kind), ONE, EXECUTION)
 
 
 def test_a_kill_is_latched_by_risk() -> None:
-    assert [(leg.actor, leg.command) for leg in legs_of(commands.Kill(), ONE)] == [("risk", commands.Kill())]
+    assert [(leg.actor, leg.command) for leg in legs_of(commands.Kill(), ONE, EXECUTION)] == [("risk", commands.Kill())]
 
 
-def test_a_halt_that_flattens_is_waited_for_as_long_as_a_flatten() -> None:
-    assert legs_of(commands.Halt("test", flatten=True), ONE)[0].timeout_s == FLATTEN_TIMEOUT_S
-    assert legs_of(commands.Halt("test"), ONE)[0].timeout_s < FLATTEN_TIMEOUT_S
+@pytest.mark.parametrize(
+    "command", [commands.Halt("test", flatten=True), commands.Flatten(), commands.Flatten("BTC-PERPETUAL")]
+)
+def test_a_flatten_is_waited_for_as_long_as_execution_may_take(command: AnyCommand) -> None:
+    patient = ExecutionConfig(flatten_timeout_s=600.0, flatten_passive_s=300.0, stop_timeout_s=20.0)
+    assert legs_of(command, ONE, patient)[-1].timeout_s > 600.0 + 300.0 + 2 * 20.0
+    assert legs_of(command, ONE, EXECUTION)[-1].timeout_s < 60.0
+    assert legs_of(commands.Halt("test"), ONE, patient)[-1].timeout_s < 10.0
 
 
 def legs(command: AnyCommand, topology: Topology = TWO) -> list[tuple[str, str]]:
     """Return who does what, in short."""
-    return [(leg.actor, getattr(leg.command, "name", type(leg.command).__name__)) for leg in legs_of(command, topology)]
+    return [
+        (leg.actor, getattr(leg.command, "name", type(leg.command).__name__))
+        for leg in legs_of(command, topology, EXECUTION)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +99,7 @@ def test_a_command_goes_to_one_strategy_or_to_all(command: AnyCommand, expected:
 )
 def test_a_command_to_nobody_is_refused_with_those_that_there_are(command: AnyCommand, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        legs_of(command, TWO)
+        legs_of(command, TWO, EXECUTION)
 
 
 def test_a_pause_reaches_the_strategy_that_lives_and_says_that_the_other_did_not_answer(
@@ -101,7 +111,7 @@ def test_a_pause_reaches_the_strategy_that_lives_and_says_that_the_other_did_not
     relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     replies: list[Reply] = []
     try:
-        btc, eth = legs_of(commands.Pause(), TWO)
+        btc, eth = legs_of(commands.Pause(), TWO, EXECUTION)
         relay.pass_on(Request(commands.Pause(), replies.append), [btc._replace(timeout_s=0.1), eth])
         deadline = time.monotonic() + 10.0
         while not replies and time.monotonic() < deadline:
@@ -171,7 +181,7 @@ def test_a_flatten_reaches_execution_although_strategy_is_dead(tmp_path: Path, m
     relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
     replies: list[Reply] = []
     try:
-        pause, flatten = legs_of(commands.Flatten(), ONE)
+        pause, flatten = legs_of(commands.Flatten(), ONE, EXECUTION)
         assert (pause.actor, flatten.actor) == ("strategy", "execution")
         relay.pass_on(Request(commands.Flatten(), replies.append), [pause._replace(timeout_s=0.1), flatten])
         deadline = time.monotonic() + 10.0

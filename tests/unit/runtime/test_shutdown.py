@@ -13,12 +13,16 @@ import msgspec
 import pytest
 import structlog
 
+from domain.clock import NS_PER_S
 from domain.errors import ExitCode
+from messages.commands import Reply
 from runtime.clock import SystemClock
 from runtime.config import Config
+from runtime.supervision import shutdown as shutdown_module
 from runtime.supervision.children import Child
-from runtime.supervision.relay import Relay
+from runtime.supervision.relay import Leg, Relay
 from runtime.supervision.shutdown import Shutdown, run_kill
+from trading.orders.config import ExecutionConfig
 
 CONFIG = msgspec.convert({"instruments": {}, "session": "test", "path": "test.toml"}, Config)
 
@@ -35,6 +39,71 @@ def test_the_one_shot_kill_is_out_of_reach_of_the_terminals_ctrl_c(
     assert int(result.stdout) != os.getsid(0)
 
 
+def pretend_execution(*, is_running: bool) -> Child:
+    execution = SimpleNamespace(
+        spec=SimpleNamespace(name="execution", is_background=False),
+        is_running=is_running,
+        kill=lambda: 0,
+        terminate=lambda: None,
+        has_ended=lambda: False,
+        finish=lambda: None,
+    )
+    return cast(Child, execution)
+
+
+class SlowClock(SystemClock):
+    """Each look at it is a second later."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+
+    def monotonic_ns(self) -> int:
+        self.seconds += 1
+        return self.seconds * NS_PER_S
+
+
+class LateRelay:
+    """Execution answers a stop when the clock says so."""
+
+    def __init__(self, clock: SlowClock, answers_at_s: int) -> None:
+        self.clock = clock
+        self.answers_at_s = answers_at_s
+        self.asked: list[Leg] = []
+
+    def call(self, leg: Leg) -> LateRelay:
+        self.asked.append(leg)
+        return self
+
+    def done(self) -> bool:
+        return self.clock.seconds >= self.answers_at_s
+
+    def result(self) -> Reply:
+        return Reply(ok=True, text="flat", data={"open_orders_at_exit": 0})
+
+
+def test_a_stop_that_flattens_is_waited_for_as_long_as_execution_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown_module, "POLL_S", 0.0)
+    monkeypatch.setattr(shutdown_module, "END_S", 0.0)
+    patient = ExecutionConfig(flatten_timeout_s=600.0, flatten_passive_s=300.0)
+    clock = SlowClock()
+    relay = LateRelay(clock, answers_at_s=900)
+    shutdown = Shutdown(
+        msgspec.structs.replace(CONFIG, execution=patient),
+        clock,
+        structlog.get_logger(),
+        cast(Relay, relay),
+        [pretend_execution(is_running=True)],
+        tmp_path,
+        {},
+    )
+    report = shutdown.run(flatten=True, was_reachable=True, is_hurried=lambda: False)
+    assert (shutdown.is_confirmed, shutdown.outcome, report) == (True, "flat", {"open_orders_at_exit": 0})
+    (leg,) = relay.asked
+    assert leg.timeout_s > 900.0
+
+
 def write_garbage(path: Path) -> None:
     path.write_bytes(b"\xff\xfe{")
 
@@ -49,19 +118,12 @@ def test_orders_are_cancelled_although_the_last_report_cannot_be_read(
 ) -> None:
     spoil(tmp_path / "execution.json")
     monkeypatch.setattr(sys, "executable", "/bin/echo")  # a one-shot that says what it was given, and succeeds
-    execution = SimpleNamespace(
-        spec=SimpleNamespace(name="execution", is_background=False),
-        is_running=False,
-        kill=lambda: 0,
-        terminate=lambda: None,
-        has_ended=lambda: True,
-    )
     shutdown = Shutdown(
         CONFIG,
         SystemClock(),
         structlog.get_logger(),
         cast(Relay, None),
-        [cast(Child, execution)],
+        [pretend_execution(is_running=False)],
         tmp_path,
         {},
     )
