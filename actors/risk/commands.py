@@ -181,8 +181,7 @@ class RiskCommands:
         )
 
     async def _ask_execution(self, command: Command, *, is_flattening: bool) -> Reply:
-        execution = self._ctx.config.execution
-        flatten_s = execution.flatten_timeout_s + execution.flatten_passive_s
+        flatten_s = self._ctx.config.execution.flatten_s_max
         self.flattenings += is_flattening
         try:
             return await self._ctx.send("execution", command, HALT_ANSWER_S + (flatten_s if is_flattening else 0.0))

@@ -42,7 +42,7 @@ class PositionCloser:
         self._decisions.write("close_position", due.text, cause=due.cause.value, instrument=name)
         self._ctx.log.warning("closing a position", instrument=name, cause=due.cause.value, text=due.text)
         try:
-            timeout_s = ANSWER_S + config.flatten_timeout_s + config.flatten_passive_s
+            timeout_s = ANSWER_S + config.flatten_s_max
             reply = await self._ctx.send("execution", Flatten(instrument=name), timeout_s)
             said, is_done = reply.text, reply.ok
         except ConnectivityError as error:

@@ -40,8 +40,6 @@ class OrderGuard:
         self._open: dict[str, OrderReport] = {}
         self._is_known = False
         self._seen_ns: dict[str, int] = {}
-        execution = ctx.config.execution
-        self._flatten_ns = int((execution.flatten_timeout_s + execution.flatten_passive_s) * NS_PER_S)
         self._is_busy = False
         self._halted_since_ns = 0
         self._look_due_ns = 0
@@ -129,9 +127,10 @@ class OrderGuard:
     def _stands_after_halt(self, now_ns: int) -> bool:
         """Whether an order outlived the halt: one from before it, or a younger one (flattening) past its time."""
         halted_ns = self._halted_since_ns
+        flatten_ns = int(self._ctx.config.execution.flatten_s_max * NS_PER_S)
         for order_id, order in self._open.items():
             seen_ns = self._seen_ns[order_id]
-            allowed_ns = HALT_GRACE_NS + (self._flatten_ns if seen_ns > halted_ns else 0)
+            allowed_ns = HALT_GRACE_NS + (flatten_ns if seen_ns > halted_ns else 0)
             if order.label == self._label and now_ns - max(seen_ns, halted_ns) > allowed_ns:
                 return True
         return False

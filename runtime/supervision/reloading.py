@@ -30,6 +30,7 @@ from runtime.supervision.relay import Leg, Relay
 from runtime.topology import EXECUTION
 
 CHANGES_FILE = "config-changes.jsonl"
+RISK_TOO = ("execution.flatten_timeout_s", "execution.flatten_passive_s")  # risk waits for a flattening so long
 
 
 class _Reload:
@@ -150,7 +151,10 @@ class Reloading:
             if any(key.startswith(f"instruments.{name}.") for key in keys)
         }
         actors = [actor for actor in owners if actor is not None]
-        actors += [actor for actor in ("risk", EXECUTION) if any(key.startswith(f"{actor}.") for key in keys)]
+        if any(key.startswith("risk.") or key in RISK_TOO for key in keys):
+            actors.append("risk")
+        if any(key.startswith(f"{EXECUTION}.") for key in keys):
+            actors.append(EXECUTION)
         return [Leg(actor, command) for actor in actors]
 
     def _ask(self, reload: _Reload) -> None:

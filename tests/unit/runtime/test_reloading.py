@@ -93,6 +93,21 @@ def test_a_reload_takes_over_what_an_edit_changed(case: Case) -> None:
     assert case.levels == 3
 
 
+@pytest.mark.parametrize(
+    ("edit", "actors"),
+    [
+        ("flatten_timeout_s = 60.0", {"risk", "execution"}),
+        ("flatten_passive_s = 30.0", {"risk", "execution"}),
+        ("amend_threshold_ticks = 2", {"execution"}),
+    ],
+)
+def test_a_key_reaches_every_actor_that_goes_by_it(case: Case, edit: str, actors: set[str]) -> None:
+    case.file.write_text(f"{BASE}[execution]\n{edit}\n")
+    case.reload()
+    assert case.replies[-1].ok
+    assert {leg.actor for leg in case.relay.asked} == actors
+
+
 def test_a_file_that_cannot_be_read_leaves_the_session_as_it_was(case: Case) -> None:
     case.file.unlink()
     case.file.symlink_to(case.file)  # ELOOP, which root meets too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -31,11 +32,21 @@ def a_guard(*open_orders: OrderReport) -> OrderGuard:
     async def answer() -> list[OrderReport]:
         return list(open_orders)
 
+    gateway: Any = SimpleNamespace(open_orders=answer, is_ready=True)
+    return OrderGuard(a_context(), gateway, OURS)
+
+
+def a_context() -> Any:
+    """Return what risk's process gives a guard; what it spawns is kept and not run."""
+
+    def spawn(coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        coroutine.close()
+        context.spawned.append(name)
+
     context: Any = SimpleNamespace(
-        config=SimpleNamespace(execution=ExecutionConfig()), clock=SimClock(NS_PER_S, NS_PER_S)
+        config=SimpleNamespace(execution=ExecutionConfig()), clock=SimClock(NS_PER_S, NS_PER_S), spawned=[], spawn=spawn
     )
-    gateway: Any = SimpleNamespace(open_orders=answer)
-    return OrderGuard(context, gateway, OURS)
+    return context
 
 
 def test_orders_of_others_are_told_apart_from_ours() -> None:
@@ -58,3 +69,22 @@ def test_after_a_reconnect_the_orders_are_not_known_until_the_venue_has_shown_th
     assert guard.working is None
     assert asyncio.run(guard.look()) == 1
     assert guard.working == {INSTRUMENT.name: Working(bought=Decimal("0.1"))}
+
+
+def test_a_flattening_after_a_halt_has_the_time_that_a_reload_has_given_it() -> None:
+    # Given a halt, and an order that flattens after it
+    context = a_context()
+    guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
+    clock = context.clock
+    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
+    clock.advance(NS_PER_S // 10)
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    # If the time of a flattening is set to a minute while the session runs
+    context.config = SimpleNamespace(execution=ExecutionConfig(flatten_timeout_s=60.0))
+    # I expect the order to be left alone for so long, and to be swept after that
+    clock.advance(50 * NS_PER_S)
+    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
+    assert context.spawned == []
+    clock.advance(20 * NS_PER_S)
+    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
+    assert context.spawned == ["sweep"]
