@@ -20,6 +20,9 @@ from trading.orders.config import ExecutionConfig
 RELAY_TIMEOUT_S = 5.0
 FLATTEN_MARGIN_S = 30.0  # throttle, a venue that answers late, what risk does where execution is silent
 PAUSE_TIMEOUT_S = 2.0
+THREADS_MAX = 4
+URGENT_THREADS_MAX = 32
+URGENT = (commands.Halt, commands.Kill, commands.Reduce, commands.Pause, commands.Flatten, commands.CancelAll)
 
 
 class Leg(NamedTuple):
@@ -131,15 +134,17 @@ class Relay:
         self._session = session
         self._why_silent = why_silent
         self._on_done = on_done
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="relay")
-        # A stop never queues behind operators' flattens and profiles, which take up to a minute.
+        self._pool = ThreadPoolExecutor(max_workers=THREADS_MAX, thread_name_prefix="relay")
+        # Nothing urgent queues behind profiles, and a stop not even behind operators' flattens: both take minutes.
+        self._urgent = ThreadPoolExecutor(max_workers=URGENT_THREADS_MAX, thread_name_prefix="urgent")
         self._own = ThreadPoolExecutor(max_workers=1, thread_name_prefix="supervisor")
         self._closing = threading.Event()
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
     def pass_on(self, request: Request, legs: Sequence[Leg]) -> None:
         """Have `legs` done one after the other; the first that fails ends it, unless the others go on without it."""
-        self._pending.append((request, self._pool.submit(self._run, legs)))
+        pool = self._urgent if isinstance(request.command, URGENT) else self._pool
+        self._pending.append((request, pool.submit(self._run, legs)))
 
     def call(self, leg: Leg) -> Future[Reply]:
         """Have one leg done for the supervisor itself."""
@@ -147,7 +152,7 @@ class Relay:
 
     def call_all(self, legs: Sequence[Leg]) -> Future[Reply]:
         """Have legs done one after the other for the supervisor itself, like those of an operator's command."""
-        return self._pool.submit(self._run, legs)
+        return self._urgent.submit(self._run, legs)
 
     def poll(self) -> None:
         """Answer what is done."""
@@ -159,7 +164,7 @@ class Relay:
 
     def close(self) -> None:
         self._closing.set()
-        for pool in (self._pool, self._own):
+        for pool in (self._pool, self._urgent, self._own):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, legs: Sequence[Leg]) -> Reply:

@@ -163,6 +163,42 @@ def test_the_supervisors_own_leg_does_not_queue_behind_operators_commands(
         server.close()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.Halt("test"),
+        commands.Kill(),
+        commands.Reduce(),
+        commands.Pause(),
+        commands.Flatten(),
+        commands.CancelAll(),
+    ],
+)
+def test_an_urgent_command_does_not_queue_behind_profiles(
+    command: AnyCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    make_private(run_directory("relay"))
+    server = CommandServer("relay", "execution")
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
+    replies: list[Reply] = []
+    try:
+        for _ in range(8):  # nobody is there to answer
+            profile = commands.Profile("strategy", 600.0)
+            relay.pass_on(Request(profile, lambda _reply: None), [Leg("strategy", profile, 605.0)])
+        relay.pass_on(Request(command, replies.append), [Leg("execution", commands.CancelAll(), 30.0)])
+        deadline = time.monotonic() + 10.0
+        while not replies and time.monotonic() < deadline:
+            for request in server.drain():
+                request.answer(Reply(ok=True, text="done"))
+            relay.poll()
+            time.sleep(0.01)
+        assert [reply.text for reply in replies] == ["execution: done"]
+    finally:
+        relay.close()
+        server.close()
+
+
 def test_a_leg_that_cannot_be_sent_is_an_answer_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / ("x" * 120)))  # too long for a socket
     relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
