@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.kill_config import session_of, venue_of
 from actors.sweep import SweepResult, sweep
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
@@ -30,7 +31,6 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
 from runtime.arguments import Arguments
 from runtime.clock import system_clock
-from runtime.config import Config, load_config, read_config
 from runtime.dotenv import load_dotenv
 from runtime.heartbeats import Heartbeat, read_heartbeat
 from runtime.logs import open_log
@@ -39,7 +39,7 @@ from runtime.session import open_session_segment
 from shm.errors import SegmentError
 from shm.record import TableReader
 from trading.risk.latch import KILL_FILE_NAME, KillMark, kill_mark_bytes
-from venues.config import LOCAL_URL_VARIABLE, venue_url
+from venues.config import LOCAL_URL_VARIABLE, VenueConfig, venue_url
 from venues.credentials import KEY_FILE_VARIABLE, read_credentials
 from venues.gateway import RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
@@ -49,7 +49,6 @@ ANSWER_S = 10.0
 LOCAL_TRIES_MAX = 3  # a local exchange that does not listen has ended, and its orders with it
 STARTTIME_FIELD = 19  # of /proc/self/stat, counted after the name, in clock ticks since boot
 KEEP_ALIVE_S = 0.2
-CONFIG_FILE = "config.json"  # of a run: the configuration as it was understood (runtime/supervision/crew.py)
 EXECUTION_GONE_S = 2.0
 
 
@@ -106,10 +105,10 @@ def _kill(options: argparse.Namespace, received_ns: int) -> int:
         keep_private(holds_keys=True)
         session = options.session
         halt_session(session, must_latch=options.latch, must_kill=options.kill_execution)
-        load_dotenv(paths.home() / ".env")
-        config = _config(options)
-        find_venue(session, config, os.environ)
-        result = asyncio.run(cancel_everything(config, session, options.timeout_s))
+        load_dotenv(paths.home() / ".env", warn=_warn)
+        venue = venue_of(session, options.config, options.default, _warn)
+        find_venue(session, venue, os.environ)
+        result = asyncio.run(cancel_everything(venue, session, options.timeout_s))
     except UserError as error:
         print(f"kill: {error}", file=sys.stderr)
         return error.exit_code
@@ -123,6 +122,10 @@ def _kill(options: argparse.Namespace, received_ns: int) -> int:
         file=sys.stderr,
     )
     return ExitCode.VENUE_UNREACHABLE
+
+
+def _warn(fault: str) -> None:
+    print(f"kill: warning: {fault}", file=sys.stderr)
 
 
 def _timing(result: SweepResult, received_ns: int) -> str:
@@ -140,35 +143,21 @@ def _parse(arguments: Sequence[str] | None, configs: Path | None = None) -> argp
     program = "python -m actors.kill" if configs is None else "cli.py kill"
     parser = Arguments(prog=program, description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--config", type=Path, required=configs is None, metavar="PATH", help="configuration of the session")
-    name = "" if configs is None else "local"
-    add("--session", "-s", default=name, metavar="NAME", help="session's name (the configuration's file name)")
+    told = "configuration, also a run's config.json; of several the first that can be read; default: of its newest run"
+    add("--config", type=Path, action="append", default=[], metavar="PATH", help=told)
+    add("--session", "-s", default="", metavar="NAME", help="session's name (the configuration's file name)")
     add("--timeout-s", type=_seconds, default=TIMEOUT_S, metavar="S", help="give up after this long (%(default)s)")
     add("--latch", action="store_true", help="have risk stay halted until a resume; always done while execution lives")
     add("--kill-execution", action="store_true", help="SIGKILL the session's execution process first")
     options = parser.parse_args(arguments)
-    options.session = options.session or options.config.stem
+    if not (options.session or options.config or configs):
+        parser.error("expected --session NAME or --config PATH")
+    try:
+        options.session = options.session or (session_of(options.config[0]) if options.config else "local")
+    except ConfigError as error:
+        parser.error(str(error))
     options.default = configs / f"{options.session}.toml" if configs is not None else None
     return options
-
-
-def _config(options: argparse.Namespace) -> Config:
-    """Return the configuration that is named; else the one that the session ran with last, else its file's.
-
-    Raises:
-        ConfigError: when there is none, or it cannot be read.
-    """
-    if options.config is not None:
-        return load_config(options.config)
-    for path in sorted((paths.home() / "runs").glob(f"*-{options.session}*/{CONFIG_FILE}"), reverse=True):
-        with suppress(OSError, msgspec.DecodeError):  # of another version: an older one will not be better
-            config = read_config(path)
-            if config.session == options.session:
-                return config
-    if not options.default.is_file():
-        ran = f"no session {options.session!r} has run from {paths.home()}, and there is no {options.default}"
-        raise ConfigError(f"{ran}: name it with --session NAME, or its configuration with --config PATH")
-    return load_config(options.default)
 
 
 def _seconds(text: str) -> float:
@@ -181,19 +170,19 @@ def _seconds(text: str) -> float:
     return value
 
 
-def find_venue(session: str, config: Config, environ: MutableMapping[str, str]) -> None:
+def find_venue(session: str, venue: VenueConfig, environ: MutableMapping[str, str]) -> None:
     """Put a local session's address and key file into `environ`, where it does not say otherwise.
 
     Raises:
         ConfigError: if the venue is local and no session of that name has left where it is.
     """
-    if config.venue.kind != "local" or environ.get(LOCAL_URL_VARIABLE):
+    if venue.kind != "local" or environ.get(LOCAL_URL_VARIABLE):
         return
     path = paths.run_directory(session) / "venue.json"
     try:
-        venue = msgspec.json.decode(path.read_bytes(), type=VenueFile)
+        left = msgspec.json.decode(path.read_bytes(), type=VenueFile)
     except FileNotFoundError:
-        if config.venue.url:
+        if venue.url:
             return
         raise ConfigError(
             f"session {session}: {path} is not there: the session does not run, and its local exchange died with it; "
@@ -201,9 +190,9 @@ def find_venue(session: str, config: Config, environ: MutableMapping[str, str]) 
         ) from None
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); set {LOCAL_URL_VARIABLE}") from None
-    environ[LOCAL_URL_VARIABLE] = venue.url
-    if venue.key_file:
-        environ.setdefault(KEY_FILE_VARIABLE, venue.key_file)
+    environ[LOCAL_URL_VARIABLE] = left.url
+    if left.key_file:
+        environ.setdefault(KEY_FILE_VARIABLE, left.key_file)
 
 
 # ---- the session, if there still is one ------------------------------------------------------------------
@@ -256,7 +245,7 @@ def _wait_until_gone(pid: int) -> None:
 # ---- the venue -------------------------------------------------------------------------------------------
 
 
-async def cancel_everything(config: Config, session: str, timeout_s: float) -> SweepResult:
+async def cancel_everything(venue: VenueConfig, session: str, timeout_s: float) -> SweepResult:
     """Connect, cancel and look until the venue shows nothing twice, or the time is over.
 
     Raises:
@@ -265,14 +254,14 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
     """
     clock = system_clock(os.environ)
     deadline_ns = clock.monotonic_ns() + int(timeout_s * NS_PER_S)
-    url = venue_url(config.venue, os.environ)
+    url = venue_url(venue, os.environ)
     # At a real venue time decides when to give up, not the number of tries.
-    tries_max = LOCAL_TRIES_MAX if config.venue.kind == "local" else 1000
-    patient = msgspec.structs.replace(config.venue, connect_tries_max=tries_max, backoff_ms_max=500, backoff_ms_min=100)
+    tries_max = LOCAL_TRIES_MAX if venue.kind == "local" else 1000
+    patient = msgspec.structs.replace(venue, connect_tries_max=tries_max, backoff_ms_max=500, backoff_ms_min=100)
     gateway = ThalexOrderGateway(
         patient,
         url,
-        read_credentials(config.venue, os.environ, is_checked=True),
+        read_credentials(venue, os.environ, is_checked=True),
         _token_directory(session),
         _Deaf(),
         clock,
@@ -286,7 +275,7 @@ async def cancel_everything(config: Config, session: str, timeout_s: float) -> S
         left_s = max(0.5, (deadline_ns - clock.monotonic_ns()) / NS_PER_S)
         return await sweep(gateway, clock, timeout_s=left_s)
     except VenueUnreachableError as error:
-        if config.venue.kind != "local":
+        if venue.kind != "local":
             raise
         ended = "nobody listens there: the local exchange has ended, and every order with it"
         raise VenueUnreachableError(f"{url}: {ended} ({error.__cause__})") from None

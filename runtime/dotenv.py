@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
 from domain.errors import CredentialsError
@@ -26,17 +26,30 @@ def parse_dotenv(text: str) -> dict[str, str]:
     return values
 
 
-def load_dotenv(path: Path, environ: MutableMapping[str, str] = os.environ) -> None:
+def _refuse(fault: str) -> None:
+    raise CredentialsError(fault)
+
+
+def load_dotenv(
+    path: Path, environ: MutableMapping[str, str] = os.environ, *, warn: Callable[[str], None] = _refuse
+) -> None:
     """Add what .env says to `environ`; what is set there already stays. No file: nothing happens.
 
+    Args:
+        warn: is told what is wrong with the file, for those who must go on with what it says nevertheless.
+
     Raises:
-        CredentialsError: if others may read the file.
+        CredentialsError: without `warn`, if others may read the file or we cannot.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text()
     except FileNotFoundError:
         return
+    except (OSError, UnicodeDecodeError) as error:
+        warn(f"{path}: cannot be read: {error}")
+        return
     if mode & 0o077:
-        raise CredentialsError(f"{path} may hold keys and others may read it (mode {mode:04o}): chmod 600 {path}")
-    for name, value in parse_dotenv(path.read_text()).items():
+        warn(f"{path} may hold keys and others may read it (mode {mode:04o}): chmod 600 {path}")
+    for name, value in parse_dotenv(text).items():
         environ.setdefault(name, value)

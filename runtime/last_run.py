@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,17 +13,17 @@ import msgspec
 
 from domain.errors import UserError
 from runtime import paths
+from runtime.paths import CONFIG_FILE
 
-CONFIG_FILE = "config.json"  # of a run (runtime/supervision/crew.py)
 JOURNAL_FILE = "execution.journal"  # of a run (actors/execution/journal.py)
 JOURNAL_HEAD_BYTES = 4096  # beyond the words of each life that begins, the first messages stand here
 
 
 class LastRun(NamedTuple):
-    """The folder of a run, and the configuration file that it was started with; that may be gone since."""
+    """The folder of a run, and the file that it was started with: may be gone since; None where nobody can tell."""
 
     folder: Path
-    config: Path
+    config: Path | None
 
 
 class _Named(msgspec.Struct):
@@ -33,8 +34,18 @@ class _Named(msgspec.Struct):
 
 
 def last_run(session: str) -> LastRun | None:
-    """Return the newest run of a session here; None where there is none that can be read."""
-    return next((LastRun(run, Path(named.path)) for run, named in _runs() if named.session == session), None)
+    """Return the newest run of a session here; None where there is none.
+
+    One that cannot be read is known by its folder's name, and still the newest: an older one may have run otherwise.
+    """
+    own_name = re.compile(rf"\d{{8}}-\d{{6}}-{re.escape(session)}(-\d+)?")
+    for run in _folders():
+        named = _named(run)
+        if named is None and own_name.fullmatch(run.name):
+            return LastRun(run, None)
+        if named is not None and named.session == session:
+            return LastRun(run, Path(named.path))
+    return None
 
 
 def choose_run(given: Path | None, session: str = "") -> Path:
@@ -74,18 +85,29 @@ def has_orders(run: Path) -> bool:
 
 
 def _runs() -> Iterator[tuple[Path, _Named]]:
-    """Yield every run of a session with what its configuration says, newest first."""
+    """Yield every run of a session with what its configuration says, newest first, where that can be read."""
+    for run in _folders():
+        if (named := _named(run)) is not None:
+            yield run, named
+
+
+def _folders() -> Iterator[Path]:
+    """Yield the folder of every run that came to have a configuration, newest first."""
     for path in sorted((paths.home() / "runs").glob(f"*/{CONFIG_FILE}"), reverse=True):
-        if path.parent.is_symlink():
-            continue
-        with suppress(OSError, msgspec.DecodeError):
-            yield path.parent, msgspec.json.decode(path.read_bytes(), type=_Named)
+        if not path.parent.is_symlink():
+            yield path.parent
+
+
+def _named(run: Path) -> _Named | None:
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((run / CONFIG_FILE).read_bytes(), type=_Named)
+    return None
 
 
 def how_to_start(session: str, configs: Path) -> str:
     """Return what starts a session: the file that it ran with last, else the one of its name here or in `configs`."""
     last = last_run(session)
-    if last is not None and last.config.is_file():
+    if last is not None and last.config is not None and last.config.is_file():
         return f"start it with `make run CONFIG={_shown(last.config)}`"
     for folder in (Path.cwd(), configs):
         if (folder / f"{session}.toml").is_file():

@@ -16,6 +16,7 @@ from pathlib import Path
 from domain.errors import UserError
 
 IPC_PATH_BYTES_MAX = 107
+CONFIG_FILE = "config.json"  # of a run: the configuration as its supervisor understood it
 
 
 def home() -> Path:

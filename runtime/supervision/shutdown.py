@@ -21,6 +21,7 @@ from messages import commands
 from messages.commands import Reply
 from runtime.config import Config
 from runtime.logs import Logger
+from runtime.paths import CONFIG_FILE
 from runtime.supervision.children import Child
 from runtime.supervision.relay import Leg, Relay, flatten_wait_s
 
@@ -108,7 +109,7 @@ class Shutdown:
 
     def _kill_orders(self) -> None:
         """Cancel with the one-shot, which needs nothing of ours."""
-        result = run_kill(self._config, self._venue, HURRY_S if self._is_hurried else KILL_S)
+        result = run_kill(self._config, self._artifacts, self._venue, HURRY_S if self._is_hurried else KILL_S)
         self.is_confirmed = result.returncode == ExitCode.CLEAN
         lines = (result.stdout or result.stderr).strip().splitlines()
         self.outcome = f"{self.outcome}; kill: {lines[-1] if lines else f'exit {result.returncode}'}"
@@ -144,9 +145,13 @@ def end_children(children: Sequence[Child], timeout_s: float, is_hurried: Callab
         child.finish()
 
 
-def run_kill(config: Config, venue: Mapping[str, str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run the one-shot kill and return how it ended; exit code 0 = the venue showed no order twice."""
-    command = [sys.executable, "-m", "actors.kill", "--config", config.path, "--session", config.session]
+def run_kill(config: Config, run: Path, venue: Mapping[str, str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run the one-shot kill and return how it ended; exit code 0 = the venue showed no order twice.
+
+    It goes by the configuration in the run's folder, and only without that by the file, which may be edited by now.
+    """
+    command = [sys.executable, "-m", "actors.kill", "--session", config.session]
+    command += ["--config", str(run / CONFIG_FILE), "--config", config.path]
     command += ["--timeout-s", f"{timeout_s:g}"]
     try:
         return subprocess.run(

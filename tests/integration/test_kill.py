@@ -51,12 +51,12 @@ class Home:
         self.venue = {"RINGMAKER_VENUE_URL": exchange.url, "RINGMAKER_VENUE_KEY_FILE": str(exchange.key_file)}
 
     def kill(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return self._run("-m", "actors.kill", "--config", str(self.config), *arguments, **environ)
+        return self.run("-m", "actors.kill", "--config", str(self.config), *arguments, **environ)
 
     def operate(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return self._run("cli.py", "kill", *arguments, **environ)
+        return self.run("cli.py", "kill", *arguments, **environ)
 
-    def _run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -135,15 +135,100 @@ def test_it_finds_the_exchange_of_a_running_session_by_itself(home: Home, exchan
 def test_it_goes_by_what_the_session_ran_with_wherever_that_file_lies(home: Home, exchange: Exchange) -> None:
     # Given an order, and a run whose configuration is not in configs/
     leave_orders(exchange, 1)
-    run = home.folder / "runs" / f"20260101-000000-{home.session}"
-    run.mkdir(parents=True)
-    (run / "config.json").write_bytes(msgspec.json.encode(load_config(home.config)))
+    ran(home)
     # If an operator kills it by its name alone
     done = home.operate("--session", home.session, **home.venue)
     # I expect the order to be gone
     assert done.returncode == 0, done.stderr
     assert "0 open orders, confirmed by the venue" in done.stdout
     assert open_orders(exchange) == []
+
+
+def ran(home: Home, folder: str = "20260101-000000") -> Path:
+    """Leave what a run of the session leaves: its configuration as the supervisor understood it."""
+    run = home.folder / "runs" / f"{folder}-{home.session}"
+    run.mkdir(parents=True)
+    (run / "config.json").write_bytes(msgspec.json.encode(load_config(home.config)))
+    return run
+
+
+def edited(home: Home, how: str) -> Path:
+    """Spoil the configuration file as people do, and return where it is said to be."""
+    strategy = '[strategy]\nfile = "gone.py"\n' if how == "its strategy is gone" else "[strategy]\nno_such_key = 1\n"
+    match how:
+        case "a typo":
+            home.config.write_text(CONFIG + "[risk\n")
+        case "renamed":
+            return home.config.rename(home.config.with_suffix(".old")).with_suffix(".toml")
+        case "unreadable":
+            home.config.unlink()
+            home.config.mkdir()
+            return home.config / "below.toml" / "file.toml"
+        case _:
+            home.config.write_text(CONFIG + strategy)
+    return home.config
+
+
+@pytest.mark.parametrize("how", ["a typo", "of another version", "its strategy is gone", "renamed", "unreadable"])
+def test_a_file_that_was_spoilt_since_the_start_keeps_no_kill_from_cancelling(
+    home: Home, exchange: Exchange, how: str
+) -> None:
+    # Given an order of a session that ran, and its configuration file as it is today
+    leave_orders(exchange, 1)
+    run = ran(home)
+    path = edited(home, how)
+    if how == "unreadable":
+        path.parent.touch()
+    # If the one-shot is told to go by that file
+    done = home.operate("--config", str(path), "--session", home.session, **home.venue)
+    # I expect the order gone, and one line that says by what it went instead
+    assert done.returncode == 0, done.stderr
+    assert open_orders(exchange) == []
+    assert done.stderr.startswith("kill: warning: "), done.stderr
+    assert f"going by {run / 'config.json'}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_it_goes_by_the_configuration_of_a_run_without_its_file(home: Home, exchange: Exchange) -> None:
+    # Given an order, a run, and no configuration file any more
+    leave_orders(exchange, 1)
+    run = ran(home)
+    home.config.unlink()
+    # If the one-shot is given the run's, as the supervisor gives it, or the session's name alone, as systemd does
+    for arguments in (("--config", str(run / "config.json")), ("--session", home.session)):
+        done = home.run("-m", "actors.kill", *arguments, **home.venue)
+        # I expect it done without a word of warning
+        assert (done.returncode, done.stderr) == (0, "")
+    assert open_orders(exchange) == []
+
+
+def test_a_newest_run_that_cannot_be_read_is_not_made_up_for_by_an_older_one(home: Home) -> None:
+    # Given a run of today that nobody can read, and one of yesterday, perhaps at another venue
+    ran(home, "20260101-000000")
+    newest = ran(home, "20260102-000000") / "config.json"
+    newest.write_text("{")
+    # If the session is killed by its name, I expect it to ask rather than to confirm something else
+    done = home.operate("--session", home.session, **home.venue)
+    assert done.returncode == 2
+    assert str(newest) in done.stderr
+    assert "--config PATH" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_env_file_that_others_may_read_is_told_and_cancels_go_out(home: Home, exchange: Exchange) -> None:
+    # Given keys in the environment, an order, and an .env that an editor left readable
+    leave_orders(exchange, 1)
+    env_file = home.folder / ".env"
+    env_file.write_text("OTHER=1\n")
+    env_file.chmod(0o644)
+    # If the one-shot runs
+    done = home.kill(**home.venue)
+    # I expect the order gone, and the command that mends the file
+    assert done.returncode == 0, done.stderr
+    assert open_orders(exchange) == []
+    assert done.stderr.startswith("kill: warning: ")
+    assert f"chmod 600 {env_file}" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_name_that_never_ran_is_one_clear_line(home: Home) -> None:

@@ -34,7 +34,7 @@ def test_the_one_shot_kill_is_out_of_reach_of_the_terminals_ctrl_c(
     stand_in.write_text("#!/bin/sh\nps -o sid= -p $$\n")
     stand_in.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(stand_in))
-    result = run_kill(CONFIG, {}, 5.0)
+    result = run_kill(CONFIG, tmp_path, {}, 5.0)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) != os.getsid(0)
 
@@ -137,6 +137,14 @@ def test_a_one_shot_that_cannot_be_started_is_an_outcome_and_no_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
-    result = run_kill(CONFIG, {}, 5.0)
+    result = run_kill(CONFIG, tmp_path, {}, 5.0)
     assert result.returncode == ExitCode.CRASH
     assert result.stderr == "kill could not be started: No such file or directory"
+
+
+def test_the_one_shot_kill_goes_by_what_the_session_runs_with_not_by_the_file_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/echo")
+    said = run_kill(CONFIG, tmp_path, {}, 5.0).stdout
+    assert f"--session test --config {tmp_path / 'config.json'} --config test.toml " in said
