@@ -24,7 +24,7 @@ class SealedFills(NamedTuple):
 
 
 class FillsFile:
-    """The file beside the one at `path`, `.fills` after its name; there is none before the first fills are sealed.
+    """The file beside the one at `path`, `.fills` after its name.
 
     Attributes:
         sealed: what of it counts.
@@ -50,14 +50,21 @@ class FillsFile:
         self.sealed = sealed
         return content
 
+    def open(self) -> int:
+        """Open it, or create it empty, and return the descriptor. OSError when the disk refuses.
+
+        Called at the start, not when it is first needed, a process holds as many after a day as in its first minute.
+        """
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.fchmod(self._fd, 0o600)
+        return self._fd
+
     def append(self, content: bytes) -> SealedFills:
         """Write more after what counts; return what counts once `sealed` says so. OSError when the disk refuses."""
         if not content:
             return self.sealed
-        if self._fd is None:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.fchmod(self._fd, 0o600)
-        write_at(self._fd, content, self.sealed.size_bytes)
+        write_at(self.open(), content, self.sealed.size_bytes)
         self._is_synced = False
         return SealedFills(self.sealed.size_bytes + len(content), zlib.crc32(content, self.sealed.checksum))
 

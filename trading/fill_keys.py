@@ -8,26 +8,38 @@ million fills the next one is taken for one of them, and not counted, with a cha
 
 from __future__ import annotations
 
+import mmap
 import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import blake2b
 
+import numpy as np
+import numpy.typing as npt
+
 FillKey = tuple[str, str, int]  # trade_id, venue_order_id, leg_index
 
 FINGERPRINT_BYTES = 8
-_BUCKET_BITS = 8  # one bucket of a million fills is 32 kB: an insertion moves half of that
-_BUCKET_SHIFT = 64 - _BUCKET_BITS
+_NEW_KEYS_MIN = 1024
+_NEW_SHARE = 64  # new keys are put in order among the others when they are this part of them
+_IN_MEMORY = np.dtype(np.uint64)
+_STORED = np.dtype("<u8")
 
 
 class FillKeys:
-    """A set of fill keys that takes 8 to 9 bytes for each, and lasts: the same keys give the same bytes everywhere."""
+    """A set of fill keys that takes 8 bytes for each, and lasts: the same keys give the same bytes everywhere.
 
-    __slots__ = ("_buckets",)
+    New keys stand in order by themselves, and join the others now and then: 0.2 ms at 25,000 keys, 6 ms at a million,
+    once in 16,000 fills. All others fill pages of their own: among what a process keeps and lets go, arrays that grow
+    leave holes as large as they are.
+    """
+
+    __slots__ = ("_new", "_pages")
 
     def __init__(self, keys: Iterable[FillKey] = ()) -> None:
-        self._buckets = [array("Q") for _ in range(1 << _BUCKET_BITS)]
+        self._pages = _new_pages(0)
+        self._new = array("Q")
         for key in keys:
             self.add(key)
 
@@ -37,44 +49,79 @@ class FillKeys:
 
     def __contains__(self, key: FillKey) -> bool:
         wanted = fingerprint(key)
-        bucket = self._buckets[wanted >> _BUCKET_SHIFT]
-        place = bisect_left(bucket, wanted)
-        return place < len(bucket) and bucket[place] == wanted
+        return _stands_in(self._new, bisect_left(self._new, wanted), wanted) or self._is_in_pages(wanted)
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets))
+        return len(self._pages) + len(self._new)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FillKeys) and len(self) == len(other) and np.array_equal(self._all(), other._all())
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
 
     def to_bytes(self) -> bytes:
         """Return what `update` takes: FINGERPRINT_BYTES a key, little-endian, in order."""
-        return b"".join(bytes_of(bucket) for bucket in self._buckets)
+        return self._all().astype(_STORED, copy=False).tobytes()
 
     def update(self, content: bytes) -> None:
-        """Remember the keys of which `to_bytes` returned this, or a part of it."""
-        for each in fingerprints_of(content):
-            self.add_fingerprint(each)
+        """Remember the keys of which `to_bytes` returned this, or a part of it, in any order."""
+        told = np.concatenate([self._all(), np.frombuffer(content, _STORED)])
+        told.sort()
+        self._keep(told[np.diff(told, prepend=~told[:1]) != 0])
 
     def without(self, fingerprints: Iterable[int]) -> FillKeys:
         """Return a set of the same keys but those of these fingerprints."""
         rest = FillKeys()
-        rest._buckets = [array("Q", bucket) for bucket in self._buckets]
-        for each in fingerprints:
-            bucket = rest._buckets[each >> _BUCKET_SHIFT]
-            place = bisect_left(bucket, each)
-            if place < len(bucket) and bucket[place] == each:
-                del bucket[place]
+        left_out = np.fromiter(fingerprints, _IN_MEMORY)
+        rest._keep(self._all()[np.isin(self._all(), left_out, invert=True)])
         return rest
 
     def add_fingerprint(self, fingerprint: int) -> bool:
         """Remember the key of a fingerprint; return whether it was new."""
-        bucket = self._buckets[fingerprint >> _BUCKET_SHIFT]
-        if not bucket or bucket[-1] < fingerprint:  # as they come when they are read again, in order
-            bucket.append(fingerprint)
-            return True
-        place = bisect_left(bucket, fingerprint)
-        if bucket[place] == fingerprint:
+        new = self._new
+        place = bisect_left(new, fingerprint)
+        if _stands_in(new, place, fingerprint) or self._is_in_pages(fingerprint):
             return False
-        bucket.insert(place, fingerprint)
+        new.insert(place, fingerprint)
+        if len(new) >= _NEW_KEYS_MIN and len(new) * _NEW_SHARE >= len(self._pages):
+            self._join()
         return True
+
+    def _is_in_pages(self, fingerprint: int) -> bool:
+        return _stands_in(self._pages, bisect_left(self._pages, fingerprint), fingerprint)
+
+    def _all(self) -> npt.NDArray[np.uint64]:
+        """Return all fingerprints, in order."""
+        if self._new:
+            self._join()
+        return np.frombuffer(self._pages, _IN_MEMORY)
+
+    def _join(self) -> None:
+        """Put the new ones in order among the others."""
+        old, new = np.frombuffer(self._pages, _IN_MEMORY), np.frombuffer(self._new, _IN_MEMORY)
+        pages = _new_pages(len(self))
+        both = np.frombuffer(pages, _IN_MEMORY)
+        both[: len(old)], both[len(old) :] = old, new
+        both.sort(kind="stable")  # two rows in order: they are merged where they stand
+        self._new, self._pages = array("Q"), pages
+
+    def _keep(self, fingerprints: npt.NDArray[np.uint64]) -> None:
+        """Let these be all, each once and in order."""
+        pages = _new_pages(len(fingerprints))
+        np.frombuffer(pages, _IN_MEMORY)[:] = fingerprints
+        self._new, self._pages = array("Q"), pages
+
+
+def _new_pages(keys: int) -> memoryview[int]:
+    """Return room for so many; its pages go back to the kernel with it."""
+    if not keys:
+        return memoryview(bytearray()).cast("Q")
+    size_bytes = keys * FINGERPRINT_BYTES
+    return memoryview(mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("Q")
+
+
+def _stands_in(fingerprints: array[int] | memoryview[int], place: int, fingerprint: int) -> bool:
+    return place < len(fingerprints) and fingerprints[place] == fingerprint
 
 
 def fingerprint(key: FillKey) -> int:

@@ -188,6 +188,11 @@ class Ledger:
         self._unbooked = dict(state.unbooked)
 
     @property
+    def counted(self) -> FillKeys:
+        """Which fills were counted: the set itself, that grows."""
+        return self._counted
+
+    @property
     def unbooked(self) -> int:
         """Fills whose fee the venue has not told yet."""
         return len(self._unbooked)

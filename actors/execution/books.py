@@ -199,6 +199,7 @@ class AccountBooks:
         Args:
             instead: what is counted is the same: what was told of it is not told again.
         """
+        self.journal.state.own()
         if instead:
             self._given_up = self.ledger
         self.ledger = ledger

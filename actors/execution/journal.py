@@ -12,6 +12,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -81,6 +82,8 @@ class Journal:
         self.lost = 0
         self._file = JournalFile(path, config)
         self._open()
+        with suppress(OSError):  # tried again when the first fills are sealed
+            self._file.fills.open()
         self._note(Began(*self._now(), epoch, os.getpid()))
 
     # ---- what is sent ----------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class JournalState:
         self.unfinished: dict[int, Sent] = {}
         self.settled: Settled | None = None
         self.is_whole = is_whole
+        self._is_shared = False  # `fills` are the ledger's, which has counted each before it is told
         self._ignored: frozenset[FillKey] = frozenset()
         self._unsealed = array("Q")  # fingerprints of fills ...
         self._unsettled = array("Q")  # ... since they were sealed, and since the ledger was settled
@@ -67,6 +68,16 @@ class JournalState:
     def tell(self, key: FillKey) -> bool:
         """Remember that a fill is told; return whether it was not."""
         return self._tell(fingerprint(key))
+
+    def share(self, counted: FillKeys) -> None:
+        """Keep no fills of its own, if these are the same: whoever adds one to them tells it from here on, once."""
+        if counted is not self.fills and counted == self.fills:
+            self.fills, self._is_shared = counted, True
+
+    def own(self) -> None:
+        """Keep fills of its own again: another ledger counts from here on."""
+        if self._is_shared:
+            self.fills, self._is_shared = self.fills.without(()), False
 
     def ignore(self, keys: Iterable[FillKey]) -> None:
         """Take these for fills that no ledger of the session counts, be they told: it starts after them."""
@@ -131,7 +142,7 @@ class JournalState:
         self.is_whole |= entry.is_whole
 
     def _tell(self, each: int) -> bool:
-        is_new = self.fills.add_fingerprint(each)
+        is_new = self._is_shared or self.fills.add_fingerprint(each)
         if is_new:
             self._unsealed.append(each)
             self._unsettled.append(each)

@@ -91,6 +91,7 @@ class Truth:
         """Write it down for the next life, which goes on from there."""
         if (settled := self.settled()) is not None:
             self._books.journal.settle(*settled)
+            self._books.journal.state.share(self._books.ledger.counted)
 
     def look(self, now_ns: int) -> None:
         """Ask the venue when there is doubt, a lasting difference, or it is time for an audit."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import random
-import tracemalloc
+from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.fill_keys import FINGERPRINT_BYTES, FillKey, FillKeys
+from runtime.vitals import read_vitals
+from trading import fill_keys
+from trading.fill_keys import FINGERPRINT_BYTES, FillKey, FillKeys, fingerprint
 
 BYTES_PER_KEY_MAX = 12
 KEYS = st.tuples(st.text(max_size=3), st.text(max_size=3), st.integers(0, 12))
@@ -56,13 +58,40 @@ def test_texts_that_meet_elsewhere_are_different_keys() -> None:
     assert ("t11", "v", 0) not in keys
 
 
+@given(st.lists(st.lists(KEYS)), st.lists(KEYS))
+def test_sets_are_equal_that_hold_the_same(told: list[list[FillKey]], left_out: list[FillKey]) -> None:
+    # Given keys that came one by one, in parts, or with others that are left out again
+    every = [one for part in told for one in part]
+    in_parts, with_others = FillKeys(), FillKeys([*every, *left_out])
+    for part in told:
+        in_parts.update(FillKeys(part).to_bytes())
+    # I expect each to equal a set of all of them, and one that lacks a key not to
+    fingerprints = [fingerprint(one) for one in left_out if one not in every]
+    assert in_parts == FillKeys(every) == with_others.without([*fingerprints, *fingerprints])
+    assert not every or in_parts.without([fingerprint(every[0])]) != FillKeys(every)
+
+
+@given(st.lists(st.integers(0, 300)))
+def test_new_keys_join_the_others_unseen(numbers: list[int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fill_keys, "_NEW_KEYS_MIN", 3)
+        keys, model = FillKeys(), set[int]()
+        for number in numbers:
+            assert keys.add(key(number)) == (number not in model)
+            model.add(number)
+    assert len(keys) == len(model)
+    assert keys == FillKeys(map(key, model))
+
+
 def test_a_key_takes_few_bytes() -> None:
-    gc.collect()
-    tracemalloc.start()
-    try:
-        keys = FillKeys(map(key, range(50_000)))
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(keys) == 50_000
-    assert taken / 50_000 < BYTES_PER_KEY_MAX
+    # Given a process that keeps things for a while and lets them go, as all do
+    kept = deque((bytes(size % 600) for size in range(4_000)), maxlen=4_000)
+    keys = FillKeys(map(key, range(5_000)))
+    before_kb = read_vitals()["private_kb"]
+    # If many keys come
+    for number in range(5_000, 400_000):
+        keys.add(key(number))
+        kept.append(bytes(number % 600))
+    # I expect it to have grown by little more than their fingerprints
+    assert len(keys) == 400_000
+    assert (read_vitals()["private_kb"] - before_kb) * 1024 / 395_000 < BYTES_PER_KEY_MAX

@@ -326,6 +326,30 @@ def test_a_ledger_that_starts_after_some_of_the_told_fills_is_written_down_and_k
     assert ("t3", "v1", 0) in counted
 
 
+def test_ledger_and_journal_keep_one_memory_of_the_fills_once_both_know_the_same(path: Path) -> None:
+    # Given a journal, and a ledger that has counted the first of two fills
+    journal = opened(path)
+    fill(journal, "t1")
+    fill(journal, "t2")
+    counted = FillKeys([("t1", "v1", 0)])
+    journal.state.share(counted)
+    assert journal.state.fills is not counted
+    # If it counts the second too, and then a third
+    counted.add(("t2", "v1", 0))
+    journal.state.share(counted)
+    assert journal.state.fills is counted
+    counted.add(("t3", "v1", 0))
+    fill(journal, "t3")
+    # I expect each in the file once, also when another ledger counts them all again
+    journal.state.own()
+    for trade in ("t1", "t2", "t3", "t4"):
+        fill(journal, trade)
+    journal.close()
+    assert [entry.trade_id for entry in told(path) if isinstance(entry, Filled)] == ["t1", "t2", "t3", "t4"]
+    assert len(counted) == 3
+    assert opened(path).state.fills == FillKeys((f"t{number}", "v1", 0) for number in (1, 2, 3, 4))
+
+
 def test_closing_waits_for_the_thread_that_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = opened(path)
     journal.fail(OSError(errno.ENOSPC, "No space left on device"))

@@ -217,7 +217,8 @@ def test_the_oldest_files_go(path: Path) -> None:
         journal.begin_next_file(lambda _: False)
     insert(journal, 6)
     assert told(read_journal(path)) == [4, 5, 6]
-    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, f"{FILE_NAME}.4", f"{FILE_NAME}.5"]
+    left = [FILE_NAME, f"{FILE_NAME}.4", f"{FILE_NAME}.5", f"{FILE_NAME}.fills"]
+    assert sorted(file.name for file in path.parent.iterdir()) == left
 
 
 def test_with_sync_always_names_and_both_files_are_on_the_disk_before_an_order_leaves(path: Path) -> None:
