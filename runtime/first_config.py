@@ -82,6 +82,9 @@ enabled = true
 """
 
 _EXCHANGE = """
+[risk.alarms]
+fills_per_min = 600                  # the built-in flow is busy: 200 a minute are its usual rate
+
 [exchange]                           # the local exchange
 underlyings = ["{base}"]
 seed = 1                             # the same seed, the same market
