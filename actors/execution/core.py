@@ -229,7 +229,7 @@ class ExecutionCore:
         self.hedging.end("the venue connection was lost")
         self.books.manager.disconnect(now_ns)
         self._ports.measures.counts.add("reconnects")
-        self.books.set_known(False, now_ns)
+        self.books.publish_accounts(now_ns)
 
     def on_orders(self, reports: list[OrderReport]) -> None:
         now_ns = self._clock.monotonic_ns()

@@ -167,7 +167,7 @@ class Ending:
         lots = abs(desk.position_lots)
         side = _reducing_side(desk)
         desk.view(manager.live(desk.row))
-        desk.exposure.is_position_known = self._books.is_known
+        desk.exposure.is_position_known = self._quotes.permission.is_position_known
         wanted = gate.Order(side, price_ticks, lots, is_reduce_only=True, is_operator=True)
         verdict = gate.check(self._shared.limits, wanted, desk.exposure, now_ns)
         if isinstance(verdict, gate.Refused):

@@ -11,11 +11,13 @@ from shm.errors import RecordBusyError
 from shm.record import TableReader
 
 HALTED, FLATTENING = "halted", "flattening"
+RECOVERING, POSITION_DIFFERS = "recovering", "position differs from the venue's"
 RISK_SILENT = "risk is silent"
 NO_STRATEGY = "followed, not quoted"
 WISH_OLD, WISH_EARLIER = "wish is too old", "wish of an earlier strategy"
 HALT_SETTLES_NS = 200 * NS_PER_MS  # limits written sooner after a halt command may not know of it yet
 LIMITS_BUSY_NS_MAX = 100 * NS_PER_MS
+_POSITION_UNKNOWN = frozenset({RECOVERING, POSITION_DIFFERS})
 _HALTED_STATE = int(TradingState.HALTED)
 _WRITTEN = LIMITS.word("written_time_ns")
 _STATE = LIMITS.word("state")
@@ -39,6 +41,11 @@ class Permission:
         self.wish_age_ns_max = wish_age_ns_max
         self.holds: set[str] = set()
         self.halted_time_ns = 0
+
+    @property
+    def is_position_known(self) -> bool:
+        """Whether fills and orders add up to what the venue shows: without that not even the way out is open."""
+        return self.holds.isdisjoint(_POSITION_UNKNOWN)
 
     def blocked_by(self, desk: Desk, now_ns: int) -> str | None:
         """Return why no quote may rest now; empty when it may; None when that cannot be told just now.

@@ -205,7 +205,7 @@ class QuoteSender(ABC):
     def ready_gate(self, desk: Desk, throttle: Throttle, now_ns: int) -> None:
         """Bring up to date what the gate and the throttle go by besides the orders of the instrument."""
         exposure = desk.exposure
-        exposure.is_position_known = "recovering" not in self.holds
+        exposure.is_position_known = self.permission.is_position_known
         exposure.messages_last_s = throttle.messages_last_s(now_ns)
         throttle.order_rate_max = min(throttle.allowance, self._shared.limits.ints[_RATE_MAX])
         if len(self.desks) > 1:

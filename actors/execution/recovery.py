@@ -13,10 +13,11 @@ from decimal import Decimal
 
 from actors.execution.books import AccountBooks
 from actors.execution.grids import Grids
+from actors.execution.permission import RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
 from actors.execution.session_state import SessionState, StartPosition, save_session_state
-from actors.execution.truth import HISTORY_MARGIN_NS, RECOVERING, Truth
+from actors.execution.truth import HISTORY_MARGIN_NS, Truth
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from trading.ledger import Ledger
@@ -59,7 +60,7 @@ class Recovery:
         self._is_resumed = False  # until the first recovery has ended
         self._may_begin_anew = state is None  # until the first order: the history may lag behind the positions
         self.state = state
-        quotes.holds.add(RECOVERING)
+        truth.hold(RECOVERING)
         if state is not None:
             self._use_state(state)
             self._resume()
@@ -67,14 +68,13 @@ class Recovery:
     def begin(self) -> None:
         """A session with the venue has begun: nothing is quoted until both sides agree."""
         self._truth.session += 1
-        self._quotes.holds.add(RECOVERING)
-        self._books.set_known(False, self._clock.monotonic_ns())
+        self._truth.hold(RECOVERING)
         self._ports.spawn(self._recover(self._truth.session), "recovery")
 
     def on_disconnected(self) -> None:
         """What runs for the lost session gives up."""
         self._truth.session += 1
-        self._quotes.holds.add(RECOVERING)
+        self._truth.hold(RECOVERING)
 
     async def ended(self, timeout_s: float) -> bool:
         """Wait for a recovery that is under way; return whether it has ended in time."""
@@ -113,9 +113,7 @@ class Recovery:
             return
         now_ns = self._clock.monotonic_ns()
         self._may_begin_anew = self._is_resumed = False
-        self._quotes.holds.discard(RECOVERING)
         self._truth.agreed(now_ns)
-        self._books.set_known(True, now_ns)
         self._log.info(
             "recovered",
             after_ms=(now_ns - began_ns) // NS_PER_MS,

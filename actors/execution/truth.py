@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from actors.execution.books import AccountBooks
+from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
 from domain.clock import NS_PER_MS, NS_PER_S
@@ -15,8 +16,6 @@ from trading.ledger import LedgerState
 from trading.orders.config import ExecutionConfig
 from venues.gateway import OrderGateway
 
-RECOVERING = "recovering"
-POSITION_DIFFERS = "position differs from the venue's"
 WARN_INTERVAL_NS = 5 * NS_PER_S
 LOST_PAUSE_NS = 1 * NS_PER_S
 DOUBT_PAUSE_NS = 100 * NS_PER_MS
@@ -73,10 +72,28 @@ class Truth:
         """Go by other values from now on."""
         self._config = config
 
+    # ---- what is known of the position -----------------------------------------------------------------
+
+    def hold(self, reason: str) -> None:
+        """Quote nothing and call the position unknown, for RECOVERING or POSITION_DIFFERS, until `release`."""
+        self._quotes.holds.add(reason)
+        self._tell_known()
+
+    def release(self, reason: str) -> None:
+        """End a hold; the position is known again once there is no other."""
+        self._quotes.holds.discard(reason)
+        self._tell_known()
+
+    def _tell_known(self) -> None:
+        is_known = self._quotes.permission.is_position_known
+        if is_known != self._books.is_known:
+            self._books.set_known(is_known, self._clock.monotonic_ns())
+
     def agreed(self, now_ns: int) -> None:
         """A recovery has ended: both sides agree. Orders of the broken session may still arrive for a while."""
-        self._quotes.holds.discard(POSITION_DIFFERS)
         self._differs_since_ns = 0
+        self.release(RECOVERING)
+        self.release(POSITION_DIFFERS)
         self._audit_due_ns = now_ns + LATE_ORDERS_NS
 
     def settled(self) -> tuple[int, LedgerState] | None:
@@ -98,13 +115,14 @@ class Truth:
         if self._is_asking or not self._gateway.is_ready or RECOVERING in self._quotes.holds:
             return
         manager = self._books.manager
-        differs = self._differs_since_ns and (
+        has_lasted = self._differs_since_ns > 0 and (
             now_ns - self._differs_since_ns >= self._config.position_mismatch_ms * NS_PER_MS
         )
-        if now_ns < self._audit_due_ns and not differs and not manager.has_doubt():
+        has_healed = not self._differs_since_ns and POSITION_DIFFERS in self._quotes.holds
+        if now_ns < self._audit_due_ns and not (has_lasted or has_healed or manager.has_doubt()):
             return
         self._is_asking = True
-        self._ports.spawn(self._audit(bool(differs)), "audit")
+        self._ports.spawn(self._audit(has_lasted), "audit")
 
     def ask_soon(self, now_ns: int) -> None:
         """Bring the next audit forward: something that the venue said was lost. A flood of such asks once a second."""
@@ -135,7 +153,8 @@ class Truth:
                 found[name] = f"{line.position} by fills, {held} by the venue"
         return found
 
-    async def _audit(self, is_position_doubtful: bool) -> None:
+    async def _audit(self, has_lasted: bool) -> None:
+        """Compare orders, trades and positions; `has_lasted`: a difference that is still there holds the quotes."""
         pause_ns = DOUBT_PAUSE_NS
         session = self.session
         try:
@@ -145,11 +164,9 @@ class Truth:
                     venue_order_id=report.venue_order_id, instrument=report.instrument_name,
                 )  # fmt: skip
                 self._cancel(report)
-            if is_position_doubtful:
-                await self._compare_positions()
-            else:
-                await self.fetch_trades()  # fills that cancel out and fees show nowhere else
-                await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
+            await self.fetch_trades()  # fills that cancel out and fees show nowhere else
+            await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
+            self._judge_positions(has_lasted)
             if not self._books.manager.has_doubt() and not self._differs_since_ns:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
                 self._move_history()
@@ -192,15 +209,15 @@ class Truth:
         self._meet_strangers([report for report in result.untracked if report.label != self._label])
         return OursAtVenue(ours, [report for report in result.untracked if report.label == self._label])
 
-    async def _compare_positions(self) -> None:
-        """Ask for what is missing between fills and position; quotes are off while it cannot be found."""
-        await self.fetch_trades()
-        await self.fetch_positions()
-        differs = bool(self.differences())
-        if differs != (POSITION_DIFFERS in self._quotes.holds):
-            (self._quotes.holds.add if differs else self._quotes.holds.discard)(POSITION_DIFFERS)
-            self._books.set_known(not differs, self._clock.monotonic_ns())
-        self.warn_if_different()
+    def _judge_positions(self, has_lasted: bool) -> None:
+        """Hold the quotes back for a difference that has lasted and still cannot be explained; release them as soon
+        as there is none, whatever has ended it."""
+        if not self.differences():
+            self.release(POSITION_DIFFERS)
+        elif has_lasted:
+            self.hold(POSITION_DIFFERS)
+        if has_lasted:
+            self.warn_if_different()
 
     # ---- questions to the venue ------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from hypothesis import settings
@@ -158,6 +158,26 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
         self.strangers.append(self.venue.place(Request("insert", number, Side.BUY, price, 1, "manual")))
         self.venue.session_of[number] = 1_000_000  # no session of ours
 
+    @precondition(lambda self: self.bench.gateway.is_ready)
+    @rule(side=st.sampled_from(list(Side)), lots=st.integers(1, 5), calm=st.sampled_from([0, 3, 12]))
+    def the_portfolio_shows_a_trade_long_before_its_push(self, side: Side, lots: int, calm: int) -> None:
+        """Somebody trades the account by hand; the history lags, so that only the push tells it in the end."""
+        number = -1000 - len(self.venue.trades)
+        order = self.venue.place(Request("insert", number, side, 100, lots, "manual"))
+        self.venue.session_of[number] = 1_000_000  # no session of ours
+        self.venue.time_ns = self.venue.now_ns
+        self.venue.fill(order, lots)
+        session, outbox = self.venue.session, cast(list[Any], self.venue.outbox)
+        push = next(message for message in reversed(outbox) if isinstance(message, Trades))
+        outbox.remove(push)
+        self.venue.history_lag = max(self.venue.history_lag, 1)
+        for _ in range(calm):
+            self.all_goes_well(1)
+            self.step()
+        if session == self.venue.session and self.bench.gateway.is_ready:
+            self.everything_arrives()  # so that the push comes while nothing is asked
+            self.hear(push)
+
     @rule(lag=st.integers(0, 2))
     def the_history_lags(self, lag: int) -> None:
         self.venue.history_lag = lag
@@ -219,11 +239,7 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
         if not self.bench.gateway.is_ready:
             self.connection_is_back()
         for _ in range(rounds):
-            while self.venue.inbox or self.venue.outbox:
-                while self.venue.inbox:
-                    self.venue.take_next(refuse=False)
-                while self.venue.outbox:
-                    self.hear(self.venue.outbox.pop(0))
+            self.everything_arrives()
             self.bench.clock.advance(RECOVERY_PAUSE_NS)
             self.work()
 
@@ -236,6 +252,13 @@ class ExecutionAgainstVenue(RuleBasedStateMachine):
             self.lose_connection(lets_go=True)
 
     # ---- helpers -----------------------------------------------------------------------------------
+
+    def everything_arrives(self) -> None:
+        while self.venue.inbox or self.venue.outbox:
+            while self.venue.inbox:
+                self.venue.take_next(refuse=False)
+            while self.venue.outbox:
+                self.hear(self.venue.outbox.pop(0))
 
     def run(self, action: Callable[[], Any]) -> None:
         """Do something on the loop, let what follows from it happen, and raise what a task died of."""

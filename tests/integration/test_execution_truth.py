@@ -1,0 +1,102 @@
+"""Execution's core and doubt about the venue's truth: it holds quotes back, asks, and goes on as soon as it knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.clock import NS_PER_MS, NS_PER_S
+from domain.order import Side
+from tests.execution_rig import Bench
+from tests.model_venue import INSTRUMENT, Request
+from trading.orders.config import ExecutionConfig
+
+BIDS, ASKS = [(100, 5)], [(103, 5)]
+Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
+    """Run a scenario on a fresh bench, of another configuration if one is given."""
+
+    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
+        async def main() -> None:
+            bench = Bench(segment_name, tmp_path, config)
+            await scenario(bench)
+            bench.check_tasks()
+            for task in bench.tasks:
+                task.cancel()
+
+        asyncio.run(main())
+
+    return runner
+
+
+async def quoting(bench: Bench) -> None:
+    await bench.start()
+    bench.wish(BIDS, ASKS)
+    await bench.settle(3)
+    assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
+    bench.gateway.sent.clear()
+
+
+async def pass_with_wishes(bench: Bench, seconds: float) -> None:
+    for _ in range(round(10 * seconds)):
+        bench.wish(BIDS, ASKS)
+        await bench.let_pass(100 * NS_PER_MS)
+
+
+async def held_by_a_difference(bench: Bench) -> None:
+    """Have somebody trade the account by hand: the portfolio shows it, the history not yet."""
+    bench.venue.fill(bench.venue.place(Request("insert", 99, Side.BUY, 101, 4, "manual")), 4)
+    bench.venue.outbox.clear()
+    bench.gateway.history_lag = 1
+    bench.core.on_positions(bench.gateway.position_reports(), True)
+    await pass_with_wishes(bench, 2)
+    assert bench.resting(Side.BUY) == []
+    assert not bench.core.books.is_known
+
+
+def test_a_difference_that_a_late_message_heals_lets_quotes_out_again(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given quotes held back for a difference
+        await quoting(bench)
+        await held_by_a_difference(bench)
+        # If what was missing is pushed between two audits
+        bench.gateway.history_lag = 0
+        bench.core.on_trades(bench.venue.trades[-1:])
+        assert bench.core.truth.differences() == {}
+        # I expect the position to be known and the wish to rest within a second
+        await pass_with_wishes(bench, 1)
+        assert bench.core.books.is_known
+        assert bench.core.desks[INSTRUMENT.name].position_lots == 4
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_a_position_can_be_flattened_once_a_difference_has_healed(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        await held_by_a_difference(bench)
+        bench.gateway.history_lag = 0
+        bench.core.on_trades(bench.venue.trades[-1:])
+        await pass_with_wishes(bench, 1)
+        # If it is flattened then
+        flattening = asyncio.get_running_loop().create_task(bench.core.operations.flatten())
+        for _ in range(100):
+            await bench.let_pass(NS_PER_S // 5)
+            await asyncio.sleep(0.01)
+            if flattening.done():
+                break
+        # I expect it to end flat
+        assert flattening.done()
+        assert await flattening == {}
+        assert bench.venue.position_lots == 0
+
+    run(scenario)
