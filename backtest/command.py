@@ -24,6 +24,8 @@ from backtest.play import facts_of_backtest, play
 from backtest.play_together import facts_together, play_together, recorded_together, source_of
 from backtest.report.page import write_report
 from backtest.report.screen import statistics_lines
+from backtest.warm import KERNELS
+from domain import jit
 from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.arguments import Arguments
@@ -50,19 +52,31 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     pyarrow()  # refused at once where it is missing, not after the run
     settings = settings_of(given)
+    tell_compiling()
     progress = _Progress(is_shown=not given.json)
     progress.say("reading " + ", ".join(given.data))
     if given.together:
         facts, legs = _together(given, settings)
     else:
         data = [Path(name) for name in given.data]
-        with recorded(data, options_of(given)) as file:
+        options = options_of(given)
+        with recorded(data, options) as file:
             result, leg = play(file, settings, progress.watch)
-            facts, legs = facts_of_backtest(file, result, leg, data=data, config=given.config), [leg]
+            repairs = options.repairs
+            facts = facts_of_backtest(file, result, leg, data=data, config=given.config, repairs=repairs)
+            legs = [leg]
     progress.say("")
+    if jit.is_enabled():
+        jit.mark_warm(KERNELS)
     folder = given.output or paths.new_run("backtest")
     write_run(folder, legs, facts)
     return facts, write_report(folder)
+
+
+def tell_compiling() -> None:
+    """Say that the first run takes longer, where its kernels are compiled."""
+    if jit.is_enabled() and jit.is_cold(KERNELS):
+        print("compiling kernels, once for these sources: about half a minute", file=sys.stderr, flush=True)
 
 
 def _together(given: argparse.Namespace, settings: Settings) -> tuple[Facts, list[Leg]]:
@@ -70,10 +84,12 @@ def _together(given: argparse.Namespace, settings: Settings) -> tuple[Facts, lis
     if len(sources) < 2:
         raise DataError(f"--together with {given.data[0]} alone: expected the recordings of two instruments or more")
     config = load_config(given.config) if given.config else None
-    with recorded_together(sources, options_of(given)) as files:
+    options = options_of(given)
+    with recorded_together(sources, options) as files:
         results, legs = play_together(files, settings, config)
         data = [path for source in sources for path in source.paths]
-        return facts_together(files, results, legs, data=data, config=given.config), legs
+        facts = facts_together(files, results, legs, data=data, config=given.config, repairs=options.repairs)
+        return facts, legs
 
 
 class _Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from backtest.data.container import EventFile
 from backtest.data.events import AT_LOCAL
+from backtest.data.findings import Repair
 from backtest.engine.result import RunResult
 from backtest.engine.run import Settings, Watch, backtest
 from backtest.metrics.facts import Facts, Latency, facts_of, latency_of, rules_of
@@ -27,21 +28,28 @@ def play(file: EventFile, settings: Settings, watch: Watch | None = None) -> tup
 
 
 def facts_of_backtest(
-    file: EventFile, result: RunResult, leg: Leg, *, data: Sequence[Path], config: Path | None
+    file: EventFile,
+    result: RunResult,
+    leg: Leg,
+    *,
+    data: Sequence[Path],
+    config: Path | None,
+    repairs: Iterable[Repair],
 ) -> Facts:
-    """Return all that is known of a run but its tables."""
-    repairs = [f"{name} ({count:,})" for name, count in file.header.repairs.items() if count]
+    """Return all that is known of a run but its tables; `repairs` are those that were allowed."""
+    mended = [f"{name} ({count:,})" for name, count in file.header.repairs.items() if count]
     return facts_of(
         [leg],
         kind="backtest",
         data=[path.name for path in data],
         config=str(config or ""),
-        notes=[f"{leg.instrument}: the recording was repaired: {', '.join(repairs)}"] if repairs else [],
+        notes=[f"{leg.instrument}: the recording was repaired: {', '.join(mended)}"] if mended else [],
         counts={name: int(result.run[name][0]) for name in COUNTED},
         fill_rules=rules_of([leg]),
         latency_us=latencies([file], [result]),
         parameters=result.parameters,
         fills_hash=result.fills_hash,
+        repairs=sorted(repairs),
     )
 
 

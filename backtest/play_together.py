@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from backtest.data.container import EventFile
 from backtest.data.convert import Options
-from backtest.data.findings import DataError
+from backtest.data.findings import DataError, Repair
 from backtest.engine.arguments import recorded
 from backtest.engine.result import RunResult
 from backtest.engine.run import Settings
@@ -99,7 +99,7 @@ def _account(settings: Settings, config: Config | None) -> Account:
 
 def facts_together(
     files: Sequence[EventFile], results: Sequence[RunResult], legs: Sequence[metrics.Leg], *, data: Sequence[Path],
-    config: Path | None,
+    config: Path | None, repairs: Iterable[Repair],
 ) -> Facts:  # fmt: skip
     """Return all that is known of a run of several instruments but its tables."""
     parameters: dict[str, Any] = {result.instrument: result.parameters for result in results}
@@ -120,4 +120,5 @@ def facts_together(
         latency_us=latencies(files, results),
         parameters=parameters,
         fills_hash=hashlib.sha256(hashes.encode()).hexdigest()[:16],
+        repairs=sorted(repairs),
     )

@@ -15,6 +15,9 @@ from backtest.metrics.statistics import statistics
 from backtest.play import play
 from backtest.search.windows import cut
 from backtest.synthetic import Market, write_session
+from domain import jit
+
+KERNELS = "backtest"  # what the note is called that they are kept (domain/jit.py)
 
 
 def warm_kernels() -> None:
@@ -27,12 +30,14 @@ def warm_kernels() -> None:
         statistics([leg])
         own_series(result.answers, leg.series["time_ns"].copy())
         cut(EventFile(generated), 0, [0.5], Path(folder))
-        recorded.write_text(_RECORDING)
+        recorded.write_text(RECORDING)
         convert([recorded], Path(folder) / "converted.events", Options())
+    if jit.is_enabled():
+        jit.mark_warm(KERNELS)
 
 
 _STREAM = '1700000000%03d {"stream":"x@%s","data":{"T":1700000000000,%s}}\n'
-_RECORDING = (
+RECORDING = (
     '1700000000001 {"lastUpdateId":1,"T":1700000000000,"bids":[["1.0","1"]],"asks":[["1.1","2"]]}\n'
     + _STREAM % (2, "depth", '"U":1,"u":2,"pu":1,"b":[["1.0","2"]],"a":[]')
     + _STREAM % (3, "trade", '"t":1,"p":"1.1","q":"1","m":false')

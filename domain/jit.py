@@ -25,6 +25,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 ENV_JIT = "RINGMAKER_JIT"
 ENV_CACHE_DIR = "RINGMAKER_CACHE_DIR"
+STANDARD_KERNELS = "quoting"  # those of every session
 CACHES_KEPT = 3
 CACHE_AGE_S_MIN = 24 * 3600  # a younger cache may belong to a running process of another version
 
@@ -129,32 +130,32 @@ def use_cache_dir() -> Path:
     return cache_dir
 
 
-def is_cold() -> bool:
-    """Return whether this process still has to compile the standard kernels, which takes half a minute.
+def is_cold(kernels: str = STANDARD_KERNELS) -> bool:
+    """Return whether this process still has to compile the kernels of that name, which takes half a minute.
 
     Call it once kernels are imported: the sources are those of that moment, whatever is edited meanwhile.
     """
     cache_dir = os.environ.get("NUMBA_CACHE_DIR")
-    return cache_dir is not None and not _warm_mark(Path(cache_dir)).exists()
+    return cache_dir is not None and not _warm_mark(Path(cache_dir), kernels).exists()
 
 
 def are_kernels_kept() -> bool:
     """Return whether the standard kernels of these sources are compiled and kept; needs no kernel and no numba."""
-    return _warm_mark(_cache_root() / cache_key(_PROJECT_DIR)).exists()
+    return _warm_mark(_cache_root() / cache_key(_PROJECT_DIR), STANDARD_KERNELS).exists()
 
 
-def mark_warm() -> None:
-    """Note that the standard kernels of this process are compiled and kept; a disk that refuses costs only the note."""
+def mark_warm(kernels: str = STANDARD_KERNELS) -> None:
+    """Note that the kernels of that name are compiled and kept; a disk that refuses costs only the note."""
     cache_dir = os.environ.get("NUMBA_CACHE_DIR")
     if cache_dir is not None:
         with suppress(OSError):
-            _warm_mark(Path(cache_dir)).touch()
+            _warm_mark(Path(cache_dir), kernels).touch()
 
 
-def _warm_mark(cache_dir: Path) -> Path:
+def _warm_mark(cache_dir: Path, kernels: str) -> Path:
     """Return the note that the kernels are kept there. numba keeps machine code by the folder of the sources, so that
     another copy of the same ones has to compile its own."""
-    return cache_dir / f"warm-{hashlib.sha256(os.fsencode(_PROJECT_DIR)).hexdigest()[:16]}"
+    return cache_dir / f"warm-{kernels}-{hashlib.sha256(os.fsencode(_PROJECT_DIR)).hexdigest()[:16]}"
 
 
 def prune_caches(now_s: float | None = None) -> list[Path]:

@@ -48,8 +48,11 @@ def recorded(paths: Sequence[Path], options: Options) -> Iterator[EventFile]:
         return
     with tempfile.TemporaryDirectory(prefix="ringmaker-backtest-") as folder:
         output = Path(folder) / "converted.events"
-        convert(list(paths), output, options)
-        yield EventFile(output)
+        try:
+            convert(list(paths), output, options)
+            yield EventFile(output)
+        except DataError as error:  # nobody knows the file that it became
+            raise DataError(str(error).replace(str(output), ", ".join(map(str, paths)))) from None
 
 
 def options_of(given: argparse.Namespace) -> Options:

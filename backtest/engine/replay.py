@@ -61,7 +61,7 @@ def replay(file: EventFile, requests: npt.NDArray[np.void], settings: VenueSetti
     answers = np.zeros(ANSWERS_AT_ONCE, ANSWER)
     cursor = np.zeros(2, np.int64)  # next row of the block, next request
     tape = tape_of(file)
-    require_orders(tape, settings.queue_model)
+    require_orders(file, tape, settings.queue_model)
     venue["arrivals"] = tape.header.arrivals
     told = []
     first = 0

@@ -74,7 +74,7 @@ class Engine:
         self.lot_base = header.lot_size * header.contract_multiplier
         units = Units(header.tick_size, header.lot_size, header.contract_multiplier)
         self.tape = tape_of(file)
-        require_orders(self.tape, settings.venue.queue_model)
+        require_orders(file, self.tape, settings.venue.queue_model)
         code = code_of(settings.quoting)
         self.play_blocks = load_loop(code)
         self.quoter = _quoter(settings.quoting, units, settings.position_max_base / self.lot_base, code)

@@ -177,7 +177,7 @@ def _build(file: EventFile, path: Path) -> Tape:
     return Tape(path, header)
 
 
-def require_orders(tape: Tape, queue_model: int) -> None:
+def require_orders(file: EventFile, tape: Tape, queue_model: int) -> None:
     """Refuse an order-by-order queue over a recording of levels.
 
     Raises:
@@ -187,7 +187,7 @@ def require_orders(tape: Tape, queue_model: int) -> None:
     if queue_model == QueueModel.FIFO and (not header.order_rows or (header.trade_rows and not header.fill_rows)):
         found = "orders without their fills" if header.order_rows else "price levels"
         raise DataError(
-            f"{tape.path}: queue fifo needs a recording of orders and their fills, found {found}: "
+            f"{file.path}: --queue fifo needs a recording of orders and their fills, found {found}: "
             "take one of the other queue models"
         )
 

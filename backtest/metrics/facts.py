@@ -41,6 +41,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         notes: what the reader has to know, one sentence each.
         fill_rules: fills by what filled them; empty of a live run.
         parameters: what was run.
+        repairs: which faults of the data were allowed to be mended.
         fills_hash: of everything that the exchange told; empty of a live run.
     """
 
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     latency_us: dict[str, Latency]
     parameters: dict[str, Any]
     fills_hash: str
+    repairs: list[str] = []
 
 
 def facts_of(legs: Sequence[Leg], *, kind: str, data: Sequence[str], notes: Sequence[str] = (), **others: Any) -> Facts:

@@ -14,6 +14,7 @@ from backtest.metrics.definitions import DEFINITIONS
 from backtest.metrics.facts import Facts, read_facts
 from backtest.metrics.statistics import Statistics
 from backtest.report import figures
+from backtest.report.conditions import conditions
 from backtest.report.figures import Figure
 from backtest.report.tables import FILLS_MAX, read_shown
 from runtime.paths import write_atomically
@@ -80,11 +81,13 @@ def _written(path: Path, title: str, parts: Sequence[str], plots: Mapping[str, F
 def _head(folder: Path, facts: Facts) -> str:
     cards = "".join(_card(name, facts.statistics) for name in _HEADLINES)
     sources = ", ".join(html.escape(name) for name in facts.data)
+    run_with = conditions(facts)
+    below = f'<p class="dim">{html.escape(run_with)}</p>' if run_with else ""
     notes = "".join(f"<p><b>{html.escape(note)}</b></p>" for note in facts.notes)
     return (
         f"<h1>{html.escape(folder.resolve().name)}</h1>"
         f'<p class="dim">{html.escape(facts.kind)} · {sources} · {html.escape(facts.config or "default configuration")}'
-        f"</p>{notes}<div class=cards>{cards}</div>"
+        f"</p>{below}{notes}<div class=cards>{cards}</div>"
     )
 
 

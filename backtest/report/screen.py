@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backtest.metrics.facts import Facts
 from backtest.metrics.statistics import Statistics
+from backtest.report.conditions import conditions
 from backtest.report.page import shown_value
 
 _GROUPS = (
@@ -21,6 +22,8 @@ def statistics_lines(facts: Facts) -> list[str]:
     """Return the statistics of a run, three a line, under what they are about."""
     told = facts.statistics
     lines = [f"{', '.join(facts.data)}: {shown_value('seconds', told.values['seconds'])}"]
+    if told_conditions := conditions(facts):
+        lines.append(f"  {told_conditions}")
     for title, names in _GROUPS:
         cells = [_cell(told, title, name) for name in names]
         rows = ["".join(cells[first : first + _COLUMNS]).rstrip() for first in range(0, len(cells), _COLUMNS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -13,10 +14,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from backtest.command import main
+from backtest.command import main, tell_compiling
 from backtest.data.container import EventWriter
 from backtest.metrics.definitions import DEFINITIONS
 from backtest.report.command import main as report
+from backtest.warm import KERNELS, RECORDING
+from domain import jit
 from tests.backtest_run import written
 
 pytest.importorskip("pyarrow")
@@ -67,6 +70,53 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--step-ms", "100", "--config", str(folder / "near.toml"), "-o", str(folder / "run")]
     assert main([str(data), *options]) == 0
     return folder / "run"
+
+
+def test_the_conditions_of_a_run_are_said_by_the_command_the_report_and_the_page(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given the run of the fixture, and one at every message with other ways, another queue and a repair
+    data = run.parent / "generated.events"
+    options = ["--entry-ms", "2", "--answer-ms", "7", "--queue", "risk_averse", "--repair", "clock"]
+    assert main([str(data), *options, "--config", str(run.parent / "near.toml"), "-o", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    words = "a decision at every message · latency 2 ms there and 7 ms back · queue risk_averse · fees "
+    assert f"  {words}" in said
+    assert re.search(r" · repair clock · [\d,]+ orders denied\n", said)
+    # If the first is reported again, I expect its own
+    assert report([str(run)]) == 0
+    first = "a decision every 100 ms · latency 5 ms there and 5 ms back · queue power1 (3) · fees "
+    assert first in capsys.readouterr().out
+    for folder, expected in ((run, first), (tmp_path / "run", words)):
+        assert expected in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_kernels_that_are_compiled_first_are_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a process that compiles, and a machine that has compiled nothing of the backtest yet
+    monkeypatch.setenv(jit.ENV_JIT, "1")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    jit.mark_warm()
+    tell_compiling()
+    assert capsys.readouterr().err == "compiling kernels, once for these sources: about half a minute\n"
+    # If they are kept, I expect no word
+    jit.mark_warm(KERNELS)
+    tell_compiling()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_queue_that_the_recording_cannot_have_names_what_the_user_gave(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "levels.txt"
+    data.write_text(RECORDING)
+    assert main([str(data), "--queue", "fifo"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        f"error: {data}: --queue fifo needs a recording of orders and their fills, found price levels"
+    )
+    assert error.count("\n") == 1
 
 
 def read(page: Path) -> Page:
