@@ -14,12 +14,13 @@ import select
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import msgspec
+from rich.console import Console
 
 from domain.clock import NS_PER_S
 from domain.codes import RiskReason
@@ -43,9 +44,10 @@ from runtime.supervision.alarm_watch import DECISIONS_FILE, AlarmWatch
 from runtime.supervision.crew import CONFIG_FILE, Crew, place
 from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
+from runtime.supervision.outlet import Outlet
 from runtime.supervision.relay import Relay, legs_of
 from runtime.supervision.reloading import Reloading
-from runtime.supervision.screen import SessionConsole, StatusScreen, status_line, summary_lines
+from runtime.supervision.screen import StatusScreen, status_line, summary_lines
 from runtime.supervision.service_manager import ServiceManager
 from runtime.supervision.shutdown import Shutdown
 from runtime.supervision.signals import SignalPipe
@@ -68,6 +70,7 @@ class Supervisor:
         self._clock = system_clock(os.environ)
         self._seconds = seconds
         self._exit_code = ExitCode.CLEAN
+        self._faults: list[str] = []  # told once the live block has left the terminal
         self._stop_requests: list[Request] = []
         self._end = Reply(ok=False, text="the session ended before all its processes ran")  # what they are answered
         self._is_stopping = False
@@ -76,7 +79,8 @@ class Supervisor:
         self._held_back = ""
         self._is_ready = False
         self._manager = ServiceManager(os.environ, self._clock)
-        self._console = SessionConsole(highlight=False)
+        self._outlet, self._error_outlet = Outlet(sys.stdout), Outlet(sys.stderr)
+        self._console = Console(file=cast(TextIO, self._outlet), highlight=False)
 
     def run(self) -> ExitCode:
         """Run the session to its end and return the exit code."""
@@ -84,6 +88,8 @@ class Supervisor:
         self._started_ns = self._clock.monotonic_ns()
         self._started_realtime_ns = self._clock.realtime_ns()
         with ExitStack() as stack:
+            stack.callback(self._error_outlet.close)
+            stack.callback(self._outlet.close)
             stack.callback(self._manager.close)
             self._signals = SignalPipe()
             stack.callback(self._signals.close)
@@ -155,6 +161,8 @@ class Supervisor:
         except Exception as error:
             self._log.exception("the supervisor's loop failed")
             self._end_with(ExitCode.CRASH, f"supervisor: {type(error).__name__}: {error}")
+        for fault in self._faults:
+            self._error_outlet.write(f"error: {fault}\n")
 
     def _loop(self) -> None:
         with ExitStack() as stack:
@@ -272,11 +280,10 @@ class Supervisor:
         self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)
 
     def _end_with(self, exit_code: ExitCode, reason: str) -> None:
-        self._log.error(reason, exit_code=int(exit_code))
-        with suppress(OSError):  # the terminal may be gone
-            print(f"error: {reason}", file=sys.stderr, flush=True)
         self._exit_code = exit_code
         self._is_stopping = True
+        self._log.error(reason, exit_code=int(exit_code))
+        self._faults.append(reason)
 
     # ---- the end -----------------------------------------------------------------------------------
 
@@ -345,12 +352,11 @@ class Supervisor:
             for line in (outcome, *summary_lines(summary, self._run)):
                 self._say(line)
         if self._exit_code is ExitCode.CREDENTIALS:
-            print(*ADVICE, sep="\n", file=sys.stderr)
+            self._error_outlet.write("\n".join(ADVICE) + "\n")
 
     def _say(self, text: str) -> None:
         self._log.info(text)
-        with suppress(OSError):  # the terminal, or the pipe's reader, may be gone: the session goes on
-            self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
+        self._console.print(f"{self._config.session}: {text}", soft_wrap=True, markup=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

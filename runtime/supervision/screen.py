@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,15 +40,9 @@ OFF_WORDS = {
 }
 
 
-class SessionConsole(Console):
-    """A console whose reader may go away (`make run | head -1`): the session goes on without a word."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True  # rich would end the process, and leave our orders to themselves
-
-
 class StatusScreen:
-    """One live block on a terminal, a plain line now and then elsewhere."""
+    """One live block on a terminal, a plain line now and then elsewhere. Its console writes to an `Outlet`: it never
+    waits, and never fails."""
 
     INTERVAL_S_TERMINAL = 0.5
     INTERVAL_S_PLAIN = 10.0
@@ -64,16 +57,14 @@ class StatusScreen:
 
     def __enter__(self) -> Self:
         if self._live is not None:
-            with suppress(OSError):
-                self._live.start()
+            self._live.start()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            with suppress(OSError):
-                self._live.stop()
+            self._live.stop()
 
     def show_if_due(self, now_ns: int, read: Callable[[], dict[str, Any]]) -> None:
         """Show the status when it is time to; `read` gives it."""
@@ -81,11 +72,10 @@ class StatusScreen:
             return
         is_first = self._due_ns == 0
         self._due_ns = now_ns + self._interval_ns
-        with suppress(OSError):  # the terminal, or the pipe's reader, may be gone: the session goes on
-            if self._live is not None:
-                self._live.update(status_block(read()), refresh=True)
-            elif not is_first:
-                self._console.print(f"{self._session}: {status_line(read())}", soft_wrap=True, markup=False)
+        if self._live is not None:
+            self._live.update(status_block(read()), refresh=True)
+        elif not is_first:
+            self._console.print(f"{self._session}: {status_line(read())}", soft_wrap=True, markup=False)
 
 
 def status_line(status: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A session whose output nobody reads any more: `make run | head -1`, a terminal window that was closed."""
+"""A session whose output nobody reads: `make run | head -1`, a closed window, `| less`, a laptop that sleeps."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from tests.sessions import REPOSITORY, RunningSession, open_orders
+from tests.sessions import REPOSITORY, RunningSession, open_orders, wait_until
 
 
 class PipedSession(RunningSession):
     """A session that writes into a pipe."""
 
+    def _open_pipe(self) -> tuple[int, int]:
+        return os.pipe()
+
     def __enter__(self) -> RunningSession:
-        read_fd, write_fd = os.pipe()
-        self.read_fd = read_fd
+        self.read_fd, write_fd = self._open_pipe()
         self.process = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "supervisor.py"), str(self.config)],
+            [sys.executable, str(REPOSITORY / "supervisor.py"), str(self.config), *self._arguments],
             cwd=REPOSITORY, env=self._environ, stdout=write_fd, stderr=write_fd, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
         os.close(write_fd)
         self.output.touch()
         return self
+
+
+class StalledSession(PipedSession):
+    """A session that writes into a pipe that is full already, and that nobody reads."""
+
+    def _open_pipe(self) -> tuple[int, int]:
+        read_fd, write_fd = super()._open_pipe()
+        os.set_blocking(write_fd, False)
+        with suppress(BlockingIOError):
+            while os.write(write_fd, b"x" * 4096):
+                pass
+        os.set_blocking(write_fd, True)
+        return read_fd, write_fd
 
 
 def test_a_session_whose_reader_has_gone_still_cancels_and_confirms(tmp_path: Path) -> None:
@@ -36,4 +52,21 @@ def test_a_session_whose_reader_has_gone_still_cancels_and_confirms(tmp_path: Pa
         assert session.wait(30) == 0
         assert session.summary["open_orders_at_exit"] == 0
         assert open_orders(session.order_log()) == {}
+        session.assert_nothing_stays()
+
+
+def test_a_session_whose_output_stands_still_restarts_its_actors_and_ends_in_time(
+    tmp_path: Path,
+) -> None:
+    # Given a terminal that takes nothing from the first line on
+    with StalledSession(tmp_path, arguments=("--seconds", "20")) as session:
+        assert isinstance(session, StalledSession)
+        session.wait_for_quotes()
+        # If an actor dies, I expect it to be started again
+        first = session.actor_pid("risk")
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: session.actor_pid("risk") not in (0, first), 10.0, "risk is started again")
+        # and the session to end after its seconds, clean
+        assert session.wait(60) == 0
+        assert session.summary["open_orders_at_exit"] == 0
         session.assert_nothing_stays()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TextIO, cast
 
 import pytest
 from rich.console import Console
@@ -15,9 +15,9 @@ from domain.codes import HedgeState, OffReason, RiskReason
 from domain.order import TradingState
 from domain.records import ACCOUNT, LIMITS, RISK, WISH
 from runtime.session import SessionSegments
+from runtime.supervision.outlet import Outlet
 from runtime.supervision.screen import (
     OFF_WORDS,
-    SessionConsole,
     StatusScreen,
     latency_words,
     sides_words,
@@ -195,25 +195,19 @@ def test_the_status_says_that_risk_is_silent(segments: SessionSegments) -> None:
     )
 
 
-class DeadTerminal(io.StringIO):
-    """A terminal whose window was closed, or a pipe whose reader has ended."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self._number = number
-
-    def write(self, _text: str) -> int:
-        raise OSError(self._number, os.strerror(self._number))
-
-
-@pytest.mark.parametrize("is_terminal", [True, False])
-@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
-def test_the_screen_outlives_its_terminal(segments: SessionSegments, is_terminal: bool, number: int) -> None:
-    console = SessionConsole(file=DeadTerminal(number), force_terminal=is_terminal)
-    reader = StatusReader("test", segments, ())
-    with StatusScreen(console, "test") as screen:
-        for now_ns in (1, 10**12):
-            screen.show_if_due(now_ns, lambda: reader.read(10**9))
+@pytest.mark.parametrize("open_pair", [os.pipe, os.openpty])
+def test_the_screen_outlives_its_terminal(segments: SessionSegments, open_pair: Callable[[], tuple[int, int]]) -> None:
+    # Given a terminal whose window was closed (EIO), or a pipe whose reader has ended (EPIPE)
+    read_fd, write_fd = open_pair()
+    os.close(read_fd)
+    with os.fdopen(write_fd, "w") as stream:
+        outlet = Outlet(stream)
+        console = Console(file=cast(TextIO, outlet), force_terminal=open_pair is os.openpty)
+        reader = StatusReader("test", segments, ())
+        with StatusScreen(console, "test") as screen:
+            for now_ns in (1, 10**12):
+                screen.show_if_due(now_ns, lambda: reader.read(10**9))
+        outlet.close(10.0)
 
 
 def test_stages_and_wishes_of_several_strategies_are_counted_together() -> None:
