@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from domain.clock import NS_PER_S
+from domain.reports import PositionReport
 from runtime.actor import ActorContext
 from runtime.paths import write_atomically
 from runtime.sealed_fills import FillsFile, SealedFills
@@ -48,6 +51,7 @@ class BooksKeeper:
         self._is_distrusted = False  # what this one has
         self._is_saving = self._has_failed = False
         self._saved: tuple[AccountState, int] | None = None
+        self._differences: dict[str, Decimal] | None = None  # at the last look; None = there was none
         self._due_ns = 0
 
     def basis(self, account: RunAccount, since_ns: int) -> Basis:
@@ -101,13 +105,25 @@ class BooksKeeper:
 
     # ---- this life -----------------------------------------------------------------------------------
 
-    def save_when_due(self, account: RunAccount, since_ns: int, history_from_ns: int, now_ns: int) -> None:
+    def save_when_due(
+        self,
+        account: RunAccount,
+        positions: Mapping[str, PositionReport],
+        since_ns: int,
+        history_from_ns: int,
+        now_ns: int,
+    ) -> None:
         """Write down in the background what the account has added up, if it is time and there is news.
 
         Args:
+            positions: as the venue showed them last. What differs from them all the time is not worth keeping: nobody
+                would go on from it. Trades that are told later than they move the position make it differ for moments.
             history_from_ns: the venue's clock: older trades are booked.
         """
         if self._is_saving or self._is_distrusted or now_ns < self._due_ns or not since_ns:
+            return
+        before, self._differences = self._differences, account.differences(positions)
+        if self._differences and before in (None, self._differences):
             return
         self._due_ns = now_ns + KEEP_INTERVAL_NS
         state = account.state

@@ -102,7 +102,6 @@ class VenueView:
         """Look at positions, orders and margin again when it is time: streams may miss something; keep the books."""
         if self._account is None:
             return
-        self._books.save_when_due(self._account, self.since_ns, self._history_from_ns, now_ns)
         if now_ns - self._orders_asked_ns >= AUDIT_INTERVAL_NS:
             self._orders_asked_ns = now_ns
             self._ctx.spawn(self._audit(), "audit")
@@ -113,6 +112,7 @@ class VenueView:
             self._money_asked_ns, self._was_held = now_ns, is_held
             self._is_asking_money = True
             self._ctx.spawn(self._read_money(), "money")
+        self._books.save_when_due(self._account, self._view.positions, self.since_ns, self._history_from_ns, now_ns)
 
     # ---- from the gateway (OrderListener) ------------------------------------------------------------
 
@@ -210,7 +210,8 @@ class VenueView:
                 break
             await asyncio.sleep(pause_s)
         else:
-            await self._books.give_up(f"with the trades since then it does not add up: {differences}")
+            more = ", ".join(f"{size} of {name}" for name, size in differences.items())
+            await self._books.give_up(f"with the trades since then it does not add up: the venue holds {more} more")
             return False
         self.new_trades += new
         self._history_from_ns = kept.history_from_ns

@@ -117,13 +117,13 @@ class RunAccount:
         for name, trip in self.trips.items():
             trip.resume(state.trips[name])
 
-    def differences(self, positions: Mapping[str, PositionReport]) -> dict[str, str]:
-        """Return `X by trades, Y by the venue` for each instrument in which they differ."""
+    def differences(self, positions: Mapping[str, PositionReport]) -> dict[str, Decimal]:
+        """Return how much more the venue holds than the trades add up to, where that is not the same; base units."""
         found = {}
         for name, line in self._ledger.lines.items():
             held = positions[name].position if name in positions else ZERO
             if held != line.position:
-                found[name] = f"{line.position} by trades, {held} by the venue"
+                found[name] = held - line.position
         return found
 
     def position(self, name: str) -> Decimal:

@@ -148,10 +148,26 @@ def test_a_position_that_does_not_follow_has_everything_read(scene: Scene) -> No
     assert not resumes(scene)
     assert "does not add up" in scene.warnings[0]
     assert INSTRUMENT.name in scene.warnings[0]
-    # ... once: what this life keeps is its own
+    # ... and nothing kept from which the life after it would try in vain to go on
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert not resumes(scene)
+    assert len(scene.warnings) == 1
+    # until both agree: what is kept then is this life's own
     scene.gateway.moved = Decimal(0)
     scene.pass_time(KEEP_INTERVAL_NS)
     assert resumes(scene)
+
+
+def test_positions_that_are_ahead_of_the_trades_for_moments_do_not_keep_it_from_being_kept(scene: Scene) -> None:
+    # Given fills without a pause, so that the position is always a step ahead of the trades, by other sizes
+    scene.gateway.moved = Decimal("0.001")
+    scene.pass_time(KEEP_INTERVAL_NS)
+    scene.gateway.moved = Decimal("0.002")
+    scene.pass_time(KEEP_INTERVAL_NS)
+    # If risk is killed once all is told, I expect the next life to know all that was kept meanwhile
+    scene.gateway.moved = Decimal(0)
+    assert resumes(scene)
+    assert read_kept((scene.context.run_dir / FILE_NAME).read_bytes()).state.ledger.fills == TRADES + 1
 
 
 def test_a_history_that_lags_behind_the_position_is_asked_again(scene: Scene) -> None:
