@@ -103,6 +103,7 @@ class Desk:
         is_flattening: its position is being brought to zero; no quotes meanwhile.
         room_lots: what the limits left for bids and for asks, all that rests included, when `bounded` was last asked.
         crossing: price in ticks at which the venue refused a post-only order for crossing, and when (monotonic).
+        wanted: bids and asks that are to rest, when that was last asked; empty = nothing is.
         bounds_seen: the limits that the resting orders obey.
         hedging: side on which a hedge trades this instrument; no quote of ours may stand in its way.
         added: what our orders in it may add to the exposure that risk knows; the gate of the others asks for it.
@@ -140,6 +141,7 @@ class Desk:
         self.quoted_time = QuotedTime()
         self.is_allowed = (True, True)
         self.room_lots = (0, 0)
+        self.wanted: tuple[list[Level], list[Level]] = ([], [])
         self.crossing: dict[Side, tuple[int, int]] = {}
         self.exposure = Exposure(
             tick_size=float(instrument.tick_size),

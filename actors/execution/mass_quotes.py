@@ -28,7 +28,7 @@ from trading.risk import gate
 from venues.quoting import MassQuote, ProtectionReport, QuotedSide, QuoteFailure, QuoteGateway
 
 CODE_PROTECTION_NOT_SET = 23
-_CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING})
+_CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.UNKNOWN})
 
 
 class _Sent(NamedTuple):

@@ -13,9 +13,9 @@ from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import Journal
 from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
-from domain.clock import NS_PER_MS
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError
-from domain.order import TimeInForce
+from domain.order import Side, TimeInForce
 from domain.records import LIMITS
 from domain.reports import OrderReport
 from shm.errors import RecordBusyError
@@ -23,13 +23,14 @@ from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig
 from trading.orders.manager import MOVED_BACK_NS, OrderManager
 from trading.orders.order import Order
-from trading.orders.reconcile import Level, Step
+from trading.orders.reconcile import Level, Step, is_wanted
 from trading.orders.throttle import Throttle
 from trading.risk import gate
 from venues.gateway import NO_STP, OrderGateway, SelfTradePrevention
 
 _RATE_MAX = LIMITS.word("order_rate_max")
 REFUSALS_KEPT_MAX = 64
+CANCEL_AGAIN_NS = 1 * NS_PER_S  # of an order in doubt, since anything was last sent or heard about it
 IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
 
 
@@ -132,6 +133,28 @@ class QuoteSender(ABC):
                 if now_ns - since_ns >= MOVED_BACK_NS:
                     del desk.crossing[side]
                     desk.is_dirty = True
+        if self._gateway.is_ready:
+            self._cancel_doubtful(now_ns)
+
+    def _cancel_doubtful(self, now_ns: int) -> None:
+        """Cancel, again and again, what may be open and is not wanted: the venue may not say for long what it is."""
+        desks = {desk.row: desk for desk in self.desks}
+        for order in self._manager.in_doubt():
+            desk = desks[order.instrument]
+            last_ns = max(order.sent_time_ns, order.changed_time_ns)
+            if now_ns - last_ns < CANCEL_AGAIN_NS or self._is_wanted(order, desk):
+                continue
+            try:
+                self.cancel(order, desk, now_ns)
+            except ConnectivityError:
+                return  # recovery finds out what became of it
+
+    def _is_wanted(self, order: Order, desk: Desk) -> bool:
+        if order.is_operator or order.is_hedge:
+            return False  # who sent it goes on once it is gone
+        ladder = desk.wanted[order.side is Side.SELL]
+        terms = (order.terms,) if order.target is None else (order.terms, order.target)
+        return is_wanted(ladder, terms, order.filled_lots, self._config.amend_threshold_ticks)
 
     # ---- what else becomes of quotes -----------------------------------------------------------------
 
@@ -191,6 +214,11 @@ class QuoteSender(ABC):
         return previous is None or wish.terms != previous.terms
 
     def _wanted(self, desk: Desk, view: LiveView) -> tuple[list[Level], list[Level]]:
+        """Return the ladders that are to rest now, and note them."""
+        desk.wanted = self._ladders(desk, view)
+        return desk.wanted
+
+    def _ladders(self, desk: Desk, view: LiveView) -> tuple[list[Level], list[Level]]:
         wish = desk.wish
         if wish is not None and not desk.blocked_by:
             bids, asks = desk.bounded(wish, self._shared.limits, view)

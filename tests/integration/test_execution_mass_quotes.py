@@ -512,3 +512,33 @@ def test_an_order_that_is_no_quote_rests_beside_them_and_stays(run: Run) -> None
         assert bench.resting(Side.BUY) == [(98, 5)]
 
     run(scenario)
+
+
+def test_quotes_in_doubt_that_nobody_wants_are_taken_back_about_once_a_second(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+
+        async def refused() -> Any:
+            raise VenueError(20, "temporary failure", "private/open_orders")
+
+        def lost(product: str) -> int:
+            bench.gateway.sent.append(("cancel_mass_quotes", product))
+            return bench.clock.monotonic_ns()
+
+        # If strategy dies and what takes the quotes back gets lost, while the venue does not list what is open
+        take_back = bench.gateway.cancel_mass_quotes
+        bench.gateway.open_orders, bench.gateway.cancel_mass_quotes = refused, lost  # type: ignore[method-assign]
+        bench.silent.add("strategy")
+        for _ in range(60):
+            bench.clock.advance(100 * NS_PER_MS)
+            bench.beat()
+            bench.work()
+            bench.gateway.quotes.inbox.clear()
+        # I expect it to be tried again, but no storm
+        assert both(bench) == (BIDS, ASKS)
+        assert 2 <= bench.gateway.kinds().count("cancel_mass_quotes") <= 5
+        bench.gateway.cancel_mass_quotes = take_back  # type: ignore[method-assign]
+        await bench.let_pass(1200 * NS_PER_MS)
+        assert both(bench) == ([], [])
+
+    run(scenario)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
+from domain.errors import VenueError
 from domain.order import Side
 from tests.execution_rig import Bench, Ladder
 from trading.orders.config import ExecutionConfig
 
 BIDS, ASKS = [(100, 5)], [(110, 5)]
 STEP_NS = 100 * NS_PER_MS
-CODE_ORDER_NOT_FOUND, CODE_THROTTLED, CODE_MARGIN = 1, 4, 24
+CODE_ORDER_NOT_FOUND, CODE_THROTTLED, CODE_TEMPORARY, CODE_MARGIN = 1, 4, 20, 24
 Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
 Run = Callable[..., None]
 
@@ -102,5 +103,63 @@ def test_amends_that_come_too_late_or_too_often_cancel_nothing(run: Run, code: i
         await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
         assert bench.resting(Side.BUY) == [(90, 5)]
         assert "cancel" not in bench.gateway.kinds()[sent:]
+
+    run(scenario)
+
+
+async def refused(*_: Any) -> Any:
+    raise VenueError(CODE_TEMPORARY, "temporary failure", "private/open_orders")
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_quote_in_doubt_that_nobody_wants_is_cancelled_until_it_is_gone(run: Run, is_refused: bool) -> None:
+    async def scenario(bench: Bench) -> None:
+        # If strategy dies, the cancels fail and the venue does not list what is open
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        bench.silent.add("strategy")
+        sent = len(bench.gateway.sent)
+        for _ in range(50):
+            bench.clock.advance(STEP_NS)
+            bench.beat()
+            bench.work()
+            if is_refused:
+                bench.venue.refusals = {"cancel": CODE_TEMPORARY}
+                bench.pump()
+            else:
+                bench.venue.inbox.clear()
+        # I expect them to count as long as they may be open, and to be cancelled about once a second
+        assert bench.resting(Side.BUY) == BIDS
+        assert [order.exposed_lots for order in bench.core.books.manager.live(0)] == [5, 5]
+        assert 4 <= bench.gateway.kinds()[sent:].count("cancel") <= 12
+        # and to be gone soon after the venue takes cancels again
+        bench.venue.refusals = {}
+        await bench.let_pass(1200 * NS_PER_MS)
+        assert bench.venue.open == []
+        assert bench.core.books.manager.live_count(0) == 0
+
+    run(scenario)
+
+
+def test_a_quote_whose_amend_is_in_doubt_is_cancelled_where_it_may_still_rest(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        bench.wish([(90, 5)], ASKS)
+        bench.work()
+        bench.venue.inbox.clear()
+        await wished(bench, [(90, 5)], ASKS, 4 * NS_PER_S)
+        assert bench.resting(Side.BUY) == [(90, 5)]
+        assert bench.gateway.kinds().count("cancel") == 1
+
+    run(scenario)
+
+
+def test_a_quote_in_doubt_that_is_wanted_where_it_is_stays(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        (bid,) = (order for order in bench.core.books.manager.live(0) if order.side is Side.BUY)
+        bench.core.books.manager.doubt(bid, bench.clock.monotonic_ns())
+        await wished(bench, BIDS, ASKS, 3 * NS_PER_S)
+        assert bench.resting(Side.BUY) == BIDS
+        assert "cancel" not in bench.gateway.kinds()
 
     run(scenario)

@@ -106,7 +106,10 @@ class OrderManager:
 
     def cancel_sent(self, order: Order, now_ns: int) -> None:
         self._move(order, OrderTrigger.CANCEL_SENT)
-        self._stamp_sent(order, now_ns)
+        if order.state is OrderState.UNKNOWN:
+            order.sent_time_ns = now_ns  # a list that is on its way may still tell what became of it
+        else:
+            self._stamp_sent(order, now_ns)
 
     def doubt(self, order: Order, now_ns: int) -> None:
         """The outcome of what was sent is unknown: the socket refused the message, of which part may have left, or

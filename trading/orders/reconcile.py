@@ -26,7 +26,7 @@ class Hold(IntEnum):
     FREE = 0  # nothing in flight
     BUSY = 1  # an insert or amend is unanswered
     LEAVING = 2  # a cancel is unanswered
-    UNKNOWN = 3  # being asked about: neither amended nor cancelled before the answer
+    UNKNOWN = 3  # being asked about: it keeps its place; `is_wanted` says whether it is to be cancelled meanwhile
 
 
 class LiveOrder(NamedTuple):
@@ -112,6 +112,19 @@ def reconcile(
     steps = buys.cancels + sells.cancels + buys.retreats + sells.retreats
     advances, held_back = _without_self_cross(buys.advances, sells.advances, live_bids, live_asks)
     return Plan(steps + advances, held_back)
+
+
+def is_wanted(ladder: Sequence[Level], terms: Sequence[Level], filled_lots: int, amend_threshold_ticks: int) -> bool:
+    """Return whether the ladder wants an order on whichever of `terms` it may rest.
+
+    Args:
+        ladder: wanted levels of its side.
+        terms: price in ticks and total size, of the order as it was confirmed and as an amend in doubt would leave it.
+    """
+    return all(
+        any(abs(price - level[0]) < amend_threshold_ticks and lots - filled_lots <= level[1] for level in ladder)
+        for price, lots in terms
+    )
 
 
 class _SideSteps(NamedTuple):

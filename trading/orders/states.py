@@ -10,8 +10,8 @@ Three rules shape the table:
 - What was sent and not answered is a state of its own: the order counts as live, at the worse of the old and
   the new terms, until the venue has spoken.
 - UNKNOWN (no answer in time, a broken connection, answers that contradict each other) counts as live too. Only
-  the venue ends it: by a report on the order, or by a query asked after the doubt arose. Nothing is sent again
-  before.
+  the venue ends it: by a report on the order, or by a query asked after the doubt arose. Nothing but a cancel,
+  which does no harm twice, is sent before, and that ends no doubt by itself.
 - The venue's last word on an order is never taken back by an older message that comes late. ABSENT and
   REJECTED are not last words: a report that shows the order open revives it.
 
@@ -132,6 +132,7 @@ TRANSITIONS: dict[OrderState, dict[OrderTrigger, OrderState]] = {
         _T.DOUBT: _S.UNKNOWN,
         _T.SHOWN_OPEN: _S.WORKING,
         _T.SHOWN_ABSENT: _S.ABSENT,
+        _T.CANCEL_SENT: _S.UNKNOWN,
     },
     _S.FILLED: {trigger: _S.FILLED for trigger in OrderTrigger if trigger not in OWN_TRIGGERS},
     _S.CANCELLED: {trigger: _S.CANCELLED for trigger in OrderTrigger if trigger not in OWN_TRIGGERS},

@@ -23,10 +23,14 @@ def test_every_outside_event_has_an_entry_in_every_state(state: OrderState) -> N
     assert set(TRANSITIONS[state]) >= OUTSIDE_TRIGGERS
 
 
-def test_we_amend_only_what_works_and_never_touch_what_is_unknown_or_closed() -> None:
+def test_we_amend_only_what_works_and_cancel_all_that_may_be_open_but_once_without_doubt() -> None:
     may = {trigger: {state for state in OrderState if trigger in TRANSITIONS[state]} for trigger in OWN_TRIGGERS}
     assert may[OrderTrigger.AMEND_SENT] == {OrderState.WORKING}
-    assert may[OrderTrigger.CANCEL_SENT] == {OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND}
+    assert may[OrderTrigger.CANCEL_SENT] == set(OrderState) - CLOSED_STATES - {OrderState.PENDING_CANCEL}
+
+
+def test_a_cancel_of_what_is_in_doubt_ends_no_doubt_by_itself() -> None:
+    assert next_state(OrderState.UNKNOWN, OrderTrigger.CANCEL_SENT) is OrderState.UNKNOWN
 
 
 def test_an_action_that_the_state_does_not_allow_is_an_assertion() -> None:
