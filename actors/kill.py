@@ -1,7 +1,9 @@
 """The last resort, alone: cancel everything at the venue and say what the venue shows. `python -m actors.kill`
 
-It reads keys and configuration itself, opens its own connection, and needs no other process, no shared memory
-and no ZeroMQ. While a session still trades it has risk halt it first: a cancel beside a quoting bot is no cancel.
+It reads keys and configuration itself, opens its own connection, and needs no other process and no ZeroMQ. Shared
+memory and the run directory are asked only who lives: a session that still runs is halted first, by a mark for its
+risk, for a cancel beside a quoting bot is no cancel. A mark that the disk does not take in time holds no cancel up; if
+the session may go on after all, that is said, and the exit code is not 0.
 
 `./cli.py kill` is this module in the same process (`operate`): nothing that it does not need is imported before the
 venue has confirmed; only then is the supervisor told.
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.halting import SessionHalt, living_execution, runs_execution
 from actors.kill_config import session_of, venue_of
 from actors.sweep import SweepResult, sweep
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
@@ -32,13 +35,8 @@ from runtime import paths
 from runtime.arguments import Arguments
 from runtime.clock import system_clock
 from runtime.dotenv import load_dotenv
-from runtime.heartbeats import Heartbeat, read_heartbeat
 from runtime.logs import open_log
 from runtime.secrecy import keep_private
-from runtime.session import open_session_segment
-from shm.errors import SegmentError
-from shm.record import TableReader
-from trading.risk.latch import KILL_FILE_NAME, KillMark, kill_mark_bytes
 from venues.config import LOCAL_URL_VARIABLE, VenueConfig, venue_url
 from venues.credentials import KEY_FILE_VARIABLE, read_credentials
 from venues.gateway import RequestKind
@@ -73,38 +71,67 @@ class _Deaf:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do it; return the exit code: 0 confirmed, 2 usage, 3 keys, 6 venue unreachable or not confirmed."""
-    return _kill(_parse(arguments), system_clock(os.environ).monotonic_ns())
+    """Do it; return the exit code.
+
+    0 = confirmed, and nothing of the session can place an order again; 1 = confirmed, but the session may go on;
+    2 usage, 3 keys, 6 venue unreachable or not confirmed.
+    """
+    options = _parse(arguments)
+    halt = SessionHalt(options.session, must_latch=options.latch, is_ending=options.session_ends)
+    exit_code = _kill(options, halt, system_clock(os.environ).monotonic_ns())
+    return _told(options.session, halt.fault(), exit_code)
 
 
 def operate(arguments: Sequence[str], configs: Path) -> int:
-    """Do it for an operator, then have the supervisor halt the session if it runs; return the exit code.
+    """Do it for an operator, then have the supervisor halt the session if it runs; return the exit code, as of `main`.
 
     Args:
         configs: the folder of configurations; SESSION.toml there is the default for a session that never ran here.
     """
     options = _parse([*arguments], configs)
-    exit_code = _kill(options, system_clock(os.environ).monotonic_ns())
+    received_ns = system_clock(os.environ).monotonic_ns()
     session = options.session
+    halt = SessionHalt(session, must_latch=options.latch, is_ending=options.session_ends)
+    exit_code = _kill(options, halt, received_ns)
     from messages.commands import Kill
     from runtime.commands import send_command
     from runtime.session import is_supervised
     from runtime.topology import SUPERVISOR
 
+    silence = ""
     try:
         if is_supervised(session):
             reply = send_command(session, SUPERVISOR, Kill(), ANSWER_S)
-            print(f"session halted: {reply.text}" if reply.ok else f"session not halted: {reply.text}")
+            if reply.ok:
+                print(f"session halted: {reply.text}")
+                return exit_code
+            silence = reply.text
     except (ConnectivityError, UserError, OSError) as error:
-        print(f"session not halted: {error}")
-    return exit_code
+        silence = str(error)
+    fault = halt.fault()
+    if silence and not fault:
+        print(f"session halted by its mark for risk, without the supervisor: {silence}")
+    return _told(session, fault, exit_code)
 
 
-def _kill(options: argparse.Namespace, received_ns: int) -> int:
+def _told(session: str, fault: str, exit_code: int) -> int:
+    """Tell when the session is not halted, and return the exit code that this makes of one."""
+    if not fault:
+        return exit_code
+    print(
+        f"kill: session {session} is NOT halted: {fault}; it may quote again: stop it, then run the kill again",
+        file=sys.stderr,
+    )
+    return exit_code or ExitCode.CRASH
+
+
+def _kill(options: argparse.Namespace, halt: SessionHalt, received_ns: int) -> int:
     try:
         keep_private(holds_keys=True)
         session = options.session
-        halt_session(session, must_latch=options.latch, must_kill=options.kill_execution)
+        halt.begin()
+        if options.kill_execution:
+            kill_execution(session)
         load_dotenv(paths.home() / ".env", warn=_warn)
         venue = venue_of(session, options.config, options.default, _warn)
         find_venue(session, venue, os.environ)
@@ -147,7 +174,8 @@ def _parse(arguments: Sequence[str] | None, configs: Path | None = None) -> argp
     add("--config", type=Path, action="append", default=[], metavar="PATH", help=told)
     add("--session", "-s", default="", metavar="NAME", help="session's name (the configuration's file name)")
     add("--timeout-s", type=_seconds, default=TIMEOUT_S, metavar="S", help="give up after this long (%(default)s)")
-    add("--latch", action="store_true", help="have risk stay halted until a resume; always done while execution lives")
+    add("--latch", action="store_true", help="have risk stay halted until a resume; always done while the session runs")
+    add("--session-ends", action="store_true", help="who asks ends the session: halt it only while execution lives")
     add("--kill-execution", action="store_true", help="SIGKILL the session's execution process first")
     options = parser.parse_args(arguments)
     if not (options.session or options.config or configs):
@@ -198,47 +226,15 @@ def find_venue(session: str, venue: VenueConfig, environ: MutableMapping[str, st
 # ---- the session, if there still is one ------------------------------------------------------------------
 
 
-def halt_session(session: str, *, must_latch: bool, must_kill: bool) -> None:
-    """Stop what would place orders again: latch the halt while execution lives, and SIGKILL it if wished."""
+def kill_execution(session: str) -> None:
+    """SIGKILL the session's execution, if it lives, and wait until it is gone."""
     pid = living_execution(session)
-    if pid or must_latch:
-        mark = KillMark(time.time_ns())
-        with suppress(OSError, UserError):  # no place to write must not stop the cancelling
-            paths.write_atomically(paths.state_directory(session) / KILL_FILE_NAME, kill_mark_bytes(mark))
-    if pid and must_kill:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        _wait_until_gone(pid)
-
-
-def living_execution(session: str) -> int:
-    """Return the process id of the session's execution actor; 0 when there is none that lives."""
-    try:
-        heartbeat = _execution_heartbeat(session)
-    except (OSError, SegmentError, ValueError):
-        return 0
-    # A process id may have been given to somebody else since: only our own module counts.
-    if heartbeat is None or not _runs_execution(heartbeat.pid):
-        return 0
-    return heartbeat.pid
-
-
-def _execution_heartbeat(session: str) -> Heartbeat | None:
-    heartbeat = read_heartbeat(TableReader(open_session_segment(session, "heartbeats.execution", writable=False)))
-    return heartbeat if heartbeat.pid > 0 else None
-
-
-def _runs_execution(pid: int) -> bool:
-    try:
-        command_line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return b"actors.execution" in command_line
-
-
-def _wait_until_gone(pid: int) -> None:
+    if not pid:
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + EXECUTION_GONE_S
-    while _runs_execution(pid) and time.monotonic() < deadline:
+    while runs_execution(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

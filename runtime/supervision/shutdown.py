@@ -150,7 +150,7 @@ def run_kill(config: Config, run: Path, venue: Mapping[str, str], timeout_s: flo
 
     It goes by the configuration in the run's folder, and only without that by the file, which may be edited by now.
     """
-    command = [sys.executable, "-m", "actors.kill", "--session", config.session]
+    command = [sys.executable, "-m", "actors.kill", "--session", config.session, "--session-ends"]
     command += ["--config", str(run / CONFIG_FILE), "--config", config.path]
     command += ["--timeout-s", f"{timeout_s:g}"]
     try:

@@ -37,13 +37,15 @@ class VenueAccess:
 def open_venue(config: Config, directory: Path, run: Path, stack: ExitStack, say: Callable[[str], None]) -> VenueAccess:
     """Start the local exchange, or check that there are keys for the real one and that nobody else trades the account.
 
-    Its address is left in `directory` for the one-shot kill. `stack` takes everything back.
+    Its address, and where the session keeps its state, is left in `directory` for the one-shot kill. `stack` takes
+    everything back.
 
     Raises:
         UserError: the exchange does not start, keys are missing, or another session has the account.
     """
     access, address = _start_exchange(config, directory, run, stack) or _take_account(config, stack, say)
-    paths.write_atomically(directory / "venue.json", json.dumps(address).encode())
+    left = {**address, "state": str(paths.state_directory(config.session).absolute())}
+    paths.write_atomically(directory / "venue.json", json.dumps(left).encode())
     return access
 
 

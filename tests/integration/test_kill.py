@@ -20,10 +20,15 @@ import thalex
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from domain.records import HEARTBEAT
+from domain.clock import NS_PER_S
+from domain.codes import SegmentKind
+from domain.records import DIRECTORY, HEARTBEAT, RISK
 from runtime.config import load_config
 from runtime.session import SessionSegments
+from shm.layout import segment_file_name
+from shm.ownership import Ownership
 from shm.record import TableWriter
+from shm.segment import create_segment, unlink_segment
 from trading.risk.latch import take_kill_mark
 
 ROOT = Path(__file__).parents[2]
@@ -291,26 +296,40 @@ def test_a_venue_that_stops_answering_is_reported_in_time(home: Home, exchange: 
 
 
 class TradingSession:
-    """Shared memory of a session whose execution lives: a process that only looks like it."""
+    """Shared memory of a session whose execution lives: a process that only looks like it, and what names its state."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, run_root: Path, state: Path) -> None:
         self.segments = SessionSegments(session, ("BTC-PERPETUAL",))
         self.segments.create()
+        state.mkdir(parents=True)
+        self.told = run_root / session / "venue.json"
+        self.told.parent.mkdir(parents=True)
+        self.told.write_text(json.dumps({"url": "", "key_file": "", "state": str(state)}))
         sleep = "import time; time.sleep(120)"
         self.execution = subprocess.Popen([sys.executable, "-c", sleep, "actors.execution"])
         heartbeat = TableWriter(self.segments["heartbeats.execution"])
         heartbeat.ints[HEARTBEAT.word("pid")] = self.execution.pid
         heartbeat.publish(0)
 
-    def close(self) -> None:
+    def end_execution(self) -> None:
         self.execution.kill()
         self.execution.wait(10)
+
+    def say_halted(self) -> None:
+        """Write the row in which risk says that it is halted until a resume."""
+        risk = TableWriter(self.segments["risk"])
+        risk.ints[RISK.word("written_time_ns")] = time.monotonic_ns() + 600 * NS_PER_S
+        risk.ints[RISK.word("is_kill_latched")] = 1
+        risk.publish(0)
+
+    def close(self) -> None:
+        self.end_execution()
         self.segments.unlink()
 
 
 @pytest.fixture
 def trading(home: Home) -> Iterator[TradingSession]:
-    session = TradingSession(home.session)
+    session = TradingSession(home.session, home.folder / "run", home.folder / "state" / home.session)
     yield session
     session.close()
 
@@ -344,7 +363,105 @@ def test_a_stranger_with_executions_old_process_id_is_left_alone(home: Home, tra
     heartbeat = TableWriter(trading.segments["heartbeats.execution"])
     heartbeat.ints[HEARTBEAT.word("pid")] = os.getpid()
     heartbeat.publish(0)
-    # If the one-shot is told to end execution, I expect to be alive afterwards, and no halt
+    # If the one-shot is told to end execution, I expect to be alive afterwards
     done = home.kill("--kill-execution", **home.venue)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_session_between_two_lives_of_execution_is_halted_too(
+    home: Home, exchange: Exchange, trading: TradingSession
+) -> None:
+    # Given a session whose execution has just died, and will be started again
+    trading.end_execution()
+    leave_orders(exchange, 1)
+    # If the one-shot runs, I expect a mark that halts the next life
+    done = home.kill(**home.venue)
+    assert done.returncode == 0, done.stderr
+    assert take_kill_mark(home.folder / "state" / home.session) is not None
+
+
+def test_the_kill_at_the_end_of_a_session_leaves_the_next_one_no_halt(
+    home: Home, exchange: Exchange, trading: TradingSession
+) -> None:
+    # Given a supervisor that ends its session, execution dead
+    trading.end_execution()
+    # If it has the orders cancelled, I expect no mark
+    done = home.kill("--session-ends", **home.venue)
+    assert done.returncode == 0, done.stderr
     assert take_kill_mark(home.folder / "state" / home.session) is None
+
+
+def test_the_mark_goes_where_the_session_looks_whoever_kills_from_wherever(
+    home: Home, exchange: Exchange, trading: TradingSession, tmp_path: Path
+) -> None:
+    # Given an operator in another home
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    # If they kill, I expect the mark in the session's own folder
+    done = home.kill(**home.venue | {"RINGMAKER_HOME": str(elsewhere)})
+    assert done.returncode == 0, done.stderr
+    assert take_kill_mark(home.folder / "state" / home.session) is not None
+
+
+def test_a_mark_that_cannot_be_written_is_told_and_is_no_success(
+    home: Home, exchange: Exchange, trading: TradingSession
+) -> None:
+    # Given a disk that takes no mark, and an order
+    leave_orders(exchange, 1)
+    (home.folder / "state" / home.session / "kill.json").mkdir()
+    # If the one-shot runs, I expect the order gone, and to be told that the session is not halted
+    done = home.kill(**home.venue)
+    assert open_orders(exchange) == []
+    assert done.stdout.startswith("0 open orders, confirmed by the venue")
+    assert done.returncode == 1
+    assert f"session {home.session} is NOT halted" in done.stderr
+    assert "kill.json" in done.stderr
+
+
+def test_a_disk_that_stands_still_holds_no_cancel_up(home: Home, exchange: Exchange, trading: TradingSession) -> None:
+    # Given a disk that takes nothing for half a minute, and an order
+    leave_orders(exchange, 1)
+    site = home.folder / "site"
+    site.mkdir()
+    stalled = "import os, time\nos.fsync = lambda fd: time.sleep(30)\n"
+    (site / "sitecustomize.py").write_text(stalled)
+    # If the one-shot runs, I expect the order gone long before the disk is back, and no success
+    began = time.monotonic()
+    done = home.kill(**home.venue | {"PYTHONPATH": str(site)})
+    assert time.monotonic() - began < 20.0
+    assert open_orders(exchange) == []
+    assert done.returncode == 1
+    assert "is NOT halted" in done.stderr
+
+
+def test_a_session_that_named_no_folder_counts_as_halted_when_risk_says_so(
+    home: Home, exchange: Exchange, trading: TradingSession
+) -> None:
+    # Given a session whose run directory is not where we look
+    trading.told.unlink()
+    # If the one-shot runs and risk says nothing, I expect no success
+    done = home.kill(**home.venue)
+    assert done.returncode == 1
+    assert "is NOT halted" in done.stderr
+    assert "RINGMAKER_RUN_ROOT" in done.stderr
+    # and with risk's word it is one
+    trading.say_halted()
+    done = home.kill(**home.venue)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_session_of_that_name_of_another_user_is_told_and_is_no_success(home: Home, exchange: Exchange) -> None:
+    # Given a running session of somebody else
+    name = segment_file_name(home.session, "directory", os.getuid() + 1)
+    segment = create_segment(name, SegmentKind.TABLE, DIRECTORY, 1)
+    ownership = Ownership(name)
+    try:
+        done = home.kill(**home.venue)
+        assert done.returncode == 1
+        assert f"session {home.session} is NOT halted: uid {os.getuid() + 1} runs it" in done.stderr
+        # If it has ended, I expect nothing to be said of it
+        ownership.release()
+        done = home.kill(**home.venue)
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        unlink_segment(segment.name)

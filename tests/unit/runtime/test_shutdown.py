@@ -147,4 +147,4 @@ def test_the_one_shot_kill_goes_by_what_the_session_runs_with_not_by_the_file_as
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/echo")
     said = run_kill(CONFIG, tmp_path, {}, 5.0).stdout
-    assert f"--session test --config {tmp_path / 'config.json'} --config test.toml " in said
+    assert f"--session test --session-ends --config {tmp_path / 'config.json'} --config test.toml " in said
