@@ -22,6 +22,7 @@ from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import Command
 from runtime.actor import Actor, ActorContext, Handler
+from trading.orders.config import order_label, stop_label
 from venues.conditional import ConditionalOrderReport
 from venues.config import venue_url
 from venues.gateway import RequestKind
@@ -61,11 +62,13 @@ class ExecutionActor(Actor):
     def open_gateway(self) -> ThalexOrderGateway:
         """Return the connection that carries our orders."""
         ctx = self.ctx
+        label = order_label(ctx.config.execution, ctx.session)
         url = venue_url(ctx.config.venue, os.environ)
         return ThalexOrderGateway(
             ctx.config.venue, url, ctx.credentials, ctx.state_dir, self, ctx.clock, ctx.log, ctx.spawn,
             quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
             conditional_listener=self if ctx.config.execution.protection.kind != "off" else None,
+            own_labels=frozenset({label, stop_label(label)}),
         )  # fmt: skip
 
     def has_news(self) -> bool:

@@ -12,6 +12,7 @@ from domain.reports import MarginReport, OrderReport, PositionReport, TradeRepor
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
+from venues.thalex.order_lists import OrderLists
 from venues.thalex.protocol import Decode
 from venues.thalex.quote_wire import protection_params
 
@@ -22,7 +23,13 @@ FillKey = tuple[str, str, int]
 
 
 class AccountRequests(ABC):
-    """The slow half of a gateway: it needs nothing but a way to `_call` a method of the venue."""
+    """The slow half of a gateway: it needs nothing but a way to `_call` a method of the venue.
+
+    Attributes:
+        lists: reads the lists of orders.
+    """
+
+    lists = OrderLists()
 
     @abstractmethod
     async def _call(self, method: str, params: object, decode: Decode) -> Any:
@@ -46,7 +53,7 @@ class AccountRequests(ABC):
         await self._call("private/cancel_conditional_order", {"order_id": order_id}, account_wire.decode_void)
 
     async def conditional_orders(self) -> list[ConditionalOrderReport]:
-        decode = conditional_wire.decode_conditional_orders
+        decode = self.lists.conditional_orders
         try:
             answer = await self._call("private/open_conditional_orders", {}, decode)
         except VenueError as error:
@@ -64,7 +71,7 @@ class AccountRequests(ABC):
         await self._call("private/set_mm_protection", params, account_wire.decode_void)
 
     async def open_orders(self) -> list[OrderReport]:
-        return cast(list[OrderReport], await self._call("private/open_orders", {}, account_wire.decode_orders))
+        return cast(list[OrderReport], await self._call("private/open_orders", {}, self.lists.orders))
 
     async def positions(self) -> list[PositionReport]:
         answer = await self._call("private/portfolio", {}, account_wire.decode_positions)

@@ -125,7 +125,7 @@ def decode_order(payload: Any) -> OrderReport:
 
 
 def decode_orders(payload: Any) -> list[OrderReport]:
-    """Return a message of session.orders or the answer of private/open_orders."""
+    """Return a list of orders; ProtocolError when any of them is unreadable (see order_lists.py)."""
     return [_order_report(order) for order in _decode_orders(payload)]
 
 

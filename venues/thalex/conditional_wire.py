@@ -69,7 +69,7 @@ def decode_conditional_order(payload: Any) -> ConditionalOrderReport:
 
 
 def decode_conditional_orders(payload: Any) -> list[ConditionalOrderReport]:
-    """Return a message of account.conditional_orders or the answer of private/open_conditional_orders."""
+    """Return a list of conditional orders; ProtocolError when any of them is unreadable (see order_lists.py)."""
     return [_report(order) for order in _decode_all(payload)]
 
 

@@ -23,6 +23,7 @@ from venues.gateway import OrderListener
 from venues.quoting import QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.connection import Connection
+from venues.thalex.order_lists import OrderLists
 from venues.thalex.order_replies import (
     CONDITIONAL_CHANNEL,
     ORDERS_CHANNEL,
@@ -53,6 +54,7 @@ class ThalexOrderGateway(OrderRequests):
         orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
         quote_listener: for an owner that sends mass quotes.
         conditional_listener: for an owner that keeps conditional orders.
+        own_labels: mark all orders of the owner; then others' orders that cannot be read are left out of lists.
         is_errand: ready as soon as it has logged in, for an owner that places no orders and listens to no channel.
 
     Attributes:
@@ -74,6 +76,7 @@ class ThalexOrderGateway(OrderRequests):
         orders_channel: str = ORDERS_CHANNEL,
         quote_listener: QuoteListener | None = None,
         conditional_listener: ConditionalListener | None = None,
+        own_labels: frozenset[str] = frozenset(),
         is_errand: bool = False,
     ) -> None:
         self._is_errand = is_errand
@@ -88,7 +91,10 @@ class ThalexOrderGateway(OrderRequests):
         self._login_over = asyncio.Event()  # answered, one way or the other, or the connection is gone
         self._settled: asyncio.Future[None] | None = None
         self._ready = asyncio.Event()
-        self._replies = OrderReplies(listener, orders_channel, log, quote_listener, conditional_listener)
+        self.lists = OrderLists(own_labels, self._on_left_out)
+        self._replies = OrderReplies(
+            listener, orders_channel, log, quote_listener, conditional_listener, self.lists
+        )  # fmt: skip
         self._channels: tuple[str, ...] = (orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL)
         if quote_listener is not None:
             self._channels += (PROTECTION_CHANNEL,)
@@ -278,6 +284,9 @@ class ThalexOrderGateway(OrderRequests):
         self._connection.alive_time_ns = now_ns
         self._listener.on_alive(now_ns)
         return now_ns
+
+    def _on_left_out(self, reason: str) -> None:
+        self._log.warning("an order that is not ours is unreadable, and left out", reason=reason)
 
     def _flush(self, session: Session) -> None:
         for frame in session.data_to_send():

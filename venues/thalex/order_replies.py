@@ -11,8 +11,8 @@ from venues.conditional import ConditionalListener
 from venues.gateway import OrderListener, RequestKind
 from venues.quoting import QuoteListener
 from venues.thalex import account_wire
-from venues.thalex.conditional_wire import decode_conditional_orders
 from venues.thalex.market_wire import decode_system
+from venues.thalex.order_lists import OrderLists
 from venues.thalex.protocol import Answer
 from venues.thalex.quote_wire import decode_protections
 from venues.thalex.wire import Envelope
@@ -41,7 +41,9 @@ class OrderReplies:
         log: BoundLogger,
         quote_listener: QuoteListener | None,
         conditional_listener: ConditionalListener | None,
+        lists: OrderLists,
     ) -> None:
+        self._lists = lists
         self._listener = listener
         self._quote_listener = quote_listener
         self._conditional_listener = conditional_listener
@@ -110,7 +112,7 @@ class OrderReplies:
     def _telling(self, envelope: Envelope) -> Callable[[], None] | None:
         listener = self._listener
         if envelope.channel_name == self._orders_channel:
-            reports = account_wire.decode_orders(envelope.notification)
+            reports = self._lists.orders(envelope.notification)
             return lambda: listener.on_orders(reports)
         if envelope.channel_name == POSITIONS_CHANNEL:
             positions = account_wire.decode_positions(envelope.notification)
@@ -123,6 +125,6 @@ class OrderReplies:
             protections = decode_protections(envelope.notification)
             return lambda: quote_listener.on_protection(protections)
         if envelope.channel_name == CONDITIONAL_CHANNEL and (conditional := self._conditional_listener) is not None:
-            stops = decode_conditional_orders(envelope.notification)
+            stops = self._lists.conditional_orders(envelope.notification)
             return lambda: conditional.on_conditional_orders(stops)
         return None

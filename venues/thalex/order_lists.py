@@ -1,0 +1,85 @@
+"""Lists of orders, read one by one: what is unreadable of somebody else's does not make ours unknown.
+
+An order may be in a state, or of a kind, that this program has never heard of. While it may be ours, the whole list is
+unreadable, for a list without it would say that it is gone. One that is certainly not ours is left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from domain.errors import ProtocolError
+from domain.reports import OrderReport
+from venues.conditional import ConditionalOrderReport
+from venues.thalex.account_wire import decode_order, decode_orders
+from venues.thalex.conditional_wire import decode_conditional_order, decode_conditional_orders
+from venues.thalex.wire import readable
+
+TOLD_MAX = 256
+
+_T = TypeVar("_T")
+
+
+class _Whose(msgspec.Struct, gc=False):
+    order_id: str = ""
+    label: str | None = None
+    client_order_id: int | None = None
+
+
+_decode_items = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
+_decode_whose = readable(msgspec.json.Decoder(_Whose).decode)
+
+
+class OrderLists:
+    """Decodes lists of orders and of conditional orders.
+
+    Args:
+        own_labels: mark our orders, every one of them; none = any order may be ours.
+        tell: told once of each order that is left out, and why.
+
+    Attributes:
+        left_out: orders of others that could not be read, each time that they were listed.
+    """
+
+    def __init__(
+        self, own_labels: frozenset[str] = frozenset(), tell: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        self._own_labels = own_labels
+        self._tell = tell
+        self._told: set[str] = set()
+        self.left_out = 0
+
+    def orders(self, payload: Any) -> list[OrderReport]:
+        """Return a message of session.orders or the answer of private/open_orders."""
+        return self._read(payload, decode_orders, decode_order)
+
+    def conditional_orders(self, payload: Any) -> list[ConditionalOrderReport]:
+        """Return a message of account.conditional_orders or the answer of private/open_conditional_orders."""
+        return self._read(payload, decode_conditional_orders, decode_conditional_order)
+
+    def _read(self, payload: Any, decode_all: Callable[[Any], list[_T]], decode_one: Callable[[Any], _T]) -> list[_T]:
+        try:
+            return decode_all(payload)
+        except ProtocolError:
+            if not self._own_labels:
+                raise
+        found = []
+        for item in _decode_items(payload):
+            try:
+                found.append(decode_one(item))
+            except ProtocolError as error:
+                self._leave_out(_decode_whose(item), error)
+        return found
+
+    def _leave_out(self, whose: _Whose, error: ProtocolError) -> None:
+        if whose.label in self._own_labels or (not whose.label and whose.client_order_id is not None):
+            raise ProtocolError(f"order {whose.order_id or '?'}, which may be ours: {error}", error.refusal) from error
+        self.left_out += 1
+        if whose.order_id not in self._told:
+            if len(self._told) >= TOLD_MAX:
+                self._told.clear()
+            self._told.add(whose.order_id)
+            self._tell(f"order {whose.order_id or '?'}, label {whose.label!r}: {error}")
