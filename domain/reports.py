@@ -53,7 +53,7 @@ class OrderReport(msgspec.Struct, frozen=True):
 
 
 class TradeReport(msgspec.Struct, frozen=True):
-    """One line of the account's trade history: a fill with what it cost."""
+    """One line of the account's trade history: a fill with what it cost; or the venue's correction of one."""
 
     trade_id: str
     venue_order_id: str
@@ -69,6 +69,7 @@ class TradeReport(msgspec.Struct, frozen=True):
     liquidity_side: LiquiditySide
     label: str
     time_ns: int
+    is_correction: bool = False  # no fill: it amends or takes back one that was told before
 
     @property
     def key(self) -> tuple[str, str, int]:

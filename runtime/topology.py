@@ -106,7 +106,7 @@ _ACTORS: tuple[ActorSpec, ...] = (
             "wishes", "wishes_stale", "hedges", "hedge_orders",
             "inserted", "amended", "cancelled", "rejected", "denied", "fills",
             "duplicate_fills", "mass_quotes", "mm_protections", "throttled", "unknown_outcomes", "audits", "strangers",
-            "insert_pauses", "stops_placed", "stops_triggered", "reconnects",
+            "trades_contradicted", "insert_pauses", "stops_placed", "stops_triggered", "reconnects",
             *BAD_FRAMES,
         ),
     ),

@@ -5,6 +5,9 @@ trade history (later, with fee and funding). It moves the position when it is fi
 (trade_id, venue_order_id, leg_index), and its costs are booked once, with the history line. Keys are never forgotten
 (trading/fill_keys.py); what the venue said of a fill is, once many more have come.
 
+What says something else of a fill than was said before, or amends or takes back a trade, is not booked: the venue's
+position shows what it did. It is kept to be told, and whoever compares positions holds quotes back if they differ.
+
 Profit and loss counts from the session's start: a position held then is carried at the price it had then.
 For every instrument, whatever the order of fills::
 
@@ -21,7 +24,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from domain.errors import ProtocolError
 from domain.order import Side
 from domain.reports import FillReport, TradeReport
 from trading.fill_keys import FillKey, FillKeys
@@ -167,6 +169,8 @@ class Ledger:
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
         self._ignored = frozenset(ignored)
+        self._contradicted: set[tuple[FillKey, bool]] = set()
+        self._contradictions: list[str] = []
 
     @property
     def state(self) -> LedgerState:
@@ -205,6 +209,11 @@ class Ledger:
     def is_counted(self, key: FillKey) -> bool:
         return key in self._counted
 
+    def take_contradictions(self) -> list[str]:
+        """Return what the venue said and was not booked, once for each trade, and forget it."""
+        taken, self._contradictions = self._contradictions, []
+        return taken
+
     def book_fill(self, fill: FillReport, instrument_name: str, side: Side) -> bool:
         """Count a fill that came with an order; return False when it was counted before."""
         if not self._count(fill.key, instrument_name, side, fill.price, fill.size):
@@ -217,6 +226,10 @@ class Ledger:
         """Count a line of the trade history and its costs; return True when its fill is counted only now."""
         line = self.lines.get(trade.instrument_name)
         if line is None or trade.key in self._ignored:
+            return False
+        if trade.is_correction:
+            what = f"amends or takes it back ({trade.size} at {trade.price}, position {trade.position_after} after it)"
+            self._note_contradiction(trade.key, what, is_correction=True)
             return False
         is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size)
         if is_new or self._unbooked.pop(trade.key, None) is not None:
@@ -238,10 +251,12 @@ class Ledger:
         return True
 
     def _compare(self, key: FillKey, price: Decimal, size: Decimal) -> None:
-        """Raise ProtocolError when the venue says something else of a fill than it did a while ago."""
+        """Note it when the venue says something else of a fill than it did a while ago."""
         known = self._terms.get(key)
         if known is not None and known != (price, size):
-            raise ProtocolError(
-                f"trade {key[0]} of order {key[1]}: the venue says {size} at {price}, and said {known[1]} at "
-                f"{known[0]} before"
-            )
+            self._note_contradiction(key, f"says {size} at {price}, and said {known[1]} at {known[0]} before")
+
+    def _note_contradiction(self, key: FillKey, what: str, *, is_correction: bool = False) -> None:
+        if (key, is_correction) not in self._contradicted:
+            self._contradicted.add((key, is_correction))
+            self._contradictions.append(f"trade {key[0]} of order {key[1]}: the venue {what}")

@@ -139,7 +139,7 @@ class AccountBooks:
         for trade in trades:
             unbooked = self.ledger.unbooked
             is_new = self.ledger.book_trade(trade)
-            if trade.instrument_name not in self.desks:
+            if trade.instrument_name not in self.desks or trade.is_correction:
                 continue
             has_fee_news = is_new or self.ledger.unbooked < unbooked
             order = self.manager.apply_trade(trade)
@@ -156,6 +156,7 @@ class AccountBooks:
                 self._touch(trade.instrument_name, now_ns)
             if has_fee_news:
                 self.journal.charge(trade)
+        self._tell_contradictions()
         return news
 
     def take_changes(self, changes: Iterable[Change], now_ns: int) -> None:
@@ -207,6 +208,14 @@ class AccountBooks:
             self._move_position(name)
 
     # ---- inside ----------------------------------------------------------------------------------------
+
+    def _tell_contradictions(self) -> None:
+        for text in self.ledger.take_contradictions():
+            self._measures.counts.add("trades_contradicted")
+            self._log.error(
+                "the venue contradicts its own trade: not booked. If the position differs quotes are held back: end "
+                "the session and begin another, which starts from the venue's position", reason=text,
+            )  # fmt: skip
 
     def _order_of(self, report: OrderReport) -> Order | None:
         if report.client_order_id is None:

@@ -15,7 +15,7 @@ from actors.execution.prices import Prices
 from actors.execution.quotes import QuoteSender
 from actors.execution.truth import Truth
 from domain.clock import NS_PER_S
-from domain.errors import ConnectivityError, VenueError
+from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.order import Side, TimeInForce
 from trading.orders.config import ExecutionConfig
 from trading.orders.order import Order
@@ -95,7 +95,7 @@ class Ending:
                 empty_lists = 0 if shown else empty_lists + 1
                 if empty_lists >= EMPTY_LISTS_NEEDED:
                     return 0
-            except VenueError as error:
+            except (VenueError, ProtocolError) as error:
                 is_first = False
                 self._log.warning("cancelling is refused by the venue", reason=str(error))
             except (ConnectivityError, TimeoutError):
@@ -114,7 +114,7 @@ class Ending:
                     await self._truth.fetch_positions()
                 if not self._truth.differences() and not self._books.ledger.unbooked:
                     return True
-            except (ConnectivityError, VenueError, TimeoutError) as error:
+            except (ConnectivityError, VenueError, ProtocolError, TimeoutError) as error:
                 self._log.warning("settling is delayed", reason=f"{type(error).__name__}: {error}")
             if self._clock.monotonic_ns() >= deadline_ns:
                 return False

@@ -19,7 +19,7 @@ from actors.execution.quotes import QuoteSender
 from actors.execution.session_state import SessionState, StartPosition, save_session_state
 from actors.execution.truth import HISTORY_MARGIN_NS, Truth
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.errors import ConnectivityError, VenueError
+from domain.errors import ConnectivityError, ProtocolError, VenueError
 from trading.ledger import Ledger
 from venues.gateway import OrderGateway
 
@@ -101,7 +101,7 @@ class Recovery:
             except ConnectivityError:
                 if not self._gateway.is_ready:
                     return  # the next session begins with a recovery of its own
-            except VenueError as error:
+            except (VenueError, ProtocolError) as error:
                 self._log.warning("recovery is delayed by the venue", reason=str(error))
             except OSError as error:
                 self._log.warning(

@@ -10,7 +10,7 @@ from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.errors import ConnectivityError, VenueError
+from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
 from trading.ledger import LedgerState
 from trading.orders.config import ExecutionConfig
@@ -171,7 +171,7 @@ class Truth:
                 pause_ns = int(self._config.audit_interval_s * NS_PER_S)
                 self._move_history()
             self._ports.measures.counts.add("audits")
-        except VenueError as error:
+        except (VenueError, ProtocolError) as error:
             self._log.warning("audit refused by the venue", reason=str(error))
         except ConnectivityError as error:
             if self._gateway.is_ready:

@@ -166,7 +166,7 @@ class VenueView:
                     return
                 except ConnectivityError as error:
                     self._ctx.log.warning("the account could not be read", reason=str(error))
-                except VenueError as error:
+                except (VenueError, ProtocolError) as error:
                     self._ctx.log.error("the venue refused to show the account", reason=str(error))
                 await asyncio.sleep(RECOVER_PAUSE_S)
         finally:
@@ -275,7 +275,11 @@ class VenueView:
             return  # the venue does not answer
         try:
             self._take_history(await self.gateway.trade_history(self._history_from_ns))
-        except (ConnectivityError, VenueError) as error:  # the next audit asks again, from the same time on
+        except (
+            ConnectivityError,
+            VenueError,
+            ProtocolError,
+        ) as error:  # the next audit asks again, from the same time on
             self._ctx.log.warning("the trade history could not be read", reason=str(error))
 
     async def _read_money(self) -> None:
@@ -283,7 +287,11 @@ class VenueView:
         try:
             self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
             self._take_margin(await self.gateway.margin())
-        except (ConnectivityError, VenueError) as error:  # what was last known stands; silence has a cause of its own
+        except (
+            ConnectivityError,
+            VenueError,
+            ProtocolError,
+        ) as error:  # what was last known stands; silence has a cause of its own
             self._ctx.log.warning("positions and margin could not be read", reason=str(error))
         finally:
             self._is_asking_money = False

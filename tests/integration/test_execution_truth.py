@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
@@ -98,5 +100,52 @@ def test_a_position_can_be_flattened_once_a_difference_has_healed(run: Run) -> N
         assert flattening.done()
         assert await flattening == {}
         assert bench.venue.position_lots == 0
+
+    run(scenario)
+
+
+def test_a_history_that_contradicts_a_fill_ends_nothing_and_is_told_once(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill that came with its order
+        await quoting(bench)
+        bench.venue.fill(bench.venue.open[0], 2)
+        bench.pump()
+        # If the history says another price of it, and shows one more fill after it
+        bench.venue.trades[0] = msgspec.structs.replace(bench.venue.trades[0], price=Decimal("48.5"))
+        bench.venue.fill(bench.venue.open[1], 1)
+        bench.venue.outbox.clear()
+        await pass_with_wishes(bench, 25)
+        # I expect both counted as first told, each with its fee, the contradiction told once, and quotes out
+        line = bench.core.books.ledger.lines[INSTRUMENT.name]
+        assert (line.position, line.fill_count, line.fees) == (Decimal("0.001"), 2, Decimal("0.02"))
+        assert bench.measures.counts.by_name["trades_contradicted"] == 1
+        assert bench.measures.counts.by_name["audits"] >= 2
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_a_trade_that_the_venue_takes_back_holds_quotes_until_it_is_explained(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill that is booked
+        await quoting(bench)
+        bench.venue.fill(bench.venue.open[0], 2)
+        await pass_with_wishes(bench, 1)
+        # If the venue takes it back
+        gone = bench.venue.trades[0]
+        bench.gateway.start_position -= gone.size
+        bench.venue.trades.append(msgspec.structs.replace(gone, is_correction=True, time_ns=bench.clock.realtime_ns()))
+        bench.core.on_trades(bench.venue.trades[-1:])
+        bench.core.on_positions(bench.gateway.position_reports(), False)
+        await pass_with_wishes(bench, 2)
+        # I expect it not to be booked, told once, and nothing quoted on a position that nobody can explain
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == gone.size
+        assert bench.measures.counts.by_name["trades_contradicted"] == 1
+        assert bench.resting(Side.BUY) == []
+        # If execution is started anew, I expect it to wait as well, and not to end
+        bench.restart_core()
+        await bench.start()
+        await pass_with_wishes(bench, 3)
+        assert not bench.core.books.is_known
 
     run(scenario)

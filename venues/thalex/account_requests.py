@@ -87,11 +87,12 @@ class AccountRequests(ABC):
         # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
         time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
         params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
-        trades: dict[FillKey, TradeReport] = {}  # a page may begin with what the one before ended with
+        # A page may begin with what the one before ended with.
+        trades: dict[tuple[FillKey, bool], TradeReport] = {}
         seen: set[str] = set()
         for _ in range(TRADE_PAGES_MAX):
             page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
-            trades.update((trade.key, trade) for trade in page)
+            trades.update(((trade.key, trade.is_correction), trade) for trade in page)
             if not bookmark or bookmark in seen or not page:
                 # Stable: the venue's order within a time.
                 return sorted(trades.values(), key=lambda trade: trade.time_ns)

@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 _ZERO = Decimal(0)
 _SECONDS_MAX = 9 * 10**9  # the year 2255
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+_CORRECTIONS = frozenset({"amend", "delete"})  # of trades, by trade_type
 _LIQUIDITY = {"maker": LiquiditySide.MAKER, "taker": LiquiditySide.TAKER}
 _STATUSES = {
     "open": VenueOrderStatus.OPEN,
@@ -69,6 +70,7 @@ class _Trade(msgspec.Struct, gc=False):
     label: str | None = None
     maker_taker: str | None = None
     leg_index: float | None = None
+    trade_type: str = ""
 
 
 class _TradePage(msgspec.Struct, gc=False):
@@ -235,4 +237,5 @@ def _trade_report(trade: _Trade) -> TradeReport:
         liquidity_side=_known(_LIQUIDITY, trade.maker_taker or "taker", "maker_taker"),
         label=trade.label or "",
         time_ns=_time_ns(trade.time),
+        is_correction=trade.trade_type in _CORRECTIONS,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from domain.errors import ProtocolError
 from domain.order import LiquiditySide, Side
 from domain.reports import FillReport, TradeReport
 from trading.ledger import Ledger, LedgerLine
@@ -75,11 +75,27 @@ def test_a_fill_waits_for_its_fee_and_says_so() -> None:
     assert (book.unbooked, line.unbooked, line.fees, line.funding_booked) == (0, 0, D("-0.02"), D("0.5"))
 
 
-def test_a_venue_that_changes_a_fill_is_not_believed() -> None:
+def test_a_venue_that_changes_a_fill_is_not_believed_and_its_costs_count() -> None:
     book = ledger()
     book.book_fill(fill(price="100"), NAME, Side.BUY)
-    with pytest.raises(ProtocolError, match="1 at 101, and said 1 at 100 before"):
-        book.book_trade(trade(price="101"))
+    assert not book.book_trade(trade(price="101", fee="0.3"))
+    assert (book.lines[NAME].position, book.lines[NAME].cash, book.lines[NAME].fees) == (D(1), D(-100), D("0.3"))
+    assert book.unbooked == 0
+    (told,) = book.take_contradictions()
+    assert told.endswith("1 at 101, and said 1 at 100 before")
+
+
+def test_a_correction_of_a_trade_is_not_booked_and_told_once() -> None:
+    book = ledger()
+    book.book_trade(trade())
+    before = book.state
+    correction = msgspec.structs.replace(trade(), is_correction=True)
+    for _ in range(2):
+        assert not book.book_trade(correction)
+    assert book.state == before
+    assert len(book.take_contradictions()) == 1
+    assert not book.book_trade(correction)
+    assert book.take_contradictions() == []
 
 
 def test_trades_before_the_session_and_of_other_instruments_are_left_out() -> None:
@@ -137,8 +153,8 @@ def test_a_changed_fill_is_noticed_among_the_newest_and_counts_once_among_the_re
         assert book.book_fill(fill(f"t{number}"), NAME, Side.BUY)
     # If the venue says something else of the two newest, I expect it not believed
     for number in (1, 2):
-        with pytest.raises(ProtocolError):
-            book.book_fill(fill(f"t{number}", price="101"), NAME, Side.BUY)
+        assert not book.book_fill(fill(f"t{number}", price="101"), NAME, Side.BUY)
+    assert len(book.take_contradictions()) == 2
     # ... and of the first, it not counted again
     assert not book.book_fill(fill("t0", price="101"), NAME, Side.BUY)
     assert book.lines[NAME].fill_count == 3

@@ -228,6 +228,15 @@ def test_a_page_of_trades_is_read_with_its_bookmark():
     assert account_wire.decode_trade_page(b'{"trades":[],"bookmark":null}') == ([], "")
 
 
+@pytest.mark.parametrize(
+    ("trade_type", "is_correction"),
+    [("amend", True), ("delete", True), ("normal", False), ("liquidation", False), ("expiration", False)],
+)
+def test_a_trade_that_amends_or_takes_back_another_is_no_fill(trade_type: str, is_correction: bool) -> None:
+    (trade,) = account_wire.decode_trades(b"[" + TRADE.replace(b"normal", trade_type.encode()) + b"]")
+    assert trade.is_correction is is_correction
+
+
 def test_a_liquidation_fee_is_part_of_the_fee():
     (trade,) = account_wire.decode_trades(b"[" + TRADE.replace(b'"fee":0.499', b'"fee":0.5,"liquidation_fee":2') + b"]")
     assert trade.fee == Decimal("2.5")
