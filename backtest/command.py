@@ -76,7 +76,7 @@ def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
 def tell_compiling() -> None:
     """Say that the first run takes longer, where its kernels are compiled."""
     if jit.is_enabled() and jit.is_cold(KERNELS):
-        print("compiling kernels, once for these sources: about half a minute", file=sys.stderr, flush=True)
+        print("compiling kernels, once for these sources: up to a minute on a quiet core", file=sys.stderr, flush=True)
 
 
 def _together(given: argparse.Namespace, settings: Settings) -> tuple[Facts, list[Leg]]:

@@ -99,7 +99,7 @@ def test_kernels_that_are_compiled_first_are_said_once(
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     jit.mark_warm()
     tell_compiling()
-    assert capsys.readouterr().err == "compiling kernels, once for these sources: about half a minute\n"
+    assert capsys.readouterr().err == "compiling kernels, once for these sources: up to a minute on a quiet core\n"
     # If they are kept, I expect no word
     jit.mark_warm(KERNELS)
     tell_compiling()
