@@ -1,7 +1,7 @@
 """Parts → one Parquet file for each kind and hour; also those that a killed recorder left, in this run or before it.
 
-The file is written beside its name, synced and renamed; only then do the parts go. It carries their names: a part that
-outlived a kill between the two is deleted at the next start and not taken twice.
+The file is written beside its name, synced and renamed; only when its rows were counted do the parts go. It carries
+their names: a part that outlived a kill between the two is deleted at the next start and not taken twice.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ def finish(folder: Path, hour: str, *, lives_before: int = LIVES_MAX) -> Path | 
 
     Returns:
         the file; None when the parts held nothing and there is none.
+
+    Raises:
+        OSError: the disk refuses, or the file does not hold what was written: then the parts stay.
     """
     target = folder / f"{hour}{PARQUET_SUFFIX}"
     known = metadata_of(target) if target.exists() else {}
@@ -61,9 +64,15 @@ def finish(folder: Path, hour: str, *, lives_before: int = LIVES_MAX) -> Path | 
 def finish_all(folder: Path, *, but_hour: str = "", lives_before: int = LIVES_MAX) -> int:
     """Finish every hour in the folder of a kind, but one that goes on; return how many files that gave."""
     for path in folder.glob(f"*{_TEMPORARY_SUFFIX}"):
-        path.unlink(missing_ok=True)
+        if not _has_living_writer(path):
+            path.unlink(missing_ok=True)
     hours = {PartName.of(path).hour for path in parts_of(folder)} - {but_hour}
     return sum(finish(folder, hour, lives_before=lives_before) is not None for hour in sorted(hours))
+
+
+def _has_living_writer(temporary: Path) -> bool:
+    pid = temporary.name.removesuffix(_TEMPORARY_SUFFIX).rpartition(".")[2]
+    return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
 def _is_meant(path: Path, hour: str, lives_before: int) -> bool:
@@ -72,14 +81,22 @@ def _is_meant(path: Path, hour: str, lives_before: int) -> bool:
 
 
 def unfinished_runs(runs: Path) -> Iterator[Path]:
-    """Yield the recordings folders of runs that have parts and no recorder any more."""
+    """Yield the recordings folders of runs that have parts and no recorder any more; each is locked until the next."""
     for folder in sorted(runs.glob(f"*/{FOLDER}")):
-        if folder.parent.is_symlink() or not any(folder.glob("*/*.part")):
+        if folder.parent.is_symlink() or not _has_parts(folder):
             continue
         lock = try_lock(folder)
-        if lock is not None:
+        if lock is None:
+            continue
+        try:
+            if _has_parts(folder):  # still: who had the lock may have finished them
+                yield folder
+        finally:
             os.close(lock)
-            yield folder
+
+
+def _has_parts(folder: Path) -> bool:
+    return any(folder.glob("*/*.part"))
 
 
 def try_lock(folder: Path) -> int | None:
@@ -97,7 +114,8 @@ def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str
     import pyarrow.parquet as pq
 
     kind = KINDS_BY_NAME[kind_name]
-    temporary = target.with_name(target.name.removesuffix(PARQUET_SUFFIX) + _TEMPORARY_SUFFIX)
+    temporary = target.with_name(f"{target.name.removesuffix(PARQUET_SUFFIX)}.{os.getpid()}{_TEMPORARY_SUFFIX}")
+    rows = 0
     positions = _Positions()
     schema = schema_of(kind)
     try:
@@ -105,6 +123,7 @@ def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str
             for group in _groups(sources):
                 positions.take(group)
                 writer.write_table(group.cast(schema))
+                rows += group.num_rows
             described = {
                 **metadata,
                 "schema_version": SCHEMA_VERSION,
@@ -115,9 +134,23 @@ def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str
             writer.add_key_value_metadata({METADATA_KEY: json.dumps(described)})
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        _check_rows(temporary, rows)
         os.replace(temporary, target)
+        _check_rows(target, rows)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_rows(path: Path, rows: int) -> None:
+    """OSError unless a file can be read and holds so many rows."""
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path).num_rows
+    except pa.ArrowException as error:
+        raise OSError(f"{path}: cannot be read back ({error}); the parts stay") from None
+    if found != rows:
+        raise OSError(f"{path}: {found} rows instead of {rows}; the parts stay")
 
 
 def _groups(sources: list[Path]) -> Iterator[Any]:

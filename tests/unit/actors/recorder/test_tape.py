@@ -180,6 +180,54 @@ def test_a_run_whose_recorder_is_dead_is_finished_by_a_later_one_and_one_that_li
     assert list(unfinished_runs(runs)) == []
 
 
+def test_two_recorders_never_finish_the_same_run_at_once(rig: TapeRig) -> None:
+    # Given a run that a killed recorder left, and one that finishes it
+    rig.publish(1.0)
+    rig.tape().write()
+    runs, recordings = rig.run.parent, rig.folder.parent
+    first = unfinished_runs(runs)
+    assert next(first) == recordings
+    # If another one starts meanwhile, I expect that it leaves the run alone
+    assert list(unfinished_runs(runs)) == []
+    # until the first is done with it
+    assert list(first) == []
+    lock = try_lock(recordings)
+    assert lock is not None
+    os.close(lock)
+
+
+def test_what_another_process_writes_is_left_to_it_and_what_a_dead_one_left_is_taken_away(rig: TapeRig) -> None:
+    rig.publish(1.0)
+    rig.tape().write()
+    of_a_living, of_a_dead = (rig.folder / f"{HOUR}.{pid}.parquet.new" for pid in (os.getppid(), 1 << 30))
+    of_a_living.touch()
+    of_a_dead.touch()
+    finish_all(rig.folder)
+    assert prices(rig) == [1.0]
+    assert list(rig.folder.glob("*.parquet.new")) == [of_a_living]
+
+
+def test_parts_stay_until_the_file_has_been_seen_to_hold_their_rows(
+    rig: TapeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an hour of one record, and a second one for it
+    rig.publish(1.0)
+    rig.tape(life=1).write()
+    finish_all(rig.folder)
+    target = rig.folder / f"{HOUR}.parquet"
+    before = target.read_bytes()
+    rig.publish(2.0)
+    rig.tape(life=2, start=1).write()
+    # If the file is another's by the time that it has its name
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda source, to: Path(to).write_bytes(before))
+        with pytest.raises(OSError, match=r"1 rows instead of 2; the parts stay"):
+            finish_all(rig.folder)
+    # I expect nothing to be lost
+    finish_all(rig.folder)
+    assert prices(rig) == [1.0, 2.0]
+
+
 def test_what_a_full_disk_refuses_waits_in_the_ring_and_the_file_stays_whole(
     rig: TapeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
