@@ -99,6 +99,20 @@ def test_it_follows_the_size_beyond_a_threshold_and_the_side(run: Run) -> None:
     run(scenario)
 
 
+def test_a_fixed_stop_follows_the_average_entry_at_the_same_size(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        await hold(bench, 10)
+        assert [str(stop.stop_price) for stop in stops(bench)] == ["98.0"]
+        # If what is held was bought for more in the end, 109 on average
+        bench.core.books.ledger.lines[INSTRUMENT.name].average_entry = Decimal(109)
+        await rest(bench)
+        # I expect one stop, 1 % below that
+        assert [(stop.size, str(stop.stop_price)) for stop in stops(bench)] == [(Decimal("0.010"), "108.0")]
+
+    run(scenario)
+
+
 def test_never_two_stand_at_once(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         most = 0

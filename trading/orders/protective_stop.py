@@ -14,6 +14,8 @@ from typing import NamedTuple
 from domain.order import Side
 
 BPS = 10_000
+STRAY_RATIO_MAX = 0.1  # part of its distance by which a fixed stop may be off where it would be placed now
+STRAY_TICKS_MIN = 1  # that it may be off in any case: prices are rounded
 
 
 class Stop(NamedTuple):
@@ -44,7 +46,8 @@ class StopRule(NamedTuple):
     """What the configuration asks for.
 
     Attributes:
-        is_trailing: it follows the market; otherwise it stands off the average entry price.
+        is_trailing: it follows the market; otherwise it stands off the average entry price, and is replaced when that
+            has moved by more than a tenth of the distance.
         resize_lots: a stop whose size is further off the position than this is replaced.
     """
 
@@ -86,17 +89,28 @@ def plan_stop(
     if rule is None or abs(position_lots) < lots_min:
         return StopPlan([stop.order_id for stop in standing], None)
     side = Side.SELL if position_lots > 0 else Side.BUY
-    kept = next((stop for stop in standing if _serves(stop, rule, side, abs(position_lots))), None)
+    kept = next((stop for stop in standing if _serves(stop, rule, side, abs(position_lots), entry_ticks)), None)
     surplus = [stop.order_id for stop in standing if stop is not kept]
     anchor_ticks = mark_ticks if rule.is_trailing or not entry_ticks else entry_ticks
     if kept is not None or not anchor_ticks:
         return StopPlan(surplus if kept is not None else [], None)
-    stop_ticks = round(anchor_ticks * (1 + side * rule.distance_bps / BPS))
+    stop_ticks = _stop_ticks(rule, side, anchor_ticks)
     if former is not None and rule.is_trailing and former.side is side:
         stop_ticks = side * min(side * stop_ticks, side * former.stop_ticks)
     return StopPlan(surplus, Stop(side, abs(position_lots), stop_ticks, rule.callback_rate))
 
 
-def _serves(stop: StandingStop, rule: StopRule, side: Side, size_lots: int) -> bool:
+def _stop_ticks(rule: StopRule, side: Side, anchor_ticks: float) -> int:
+    return round(anchor_ticks * (1 + side * rule.distance_bps / BPS))
+
+
+def _serves(stop: StandingStop, rule: StopRule, side: Side, size_lots: int, entry_ticks: float) -> bool:
+    """Return whether a stop may stay; without an entry price any price will do, for it must not follow the mark."""
     is_same_kind = stop.side is side and stop.callback_rate == rule.callback_rate
-    return is_same_kind and abs(stop.size_lots - size_lots) <= rule.resize_lots
+    if not is_same_kind or abs(stop.size_lots - size_lots) > rule.resize_lots:
+        return False
+    if rule.is_trailing or not entry_ticks:
+        return True
+    distance_ticks = entry_ticks * rule.distance_bps / BPS
+    off_ticks = abs(stop.stop_ticks - _stop_ticks(rule, side, entry_ticks))
+    return off_ticks <= max(distance_ticks * STRAY_RATIO_MAX, STRAY_TICKS_MIN)

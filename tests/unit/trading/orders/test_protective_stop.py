@@ -45,6 +45,21 @@ def test_one_that_does_not_serve_goes_and_the_right_one_is_named() -> None:
         assert plan(FIXED, 5, wrong) == StopPlan(["a"], Stop(Side.SELL, 5, 99_000, None))
 
 
+def test_a_fixed_stop_follows_the_entry_by_more_than_a_tenth_of_its_distance() -> None:
+    # Given a stop 1 % below an entry of 100,000: it may be 100 ticks off
+    stop = standing("a", Side.SELL, 5)
+    for entry in (99_900, 100_000, 100_100):
+        assert plan(FIXED, 5, stop, entry=entry) == StopPlan([], None)
+    assert plan(FIXED, 5, stop, entry=100_200) == StopPlan(["a"], Stop(Side.SELL, 5, 99_198, None))
+    assert plan(FIXED, 5, stop, entry=99_800) == StopPlan(["a"], Stop(Side.SELL, 5, 98_802, None))
+    # When the entry is not known it stays: it is not to follow the market
+    assert plan(FIXED, 5, stop, entry=0, mark=120_000) == StopPlan([], None)
+    # nor does one so near that a tenth of the distance is less than a tick
+    assert plan(FIXED, 5, standing("a", Side.SELL, 5, ticks=100), entry=102) == StopPlan([], None)
+    # and the venue moves a trailing one itself
+    assert plan(TRAILING, 5, standing("a", Side.SELL, 5, rate=RATE), entry=200_000) == StopPlan([], None)
+
+
 def test_of_two_the_second_goes() -> None:
     stops = (standing("a", Side.SELL, 5), standing("b", Side.SELL, 5))
     assert plan(FIXED, 5, *stops) == StopPlan(["b"], None)
