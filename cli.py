@@ -40,6 +40,7 @@ from runtime.abandoned import abandoned  # noqa: E402
 from runtime.arguments import reworded_typer  # noqa: E402
 from runtime.commands import send_command  # noqa: E402
 from runtime.dotenv import load_dotenv  # noqa: E402
+from runtime.environment import scrubbed  # noqa: E402
 from runtime.last_run import choose_run, how_to_start, last_run  # noqa: E402
 from runtime.secrecy import keep_files_private  # noqa: E402
 from runtime.session import is_supervised  # noqa: E402
@@ -296,7 +297,8 @@ def _run_module(module: str, arguments: list[str]) -> NoReturn:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent)}
+    """Return what programs that compute on recordings are told: no key, for they run users' code, here or elsewhere."""
+    return {**scrubbed(os.environ), "PYTHONPATH": str(Path(__file__).resolve().parent)}
 
 
 @app.command()
@@ -384,8 +386,13 @@ def report(
 
 @app.callback()
 def _before_each(context: typer.Context) -> None:
-    if context.invoked_subcommand != "doctor":  # which looks at .env itself, and says what is wrong with it
-        load_dotenv(paths.home() / ".env")
+    # Of .env: where sessions lie and, for `record`, how the venue is reached. No command that begins here needs a key.
+    if context.invoked_subcommand == "doctor":  # which looks at .env itself, and says what is wrong with it
+        return
+    told: dict[str, str] = {}
+    load_dotenv(paths.home() / ".env", told, warn=lambda fault: print(f"warning: {fault}", file=sys.stderr))
+    for name, value in scrubbed(told, keeps_proxy=context.invoked_subcommand == "record").items():
+        os.environ.setdefault(name, value)
 
 
 def main() -> None:

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+import cli
 from tests.sessions import INSTRUMENT, REPOSITORY, RunningSession, StandaloneExchange, is_gone, wait_until
 
 HOLDERS = ("execution", "risk")
@@ -230,3 +231,54 @@ def test_the_exchange_of_a_local_session_is_not_given_the_keys_of_another_venue(
         assert with_proxy <= {"", "actors.execution", "actors.risk", "actors.market_data"}
         session.signal(signal.SIGINT)
         session.wait()
+
+
+class Started(NamedTuple):
+    """A program that a command of cli.py would have gone on as."""
+
+    arguments: list[str]
+    environ: dict[str, str]
+
+
+def started_by(verb: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
+    """Return what a command of cli.py starts, with keys in the environment and others in .env."""
+    env_file = home / ".env"
+    env_file.write_text(f"THALEX_PROD_PRIVATE_KEY={OTHER_SECRET}\nRINGMAKER_RUN_ROOT=/from/the/file\n")
+    env_file.chmod(0o600)
+    monkeypatch.setattr(os, "environ", {"RINGMAKER_HOME": str(home), "THALEX_TEST_PRIVATE_KEY": OTHER_SECRET, "A": "1"})
+    found: list[Started] = []
+
+    class GoneOnError(Exception):
+        """Instead of the program."""
+
+    def go_on(arguments: list[str], environ: dict[str, str]) -> NoReturn:
+        found.append(Started(arguments, dict(environ)))
+        raise GoneOnError
+
+    monkeypatch.setattr(os, "execve", lambda path, arguments, environ: go_on(arguments, environ))
+    monkeypatch.setattr(subprocess, "run", lambda arguments, env, **_: go_on(arguments, env))
+    (home / "run").mkdir()
+    with pytest.raises(GoneOnError):
+        cli.app([verb, str(home / "run")], standalone_mode=False)
+    return found[0]
+
+
+@pytest.mark.parametrize("verb", ["backtest", "optimize", "calibrate", "score", "explain", "report"])
+def test_what_computes_on_recordings_is_given_no_key(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given keys in the environment and in .env: backtests run user's code, and sweeps run on other machines
+    started = started_by(verb, tmp_path, monkeypatch)
+    # I expect everything else to be passed on
+    assert OTHER_SECRET not in started.environ.values(), started.arguments
+    assert started.environ["A"] == "1"
+    assert started.environ["RINGMAKER_RUN_ROOT"] == "/from/the/file"
+
+
+def test_a_command_to_a_session_needs_no_env_file_that_is_in_order(session: RunningSession) -> None:
+    # Given an .env that an editor left readable
+    (session.home / ".env").chmod(0o644)
+    # If a command is sent that needs no key, I expect its answer, and the command that mends the file
+    told = session.cli("status")
+    assert "no session named" in told.stderr
+    assert f"chmod 600 {session.home / '.env'}" in told.stderr
