@@ -86,3 +86,7 @@ class ProtocolError(RingmakerError):
     def __init__(self, text: str, refusal: Refusal = Refusal.VALUE) -> None:
         super().__init__(text)
         self.refusal = refusal
+
+
+class HistoryTooLongError(ProtocolError):
+    """A trade history that does not end within as many pages as we read."""

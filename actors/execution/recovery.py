@@ -19,7 +19,7 @@ from actors.execution.quotes import QuoteSender
 from actors.execution.session_state import SessionState, StartPosition, save_session_state
 from actors.execution.truth import HISTORY_MARGIN_NS, Truth
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.errors import ConnectivityError, ProtocolError, VenueError
+from domain.errors import ConnectivityError, HistoryTooLongError, ProtocolError, VenueError
 from trading.ledger import Ledger
 from venues.gateway import OrderGateway
 
@@ -87,7 +87,7 @@ class Recovery:
 
     async def _recover(self, session: int) -> None:
         pause_s = PAUSE_S_MIN
-        tries = 0
+        rounds = 0  # that have compared; cancelling may take some before them
         is_listed = False
         began_ns = self._clock.monotonic_ns()
         while session == self._truth.session:
@@ -95,9 +95,10 @@ class Recovery:
                 if not is_listed:
                     self._grids.take_listed(await self._gateway.instruments())
                     is_listed = True
-                if await self._agrees(tries):
-                    break
-                tries += 1
+                if not await self._truth.cancel_ours():
+                    if await self._agrees(rounds):
+                        break
+                    rounds += 1
             except ConnectivityError:
                 if not self._gateway.is_ready:
                     return  # the next session begins with a recovery of its own
@@ -121,16 +122,22 @@ class Recovery:
         )
         self._on_recovered()
 
-    async def _agrees(self, tries: int) -> bool:
-        """Do one round of recovery; return whether nothing of ours is open and the position adds up."""
-        if await self._truth.cancel_ours():
-            return False
+    async def _agrees(self, rounds: int) -> bool:
+        """Compare, once nothing of ours is open; return whether the position adds up."""
         await self._truth.fetch_positions()
-        if self.state is None or (tries >= REBASE_TRIES and self._may_begin_anew):
+        if self.state is None or (rounds >= REBASE_TRIES and self._may_begin_anew):
             await self._begin_session()
-        elif tries >= RESUME_TRIES and self._is_resumed:
+        elif rounds >= RESUME_TRIES and self._is_resumed:
             self._count_anew(self.state)
-        await self._truth.fetch_trades()
+        try:
+            await self._truth.fetch_trades()
+        except HistoryTooLongError as error:
+            self._log.error(
+                "the session's fills cannot be counted: it begins anew from the venue's position, and so do its profit "
+                "and loss", reason=str(error),
+            )  # fmt: skip
+            self._may_begin_anew = True
+            await self._begin_session()
         self._truth.warn_if_different()
         return not self._truth.differences() and not self._books.manager.has_doubt()
 

@@ -12,9 +12,11 @@ import pytest
 
 from actors.execution import recovery
 from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.truth import Truth
 from domain.clock import NS_PER_S, SimClock
+from domain.errors import HistoryTooLongError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
-from domain.reports import FillReport, OrderReport, TradeReport
+from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
 from tests.execution_rig import INSTRUMENT, Bench, FakeGateway
 from trading.ledger import Ledger, LedgerState
 from trading.orders.config import JournalConfig
@@ -155,6 +157,87 @@ def test_a_ledger_that_does_not_add_up_is_given_up_and_all_fills_are_counted_ane
         # If execution starts anew, I expect it to count from the session's start
         await session.restart()
         session.assert_exact()
+
+    asyncio.run(scenario())
+
+
+def test_rounds_that_only_cancel_do_not_cost_the_ledger_of_the_journal(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "PAUSE_S_MAX", 0.02)
+    cancel_ours, rounds = Truth.cancel_ours, iter(range(2 * recovery.RESUME_TRIES))
+
+    async def cancel_slowly(truth: Truth) -> int:
+        return 1 if next(rounds, None) is not None else await cancel_ours(truth)
+
+    async def scenario() -> None:
+        # Given a ledger in the journal
+        session = Session(segment_name, tmp_path, 10)
+        await session.bench.start()
+        first_ns = session.bench.core.truth.history_from_ns
+        session.trade()
+        session.bench.clock.advance(300 * NS_PER_S)
+        session.trade()
+        await session.audit()
+        # If the venue takes long to cancel what the life before left, and shows the last trade a little later
+        monkeypatch.setattr(Truth, "cancel_ours", cancel_slowly)
+        session.gateway.history_lag = 1
+        session.trade(is_told=False)
+        positions = session.gateway.positions
+        asked = []
+
+        async def shown_late() -> list[PositionReport]:
+            asked.append(1)
+            session.gateway.history_lag = int(len(asked) < 3)
+            return await positions()
+
+        monkeypatch.setattr(session.gateway, "positions", shown_late)
+        await session.restart()
+        # I expect it to go on from that ledger
+        assert min(since for since, _ in session.gateway.asked) > first_ns
+        session.assert_exact()
+
+    asyncio.run(scenario())
+
+
+def test_a_session_whose_history_is_too_long_to_be_counted_anew_begins_from_the_venues_position(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "RESUME_TRIES", 2)
+
+    async def scenario() -> None:
+        # Given a journal whose ledger does not add up, and a history that nobody can read from the session's start
+        session = Session(segment_name, tmp_path, 11)
+        bench = session.bench
+        await bench.start()
+        first_ns = bench.core.truth.history_from_ns
+        for _ in range(5):
+            bench.clock.advance(300 * NS_PER_S)
+            session.trade()
+        history_from_ns, ledger = bench.core.truth.settled() or (0, None)
+        assert ledger is not None
+        line = ledger.lines[INSTRUMENT.name]
+        wrong = ledger._replace(lines={INSTRUMENT.name: line._replace(position=line.position + 1)})
+        bench.core.journal.settle(history_from_ns + 1, wrong)
+        readable = session.gateway.trade_history
+
+        async def trade_history(since_realtime_ns: int) -> list[TradeReport]:
+            if since_realtime_ns == first_ns:
+                raise HistoryTooLongError("private/trade_history did not end after 1000 pages")
+            return await readable(since_realtime_ns)
+
+        monkeypatch.setattr(session.gateway, "trade_history", trade_history)
+        # If execution starts anew, I expect the venue's position, and what is traded from then on counted once
+        await session.restart()
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == session.gateway.start_position
+        session.trade()
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == session.gateway.start_position
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].fill_count == 1
+        told = bench.fills_told()
+        assert len(told) == len(set(told))
+        # ... and the life after it to go on from there
+        await session.restart()
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == session.gateway.start_position
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import Any, cast
 
-from domain.errors import ProtocolError, VenueError
+from domain.errors import HistoryTooLongError, VenueError
 from domain.instrument import Instrument
 from domain.reports import MarginReport, OrderReport, PositionReport, TradeReport
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
@@ -98,4 +98,4 @@ class AccountRequests(ABC):
                 return sorted(trades.values(), key=lambda trade: trade.time_ns)
             seen.add(bookmark)
             params = {**params, "bookmark": bookmark}
-        raise ProtocolError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
+        raise HistoryTooLongError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
