@@ -267,6 +267,8 @@ class Hedging:
                     time_in_force=order.time_in_force,
                     post_only=post_only,
                     label=self._label,
+                    collar=None if post_only else "clamp",  # the collar may have moved since risk last saw it
+                    stp=self._quotes.stp,
                 )
             )
         except ConnectivityError:

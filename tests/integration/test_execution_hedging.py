@@ -13,17 +13,19 @@ from domain.order import Side, TimeInForce, TradingState
 from messages.commands import Hedge, Reply
 from tests.execution_rig import Bench
 from tests.model_venue import INSTRUMENT
+from trading.orders.config import ExecutionConfig
+from venues.gateway import SelfTradePrevention
 
-Run = Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None]
+Run = Callable[..., None]
 BID, ASK = 200, 204  # ticks of $0.5: the mark is $100 = 200 ticks
 BASE = float(INSTRUMENT.lot_size)
 
 
 @pytest.fixture
 def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
+    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]], config: ExecutionConfig | None = None) -> None:
         async def main() -> None:
-            bench = Bench(segment_name, tmp_path)
+            bench = Bench(segment_name, tmp_path, config)
             await scenario(bench)
             bench.check_tasks()
             for task in bench.tasks:
@@ -176,6 +178,21 @@ def test_quotes_on_the_other_side_make_way_and_come_back(run: Run) -> None:
         await bench.run_until(lambda: bench.resting(Side.BUY) == [(BID, 5)], "our bid is back")
 
     run(scenario)
+
+
+@pytest.mark.parametrize(("passive_s", "collar"), [(60.0, None), (0.0, "clamp")])
+def test_a_hedge_says_what_quotes_say_of_self_trades_and_is_clamped_when_it_crosses(
+    run: Run, passive_s: float, collar: str | None
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        await holding(bench)
+        begin(bench, command(passive_s=passive_s))
+        await bench.run_until(lambda: bool(inserts(bench)), "the hedge's order")
+        (order,) = inserts(bench)
+        assert order.stp == SelfTradePrevention(None, "cancel_aggressive_no_fill")
+        assert order.collar == collar
+
+    run(scenario, ExecutionConfig(self_trade_prevention_action="cancel_aggressive_no_fill"))
 
 
 def test_the_same_command_again_is_the_same_hedge(run: Run) -> None:
