@@ -41,7 +41,7 @@ from runtime.roles import with_instrument, with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.alarm_watch import DECISIONS_FILE, AlarmWatch
-from runtime.supervision.crew import CONFIG_FILE, Crew, place
+from runtime.supervision.crew import Crew, place
 from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
 from runtime.supervision.outlet import Outlet
@@ -145,7 +145,7 @@ class Supervisor:
 
     def _spawn_all(self, stack: ExitStack) -> None:
         config = self._config
-        paths.write_atomically(self._run / CONFIG_FILE, msgspec.json.encode(config))
+        paths.write_atomically(self._run / paths.CONFIG_FILE, msgspec.json.encode(config))
         placements = place(config.topology, is_pinned=config.supervisor.pin_cores, say=self._say)
         self._crew.spawn(config, self._run, self._venue, self._segments, placements, self._started_realtime_ns, stack)
         self._status = StatusReader(config.session, self._segments, self._crew.children)

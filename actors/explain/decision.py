@@ -14,6 +14,7 @@ from domain.errors import UserError
 from domain.order import TradingState
 from domain.records import EXPLANATION
 from runtime.config import Config
+from runtime.paths import CONFIG_FILE
 from runtime.recordings.columns import column_names
 from runtime.recordings.files import RecordingError, rows_where
 from trading.quoting.inputs import Recomputed, differing_fields, recompute
@@ -71,9 +72,9 @@ class Decisions:
         self._run = run
         self._instrument = instrument
         try:
-            self._config = msgspec.json.decode((run / "config.json").read_bytes(), type=Config)
+            self._config = msgspec.json.decode((run / CONFIG_FILE).read_bytes(), type=Config)
         except (OSError, msgspec.MsgspecError) as error:
-            raise UserError(f"{run / 'config.json'}: {error}") from None
+            raise UserError(f"{run / CONFIG_FILE}: {error}") from None
         self._code: StrategyCode | None = None
 
     def of_wishes(self, wish_ids: list[int]) -> dict[int, Decision]:

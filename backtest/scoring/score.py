@@ -25,9 +25,9 @@ from backtest.scoring.requests import own_requests
 from domain.codes import OrderEventKind
 from fills.queue import QueueModel
 from runtime.config import Config
+from runtime.paths import CONFIG_FILE
 from runtime.recordings.audit import open_audit
 
-CONFIG_FILE = "config.json"
 _REPAIRS = frozenset(Repair) - {Repair.LINES}
 
 

@@ -25,7 +25,6 @@ from runtime.supervision.venue_access import VenueAccess
 from runtime.topology import ActorSpec, Topology
 from shm.doorbell import Doorbell
 
-CONFIG_FILE = "config.json"  # of the run: the configuration as it was understood
 AWAY_NS = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
 
 
@@ -76,7 +75,7 @@ class Crew:
             told = ActorEnvironment(
                 session=config.session,
                 actor=spec.name,
-                config_file=run / CONFIG_FILE,
+                config_file=run / paths.CONFIG_FILE,
                 artifacts_dir=run,
                 state_dir=paths.state_directory(config.session),
                 epoch=0,

@@ -30,7 +30,7 @@ from runtime.recordings.config import RecorderConfig
 from runtime.recordings.files import FOLDER
 from runtime.roles import with_names
 from runtime.session import SessionLock, SessionSegments
-from runtime.supervision.crew import CONFIG_FILE, Crew, anywhere
+from runtime.supervision.crew import Crew, anywhere
 from runtime.supervision.shutdown import BACKGROUND_END_S, END_S, end_children
 from runtime.supervision.summary import load_row, read_counters
 from runtime.supervision.venue_access import names_of_roles, open_public_venue
@@ -121,7 +121,7 @@ class RecordingSession:
             stack.callback(segments.unlink)
             segments.create()
             self._crew = Crew(self._clock, self._log, self._say)
-            paths.write_atomically(run / CONFIG_FILE, msgspec.json.encode(config))
+            paths.write_atomically(run / paths.CONFIG_FILE, msgspec.json.encode(config))
             placements = anywhere(config.topology)
             self._crew.spawn(config, run, venue, segments, placements, self._clock.realtime_ns(), stack)
             self._watch(segments)

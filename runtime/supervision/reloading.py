@@ -21,10 +21,9 @@ from domain.errors import ConfigError, UserError
 from messages.commands import Reply, TakeConfig
 from runtime.config import Config, load_config
 from runtime.logs import Logger
-from runtime.paths import write_atomically
+from runtime.paths import CONFIG_FILE, write_atomically
 from runtime.reload import ConfigChange, changes, taken_over
 from runtime.roles import with_names
-from runtime.supervision.crew import CONFIG_FILE
 from runtime.supervision.in_force import InForce
 from runtime.supervision.relay import Leg, Relay
 from runtime.topology import EXECUTION

@@ -94,3 +94,13 @@ def test_where_no_run_has_an_order_the_newest_tells_why(home: Path) -> None:
     ran(home, "20260101-000000-mine", home / "mine.toml")
     newest = ran(home, "20260102-000000-mine", home / "mine.toml")
     assert choose_run(None) == newest
+
+
+def test_a_newest_run_that_cannot_be_read_is_still_the_newest(home: Path) -> None:
+    # Given a run of a session, a later one whose configuration is damaged, and a damaged one of another session
+    ran(home, "20260101-000000-mine", home / "old.toml")
+    newest = ran(home, "20260102-000000-mine", home / "new.toml")
+    for damaged in (newest, ran(home, "20260103-000000-not-mine", home / "not-mine.toml", "not-mine")):
+        (damaged / "config.json").write_text("{")
+    # I expect no word of the older one, which may have traded elsewhere
+    assert last_run("mine") == (newest, None)

@@ -13,8 +13,8 @@ import structlog
 from messages.commands import Reply
 from runtime.clock import SystemClock
 from runtime.config import load_config
+from runtime.paths import CONFIG_FILE
 from runtime.supervision import reloading as reloading_module
-from runtime.supervision.crew import CONFIG_FILE
 from runtime.supervision.in_force import InForce
 from runtime.supervision.relay import Leg, Relay
 from runtime.supervision.reloading import Reloading
