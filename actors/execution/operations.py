@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -54,15 +56,13 @@ class Operations:
         self._hedging = hedging
         self._stops = stops
         self._prices = prices
+        self._under_way: Counter[str] = Counter()  # operations at once, by the hold or the instrument that they share
 
     async def cancel_all(self) -> int | None:
         """Cancel every order of ours; quoting goes on afterwards. Return what the venue still shows; None = unknown."""
-        self._quotes.holds.add(CANCELLING)
         self._hedging.end(CANCELLING)
-        try:
+        with self._holding(CANCELLING):
             return await self._ending.cancel_everything(self._stop_timeout_s)
-        finally:
-            self._quotes.holds.discard(CANCELLING)
 
     async def halt(self) -> int | None:
         """Cancel every order of ours and stay out until risk's limits say otherwise."""
@@ -72,23 +72,22 @@ class Operations:
 
     async def flatten(self) -> dict[str, str]:
         """Cancel, then bring every position to zero; return what is left of them, empty = flat."""
-        self._quotes.holds.add(FLATTENING)
         self._hedging.end(FLATTENING)
-        try:
+        with self._holding(FLATTENING):
             await self._ending.cancel_everything(self._stop_timeout_s)
             return await self._ending.flatten()
-        finally:
-            self._quotes.holds.discard(FLATTENING)
 
     async def flatten_instrument(self, desk: Desk) -> dict[str, str]:
         """Bring one position to zero while the others are quoted; return what is left of it, empty = flat."""
         self._hedging.end(FLATTENING)
+        self._under_way[desk.name] += 1
         desk.is_flattening = True
         self._ports.work_soon()
         try:
             return await self._ending.flatten([desk])
         finally:
-            desk.is_flattening = False
+            self._under_way[desk.name] -= 1
+            desk.is_flattening = self._under_way[desk.name] > 0
 
     async def stop(self, *, flatten: bool) -> dict[str, Any]:
         """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written."""
@@ -122,6 +121,18 @@ class Operations:
         if report is not None and report.mark_price > 0:
             return report.mark_price
         return self._prices.mark_price(desk) or Decimal(0)
+
+    @contextmanager
+    def _holding(self, reason: str) -> Iterator[None]:
+        """Quote nothing for `reason`, until the last of those that hold it at the same time has ended."""
+        self._under_way[reason] += 1
+        self._quotes.holds.add(reason)
+        try:
+            yield
+        finally:
+            self._under_way[reason] -= 1
+            if not self._under_way[reason]:
+                self._quotes.holds.discard(reason)
 
     def _begin_stop(self) -> None:
         self._quotes.holds.add(STOPPING)

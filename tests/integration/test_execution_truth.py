@@ -149,3 +149,34 @@ def test_a_trade_that_the_venue_takes_back_holds_quotes_until_it_is_explained(ru
         assert not bench.core.books.is_known
 
     run(scenario)
+
+
+@pytest.mark.parametrize("name", ["cancel_all", "flatten", "flatten_instrument"])
+def test_of_two_operations_at_once_the_first_to_end_lets_no_quote_out(run: Run, name: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given two at once, of which the first ends at once and the second has not ended
+        await quoting(bench)
+        operations, loop = bench.core.operations, asyncio.get_running_loop()
+        arguments = [bench.core.desks[INSTRUMENT.name]] if name == "flatten_instrument" else []
+        second_may_end = asyncio.Event()
+        ways_out = iter([asyncio.sleep(0), second_may_end.wait()])
+
+        async def wait(*_: object) -> dict[str, str]:
+            await next(ways_out)
+            return {}
+
+        setattr(bench.core.ending, "cancel_everything" if name == "cancel_all" else "flatten", wait)
+        first = loop.create_task(getattr(operations, name)(*arguments))
+        second = loop.create_task(getattr(operations, name)(*arguments))
+        await bench.run_until(first.done, "the end of the first")
+        await pass_with_wishes(bench, 1)
+        # I expect no quotes until the second has ended, too
+        assert not second.done()
+        assert bench.core.quotes.permission.blocked_by(bench.core.desks[INSTRUMENT.name], bench.clock.monotonic_ns())
+        assert bench.resting(Side.BUY) == []
+        second_may_end.set()
+        await bench.run_until(second.done, "the end of the second")
+        await pass_with_wishes(bench, 1)
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
