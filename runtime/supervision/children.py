@@ -1,8 +1,9 @@
 """One actor as the supervisor sees it: all its lives in this session, one after the other.
 
 Two of a kind never run together: a child that is dead, hung or to be replaced is killed with SIGKILL (which works on
-a stopped process too) and reaped before the next one starts. What a look at it means is decided in
-runtime/lifecycle.py, what follows a death in runtime/restart_policy.py.
+a stopped process too) and reaped before the next one starts. One in uninterruptible sleep is not waited for: each look
+asks whether the system has let go of it. A start that the system refuses counts as a death. What a look at it means is
+decided in runtime/lifecycle.py, what follows a death in runtime/restart_policy.py.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from runtime.heartbeats import HeartbeatReader, erase_heartbeat
 from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
-from runtime.supervision.launch import Launcher, Standby
+from runtime.supervision.launch import REAP_S, Launcher, Standby
 from runtime.topology import STRATEGY, ActorSpec, kind_of
 from shm.record import TableReader
 from shm.segment import Segment
 
+REAP_S_AT_END = 2.0  # what it holds, the account's lock above all, is needed by the next session
 COMPILING = "compiling kernels: their sources are new to this machine, so the first quote comes up to a minute later"
 _SILENCE = {
     ChildState.DEAD: "it has died and is started again; try again in a few seconds",
@@ -81,6 +83,7 @@ class Child:
         self._started_ns = 0
         self._start_at_ns = 0
         self._compiling = False
+        self._fenced = ""  # why it was killed, as long as it is not reaped
         self._keeps_standby = kind_of(spec.name) in config.standby
         self._standby: Standby | None = None
         self._standby_due_ns = 0
@@ -109,6 +112,8 @@ class Child:
     @property
     def why_silent(self) -> str:
         """Return why it does not answer, as far as its supervisor knows; empty when it should."""
+        if self._fenced:
+            return "it was killed, and the system has not let go of it yet: it may wait for a disk"
         if self.is_compiling:
             return "it is compiling its kernels, which takes up to a minute; try again then"
         if self.state is ChildState.STARTING:
@@ -123,19 +128,27 @@ class Child:
             return ""
         return "ready" if self._standby.is_ready else "preparing"
 
-    def spawn(self, now_ns: int) -> None:
-        """Start the next life: the standby if there is one that is ready, else a new process."""
+    def spawn(self, now_ns: int) -> Note | GiveUp | None:
+        """Start the next life: the standby if there is one that is ready, else a new process.
+
+        Returns:
+            None when it runs; what follows when the system refuses it.
+        """
         assert self._process is None, f"{self.spec.name} is running: never two of a kind"
+        self._trail.begin()
+        try:
+            self._process = self._called_standby() or self._launcher.start(self.life + 1)
+        except OSError as error:
+            return self._on_refused_start(error, now_ns)
         self.life += 1
         if self.life > 1:
             self.restarts += 1
-        self._trail.begin()
-        self._process = self._called_standby() or self._launcher.start(self.life)
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # without it a death is found by the next look
             self._pid_fd = os.pidfd_open(self._process.pid)
         self._move(Event.SPAWNED)
         self._started_ns = now_ns
         self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+        return None
 
     def watch(self, now_ns: int, awake_since_ns: int = 0) -> Note | GiveUp | None:
         """Take note of an exit or of silence, start what is due.
@@ -152,7 +165,9 @@ class Child:
             return self._restart_if_due(now_ns)
         exit_code = self._process.poll()
         if exit_code is not None:
-            return self._on_exit(exit_code, now_ns)
+            return self._on_exit(exit_code, now_ns, self._fenced)
+        if self._fenced:
+            return None
         return self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns) or self._look_after_standby(now_ns)
 
     def replace(self, now_ns: int) -> None:
@@ -163,14 +178,18 @@ class Child:
         if self._process is not None and self._replacing is None:
             self._replacing = _Replacing(now_ns + PREPARE_NS_MAX)
             if self._standby is None:
-                self._standby = self._launcher.park()
+                with contextlib.suppress(OSError):  # it can be replaced without one
+                    self._standby = self._launcher.park()
 
-    def kill(self) -> int:
-        """SIGKILL and reap; returns the exit code (0 when it did not run)."""
+    def kill(self, timeout_s: float = REAP_S) -> int | None:
+        """SIGKILL and reap; returns the exit code (0 when it did not run), None when it cannot be reaped in time."""
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGKILL)
-        return self._process.wait()
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM)."""
@@ -189,17 +208,16 @@ class Child:
     def finish(self) -> None:
         """End it for good, by force if it still runs."""
         self._drop_standby()
-        self.kill()
+        self.kill(REAP_S_AT_END)
         self._forget_process()
         self._move(Event.GIVEN_UP)
 
     # ---- a life --------------------------------------------------------------------------------------
 
-    def _restart_if_due(self, now_ns: int) -> Note | None:
+    def _restart_if_due(self, now_ns: int) -> Note | GiveUp | None:
         if now_ns < self._start_at_ns:
             return None
-        self.spawn(now_ns)
-        return Note(f"started again (life {self.life})")
+        return self.spawn(now_ns) or Note(f"started again (life {self.life})")
 
     def _look(self, now_ns: int, awake_since_ns: int) -> Note | GiveUp | None:
         heartbeat = self._heartbeats.read()
@@ -230,8 +248,12 @@ class Child:
         return Note(COMPILING) if is_compiling and not was_compiling else None
 
     def _fence(self, why: str, now_ns: int) -> Note | GiveUp:
-        """Kill it so that nothing of it can still send, and go on as after any exit."""
-        outcome = self._on_exit(self.kill(), now_ns, why)
+        """Kill it so that nothing of it can still send, and go on as after any exit once it is reaped."""
+        exit_code = self.kill()
+        if exit_code is None:
+            self._fenced = why
+            return Note(f"{why}; killed, not reaped yet: the next life starts after that")
+        outcome = self._on_exit(exit_code, now_ns, why)
         return outcome if isinstance(outcome, GiveUp) else Note(f"{why}; {outcome.text}")
 
     def _on_exit(self, exit_code: int, now_ns: int, why: str = "") -> Note | GiveUp:
@@ -240,8 +262,7 @@ class Child:
             self._forget_process()
             self._move(Event.LOST)
             self._replacing = None
-            self.spawn(now_ns)
-            return Note(f"ended as asked ({how}); replaced (life {self.life})")
+            return self._spawned(now_ns, f"ended as asked ({how})", "replaced")
         lived_s = (now_ns - self._started_ns) / NS_PER_S
         page = self._trail.keep(Death(self.spec.name, self.life, self.pid, how, lived_s, self.state.value))
         said = self._trail.last_words() if exit_code > 0 else ""
@@ -262,8 +283,21 @@ class Child:
         said = f": {said}" if said else ""
         if decision.at_ns > now_ns:
             return Note(f"ended ({how}){said}; starts again in {(decision.at_ns - now_ns) / NS_PER_S:.2f} s")
-        self.spawn(now_ns)
-        return Note(f"ended ({how}){said}; started again at once (life {self.life})")
+        return self._spawned(now_ns, f"ended ({how}){said}", "started again at once")
+
+    def _spawned(self, now_ns: int, before: str, done: str) -> Note | GiveUp:
+        """Start the next life and return what there is to say of it, after what was before."""
+        outcome = self.spawn(now_ns) or Note(f"{done} (life {self.life})")
+        return outcome if isinstance(outcome, GiveUp) else Note(f"{before}; {outcome.text}")
+
+    def _on_refused_start(self, error: OSError, now_ns: int) -> Note | GiveUp:
+        how = f"could not be started ({error.strerror})"
+        decision = self._policy.on_exit(ExitCode.CRASH, now_ns)
+        if isinstance(decision, GiveUp):
+            self._move(Event.GIVEN_UP)
+            return decision._replace(reason=f"gave up: {self.spec.name} {decision.reason}, at last {how}")
+        self._start_at_ns = decision.at_ns
+        return Note(f"{how}; starts again in {(decision.at_ns - now_ns) / NS_PER_S:.2f} s")
 
     def _move(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state][event]
@@ -271,7 +305,7 @@ class Child:
     def _forget_process(self) -> None:
         if self._pid_fd >= 0:
             os.close(self._pid_fd)
-        self._process, self._pid_fd, self._compiling = None, -1, False
+        self._process, self._pid_fd, self._compiling, self._fenced = None, -1, False, ""
 
     # ---- the next life -------------------------------------------------------------------------------
 
@@ -281,24 +315,31 @@ class Child:
             return None
         if standby.is_ready:
             with contextlib.suppress(OSError):  # it died this moment: a new process is started instead
-                return self._launcher.take_over(standby, self.life)
+                return self._launcher.take_over(standby, self.life + 1)
         standby.end()
         return None
 
     def _look_after_standby(self, now_ns: int) -> Note | None:
-        """Keep a standby prepared while the actor lives; one that keeps dying is done without."""
+        """Keep a standby prepared while the actor lives; one that keeps failing is done without."""
         if self._standby is not None and self._standby.has_died:
             self._drop_standby()
-            self._standby_failures += 1
-            if self._standby_failures >= STANDBY_FAILURES_MAX:
-                self._keeps_standby = False
-                return Note(f"its standby died {self._standby_failures} times: it goes on without one")
-            self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+            return self._on_standby_failed("it died", now_ns)
         is_due = self._standby is None and self.state is ChildState.LIVE and now_ns >= self._standby_due_ns
-        if self._keeps_standby and is_due:
+        if not self._keeps_standby or not is_due:
+            return None
+        try:
             self._standby = self._launcher.park()
-            return Note(f"standby {self._standby.pid} prepares itself", is_trouble=False)
-        return None
+        except OSError as error:
+            return self._on_standby_failed(error.strerror or str(error), now_ns)
+        return Note(f"standby {self._standby.pid} prepares itself", is_trouble=False)
+
+    def _on_standby_failed(self, why: str, now_ns: int) -> Note | None:
+        self._standby_failures += 1
+        self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+        if self._standby_failures < STANDBY_FAILURES_MAX:
+            return None
+        self._keeps_standby = False
+        return Note(f"its standby failed {self._standby_failures} times, at last: {why}; it goes on without one")
 
     def _drop_standby(self) -> None:
         if self._standby is not None:

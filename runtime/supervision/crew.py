@@ -18,7 +18,7 @@ from runtime.lifecycle import ChildState
 from runtime.logs import Logger
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
-from runtime.supervision.children import Child
+from runtime.supervision.children import Child, Note
 from runtime.supervision.deaths import Trail
 from runtime.supervision.launch import Launcher
 from runtime.supervision.venue_access import VenueAccess
@@ -42,6 +42,7 @@ class Crew:
         self._log = log
         self._say = say
         self._replacing: list[tuple[Request, Child, int]] = []  # whom to answer, who, and which life of it ends
+        self._given_up: list[tuple[ActorSpec, GiveUp]] = []
         self._looked_ns = self._awake_since_ns = clock.monotonic_ns()
 
     @property
@@ -90,8 +91,8 @@ class Crew:
             heartbeat = segments[f"heartbeats.{spec.name}"]
             child = Child(spec, config.supervisor, launcher, Trail(run, spec.name), heartbeat)
             stack.callback(child.finish)
-            child.spawn(self._clock.monotonic_ns())
             self.children.append(child)
+            self._tell(child, child.spawn(self._clock.monotonic_ns()))
         self._looked_ns = self._awake_since_ns = self._clock.monotonic_ns()
 
     def hear_deaths(self, poller: select.epoll) -> None:
@@ -106,16 +107,19 @@ class Crew:
         if now_ns - self._looked_ns > AWAY_NS:
             self._awake_since_ns = now_ns
         self._looked_ns = now_ns
-        given_up = []
         for child in self.children:
-            note = child.watch(now_ns, self._awake_since_ns)
-            if isinstance(note, GiveUp):
-                given_up.append((child.spec, note))
-            elif note is not None:
-                self._log.info(note.text, actor=child.spec.name, pid=child.pid)
-                if note.is_trouble:
-                    self._say(f"{child.spec.name}: {note.text}")
+            self._tell(child, child.watch(now_ns, self._awake_since_ns))
+        given_up, self._given_up = self._given_up, []
         return given_up
+
+    def _tell(self, child: Child, note: Note | GiveUp | None) -> None:
+        """Tell what happened to a child; who was given up is told by `watch`."""
+        if isinstance(note, GiveUp):
+            self._given_up.append((child.spec, note))
+        elif note is not None:
+            self._log.info(note.text, actor=child.spec.name, pid=child.pid)
+            if note.is_trouble:
+                self._say(f"{child.spec.name}: {note.text}")
 
     def replace(self, request: Request, name: str) -> None:
         """Begin to end one actor, so that its next life takes over."""

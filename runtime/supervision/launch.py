@@ -19,6 +19,8 @@ from runtime.priority import give_priority
 from runtime.standby import READY
 from runtime.topology import ActorSpec
 
+REAP_S = 0.25  # what is killed is gone in milliseconds, or nobody knows when
+
 
 class Standby:
     """A process of an actor that waits: imported, kernels loaded, nothing of the session open."""
@@ -55,10 +57,11 @@ class Standby:
         return self._process
 
     def end(self) -> None:
-        """Kill it, and reap it."""
+        """Kill it, and reap it, unless the system does not let go of it: then nobody waits for it."""
         self._call.close()
         self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(REAP_S)
 
 
 class Launcher:
@@ -90,7 +93,11 @@ class Launcher:
         self._inherited_fds = (*told.doorbell_fds.values(), *(() if account_fd is None else (account_fd,)))
 
     def start(self, epoch: int) -> subprocess.Popen[bytes]:
-        """Start a life, in its own process session, on its cores."""
+        """Start a life, in its own process session, on its cores.
+
+        Raises:
+            OSError: the system has no process, memory or descriptor left; nothing has begun.
+        """
         process = self._popen(msgspec.structs.replace(self._told, epoch=epoch))
         self._place(process.pid)
         return process
@@ -105,12 +112,18 @@ class Launcher:
         return standby.call(epoch)
 
     def park(self) -> Standby:
-        """Start a standby. It prepares itself on any core: the actor's own may be spinning."""
+        """Start a standby. It prepares itself on any core: the actor's own may be spinning.
+
+        Raises:
+            OSError: as for `start`.
+        """
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
+        with contextlib.ExitStack() as stack, theirs:
+            stack.callback(ours.close)
+            ours.setblocking(False)
             told = msgspec.structs.replace(self._told, standby_fd=theirs.fileno())
             process = self._popen(told, theirs.fileno())
+            stack.pop_all()
         return Standby(process, ours)
 
     def _popen(self, told: ActorEnvironment, *fds: int) -> subprocess.Popen[bytes]:
@@ -126,7 +139,7 @@ class Launcher:
             )
 
     def _place(self, pid: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # it has died, or a core was taken away: then it runs where it may
             os.sched_setaffinity(pid, self._placement.cores)
         if self._nice:
             give_priority(pid, self._nice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from runtime.config import ExchangeConfig
 from runtime.environment import scrubbed
 
 READY_TIMEOUT_S = 20.0
+END_S = 2.0
 
 
 class Ready(msgspec.Struct):
@@ -89,15 +91,16 @@ class LocalExchange:
         return lines[-1] if lines else "the local exchange ended without a word"
 
     def stop(self) -> None:
-        """End it: SIGTERM, and SIGKILL when it does not answer within two seconds."""
+        """End it: SIGTERM, and SIGKILL when it does not answer within two seconds; nobody waits longer."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(2.0)
+            self._process.wait(END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # in uninterruptible sleep
+                self._process.wait(END_S)
         self._process = None
 
     def _command(self) -> list[str]:

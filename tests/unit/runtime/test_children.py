@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,11 +18,14 @@ from msgspec import structs
 from domain.codes import ActorPhase
 from domain.errors import ExitCode
 from domain.records import HEARTBEAT
+from runtime.affinity import SHARED, Placement
 from runtime.config import SupervisorConfig
+from runtime.environment import ActorEnvironment
 from runtime.heartbeats import NEVER, read_heartbeat
 from runtime.lifecycle import ChildState
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
+from runtime.supervision import children
 from runtime.supervision.children import Child, Note
 from runtime.supervision.deaths import Trail, read_deaths
 from runtime.supervision.launch import Launcher, Standby
@@ -38,16 +42,33 @@ SLEEPS = "import time; time.sleep(60)"
 class PretendLauncher:
     """Starts `program` instead of an actor."""
 
+    kind: type[subprocess.Popen[bytes]] = subprocess.Popen
+
     def __init__(self, folder: Path, program: str) -> None:
         self.program = program
         self.stderr = folder / "logs" / "strategy.stderr"
 
     def start(self, _epoch: int) -> subprocess.Popen[bytes]:
         with self.stderr.open("ab") as stderr:
-            return subprocess.Popen([sys.executable, "-S", "-c", self.program], stderr=stderr)
+            return self.kind([sys.executable, "-S", "-c", self.program], stderr=stderr)
 
     def park(self) -> Standby:
         raise AssertionError("no standby is configured")
+
+
+class StuckProcess(subprocess.Popen[bytes]):
+    """A process in uninterruptible sleep: killed, it stays until what it waits for has come."""
+
+    is_stuck = True
+
+    def poll(self) -> int | None:
+        return None if self.is_stuck else super().poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        assert timeout is not None, "nobody waits for it without end"
+        if self.is_stuck:
+            raise subprocess.TimeoutExpired("strategy", timeout)
+        return super().wait(timeout)
 
 
 @pytest.fixture
@@ -217,3 +238,108 @@ def test_a_page_of_evidence_holds_exit_words_log_and_stacks(make: Callable[..., 
     assert "killed by SIGSEGV" in page.splitlines()[0]
     for expected in ("a warning", "last line of the log", "Fatal Python error: Segmentation fault"):
         assert expected in page
+
+
+def test_a_child_that_cannot_be_reaped_holds_nobody_up_and_has_no_successor_until_it_is(
+    make: Callable[..., Child], segments: SessionSegments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an actor in uninterruptible sleep
+    monkeypatch.setattr(PretendLauncher, "kind", StuckProcess)
+    monkeypatch.setattr(StuckProcess, "is_stuck", True)
+    child = make(SLEEPS)
+    first = child.pid
+    beat(segments, child)
+    assert "live" in watch_until(child, Note).text  # type: ignore[union-attr]
+    beat(segments, child, age_ms=250)
+    # If it is killed, I expect the supervisor to go on without waiting for it
+    started_s = time.monotonic()
+    assert "killed, not reaped yet" in watch_until(child, Note).text  # type: ignore[union-attr]
+    assert [child.watch(time.monotonic_ns()) for _ in range(5)] == [None] * 5
+    assert time.monotonic() - started_s < 10.0
+    assert child.pid == first
+    assert child.why_silent.startswith("it was killed, and the system has not let go of it yet")
+    # and the next life to start once it is gone
+    monkeypatch.setattr(StuckProcess, "is_stuck", False)
+    assert "killed by SIGKILL); started again at once" in watch_until(child, Note).text  # type: ignore[union-attr]
+    assert child.pid not in (0, first)
+
+
+def test_a_stuck_child_does_not_hold_up_the_end(make: Callable[..., Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PretendLauncher, "kind", StuckProcess)
+    monkeypatch.setattr(StuckProcess, "is_stuck", True)
+    child = make(SLEEPS)
+    process = child._process
+    assert process is not None
+    started_s = time.monotonic()
+    child.finish()
+    assert time.monotonic() - started_s < 20.0
+    assert child.state is ChildState.ENDED
+    monkeypatch.setattr(StuckProcess, "is_stuck", False)
+    process.wait(10.0)
+
+
+def refused(*_: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+def test_a_start_that_the_system_refuses_is_tried_again_after_a_pause(
+    make: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = make(SLEEPS)
+    start = PretendLauncher.start
+    monkeypatch.setattr(PretendLauncher, "start", refused)
+    os.kill(child.pid, signal.SIGKILL)
+    said = watch_until(child, Note)
+    assert isinstance(said, Note)
+    assert "killed by SIGKILL" in said.text
+    assert "could not be started (Resource temporarily unavailable); starts again in 0.00 s" in said.text
+    assert (child.state, child.pid, child.restarts) == (ChildState.DEAD, 0, 0)
+    monkeypatch.setattr(PretendLauncher, "start", start)
+    assert watch_until(child, Note).text == "started again (life 2)"  # type: ignore[union-attr]
+    assert child.restarts == 1
+
+
+def test_a_child_that_the_system_never_starts_is_given_up(
+    make: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = make(SLEEPS)
+    monkeypatch.setattr(PretendLauncher, "start", refused)
+    os.kill(child.pid, signal.SIGKILL)
+    outcome = watch_until(child, GiveUp)
+    assert isinstance(outcome, GiveUp)
+    assert outcome.reason == (
+        "gave up: strategy died 3 times within 300 s, at last could not be started (Resource temporarily unavailable)"
+    )
+    assert child.state is ChildState.ENDED
+
+
+def test_a_standby_that_the_system_refuses_is_done_without(
+    make: Callable[..., Child], segments: SessionSegments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "STANDBY_PAUSE_NS", 0)
+    monkeypatch.setattr(PretendLauncher, "park", refused)
+    child = make(SLEEPS, structs.replace(CONFIG, standby=["strategy"]))
+    beat(segments, child)
+    assert "live" in watch_until(child, Note).text  # type: ignore[union-attr]
+    deadline_s = time.monotonic() + 20
+    said = None
+    while said is None and time.monotonic() < deadline_s:
+        beat(segments, child)
+        said = child.watch(time.monotonic_ns())
+    assert isinstance(said, Note)
+    assert said.text == (
+        "its standby failed 3 times, at last: Resource temporarily unavailable; it goes on without one"
+    )
+    child.replace(time.monotonic_ns())  # which needs none
+
+
+def test_an_actor_without_the_core_that_it_was_given_runs_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    told = ActorEnvironment(
+        session="test", actor="strategy", config_file=tmp_path / "absent", artifacts_dir=tmp_path, state_dir=tmp_path,
+        epoch=0, core=0, supervisor_pid=os.getpid(), session_start_realtime_ns=0, doorbell_fds={},
+    )  # fmt: skip
+    launcher = Launcher(spec_of("strategy"), Placement(frozenset({100_000}), SHARED), told, {})
+    process = launcher.start(1)
+    process.kill()
+    process.wait(10.0)
