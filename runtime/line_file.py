@@ -6,6 +6,8 @@ and one that a killed process left unfinished is cut off by the next.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -22,15 +24,28 @@ class LineFile:
         lost: lines that were never written.
     """
 
-    def __init__(self, path: Path, notice: Callable[[int, str], bytes] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        notice: Callable[[int, str], bytes] | None = None,
+        *,
+        bytes_max: int | None = None,
+        kept: int = 0,
+    ) -> None:
         """Open or create it; when that fails, the first line tries again.
 
         Args:
+            bytes_max: a file that has grown to this size is put away as `<name>.1`, and lines go on in a new one;
+                None = never.
+            kept: how many are kept so, `<name>.1` the youngest.
             notice: makes the lines that are written first when the disk takes lines again, from the number of lines
                 lost since and the reason.
         """
         self._path = path
         self._notice = notice
+        self._bytes_max = bytes_max
+        self._kept = kept
+        self._bytes = 0
         self._lock = threading.Lock()
         self._fd = -1
         self._rest = b""
@@ -47,6 +62,7 @@ class LineFile:
         with self._lock:
             try:
                 self._open()
+                self._put_away_if_full()
                 self._finish_line()
                 if self.trouble and self._notice is not None:
                     self._put(self._notice(self._lost_since, self.trouble))
@@ -76,6 +92,22 @@ class LineFile:
             os.close(fd)
             raise
         self._fd = fd
+        self._bytes = os.fstat(fd).st_size
+
+    def _put_away_if_full(self) -> None:
+        if self._bytes_max is None or self._bytes < self._bytes_max or self._rest:
+            return
+        self._bytes = 0  # when it is refused, the next try comes after as much again
+        names = [self._path, *(self._path.with_name(f"{self._path.name}.{age + 1}") for age in range(self._kept))]
+        try:
+            for younger, older in reversed(list(itertools.pairwise(names))):
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(younger, older)
+        except OSError:
+            return
+        os.close(self._fd)
+        self._fd = -1
+        self._open()
 
     def _finish_line(self) -> None:
         while self._rest:
@@ -86,6 +118,7 @@ class LineFile:
         try:
             while left:
                 left = left[os.write(self._fd, left) :]
+            self._bytes += len(lines)
         except OSError:
             is_torn = len(left) < len(lines) and not lines[: len(lines) - len(left)].endswith(b"\n")
             self._rest = left[: left.find(b"\n") + 1] if is_torn else b""

@@ -2,7 +2,8 @@
 
 INFO is what an operator would note, WARNING was handled but deserves a look, ERROR means that something was
 lost. Nothing is logged per tick: there it is counters and histograms in shared memory. A disk that takes no lines
-ends nobody: they are lost and counted, and the first line that it takes again says how many.
+ends nobody: they are lost and counted, and the first line that it takes again says how many. A log goes on in a new
+file at 64 MB; the four before it are kept, as <process>.log.1 to .4.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from runtime.line_file import LineFile
 Logger = structlog.stdlib.BoundLogger
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STDERR = 2
+FILE_BYTES_MAX = 64 << 20
+FILES_KEPT = 4  # before the present one
 
 
 class _Stream(Protocol):
@@ -41,7 +44,7 @@ class LogFile:
 
     def __init__(self, process: str, path: Path) -> None:
         self._process = process
-        self.lines = LineFile(path, self._notice)
+        self.lines = LineFile(path, self._notice, bytes_max=FILE_BYTES_MAX, kept=FILES_KEPT)
 
     def write(self, text: str) -> None:
         self.lines.append(text.encode())

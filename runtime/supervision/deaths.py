@@ -77,7 +77,9 @@ class Trail:
         try:
             with path.open("rb") as file:
                 end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._began.get(path, 0), end - TAIL_BYTES))
+                began = self._began.get(path, 0)
+                began = began if began <= end else 0  # a log went on in a new file meanwhile
+                file.seek(max(began, end - TAIL_BYTES))
                 return file.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return []

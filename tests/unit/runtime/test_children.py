@@ -27,7 +27,7 @@ from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
 from runtime.supervision import children
 from runtime.supervision.children import Child, Note
-from runtime.supervision.deaths import Trail, read_deaths
+from runtime.supervision.deaths import Death, Trail, read_deaths
 from runtime.supervision.launch import Launcher, Standby
 from runtime.topology import spec_of
 from shm import layout
@@ -343,3 +343,14 @@ def test_an_actor_without_the_core_that_it_was_given_runs_elsewhere(tmp_path: Pa
     process = launcher.start(1)
     process.kill()
     process.wait(10.0)
+
+
+def test_a_page_of_evidence_holds_the_log_that_went_on_in_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    trail = Trail(tmp_path, "strategy")
+    trail.log.write_text("of an earlier life\n" * 100)
+    trail.begin()
+    trail.log.replace(tmp_path / "logs" / "strategy.log.1")
+    trail.log.write_text("last line\n")
+    page = trail.keep(Death("strategy", 2, 4711, "exit 1", 1.0, "live")).read_text()
+    assert "---- last lines of its log: \nlast line\n" in page

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime import logs
 from runtime.line_file import LineFile
 from runtime.logs import log_lines_lost, open_log
 from runtime.supervision.log_watch import LOOK_INTERVAL_NS, TELL_INTERVAL_NS, LogWatch
@@ -120,3 +121,38 @@ def test_the_operator_is_told_once_a_minute() -> None:
     lost["strategy"] = 9
     assert watch.look(now_ns + LOOK_INTERVAL_NS) == []
     assert len(watch.look(now_ns + TELL_INTERVAL_NS)) == 1
+
+
+def test_a_log_goes_on_in_a_new_file_at_its_size_and_keeps_the_last_few_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES_MAX", 2000)
+    path = tmp_path / "x.log"
+    log = open_log("x", path)
+    for number in range(200):
+        log.info(str(number))
+    files = [path.with_name(f"x.log.{age}") for age in range(logs.FILES_KEPT, 0, -1)] + [path]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    found = [event for file in files for event in events(file)]
+    assert found == [str(number) for number in range(200 - len(found), 200)]
+    assert all(file.stat().st_size < 2000 + 200 for file in files)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    # and so does the next process, which finds the file full already
+    path.write_bytes(path.read_bytes() + b'{"event":"more"}\n' * 200)
+    open_log("x", path).info("next")
+    assert events(path) == ["next"]
+    assert log_lines_lost() == 0
+
+
+def test_a_log_whose_file_cannot_be_put_away_goes_on_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "FILE_BYTES_MAX", 100)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    log = open_log("x", tmp_path / "x.log")
+    for number in range(20):
+        log.info(str(number))
+    assert events(tmp_path / "x.log") == [str(number) for number in range(20)]
+    assert log_lines_lost() == 0
