@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from actors.execution.desk import Desk
 from messages.commands import Hedge, Reply
 from trading.hedging.working import Plan
 from trading.orders.order import Order
+
+DIGITS_MAX = 18  # of a number that is counted; a longer one is a name
 
 
 class HedgeRun:
@@ -50,19 +53,48 @@ class BegunHedges:
     """The ids of all hedges of this run, on disk before their first order: a restarted execution knows them.
 
     Written without waiting for the disk: a killed process loses nothing of it, and a machine that goes down ends the
-    run.
+    run. Who hedges counts its ids up (trading/hedging/policy.py: `owner/number`) and goes on to the next only once the
+    one before is answered, so the newest number of each owner says of all its ids whether they were begun.
     """
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._ids = set(path.read_text().splitlines())
+        self._newest: dict[str, int] = {}  # by owner
+        self._others: set[str] = set()  # ids that are not counted
+        with path.open() as lines:
+            for line in lines:
+                self._note(line.rstrip("\n"))
+
+    def __len__(self) -> int:
+        """How much is remembered: owners, and ids that are not counted."""
+        return len(self._newest) + len(self._others)
 
     def __contains__(self, command_id: str) -> bool:
-        return command_id in self._ids
+        owner, number = _counted(command_id)
+        return number <= self._newest.get(owner, 0) if number else command_id in self._others
 
     def add(self, command_id: str) -> None:
-        self._ids.add(command_id)
-        os.write(self._fd, f"{command_id}\n".encode())
+        """Write an id down; OSError when the disk does not take it, and then it is not begun."""
+        line = f"{command_id}\n".encode()
+        size_bytes = os.fstat(self._fd).st_size
+        if os.write(self._fd, line) < len(line):
+            os.ftruncate(self._fd, size_bytes)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._note(command_id)
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def _note(self, command_id: str) -> None:
+        owner, number = _counted(command_id)
+        if number:
+            self._newest[owner] = max(number, self._newest.get(owner, 0))
+        else:
+            self._others.add(command_id)
+
+
+def _counted(command_id: str) -> tuple[str, int]:
+    """Return owner and number, from 1, of an id that its owner counts; ("", 0) of any other."""
+    owner, _, number = command_id.rpartition("/")
+    is_counted = owner != "" and number.isascii() and number.isdecimal() and len(number) <= DIGITS_MAX
+    return (owner, int(number)) if is_counted and int(number) else ("", 0)

@@ -84,7 +84,11 @@ class Hedging:
         refusal = self._refusal(command)
         if refusal:
             return Reply(ok=False, text=refusal, data={"hedged_base": 0.0})
-        self._begun.add(command.command_id)
+        try:
+            self._begun.add(command.command_id)
+        except OSError as error:
+            text = f"hedges.begun cannot be written ({error.strerror}): a restart would not know of the hedge"
+            return Reply(ok=False, text=text, data={"hedged_base": 0.0})
         run = self._runs[command.instrument] = self._begin(command)
         self._spawn(self._work(run), f"hedge {command.command_id}")
         return await asyncio.shield(run.answer)

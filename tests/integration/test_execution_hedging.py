@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -323,5 +324,26 @@ def test_nothing_needed_is_an_answer_and_no_order(run: Run) -> None:
             assert (reply.ok, reply.data["orders"]) == (True, 0)
         unknown = await settled(bench, begin(bench, command(command_id="x", weights={"X": 1.0})))
         assert unknown.text == "no instrument X in this session"
+
+    run(scenario)
+
+
+def test_a_hedge_that_the_disk_does_not_take_down_is_refused_and_a_later_one_is_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        await holding(bench)
+
+        def full(command_id: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.core.hedging._begun, "add", full)
+            reply = await settled(bench, begin(bench, command()))
+        assert not reply.ok
+        assert "hedges.begun cannot be written (No space left on device)" in reply.text
+        assert inserts(bench) == []
+        begin(bench, command())
+        await rests(bench, ASK, 20)
 
     run(scenario)
