@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from domain.errors import UserError
+from runtime.parent import is_alive
 
 ORPHANS_S = 15.0  # longer than the orphaned risk of a killed supervisor stays
 POLL_S = 0.05
@@ -54,7 +55,7 @@ class AccountLock:
         deadline_s = time.monotonic() + orphans_s
         while not self._try_lock():
             holder = self._holder()
-            if _is_alive(holder.pid) or time.monotonic() > deadline_s:
+            if is_alive(holder.pid) or time.monotonic() > deadline_s:
                 os.close(self.fd)
                 raise UserError(
                     f"the account is traded by session {holder.session} already (supervisor pid {holder.pid}): one "
@@ -83,13 +84,3 @@ class AccountLock:
             return msgspec.json.decode(os.pread(self.fd, 4096, 0), type=_Holder)
         except msgspec.DecodeError:
             return _Holder("unknown", 0)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid > 0

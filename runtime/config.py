@@ -71,7 +71,13 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 100
     backoff_ms_max: Annotated[int, Meta(ge=1, le=600_000, description="longest pause before a restart")] = 5000
     restarts_max: Annotated[
-        int, Meta(ge=0, le=10_000, description="more deaths of an actor than this within the window end the session")
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="more deaths of an actor than this within the window end the session; those of the recorder "
+            "end the recording alone",
+        ),
     ] = 10
     restart_window_s: Annotated[float, Meta(gt=0, le=86_400, description="window in which deaths are counted")] = 300.0
     standby: Annotated[

@@ -1,4 +1,4 @@
-"""Has a process end with the one that started it."""
+"""Has a process end with the one that started it, and says whether another lives."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ def die_with(parent_pid: int, orphan_signal: signal.Signals) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent_pid:
         os._exit(ExitCode.CRASH)  # nothing has been begun yet: there is nothing to undo
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process lives, of whatever user; one that nobody has reaped yet counts. 0 is nobody."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -26,13 +26,12 @@ from runtime.config import Config, read_config
 from runtime.environment import ActorEnvironment
 from runtime.heartbeats import HeartbeatWriter
 from runtime.host import Host
+from runtime.last_words import opened, stacks_path
 from runtime.logs import Logger, open_log, say_to_stderr
 from runtime.parent import die_with
 from runtime.priority import open_group, take_priority
 from runtime.secrecy import keep_private
 from runtime.standby import park
-from runtime.supervision.deaths import stacks_path
-from runtime.supervision.launch import opened
 from runtime.topology import RECORDER, STRATEGY, kind_of, spec_of
 
 

@@ -38,7 +38,7 @@ class ActorSpec(NamedTuple):
         needs_keys: whether it is given the venue's credentials.
         stages: latency stages that it measures.
         counters: events that it counts.
-        is_background: works on a core that nobody waits for, starts again for ever and ends after all others.
+        is_background: works on a core that nobody waits for, and ends after all others; given up, the session goes on.
     """
 
     name: str

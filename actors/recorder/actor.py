@@ -11,6 +11,7 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ActorPhase
 from runtime.actor import Actor, ActorContext
 from runtime.heartbeats import read_heartbeat
+from runtime.parent import is_alive
 from runtime.topology import EXECUTION
 
 EXECUTION_END_S = 8.0  # of an orphan: until execution has cancelled and ended
@@ -68,14 +69,6 @@ class RecorderActor(Actor):
         deadline_s = time.monotonic() + EXECUTION_END_S
         while time.monotonic() < deadline_s:
             heartbeat = read_heartbeat(heartbeats)
-            if heartbeat.phase is ActorPhase.NONE or not _lives(heartbeat.pid):
+            if heartbeat.phase is ActorPhase.NONE or not is_alive(heartbeat.pid):
                 return
             time.sleep(POLL_S)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -9,6 +9,7 @@ from actors.risk.tables import RiskTables
 from actors.risk.venue import VenueView
 from domain.clock import NS_PER_S
 from runtime.actor import ActorContext
+from runtime.parent import is_alive
 
 ORPHAN_S = 10.0
 
@@ -19,13 +20,5 @@ async def outlive_supervisor(ctx: ActorContext, tables: RiskTables, venue: Venue
     is_clear = False
     while not is_clear and (left_ns := deadline_ns - ctx.clock.monotonic_ns()) > 0:
         result = await venue.guard.sweep("the supervisor is gone", left_ns / NS_PER_S)
-        is_clear = result.is_confirmed and not _is_alive(tables.execution_pid())
+        is_clear = result.is_confirmed and not is_alive(tables.execution_pid())
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return pid > 0

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from runtime.last_words import stacks_path
+
 LOG_LINES = 30
 TAIL_BYTES = 64 * 1024
 
@@ -83,11 +85,6 @@ class Trail:
                 return file.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return []
-
-
-def stacks_path(artifacts: Path, actor: str) -> Path:
-    """Return the file into which faulthandler of an actor's process writes."""
-    return artifacts / "logs" / f"{actor}.stacks"
 
 
 def read_deaths(artifacts: Path) -> list[str]:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from runtime.affinity import Placement
 from runtime.environment import ActorEnvironment, actor_variables
+from runtime.last_words import opened
 from runtime.priority import give_priority
 from runtime.standby import READY
 from runtime.topology import ActorSpec
@@ -143,11 +143,3 @@ class Launcher:
             os.sched_setaffinity(pid, self._placement.cores)
         if self._nice:
             give_priority(pid, self._nice)
-
-
-def opened(path: Path) -> BinaryIO:
-    """Return a file for last words, or nothing at all when the disk has no room for one."""
-    try:
-        return path.open("ab")
-    except OSError:
-        return open(os.devnull, "ab")
