@@ -14,6 +14,7 @@ from actors.execution.journal import Journal
 from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
 from domain.clock import NS_PER_MS, NS_PER_S
+from domain.codes import RiskReason
 from domain.errors import ConnectivityError
 from domain.order import Side, TimeInForce
 from domain.records import LIMITS
@@ -247,7 +248,13 @@ class QuoteSender(ABC):
             self._measures.counts.add("throttled")
 
     def _tell_refusal(self, desk: Desk, step: Step, verdict: gate.Refused) -> None:
-        """Tell what the gate refused, once while it refuses the same."""
+        """Tell what the gate refused, once while it refuses the same.
+
+        A level that was filled as soon as it rested only waits until the gate's window is over: that is no news.
+        """
+        side = Side.BUY if step.is_buy else Side.SELL
+        if verdict.reason is RiskReason.DUPLICATE and desk.recent.was_filled(side, step.price_ticks, step.open_lots):
+            return
         seen = (verdict.reason, step.is_buy, step.price_ticks, step.open_lots)
         if seen not in desk.refusals:
             if len(desk.refusals) >= REFUSALS_KEPT_MAX:

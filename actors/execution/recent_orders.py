@@ -1,8 +1,8 @@
 """What was sent in one instrument a moment ago, so that the same order is not sent twice by a fault of ours.
 
 The same order: same side, price and open size. An order that has moved on since stands no longer where it was sent,
-and is no duplicate of what comes to that price; nor is one that was filled, whose place the next of a ladder takes at
-once, nor what an amend or a mass quote replaces.
+and is no duplicate of what comes to that price; nor is what an amend or a mass quote replaces. What takes the place of
+one that was filled at once waits for the window, too: the next wish is the first that knows of the fill.
 """
 
 from __future__ import annotations
@@ -51,8 +51,6 @@ class RecentOrders:
             return NO_DUPLICATE_NS
         client_order_id, sent_ns = found
         order = self._get(client_order_id)
-        if order is not None and order.state is _FILLED:
-            return NO_DUPLICATE_NS
         if order is not None and order.is_live:
             aim_ticks, _ = order.target or order.terms
             if aim_ticks != price_ticks:
@@ -60,3 +58,9 @@ class RecentOrders:
             if order.state in _UNANSWERED:
                 return 0
         return now_ns - sent_ns
+
+    def was_filled(self, side: Side, price_ticks: int, open_lots: int) -> bool:
+        """Return whether the last order of these terms was filled: what is held back then is no fault of ours."""
+        found = self._sent.get((side, price_ticks, open_lots))
+        order = self._get(found[0]) if found is not None else None
+        return order is not None and order.state is _FILLED

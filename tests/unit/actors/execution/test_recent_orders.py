@@ -24,19 +24,20 @@ def recent(*orders: Order) -> RecentOrders:
 
 
 def test_the_age_of_the_same_order_is_told() -> None:
-    # Given an order that was answered, or refused, or is closed and forgotten
-    for memory in (recent(order(1)), recent(order(1, OrderState.REJECTED)), recent()):
+    # Given an order that was answered, or is closed and forgotten
+    for memory in (recent(order(1)), recent(order(1, OrderState.FILLED)), recent()):
         # If the same is to be sent 70 ns later, I expect its age, and nothing for any other terms
         assert memory.age_ns(Side.BUY, 100, 5, (), 1_070) == 70
         others = [(Side.SELL, 100, 5), (Side.BUY, 101, 5), (Side.BUY, 100, 4)]
         assert [memory.age_ns(*terms, (), 1_070) for terms in others] == [NO_DUPLICATE_NS] * 3
 
 
-def test_what_takes_the_place_of_a_filled_order_is_no_duplicate() -> None:
-    # Given an order that was filled as soon as it was there
-    memory = recent(order(1, OrderState.FILLED))
-    # If the ladder wants the same again a moment later, I expect nothing against it
-    assert memory.age_ns(Side.BUY, 100, 5, (), 1_070) == NO_DUPLICATE_NS
+def test_an_order_that_was_filled_is_known_from_one_that_ended_otherwise() -> None:
+    # Given the same order filled, refused, open, and forgotten
+    assert recent(order(1, OrderState.FILLED)).was_filled(Side.BUY, 100, 5)
+    for memory in (recent(order(1, OrderState.REJECTED)), recent(order(1)), recent()):
+        assert not memory.was_filled(Side.BUY, 100, 5)
+    assert not recent(order(1, OrderState.FILLED)).was_filled(Side.SELL, 100, 5)
 
 
 def test_an_unanswered_order_has_no_age() -> None:
