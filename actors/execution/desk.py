@@ -108,7 +108,7 @@ class Desk:
         hedging: side on which a hedge trades this instrument; no quote of ours may stand in its way.
         added: what our orders in it may add to the exposure that risk knows; the gate of the others asks for it.
         recent: what was sent a moment ago.
-        refusals: what the gate refused lately, so that a repeated refusal is told once.
+        refusals: what the gate refused lately, and has not let pass since: a repeated refusal is told once.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class QuotePlanner:
 
     Args:
         limits: holds the row of the desk's instrument.
-        tell_refusal: told what the gate refused.
+        tell_refusal, tell_passed: told what the gate refused, and what it let pass.
     """
 
     def __init__(
@@ -50,12 +50,14 @@ class QuotePlanner:
         manager: OrderManager,
         limits: TableReader,
         tell_refusal: Callable[[Desk, Step, gate.Refused], None],
+        tell_passed: Callable[[Desk, bool, int, int], None],
         amend_threshold_ticks: int,
         tolerances: Tolerances,
     ) -> None:
         self._manager = manager
         self._limits = limits
         self._tell_refusal = tell_refusal
+        self._tell_passed = tell_passed
         self.use_thresholds(amend_threshold_ticks, tolerances)
 
     def use_thresholds(self, amend_threshold_ticks: int, tolerances: Tolerances) -> None:
@@ -117,6 +119,7 @@ class QuotePlanner:
                 if verdict.reason is RiskReason.OPEN_ORDERS:
                     break
                 continue
+            self._tell_passed(desk, side is Side.BUY, price_ticks, lots)
             approved.append((price_ticks, lots))
             exposure.open_orders += 1
             if side is Side.BUY:

@@ -63,6 +63,7 @@ class MassQuotes(QuoteSender):
             parts.manager,
             ports.shared.limits,
             self._tell_refusal,
+            self._note_passed,
             parts.config.amend_threshold_ticks,
             (self._size_tolerance_permille, self._fill_threshold_permille),
         )

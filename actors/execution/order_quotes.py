@@ -90,6 +90,7 @@ class OrderQuotes(QuoteSender):
         if isinstance(verdict, gate.Refused):
             self._measures.gate.record(checked_ns - began_ns)
             return self._refused(desk, step, verdict, began_ns)
+        self._note_passed(desk, step.is_buy, step.price_ticks, step.open_lots)
         is_free = throttle.take_order(checked_ns)
         assert is_free, "the throttle had a token a moment ago"
         sent_ns = self._send(desk, step, order, verdict, checked_ns)

@@ -248,7 +248,7 @@ class QuoteSender(ABC):
             self._measures.counts.add("throttled")
 
     def _tell_refusal(self, desk: Desk, step: Step, verdict: gate.Refused) -> None:
-        """Tell what the gate refused, once while it refuses the same.
+        """Tell what the gate refused, once until it lets the level pass.
 
         A level that was filled as soon as it rested only waits until the gate's window is over: that is no news.
         """
@@ -261,6 +261,12 @@ class QuoteSender(ABC):
                 desk.refusals.clear()
             desk.refusals.add(seen)
             self._on_denied(desk, step, verdict)
+
+    def _note_passed(self, desk: Desk, is_buy: bool, price_ticks: int, open_lots: int) -> None:
+        """The gate lets a level pass: when it refuses it again, that is news."""
+        if desk.refusals:
+            level = (is_buy, price_ticks, open_lots)
+            desk.refusals = {seen for seen in desk.refusals if seen[1:] != level}
 
     def cancel(self, order: Order, desk: Desk, now_ns: int) -> int:
         """Send the cancel of an order that may be cancelled; 0 when the venue's own limit on cancels is reached.

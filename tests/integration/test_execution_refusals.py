@@ -107,6 +107,25 @@ def test_amends_that_come_too_late_or_too_often_cancel_nothing(run: Run, code: i
     run(scenario)
 
 
+@pytest.mark.parametrize("mode", ["orders", "mass_quotes"])
+def test_a_level_that_has_passed_is_told_again_when_the_gate_refuses_it_again(run: Run, mode: Any) -> None:
+    async def scenario(bench: Bench) -> None:
+        for times in (1, 2):
+            await wished(bench, [], [], 5 * STEP_NS)
+            # If risk's collar shuts a level out, for a while
+            bench.write_limits(collar_high=49.0)
+            await wished(bench, BIDS, [], 10 * STEP_NS)
+            assert bench.resting(Side.BUY) == []
+            # I expect it told once for each while
+            assert bench.measures.counts.by_name["denied"] == times
+            bench.write_limits(collar_high=1e6)
+            await wished(bench, [], [], STEP_NS)
+            await wished(bench, BIDS, [], 10 * STEP_NS)
+            assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario, ExecutionConfig(mode=mode))
+
+
 async def refused(*_: Any) -> Any:
     raise VenueError(CODE_TEMPORARY, "temporary failure", "private/open_orders")
 
