@@ -122,10 +122,8 @@ class RiskActor(Actor):
         self.venue.guard.do_work(
             now_ns,
             is_execution_silent=lambda: self.tables.is_execution_silent(self.monitor.config),
-            is_halted=self.monitor.states.is_account_halted(now_ns)
-            and not self.commands.flattenings
-            and not self._closer.under_way
-            and not self.tables.execution().is_stopping,
+            is_halted=self.monitor.states.is_account_halted(now_ns) and not self.tables.execution().is_stopping,
+            is_flattening=bool(self.commands.flattenings or self._closer.under_way),
         )
         self.venue.do_work(now_ns)
         self._comovement.do_work(now_ns)

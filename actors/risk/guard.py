@@ -42,6 +42,8 @@ class OrderGuard:
         self._seen_ns: dict[str, int] = {}
         self._is_busy = False
         self._halted_since_ns = 0
+        self._flattening_since_ns = 0
+        self._quotes_end_ns = 0  # of the halt: what was first seen later flattens
         self._look_due_ns = 0
 
     # ---- what is open --------------------------------------------------------------------------------
@@ -104,17 +106,25 @@ class OrderGuard:
 
     # ---- when to act ---------------------------------------------------------------------------------
 
-    def do_work(self, now_ns: int, *, is_execution_silent: Callable[[], bool], is_halted: bool) -> None:
+    def do_work(
+        self, now_ns: int, *, is_execution_silent: Callable[[], bool], is_halted: bool, is_flattening: bool = False
+    ) -> None:
         """Sweep when orders of ours stand while execution is silent, or long after a halt.
 
         Args:
             is_execution_silent: asked again during the sweep, which ends when execution is back.
-            is_halted: the account is halted and nothing that may still trade (flattening) is under way.
+            is_halted: the account is halted, and the session does not end.
+            is_flattening: somebody has execution close positions, before a halt or after it.
         """
+        if not is_flattening:
+            self._flattening_since_ns = 0
+        elif not self._flattening_since_ns:
+            self._flattening_since_ns = now_ns
         if not is_halted:
             self._halted_since_ns = 0
         elif not self._halted_since_ns:
             self._halted_since_ns = now_ns
+            self._quotes_end_ns = self._flattening_since_ns or now_ns
         if self._is_busy or not self._gateway.is_ready:
             return
         if is_execution_silent():
@@ -125,13 +135,13 @@ class OrderGuard:
             self._start("orders stand after a halt", lambda: False)
 
     def _stands_after_halt(self, now_ns: int) -> bool:
-        """Whether an order outlived the halt: one from before it, or a younger one (flattening) past its time."""
-        halted_ns = self._halted_since_ns
+        """Whether an order outlived the halt: a quote of before, or one that flattens, as younger ones do, its time."""
         flatten_ns = int(self._ctx.config.execution.flatten_s_max * NS_PER_S)
         for order_id, order in self._open.items():
             seen_ns = self._seen_ns[order_id]
-            allowed_ns = HALT_GRACE_NS + (flatten_ns if seen_ns > halted_ns else 0)
-            if order.label == self._label and now_ns - max(seen_ns, halted_ns) > allowed_ns:
+            is_quote = seen_ns <= self._quotes_end_ns
+            due_ns = HALT_GRACE_NS + (self._halted_since_ns if is_quote else seen_ns + flatten_ns)
+            if order.label == self._label and now_ns > due_ns:
                 return True
         return False
 

@@ -71,6 +71,44 @@ def test_after_a_reconnect_the_orders_are_not_known_until_the_venue_has_shown_th
     assert guard.working == {INSTRUMENT.name: Working(bought=Decimal("0.1"))}
 
 
+def looks(guard: OrderGuard, context: Any, seconds: float, *, is_halted: bool, is_flattening: bool) -> None:
+    """Have it look ten times a second for so long."""
+    for _ in range(round(seconds * 10)):
+        guard.do_work(
+            context.clock.monotonic_ns(),
+            is_execution_silent=lambda: False,
+            is_halted=is_halted,
+            is_flattening=is_flattening,
+        )
+        context.clock.advance(NS_PER_S // 10)
+
+
+def test_a_quote_that_stands_after_a_halt_is_swept_although_a_flattening_fails_again_and_again() -> None:
+    # Given a quote, and a halt with a flattening that is tried again a second after each failure
+    context = a_context()
+    guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    looks(guard, context, 0.5, is_halted=True, is_flattening=True)
+    assert context.spawned == []
+    # I expect it swept a second after the halt, not after the flattening
+    looks(guard, context, 0.7, is_halted=True, is_flattening=True)
+    assert context.spawned == ["sweep"]
+
+
+def test_the_order_of_a_flattening_that_a_halt_meets_has_the_time_of_a_flattening() -> None:
+    # Given an operator's flattening with an order at the venue, and a halt
+    context = a_context()
+    guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
+    allowed_s = context.config.execution.flatten_s_max
+    looks(guard, context, 0.5, is_halted=False, is_flattening=True)
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    # I expect it left alone for as long as a flattening may take, and swept then
+    looks(guard, context, allowed_s, is_halted=True, is_flattening=True)
+    assert context.spawned == []
+    looks(guard, context, 1.5, is_halted=True, is_flattening=False)
+    assert context.spawned == ["sweep"]
+
+
 def test_a_flattening_after_a_halt_has_the_time_that_a_reload_has_given_it() -> None:
     # Given a halt, and an order that flattens after it
     context = a_context()
