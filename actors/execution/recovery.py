@@ -138,6 +138,7 @@ class Recovery:
             )  # fmt: skip
             self._may_begin_anew = True
             await self._begin_session()
+        self._truth.give_up_old_gaps()
         self._truth.warn_if_different()
         return not self._truth.differences() and not self._books.manager.has_doubt()
 

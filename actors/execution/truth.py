@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from actors.execution.asking import LOST_PAUSE_NS, Asking, Reasons
 from actors.execution.books import AccountBooks
 from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
@@ -17,8 +18,8 @@ from trading.orders.config import ExecutionConfig
 from venues.gateway import OrderGateway
 
 WARN_INTERVAL_NS = 5 * NS_PER_S
-LOST_PAUSE_NS = 1 * NS_PER_S
-DOUBT_PAUSE_NS = 100 * NS_PER_MS
+HEALED = "position agrees again"
+GAP_PATIENCE_NS = 60 * NS_PER_S  # for a fill that the venue counts and does not tell
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
 SETTLE_INTERVAL_NS = 60 * NS_PER_S  # between two states of the ledger in the journal
 LATE_ORDERS_NS = 5 * NS_PER_S  # an order of a broken session may arrive until cancel-on-disconnect acts
@@ -59,7 +60,9 @@ class Truth:
         self._quotes = quotes
         self._label = label
         self._is_asking = False
-        self._audit_due_ns = self._settle_due_ns = 0
+        self._asking = Asking()
+        self._gaps_since_ns: dict[int, int] = {}
+        self._settle_due_ns = 0
         self.history_from_ns = 0
         self._newest_trade_ns = 0
         self._differs_since_ns = 0
@@ -94,7 +97,7 @@ class Truth:
         self._differs_since_ns = 0
         self.release(RECOVERING)
         self.release(POSITION_DIFFERS)
-        self._audit_due_ns = now_ns + LATE_ORDERS_NS
+        self._asking.settled(now_ns + LATE_ORDERS_NS)
 
     def settled(self) -> tuple[int, LedgerState] | None:
         """Return the time before which every trade is booked with its costs, and what the ledger has added up.
@@ -114,19 +117,25 @@ class Truth:
         """Ask the venue when there is doubt, a lasting difference, or it is time for an audit."""
         if self._is_asking or not self._gateway.is_ready or RECOVERING in self._quotes.holds:
             return
+        reasons = self._reasons(now_ns)
+        if self._asking.is_due(reasons, now_ns):
+            self._is_asking = True
+            self._ports.spawn(self._audit(POSITION_DIFFERS in reasons), "audit")
+
+    def _reasons(self, now_ns: int) -> Reasons:
+        """Return what is to be asked for besides the regular audit."""
         manager = self._books.manager
-        has_lasted = self._differs_since_ns > 0 and (
-            now_ns - self._differs_since_ns >= self._config.position_mismatch_ms * NS_PER_MS
-        )
-        has_healed = not self._differs_since_ns and POSITION_DIFFERS in self._quotes.holds
-        if now_ns < self._audit_due_ns and not (has_lasted or has_healed or manager.has_doubt()):
-            return
-        self._is_asking = True
-        self._ports.spawn(self._audit(has_lasted), "audit")
+        found: set[int | str] = {order.client_order_id for order in (*manager.in_doubt(), *manager.gaps())}
+        if not self._differs_since_ns:
+            if POSITION_DIFFERS in self._quotes.holds:
+                found.add(HEALED)
+        elif now_ns - self._differs_since_ns >= self._config.position_mismatch_ms * NS_PER_MS:
+            found.add(POSITION_DIFFERS)
+        return frozenset(found)
 
     def ask_soon(self, now_ns: int) -> None:
         """Bring the next audit forward: something that the venue said was lost. A flood of such asks once a second."""
-        self._audit_due_ns = min(self._audit_due_ns, now_ns + LOST_PAUSE_NS)
+        self._asking.ask_soon(now_ns)
 
     def take_positions(self, reports: list[PositionReport], is_snapshot: bool, now_ns: int) -> None:
         """Remember the venue's positions and since when they differ from ours."""
@@ -155,8 +164,9 @@ class Truth:
 
     async def _audit(self, has_lasted: bool) -> None:
         """Compare orders, trades and positions; `has_lasted`: a difference that is still there holds the quotes."""
-        pause_ns = DOUBT_PAUSE_NS
+        interval_ns = int(self._config.audit_interval_s * NS_PER_S)
         session = self.session
+        is_settled = False
         try:
             for report in (await self._compare_orders()).untracked:
                 self._log.warning(
@@ -167,8 +177,9 @@ class Truth:
             await self.fetch_trades()  # fills that cancel out and fees show nowhere else
             await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
             self._judge_positions(has_lasted)
-            if not self._books.manager.has_doubt() and not self._differs_since_ns:
-                pause_ns = int(self._config.audit_interval_s * NS_PER_S)
+            self.give_up_old_gaps()
+            is_settled = not self._books.manager.has_doubt() and not self._differs_since_ns
+            if is_settled:
                 self._move_history()
             self._ports.measures.counts.add("audits")
         except (VenueError, ProtocolError) as error:
@@ -178,9 +189,28 @@ class Truth:
                 self._log.warning("audit without an answer", reason=str(error))
         finally:
             self._is_asking = False
-            if session == self.session:
-                self._audit_due_ns = self._clock.monotonic_ns() + pause_ns
+            now_ns = self._clock.monotonic_ns()
+            if session == self.session and is_settled:
+                self._asking.settled(now_ns + interval_ns)
+            elif session == self.session:  # while the position differs nothing is quoted: that is asked more often
+                self._asking.open(now_ns, min(interval_ns, LOST_PAUSE_NS) if self._differs_since_ns else interval_ns)
             self._ports.work_soon()
+
+    def give_up_old_gaps(self) -> None:
+        """Ask no longer for fills that the venue counts and has not told in GAP_PATIENCE_NS: if they moved the
+        position, that differs, and quotes are held back for it."""
+        now_ns, manager = self._clock.monotonic_ns(), self._books.manager
+        gaps = manager.gaps()
+        self._gaps_since_ns = {
+            order.client_order_id: self._gaps_since_ns.get(order.client_order_id, now_ns) for order in gaps
+        }
+        for order in gaps:
+            if now_ns - self._gaps_since_ns[order.client_order_id] >= GAP_PATIENCE_NS:
+                manager.give_up_gap(order)
+                self._log.error(
+                    "the venue says that more was filled than it tells fills of: it is asked no longer",
+                    order=repr(order), told_lots=order.booked_lots, filled_lots=order.filled_lots,
+                )  # fmt: skip
 
     def _move_history(self) -> None:
         """Ask for no trades again that are booked with what they cost."""

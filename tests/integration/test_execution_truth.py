@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.order import Side
+from domain.order import Side, VenueOrderStatus
 from tests.execution_rig import Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig
+from trading.orders.states import OrderState
 
 BIDS, ASKS = [(100, 5)], [(103, 5)]
 Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
@@ -178,5 +179,67 @@ def test_of_two_operations_at_once_the_first_to_end_lets_no_quote_out(run: Run, 
         await bench.run_until(second.done, "the end of the second")
         await pass_with_wishes(bench, 1)
         assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+async def with_a_gap(bench: Bench) -> None:
+    """Have the venue say that an order is filled by two lots, of which it tells no fill and shows nothing else."""
+    report = bench.venue.open_orders()[0]
+    report = msgspec.structs.replace(report, filled_size=INSTRUMENT.size(2), status=VenueOrderStatus.PARTIALLY_FILLED)
+    bench.core.on_orders([report])
+    assert bench.core.books.manager.has_fill_gap()
+
+
+def test_a_fill_that_the_venue_never_tells_is_asked_for_ever_less_often_and_given_up(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        await with_a_gap(bench)
+        # If a minute passes, I expect a handful of audits, not one after the other
+        await pass_with_wishes(bench, 50)
+        audits = bench.measures.counts.by_name["audits"]
+        assert 8 <= audits <= 20
+        assert bench.core.books.manager.has_fill_gap()
+        # ... and then that it is given up, so that the history moves on
+        await pass_with_wishes(bench, 30)
+        assert not bench.core.books.manager.has_doubt()
+        bench.venue.time_ns = bench.clock.realtime_ns()
+        bench.venue.fill(bench.venue.open[-1], 1)
+        history_from_ns = bench.core.truth.history_from_ns
+        await pass_with_wishes(bench, 15)
+        assert bench.core.truth.history_from_ns > history_from_ns
+        assert bench.measures.counts.by_name["audits"] <= audits + 10
+
+    run(scenario)
+
+
+def test_a_fill_that_the_venue_never_tells_keeps_no_recovery_from_ending(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        await with_a_gap(bench)
+        bench.disconnect()
+        await bench.reconnect()
+        assert not bench.core.books.is_known
+        bench.clock.advance(61 * NS_PER_S)
+        await bench.run_until(lambda: bench.core.books.is_known, "the end of the recovery")
+
+    run(scenario)
+
+
+def test_a_doubt_that_is_new_is_asked_for_at_once_beside_an_old_one(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given an old gap, asked for every ten seconds by now
+        await quoting(bench)
+        await with_a_gap(bench)
+        await pass_with_wishes(bench, 30)
+        audits = bench.measures.counts.by_name["audits"]
+        # If the fate of another order becomes unknown
+        manager = bench.core.books.manager
+        order = next(order for order in manager.all_live() if order.side is Side.SELL)
+        manager.doubt(order, bench.clock.monotonic_ns())
+        await pass_with_wishes(bench, 0.2)
+        # I expect it to be known again at once
+        assert order.state is OrderState.WORKING
+        assert 1 <= bench.measures.counts.by_name["audits"] - audits <= 3
 
     run(scenario)

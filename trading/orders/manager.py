@@ -50,6 +50,7 @@ class OrderManager:
         self._shelf = OrderShelf(row for row, _ in self._instruments.values())
         self._live = self._shelf.live
         self._with_gap: set[int] = set()
+        self._lots_given_up: dict[int, int] = {}  # filled by the venue's word, and nobody will ever tell how
 
     # ---- what is known ---------------------------------------------------------------------------------
 
@@ -89,6 +90,15 @@ class OrderManager:
     def has_fill_gap(self) -> bool:
         """Whether the venue says more is filled of some order than the fills that were seen."""
         return bool(self._with_gap)
+
+    def gaps(self) -> list[Order]:
+        """Return the orders of which a fill is missing."""
+        return [order for number in self._with_gap if (order := self._shelf.get(number)) is not None]
+
+    def give_up_gap(self, order: Order) -> None:
+        """Ask no more for what is missing of `order`, unless more is; what the venue says is filled stays filled."""
+        self._lots_given_up[order.client_order_id] = order.filled_lots - order.booked_lots
+        self._note_gap(order)
 
     # ---- what we do ------------------------------------------------------------------------------------
 
@@ -292,10 +302,11 @@ class OrderManager:
         return changes
 
     def _note_gap(self, order: Order) -> None:
-        if order.has_fill_gap:
-            self._with_gap.add(order.client_order_id)
+        number = order.client_order_id
+        if order.filled_lots - order.booked_lots > self._lots_given_up.get(number, 0):
+            self._with_gap.add(number)
         else:
-            self._with_gap.discard(order.client_order_id)
+            self._with_gap.discard(number)
 
     def _apply_absence(self, order: Order, now_ns: int) -> list[Change]:
         order.absences += 1
@@ -319,5 +330,6 @@ class OrderManager:
         if was_live and not order.is_live:
             for forgotten in self._shelf.close(order):
                 self._with_gap.discard(forgotten.client_order_id)
+                self._lots_given_up.pop(forgotten.client_order_id, None)
         elif order.is_live and not was_live:
             self._shelf.revive(order)
