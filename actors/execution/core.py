@@ -12,6 +12,7 @@ from actors.execution.ending import Ending
 from actors.execution.grids import Grids
 from actors.execution.hedging import Hedging
 from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.late_messages import LateMessages
 from actors.execution.mass_quotes import MassQuotes
 from actors.execution.operations import Operations
 from actors.execution.order_quotes import OrderQuotes
@@ -35,7 +36,7 @@ from trading.orders.config import ExecutionConfig, order_label
 from trading.orders.manager import OrderManager
 from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
-from trading.orders.triggers import CODE_THROTTLED, RequestKind
+from trading.orders.triggers import CODE_ORDER_NOT_FOUND, CODE_THROTTLED, RequestKind
 from trading.risk import gate
 from venues.conditional import ConditionalGateway
 from venues.gateway import OrderGateway
@@ -79,6 +80,7 @@ class ExecutionCore:
         self._log = ports.log
         self._gateway = gateway
         self._accounts_due_ns = self._expire_due_ns = 0
+        self._late_messages = LateMessages(ports.log)
         self.label = order_label(config, ports.session)
         rows = {name: (row, instruments[name]) for row, name in enumerate(ports.instrument_names)}
         quote_label = self.label if config.mode == "mass_quotes" else ""
@@ -185,6 +187,7 @@ class ExecutionCore:
         if self.stops is not None:
             self.stops.look(now_ns)
         self.truth.look(now_ns)
+        self._late_messages.look(now_ns)
         if now_ns >= self._accounts_due_ns:
             self._accounts_due_ns = now_ns + ACCOUNTS_INTERVAL_NS
             for desk in self.desks.values():
@@ -282,7 +285,10 @@ class ExecutionCore:
             )
         if client_order_id:
             self.books.take_rejection(kind, client_order_id, error, now_ns)
-            self._log.info("rejected", kind=kind, client_order_id=client_order_id, reason=str(error))
+            if error.code == CODE_ORDER_NOT_FOUND and kind != "insert":
+                self._late_messages.add(kind)
+            else:
+                self._log.info("rejected", kind=kind, client_order_id=client_order_id, reason=str(error))
         self._ports.work_soon()
 
     def on_trades(self, trades: list[TradeReport]) -> None:
@@ -315,6 +321,7 @@ class ExecutionCore:
 
     def close(self) -> None:
         """Write what is left; called last."""
+        self._late_messages.tell()
         self.hedging.close()
         self.truth.settle()
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import VenueError
@@ -103,6 +104,25 @@ def test_amends_that_come_too_late_or_too_often_cancel_nothing(run: Run, code: i
         await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
         assert bench.resting(Side.BUY) == [(90, 5)]
         assert "cancel" not in bench.gateway.kinds()[sent:]
+
+    run(scenario)
+
+
+def test_messages_that_came_too_late_are_told_by_their_number_once_a_minute(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        with capture_logs() as lines:
+            # If amends meet orders that are gone, one a second for two minutes
+            for second in range(120):
+                bench.core.on_rejected("amend", 0x1000 + second, VenueError(CODE_ORDER_NOT_FOUND, "order not found"))
+                await bench.let_pass(NS_PER_S)
+            bench.core.on_rejected("cancel", 1, VenueError(CODE_ORDER_NOT_FOUND, "order not found"))
+            bench.core.on_rejected("cancel", 1, VenueError(CODE_TEMPORARY, "temporary failure"))
+            bench.core.close()
+        # I expect few lines with the right sum, and others' refusals each in their own
+        told = [line["count"] for line in lines if "too late" in line["event"]]
+        assert sum(told) == 121
+        assert len(told) <= 4
+        assert [line["kind"] for line in lines if line["event"] == "rejected"] == ["cancel"]
 
     run(scenario)
 
