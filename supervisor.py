@@ -44,6 +44,7 @@ from runtime.supervision.alarm_watch import DECISIONS_FILE, AlarmWatch
 from runtime.supervision.crew import Crew, place
 from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
+from runtime.supervision.old_runs import remove_old_runs
 from runtime.supervision.outlet import Outlet
 from runtime.supervision.relay import Relay, legs_of
 from runtime.supervision.reloading import Reloading
@@ -105,6 +106,7 @@ class Supervisor:
                 shutil.rmtree(self._run)  # nothing ran: there is nothing to keep
                 raise
             paths.point_latest(self._run)
+            self._remove_old_runs()
             self._segments = SessionSegments(session, self._config.topology)
             stack.callback(self._segments.unlink)
             self._segments.create()
@@ -128,6 +130,13 @@ class Supervisor:
         self._config = with_names(self._config, self._roles)
         for role, name in self._roles.items():
             self._say(f"{role} is {name}")
+
+    def _remove_old_runs(self) -> None:
+        kept_days = self._config.supervisor.runs_kept_days
+        if kept_days:
+            now_s = self._clock.realtime_ns() / NS_PER_S
+            if said := remove_old_runs(self._run.parent, self._config.session, kept_days, now_s):
+                self._say(said)
 
     def _open_commands(self, stack: ExitStack) -> None:
         """Listen to the operator, and open the ways on which commands go on to the actors."""

@@ -91,6 +91,15 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         False
     )
 
+    runs_kept_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="runs of the session that ended in order longer ago are removed at a start; 0 = none ever",
+        ),
+    ] = 0
+
     def __post_init__(self) -> None:
         if self.dead_ms <= self.suspect_ms:
             raise ValueError(f"dead_ms ({self.dead_ms}) must be larger than suspect_ms ({self.suspect_ms})")
