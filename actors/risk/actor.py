@@ -10,6 +10,9 @@ import asyncio
 import math
 import os
 import signal
+from collections.abc import Awaitable
+
+import msgspec
 
 from actors.risk.alarms import Alarms
 from actors.risk.books import BooksKeeper
@@ -23,7 +26,7 @@ from actors.risk.orphan import outlive_supervisor
 from actors.risk.tables import RiskTables
 from actors.risk.telling import StateTelling
 from actors.risk.venue import RiskGateway, VenueView
-from messages.commands import Command, Halt
+from messages.commands import Command, Halt, Kill, Reduce, Reply, Resume, SetParameter, TakeConfig
 from runtime.actor import Actor, ActorContext, Handler
 from trading.ledger import Pnl
 from trading.risk.account import total_pnl
@@ -37,6 +40,8 @@ from trading.risk.waiting import take_up, waiting_of
 from venues.config import venue_url
 from venues.gateway import OrderListener
 from venues.thalex.order_gateway import ThalexOrderGateway
+
+TO_BE_SAVED = (Halt, Kill, Reduce, Resume, SetParameter, TakeConfig)  # what they change outlives this process
 
 
 class RiskActor(Actor):
@@ -207,7 +212,17 @@ class RiskActor(Actor):
 
     @property
     def handlers(self) -> dict[type[Command], Handler]:
-        return self.commands.handlers
+        handlers = self.commands.handlers
+        return {**handlers, **{command: self._saving(handlers[command]) for command in TO_BE_SAVED}}
+
+    def _saving(self, handler: Handler) -> Handler:
+        """Return a handler whose reply says so when what it changed did not come to the disk."""
+        return lambda command: self._when_saved(handler(command))
+
+    async def _when_saved(self, given: Reply | Awaitable[Reply]) -> Reply:
+        reply = given if isinstance(given, Reply) else await given
+        fault = await self._keeper.unsaved()
+        return msgspec.structs.replace(reply, text=f"{reply.text}; not saved: {fault}") if fault else reply
 
     # ---- the end of a session ------------------------------------------------------------------------
 

@@ -14,6 +14,9 @@ from trading.risk.states import Cause, Latched
 from venues.config import venue_url
 
 SAVE_INTERVAL_NS = 2 * NS_PER_S
+LOG_INTERVAL_NS = 60 * NS_PER_S
+ANSWER_WAIT_S = 1.0
+LOOK_AGAIN_S = 0.01
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -36,15 +39,20 @@ class MemoryKeeper:
         self._saved = self.loaded
         self._save_due_ns = 0
         self._is_saving = False
+        self._fault = ""  # why the last try failed
+        self._log_due_ns = 0
         self._was_urgent = False  # something that could not wait came while a save was under way
 
     def save_when_changed(self, memory: RiskMemory, now_ns: int, *, is_urgent: bool = False) -> None:
-        """Save in the background if anything changed and it is time; causes and `is_urgent` do not wait."""
-        must_hurry = is_urgent or self._was_urgent or _causes(memory) != _causes(self._saved)
+        """Save in the background if anything changed and it is time; causes and `is_urgent` do not wait.
+
+        After a failure only `is_urgent`, somebody who waits for an answer, does not wait.
+        """
+        self._was_urgent = is_urgent = is_urgent or self._was_urgent
         if self._is_saving:
-            self._was_urgent = must_hurry
             return
         self._was_urgent = False
+        must_hurry = is_urgent or (not self._fault and _causes(memory) != _causes(self._saved))
         if memory == self._saved or (now_ns < self._save_due_ns and not must_hurry):
             return
         self._save_due_ns = now_ns + SAVE_INTERVAL_NS
@@ -55,9 +63,25 @@ class MemoryKeeper:
         """Save now and wait for the disk; a failure is logged, for watching goes on without a disk."""
         try:
             write_atomically(self._path, memory_bytes(memory))
-            self._saved = memory
         except OSError as error:
-            self._ctx.log.error("risk could not save its memory", path=str(self._path), reason=str(error))
+            self._fault = str(error)
+            if (now_ns := self._ctx.clock.monotonic_ns()) >= self._log_due_ns:
+                self._log_due_ns = now_ns + LOG_INTERVAL_NS
+                self._ctx.log.error("risk could not save its memory", path=str(self._path), reason=self._fault)
+            return
+        self._saved = memory
+        if self._fault:
+            self._fault = ""
+            self._log_due_ns = 0
+            self._ctx.log.info("risk saves its memory again", path=str(self._path))
+
+    async def unsaved(self) -> str:
+        """Return why what was just saved is not on disk, when that is known or has taken too long; empty = it is."""
+        for _ in range(int(ANSWER_WAIT_S / LOOK_AGAIN_S)):
+            if not self._is_saving and not self._was_urgent:
+                return self._fault
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return self._fault or f"{self._path}: the disk has not taken it within {ANSWER_WAIT_S:g} s"
 
     async def _save(self, memory: RiskMemory) -> None:
         try:
