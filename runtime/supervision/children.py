@@ -23,7 +23,9 @@ from runtime.heartbeats import HeartbeatReader, erase_heartbeat
 from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
-from runtime.supervision.launch import REAP_S, Launcher, Standby
+from runtime.supervision.launch import REAP_S, Launcher
+from runtime.supervision.note import Note
+from runtime.supervision.standby_keeping import StandbyKeeping
 from runtime.topology import STRATEGY, ActorSpec, kind_of
 from shm.record import TableReader
 from shm.segment import Segment
@@ -36,17 +38,8 @@ _SILENCE = {
     ChildState.ENDED: "it was given up",
 }
 STACKS_SIGNAL = signal.SIGUSR2  # has faulthandler write what the process is doing (runtime/process.py)
-STANDBY_PAUSE_NS = 2 * NS_PER_S  # after a start: the processor belongs to the actor that just came back
-STANDBY_FAILURES_MAX = 3
 PREPARE_NS_MAX = 10 * NS_PER_S  # a replacement on purpose waits so long for its successor to be prepared
 END_NS_MAX = 3 * NS_PER_S  # and for the old one to end in order
-
-
-class Note(NamedTuple):
-    """Something that happened to a child. `is_trouble` = the operator should see it."""
-
-    text: str
-    is_trouble: bool = True
 
 
 class Child:
@@ -84,10 +77,7 @@ class Child:
         self._start_at_ns = 0
         self._compiling = False
         self._fenced = ""  # why it was killed, as long as it is not reaped
-        self._keeps_standby = kind_of(spec.name) in config.standby
-        self._standby: Standby | None = None
-        self._standby_due_ns = 0
-        self._standby_failures = 0
+        self._standby = StandbyKeeping(launcher, is_wanted=kind_of(spec.name) in config.standby)
         self._replacing: _Replacing | None = None
 
     @property
@@ -124,9 +114,7 @@ class Child:
     @property
     def standby(self) -> str:
         """Return `ready` or `preparing`; empty when none is kept."""
-        if self._standby is None:
-            return ""
-        return "ready" if self._standby.is_ready else "preparing"
+        return self._standby.words
 
     def spawn(self, now_ns: int) -> Note | GiveUp | None:
         """Start the next life: the standby if there is one that is ready, else a new process.
@@ -137,7 +125,7 @@ class Child:
         assert self._process is None, f"{self.spec.name} is running: never two of a kind"
         self._trail.begin()
         try:
-            self._process = self._called_standby() or self._launcher.start(self.life + 1)
+            self._process = self._standby.call(self.life + 1) or self._launcher.start(self.life + 1)
         except OSError as error:
             return self._on_refused_start(error, now_ns)
         self.life += 1
@@ -147,7 +135,7 @@ class Child:
             self._pid_fd = os.pidfd_open(self._process.pid)
         self._move(Event.SPAWNED)
         self._started_ns = now_ns
-        self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
+        self._standby.rest(now_ns)
         return None
 
     def watch(self, now_ns: int, awake_since_ns: int = 0) -> Note | GiveUp | None:
@@ -168,7 +156,8 @@ class Child:
             return self._on_exit(exit_code, now_ns, self._fenced)
         if self._fenced:
             return None
-        return self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns) or self._look_after_standby(now_ns)
+        outcome = self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns)
+        return outcome or self._standby.look(now_ns, is_live=self.state is ChildState.LIVE)
 
     def replace(self, now_ns: int) -> None:
         """Begin to replace it on purpose: a successor is prepared, it is ended in order, the successor starts.
@@ -177,9 +166,7 @@ class Child:
         """
         if self._process is not None and self._replacing is None:
             self._replacing = _Replacing(now_ns + PREPARE_NS_MAX)
-            if self._standby is None:
-                with contextlib.suppress(OSError):  # it can be replaced without one
-                    self._standby = self._launcher.park()
+            self._standby.prepare()
 
     def kill(self, timeout_s: float = REAP_S) -> int | None:
         """SIGKILL and reap; returns the exit code (0 when it did not run), None when it cannot be reaped in time."""
@@ -193,7 +180,7 @@ class Child:
 
     def terminate(self) -> None:
         """Ask it to end (SIGTERM)."""
-        self._drop_standby()
+        self._standby.drop()
         if self._process is not None:
             self._process.terminate()
 
@@ -207,7 +194,7 @@ class Child:
 
     def finish(self) -> None:
         """End it for good, by force if it still runs."""
-        self._drop_standby()
+        self._standby.drop()
         self.kill(REAP_S_AT_END)
         self._forget_process()
         self._move(Event.GIVEN_UP)
@@ -272,7 +259,7 @@ class Child:
         decision = self._policy.on_exit(exit_code, now_ns)
         if isinstance(decision, GiveUp):
             self._move(Event.GIVEN_UP)
-            self._drop_standby()
+            self._standby.drop()
             if decision.exit_code is not ExitCode.GAVE_UP:
                 return decision._replace(reason=said or f"{self.spec.name}: {decision.reason}")
             last = f"{how}: {said.removeprefix(f'{self.spec.name}: ')}" if said else how
@@ -307,51 +294,14 @@ class Child:
             os.close(self._pid_fd)
         self._process, self._pid_fd, self._compiling, self._fenced = None, -1, False, ""
 
-    # ---- the next life -------------------------------------------------------------------------------
-
-    def _called_standby(self) -> subprocess.Popen[bytes] | None:
-        standby, self._standby = self._standby, None
-        if standby is None:
-            return None
-        if standby.is_ready:
-            with contextlib.suppress(OSError):  # it died this moment: a new process is started instead
-                return self._launcher.take_over(standby, self.life + 1)
-        standby.end()
-        return None
-
-    def _look_after_standby(self, now_ns: int) -> Note | None:
-        """Keep a standby prepared while the actor lives; one that keeps failing is done without."""
-        if self._standby is not None and self._standby.has_died:
-            self._drop_standby()
-            return self._on_standby_failed("it died", now_ns)
-        is_due = self._standby is None and self.state is ChildState.LIVE and now_ns >= self._standby_due_ns
-        if not self._keeps_standby or not is_due:
-            return None
-        try:
-            self._standby = self._launcher.park()
-        except OSError as error:
-            return self._on_standby_failed(error.strerror or str(error), now_ns)
-        return Note(f"standby {self._standby.pid} prepares itself", is_trouble=False)
-
-    def _on_standby_failed(self, why: str, now_ns: int) -> Note | None:
-        self._standby_failures += 1
-        self._standby_due_ns = now_ns + STANDBY_PAUSE_NS
-        if self._standby_failures < STANDBY_FAILURES_MAX:
-            return None
-        self._keeps_standby = False
-        return Note(f"its standby failed {self._standby_failures} times, at last: {why}; it goes on without one")
-
-    def _drop_standby(self) -> None:
-        if self._standby is not None:
-            self._standby.end()
-            self._standby = None
+    # ---- replacing ---------------------------------------------------------------------------------
 
     def _go_on_replacing(self, now_ns: int) -> Note | GiveUp | None:
         replacing = self._replacing
         if replacing is None or self._process is None:
             return None
         if not replacing.is_ending:
-            if self._standby is not None and not self._standby.is_ready and now_ns < replacing.deadline_ns:
+            if self._standby.words == "preparing" and now_ns < replacing.deadline_ns:
                 return None
             self._replacing = _Replacing(now_ns + END_NS_MAX, is_ending=True)
             self._process.terminate()

@@ -18,9 +18,10 @@ from runtime.lifecycle import ChildState
 from runtime.logs import Logger
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
-from runtime.supervision.children import Child, Note
+from runtime.supervision.children import Child
 from runtime.supervision.deaths import Trail
 from runtime.supervision.launch import Launcher
+from runtime.supervision.note import Note
 from runtime.supervision.venue_access import VenueAccess
 from runtime.topology import ActorSpec, Topology
 from shm.doorbell import Doorbell

@@ -25,10 +25,11 @@ from runtime.heartbeats import NEVER, read_heartbeat
 from runtime.lifecycle import ChildState
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
-from runtime.supervision import children
-from runtime.supervision.children import Child, Note
+from runtime.supervision import standby_keeping
+from runtime.supervision.children import Child
 from runtime.supervision.deaths import Death, Trail, read_deaths
 from runtime.supervision.launch import Launcher, Standby
+from runtime.supervision.note import Note
 from runtime.topology import spec_of
 from shm import layout
 from shm.record import TableReader, TableWriter
@@ -316,7 +317,7 @@ def test_a_child_that_the_system_never_starts_is_given_up(
 def test_a_standby_that_the_system_refuses_is_done_without(
     make: Callable[..., Child], segments: SessionSegments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children, "STANDBY_PAUSE_NS", 0)
+    monkeypatch.setattr(standby_keeping, "PAUSE_NS", 0)
     monkeypatch.setattr(PretendLauncher, "park", refused)
     child = make(SLEEPS, structs.replace(CONFIG, standby=["strategy"]))
     beat(segments, child)
