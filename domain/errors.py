@@ -88,5 +88,9 @@ class ProtocolError(RingmakerError):
         self.refusal = refusal
 
 
+class OffGridError(ProtocolError, ValueError):
+    """A price or a size that is no whole number of the instrument's steps, where nothing may be rounded."""
+
+
 class HistoryTooLongError(ProtocolError):
     """A trade history that does not end within as many pages as we read."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, ROUND_UP, Decimal
 from enum import IntEnum
 
+from domain.errors import OffGridError
 from domain.units import exact_steps
 
 
@@ -46,12 +47,12 @@ class Instrument:
                 raise ValueError(f"{self.name}: {what} must be positive, not {getattr(self, what)}")
 
     def price_ticks(self, price: Decimal) -> int:
-        """Return `price` in ticks; ValueError when it is off the grid."""
-        return exact_steps(price, self.tick_size)
+        """Return `price` in ticks; OffGridError when it is off the grid."""
+        return self._steps(price, self.tick_size, "price")
 
     def size_lots(self, size: Decimal) -> int:
-        """Return `size` in lots; ValueError when it is off the grid."""
-        return exact_steps(size, self.lot_size)
+        """Return `size` in lots; OffGridError when it is off the grid."""
+        return self._steps(size, self.lot_size, "size")
 
     def nearest_price_ticks(self, price: Decimal) -> int:
         """Return `price` to the nearest tick, to tell it: trades that no order made (a settlement, a block trade)
@@ -67,6 +68,12 @@ class Instrument:
 
     def size(self, lots: int) -> Decimal:
         return lots * self.lot_size
+
+    def _steps(self, value: Decimal, step: Decimal, what: str) -> int:
+        try:
+            return exact_steps(value, step)
+        except ValueError as error:
+            raise OffGridError(f"{self.name}: {what} {error}") from None
 
     @property
     def order_lots_min(self) -> int:

@@ -26,7 +26,7 @@ from actors.execution.session_state import load_session_state
 from actors.execution.truth import Truth
 from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
-from domain.errors import ConnectivityError, UserError, VenueError
+from domain.errors import ConnectivityError, OffGridError, UserError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side
 from domain.reports import OrderReport, PositionReport, TradeReport
@@ -262,8 +262,9 @@ class ExecutionCore:
         breaker.on_accepted()
 
     def _take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
-        if self.quotes.take_untracked(report, desk, now_ns):
-            return self.books.take_report(report, now_ns)
+        with suppress(OffGridError):  # no quote of ours is there
+            if self.quotes.take_untracked(report, desk, now_ns):
+                return self.books.take_report(report, now_ns)
         self._log.warning("an order of ours that was not tracked is cancelled", order=report.venue_order_id)
         self.journal.message("CANCEL", instrument=desk.name, venue_order_id=report.venue_order_id)
         with suppress(ConnectivityError):  # the connection is closing: recovery cancels it

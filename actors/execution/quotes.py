@@ -183,7 +183,7 @@ class QuoteSender(ABC):
         if order is None or order.is_operator or order.is_hedge:
             return
         if order.time_in_force is TimeInForce.GOOD_TILL_CANCELLED:
-            price_ticks = desk.instrument.price_ticks(report.price)
+            price_ticks = desk.instrument.nearest_price_ticks(report.price)
             desk.crossing[report.side] = (price_ticks, self._clock.monotonic_ns())
             desk.is_dirty = True
 

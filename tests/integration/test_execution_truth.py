@@ -13,6 +13,7 @@ import pytest
 
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import Side, VenueOrderStatus
+from domain.reports import OrderReport
 from tests.execution_rig import Bench
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig
@@ -241,5 +242,70 @@ def test_a_doubt_that_is_new_is_asked_for_at_once_beside_an_old_one(run: Run) ->
         # I expect it to be known again at once
         assert order.state is OrderState.WORKING
         assert 1 <= bench.measures.counts.by_name["audits"] - audits <= 3
+
+    run(scenario)
+
+
+def off_the_grid(bench: Bench, venue_order_id: str) -> Callable[[OrderReport], OrderReport]:
+    """Return what tells reports of one order as a venue would whose tick is not ours."""
+
+    def shifted(report: OrderReport) -> OrderReport:
+        assert report.price is not None
+        is_it = report.venue_order_id == venue_order_id
+        return msgspec.structs.replace(report, price=report.price + Decimal("0.1")) if is_it else report
+
+    return shifted
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_order_of_ours_off_the_price_grid_is_doubted_and_cancelled(run: Run, is_told: bool) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given an order that the venue shows, and perhaps tells, at a price that is no tick
+        await quoting(bench)
+        venue_order = next(order for order in bench.venue.open if order.side is Side.BUY)
+        shifted = off_the_grid(bench, venue_order.venue_order_id)
+        open_orders = bench.gateway.open_orders
+
+        async def shifted_orders() -> list[OrderReport]:
+            return [shifted(report) for report in await open_orders()]
+
+        bench.gateway.open_orders = shifted_orders  # type: ignore[method-assign]
+        if is_told:
+            bench.core.on_orders([shifted(report) for report in bench.venue.open_orders()])
+            assert bench.core.books.manager.has_doubt()
+        # If it is heard of, and partly filled meanwhile
+        bench.venue.fill(venue_order, 1)
+        report = bench.venue.outbox.pop()
+        assert isinstance(report, OrderReport)
+        bench.core.on_orders([shifted(report)])
+        await pass_with_wishes(bench, 0.5)
+        # I expect the fill to count, the order to be gone, and another where it is wanted
+        assert bench.core.desks[INSTRUMENT.name].position_lots == 1
+        assert not venue_order.is_open
+        assert bench.resting(Side.BUY) == BIDS
+        assert not bench.core.books.manager.has_doubt()
+
+    run(scenario)
+
+
+def test_a_reconnect_cancels_what_is_off_the_price_grid(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        venue_order = next(order for order in bench.venue.open if order.side is Side.BUY)
+        shifted = off_the_grid(bench, venue_order.venue_order_id)
+        open_orders = bench.gateway.open_orders
+
+        async def shifted_orders() -> list[OrderReport]:
+            return [shifted(report) for report in await open_orders()]
+
+        bench.gateway.open_orders = shifted_orders  # type: ignore[method-assign]
+        # If a connection breaks and the venue keeps the order
+        bench.gateway.is_ready = False
+        bench.core.on_disconnected("test")
+        await bench.reconnect()
+        # I expect it to be cancelled, and quotes to go on
+        await pass_with_wishes(bench, 1)
+        assert not venue_order.is_open
+        assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)

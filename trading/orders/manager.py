@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from domain.clock import NS_PER_MS
 from domain.codes import OrderEventKind
-from domain.errors import VenueError
+from domain.errors import OffGridError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side
 from domain.reports import OrderReport, TradeReport
@@ -135,7 +135,10 @@ class OrderManager:
         if order is None:
             return None
         instrument = self._instruments[report.instrument_name][1]
-        terms = terms_of(report, instrument, order)
+        try:
+            terms = terms_of(report, instrument, order)
+        except OffGridError:
+            return self._apply_off_grid(order, report, now_ns)
         trigger = trigger_of(order, report, terms)
         return self._apply(order, report, terms, trigger, now_ns)
 
@@ -163,7 +166,7 @@ class OrderManager:
         if trade.key not in order.fill_keys:
             instrument = self._instruments[trade.instrument_name][1]
             order.note_fill(trade.key)
-            order.booked_lots += instrument.size_lots(trade.size)
+            order.booked_lots += instrument.covering_lots(trade.size)
             order.filled_lots = max(order.filled_lots, order.booked_lots)
             self._note_gap(order)
         return order
@@ -211,7 +214,12 @@ class OrderManager:
             if order.state in LAST_WORDS:
                 untracked.append(report)  # closed by the venue's own word, and yet open
                 continue
-            terms = terms_of(report, self._instruments[report.instrument_name][1], order)
+            try:
+                terms = terms_of(report, self._instruments[report.instrument_name][1], order)
+            except OffGridError:
+                changes += self._apply_off_grid(order, report, now_ns)
+                untracked.append(report)  # no quote of ours can be there: it is to be cancelled
+                continue
             changes += self._apply(order, report, terms, OrderTrigger.SHOWN_OPEN, now_ns)
         for order in self.missing(shown, asked_time_ns):
             changes += self._apply_absence(order, now_ns)
@@ -238,8 +246,11 @@ class OrderManager:
         if order is None and report.client_order_id is None and self._quote_label == report.label:
             row, instrument = self._instruments[report.instrument_name]
             if report.price is not None and report.label:
-                lots = instrument.size_lots(report.size)
-                return self._shelf.find_quote(row, report, instrument.price_ticks(report.price), lots)
+                try:
+                    price_ticks, lots = instrument.price_ticks(report.price), instrument.size_lots(report.size)
+                except OffGridError:
+                    return None  # no quote of ours is there
+                return self._shelf.find_quote(row, report, price_ticks, lots)
         return order
 
     def _apply(
@@ -274,6 +285,16 @@ class OrderManager:
             )
         return changes
 
+    def _apply_off_grid(self, order: Order, report: OrderReport, now_ns: int) -> list[Change]:
+        """An order is open at a price or size that we cannot even express: its fills count, and it is in doubt."""
+        if not order.venue_order_id:
+            self._shelf.name(order, report.venue_order_id)
+        changes = self._count_fills(order, report)
+        if order.state not in LAST_WORDS:
+            self._move(order, OrderTrigger.SHOWN_OPEN)  # one that was given up counts again
+            self.doubt(order, now_ns)
+        return changes
+
     def _settle_terms(self, order: Order, terms: Terms, trigger: OrderTrigger) -> bool:
         """Adopt the report's terms unless they are old news; return whether they changed the order."""
         if trigger in (OrderTrigger.CLOSED_FILLED, OrderTrigger.CLOSED_CANCELLED):
@@ -294,10 +315,10 @@ class OrderManager:
             if fill.key in order.fill_keys:
                 continue
             order.note_fill(fill.key)
-            order.booked_lots += instrument.size_lots(fill.size)
+            order.booked_lots += instrument.covering_lots(fill.size)
             order.filled_lots = max(order.filled_lots, order.booked_lots)
             changes.append(Change(OrderEventKind.FILLED, order, fill, exchange_time_ns=fill.time_ns))
-        order.filled_lots = max(order.filled_lots, instrument.size_lots(report.filled_size))
+        order.filled_lots = max(order.filled_lots, instrument.covering_lots(report.filled_size))
         self._note_gap(order)
         return changes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from domain.errors import OffGridError
 from domain.instrument import Instrument
 from domain.order import VenueOrderStatus
 from domain.reports import OrderReport
@@ -16,9 +17,18 @@ CODE_THROTTLED = 4
 
 
 def terms_of(report: OrderReport, instrument: Instrument, order: Order) -> Terms:
-    """Return price and total size; a market order is told without a price and keeps the one we know."""
-    price_ticks = order.price_ticks if report.price is None else instrument.price_ticks(report.price)
-    return (price_ticks, instrument.size_lots(report.size))
+    """Return price and total size; a market order is told without a price and keeps the one we know.
+
+    Raises:
+        OffGridError: price or size is no whole number of steps. What is closed keeps the terms that we know.
+    """
+    try:
+        price_ticks = order.price_ticks if report.price is None else instrument.price_ticks(report.price)
+        return (price_ticks, instrument.size_lots(report.size))
+    except OffGridError:
+        if report.status.is_closed:
+            return order.terms
+        raise
 
 
 def trigger_of(order: Order, report: OrderReport, terms: Terms) -> OrderTrigger:
