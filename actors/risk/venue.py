@@ -136,11 +136,10 @@ class VenueView:
         if self._account is None:
             self._early_trades += trades
             return
-        try:
-            self.new_trades += self._account.on_trades(trades)
-        except ProtocolError:
+        self.new_trades += self._account.on_trades(trades)
+        for text in self._account.take_contradictions():
+            self._ctx.log.error("the venue contradicts its own trade: not booked", reason=text)
             self._books.distrust()
-            raise
         for trade in trades:
             self._newest_trade_ns = max(self._newest_trade_ns, trade.time_ns)
 

@@ -48,7 +48,7 @@ def openings_of(
         report = positions.get(name)
         position = report.position if report else ZERO
         # The venue stamps each trade with the position after it: exact, even when fills come in while we read.
-        first = next((trade for trade in trades if trade.instrument_name == name), None)
+        first = next((one for one in trades if one.instrument_name == name and not one.is_correction), None)
         if first is not None:
             position = first.position_after - first.side * first.size
         price = report.mark_price if report else Decimal(repr(marks.get(name, 0.0)))
@@ -105,6 +105,10 @@ class RunAccount:
                 self.unsealed.append(fingerprint(trade.key))
                 new.append(trade)
         return new
+
+    def take_contradictions(self) -> list[str]:
+        """Return what the venue said and was not booked, once for each trade, and forget it."""
+        return self._ledger.take_contradictions()
 
     @property
     def state(self) -> AccountState:
