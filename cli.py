@@ -313,6 +313,7 @@ def record(
 ) -> None:
     """Record public market data, without keys and without an order: market data and a recorder, nothing else."""
     from runtime.config import load_config
+    from runtime.supervision.outlet import Outlet
     from runtime.supervision.recording_session import RecordingSession, recording_of, recording_of_venue
 
     if (config is None) == (not venue):
@@ -323,8 +324,12 @@ def record(
         asked = recording_of(load_config(config))
     else:
         asked = recording_of_venue(venue, instruments or ["BTC-PERPETUAL"], url)
-    session = RecordingSession(asked, seconds=seconds, say=lambda text: print(f"{asked.session}: {text}", flush=True))
-    raise typer.Exit(session.run())
+    outlet = Outlet(sys.stdout)
+    session = RecordingSession(asked, seconds=seconds, say=lambda text: outlet.say(f"{asked.session}: {text}"))
+    try:
+        raise typer.Exit(session.run())
+    finally:
+        outlet.close()
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

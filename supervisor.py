@@ -171,7 +171,7 @@ class Supervisor:
             self._log.exception("the supervisor's loop failed")
             self._end_with(ExitCode.CRASH, f"supervisor: {type(error).__name__}: {error}")
         for fault in self._faults:
-            self._error_outlet.write(f"error: {fault}\n")
+            self._error_outlet.say(f"error: {fault}")
 
     def _loop(self) -> None:
         with ExitStack() as stack:
@@ -361,7 +361,7 @@ class Supervisor:
             for line in (outcome, *summary_lines(summary, self._run)):
                 self._say(line)
         if self._exit_code is ExitCode.CREDENTIALS:
-            self._error_outlet.write("\n".join(ADVICE) + "\n")
+            self._error_outlet.say("\n".join(ADVICE))
 
     def _say(self, text: str) -> None:
         self._log.info(text)

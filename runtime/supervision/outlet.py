@@ -40,6 +40,10 @@ class Outlet:
                 self._dropped += text.count("\n")
         return len(text)
 
+    def say(self, line: str) -> None:
+        """Have a line written."""
+        self.write(f"{line}\n")
+
     def flush(self) -> None:
         """It is on its way: nobody waits for it here, see `close`."""
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.sessions import REPOSITORY, RunningSession, open_orders, wait_until
+from tests.sessions import INSTRUMENT, REPOSITORY, RunningSession, open_orders, wait_until
 
 
 class PipedSession(RunningSession):
@@ -34,13 +34,17 @@ class StalledSession(PipedSession):
     """A session that writes into a pipe that is full already, and that nobody reads."""
 
     def _open_pipe(self) -> tuple[int, int]:
-        read_fd, write_fd = super()._open_pipe()
-        os.set_blocking(write_fd, False)
-        with suppress(BlockingIOError):
-            while os.write(write_fd, b"x" * 4096):
-                pass
-        os.set_blocking(write_fd, True)
-        return read_fd, write_fd
+        return full_pipe()
+
+
+def full_pipe() -> tuple[int, int]:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with suppress(BlockingIOError):
+        while os.write(write_fd, b"x" * 4096):
+            pass
+    os.set_blocking(write_fd, True)
+    return read_fd, write_fd
 
 
 def test_a_session_whose_reader_has_gone_still_cancels_and_confirms(tmp_path: Path) -> None:
@@ -70,3 +74,19 @@ def test_a_session_whose_output_stands_still_restarts_its_actors_and_ends_in_tim
         assert session.wait(60) == 0
         assert session.summary["open_orders_at_exit"] == 0
         session.assert_nothing_stays()
+
+
+def test_a_recording_whose_output_stands_still_ends_in_time(tmp_path: Path) -> None:
+    read_fd, write_fd = full_pipe()
+    config = tmp_path / f"t{os.getpid()}rec.toml"
+    config.write_text(INSTRUMENT)
+    environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+    command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config), "--seconds", "8"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=write_fd, stderr=subprocess.PIPE) as recording:
+        os.close(write_fd)
+        try:
+            assert recording.wait(60) == 0, recording.communicate()
+        finally:
+            recording.terminate()
+            os.close(read_fd)
+    assert list(tmp_path.glob("runs/*/summary.json"))
