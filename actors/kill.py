@@ -77,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2 usage, 3 keys, 6 venue unreachable or not confirmed.
     """
     options = _parse(arguments)
-    halt = SessionHalt(options.session, must_latch=options.latch, is_ending=options.session_ends)
-    exit_code = _kill(options, halt, system_clock(os.environ).monotonic_ns())
+    received_ns = system_clock(os.environ).monotonic_ns()
+    halt = _prepare(options)
+    exit_code = _kill(options, halt, received_ns)
     return _told(options.session, halt.fault(), exit_code)
 
 
@@ -91,7 +92,7 @@ def operate(arguments: Sequence[str], configs: Path) -> int:
     options = _parse([*arguments], configs)
     received_ns = system_clock(os.environ).monotonic_ns()
     session = options.session
-    halt = SessionHalt(session, must_latch=options.latch, is_ending=options.session_ends)
+    halt = _prepare(options)
     exit_code = _kill(options, halt, received_ns)
     from messages.commands import Kill
     from runtime.commands import send_command
@@ -125,14 +126,19 @@ def _told(session: str, fault: str, exit_code: int) -> int:
     return exit_code or ExitCode.CRASH
 
 
+def _prepare(options: argparse.Namespace) -> SessionHalt:
+    """Read .env, which may also say where running sessions lie, and find out who lives."""
+    keep_private(holds_keys=True)
+    load_dotenv(paths.home() / ".env", warn=_warn)
+    return SessionHalt(options.session, must_latch=options.latch, is_ending=options.session_ends)
+
+
 def _kill(options: argparse.Namespace, halt: SessionHalt, received_ns: int) -> int:
     try:
-        keep_private(holds_keys=True)
         session = options.session
         halt.begin()
         if options.kill_execution:
             kill_execution(session)
-        load_dotenv(paths.home() / ".env", warn=_warn)
         venue = venue_of(session, options.config, options.default, _warn)
         find_venue(session, venue, os.environ)
         result = asyncio.run(cancel_everything(venue, session, options.timeout_s))

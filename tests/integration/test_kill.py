@@ -403,6 +403,21 @@ def test_the_mark_goes_where_the_session_looks_whoever_kills_from_wherever(
     assert take_kill_mark(home.folder / "state" / home.session) is not None
 
 
+def test_a_run_root_that_only_the_env_file_names_is_where_the_session_is_looked_for(
+    home: Home, exchange: Exchange, trading: TradingSession, tmp_path: Path
+) -> None:
+    # Given a session whose run directory lies where .env says, and whose state lies elsewhere than ours
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    env_file = elsewhere / ".env"
+    env_file.write_text(f"RINGMAKER_RUN_ROOT={home.environ.pop('RINGMAKER_RUN_ROOT')}\n")
+    env_file.chmod(0o600)
+    # If it is killed, I expect the mark in the session's own folder
+    done = home.kill(**home.venue | {"RINGMAKER_HOME": str(elsewhere)})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert take_kill_mark(home.folder / "state" / home.session) is not None
+
+
 def test_a_mark_that_cannot_be_written_is_told_and_is_no_success(
     home: Home, exchange: Exchange, trading: TradingSession
 ) -> None:
