@@ -31,11 +31,13 @@ class Asking:
 
     def settled(self, due_ns: int) -> None:
         """Nothing is open between the venue and us; the next audit is due at `due_ns`."""
+        self._asked = frozenset()
         self._pause_ns = PAUSE_NS_MIN
         self.due_ns = due_ns
 
-    def open(self, now_ns: int, pause_ns_max: int) -> None:
-        """Something is open still, or the venue refused to answer: ask again, after twice the pause each time."""
+    def open(self, now_ns: int, pause_ns_max: int, reasons: Reasons) -> None:
+        """These are open still, or the venue refused to answer: ask again, after twice the pause each time."""
+        self._asked &= reasons
         self.due_ns = now_ns + min(self._pause_ns, pause_ns_max)
         self._pause_ns = min(2 * self._pause_ns, pause_ns_max)
 

@@ -193,7 +193,8 @@ class Truth:
             if session == self.session and is_settled:
                 self._asking.settled(now_ns + interval_ns)
             elif session == self.session:  # while the position differs nothing is quoted: that is asked more often
-                self._asking.open(now_ns, min(interval_ns, LOST_PAUSE_NS) if self._differs_since_ns else interval_ns)
+                pause_ns_max = min(interval_ns, LOST_PAUSE_NS) if self._differs_since_ns else interval_ns
+                self._asking.open(now_ns, pause_ns_max, self._reasons(now_ns))
             self._ports.work_soon()
 
     def give_up_old_gaps(self) -> None:
