@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from domain.records import RECORDER
 from tests.faults.checks import (
     AGAIN_TIMEOUT_S,
     NS_PER_MS,
@@ -89,10 +90,25 @@ class KillRounds:
             findings.measure(f"unattended: {name}", unattended_ms, "ms", number, bound_ms)
         empty_ns = stage.log.first_empty_ns(dead_ns)
         again_ns = stage.wait_for_both_sides(live_ns if empty_ns is None else empty_ns, AGAIN_TIMEOUT_S)
-        # Nobody waits for a recorder: with it dead quotes stand as before.
-        again_ms = (again_ns - dead_ns) / NS_PER_MS if actor in UNATTENDED_MS_MAX else 0.0
-        findings.measure(f"again: {name}", again_ms, "ms", number, AGAIN_MS_MAX)
+        if actor in UNATTENDED_MS_MAX:
+            findings.measure(f"again: {name}", (again_ns - dead_ns) / NS_PER_MS, "ms", number, AGAIN_MS_MAX)
+        else:  # nobody waits for a recorder: with it dead quotes stand as before
+            findings.measure(f"records again: {name}", (self._recorded_ns(dead_ns) - dead_ns) / NS_PER_MS, "ms", number)
         return again_ns
+
+    def _recorded_ns(self, dead_ns: int) -> int:
+        """Return when the recorder's next life had written something, by its own row."""
+        row = self.stage.shared.table("recorder")
+        seen_ns = 0
+
+        def has_written() -> bool:
+            nonlocal seen_ns
+            if row.load(0) and row.ints[RECORDER.word("rows")]:
+                seen_ns = int(row.ints[RECORDER.word("updated_time_ns")])
+            return seen_ns > dead_ns
+
+        self.stage.wait(has_written, AGAIN_TIMEOUT_S, "the recorder writes again")
+        return seen_ns
 
     def _is_replaced(self, name: str, pid: int) -> bool:
         actor = self.stage.actors()[name]
