@@ -32,7 +32,7 @@ from shm.errors import RecordBusyError
 from shm.ring import RingReader
 
 ROOM_CHECK_NS = NS_PER_S
-GIVE_BACK_NS = NS_PER_S
+GIVE_BACK_NS = NS_PER_S // 2
 QUIET_NS = 60 * NS_PER_S  # so long after the hour its file is closed although nothing newer has come
 
 
