@@ -134,7 +134,7 @@ class QuoteSender(ABC):
                 if now_ns - since_ns >= MOVED_BACK_NS:
                     del desk.crossing[side]
                     desk.is_dirty = True
-        if self._gateway.is_ready:
+        if self._gateway.is_ready and "recovering" not in self.holds:  # recovery cancels by the venue's numbers itself
             self._cancel_doubtful(now_ns)
 
     def _cancel_doubtful(self, now_ns: int) -> None:
