@@ -59,6 +59,7 @@ class LineFile:
 
     def append(self, lines: bytes) -> bool:
         """Write lines, each with its newline; return whether the disk took all of them. Nothing waits for it."""
+        left = lines
         with self._lock:
             try:
                 self._open()
@@ -66,9 +67,11 @@ class LineFile:
                 self._finish_line()
                 if self.trouble and self._notice is not None:
                     self._put(self._notice(self._lost_since, self.trouble))
-                self._put(lines)
+                left = b""  # from here on it is counted line by line
+                self._put(lines, is_counted=True)
             except OSError as error:
                 self.trouble = error.strerror or str(error)
+                self._lose(left.count(b"\n"))
                 return False
             self.trouble = ""
             self._lost_since = 0
@@ -113,7 +116,11 @@ class LineFile:
         while self._rest:
             self._rest = self._rest[os.write(self._fd, self._rest) :]
 
-    def _put(self, lines: bytes) -> None:
+    def _lose(self, lines: int) -> None:
+        self.lost += lines
+        self._lost_since += lines
+
+    def _put(self, lines: bytes, *, is_counted: bool = False) -> None:
         left = lines
         try:
             while left:
@@ -122,9 +129,8 @@ class LineFile:
         except OSError:
             is_torn = len(left) < len(lines) and not lines[: len(lines) - len(left)].endswith(b"\n")
             self._rest = left[: left.find(b"\n") + 1] if is_torn else b""
-            lost = left.count(b"\n") - is_torn
-            self.lost += lost
-            self._lost_since += lost
+            if is_counted:
+                self._lose(left.count(b"\n") - is_torn)
             raise
 
 

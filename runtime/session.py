@@ -48,8 +48,8 @@ class SessionLock:
 
     def _take(self, session: str) -> int:
         while True:
-            make_private(self._directory)
             try:
+                make_private(self._directory)
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
                 continue  # a session that ends has just taken its folder away

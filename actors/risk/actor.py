@@ -128,12 +128,17 @@ class RiskActor(Actor):
             now_ns,
             is_execution_silent=lambda: self.tables.is_execution_silent(self.monitor.config),
             is_halted=self.monitor.states.is_account_halted(now_ns) and not self.tables.execution().is_stopping,
-            is_flattening=bool(self.commands.flattenings or self._closer.under_way),
+            flattened=self._flattened(),
         )
         self.venue.do_work(now_ns)
         self._comovement.do_work(now_ns)
         self._keeper.save_when_changed(self._memory(), now_ns)
         return 1
+
+    def _flattened(self) -> list[str]:
+        """Return the instruments whose position is being closed on our word."""
+        names = self.ctx.instrument_names
+        return list(names) if self.commands.flattenings else [names[row] for row in self._closer.under_way]
 
     async def stop(self) -> None:
         """Close the gate, leave no order behind, remember."""

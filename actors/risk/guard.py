@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from actors.sweep import SweepGateway, SweepResult, sweep
@@ -42,8 +42,7 @@ class OrderGuard:
         self._seen_ns: dict[str, int] = {}
         self._is_busy = False
         self._halted_since_ns = 0
-        self._flattening_since_ns = 0
-        self._quotes_end_ns = 0  # of the halt: what was first seen later flattens
+        self._flattened_since_ns: dict[str, int] = {}  # instruments; what is first seen there later flattens
         self._look_due_ns = 0
 
     # ---- what is open --------------------------------------------------------------------------------
@@ -107,24 +106,27 @@ class OrderGuard:
     # ---- when to act ---------------------------------------------------------------------------------
 
     def do_work(
-        self, now_ns: int, *, is_execution_silent: Callable[[], bool], is_halted: bool, is_flattening: bool = False
+        self,
+        now_ns: int,
+        *,
+        is_execution_silent: Callable[[], bool],
+        is_halted: bool,
+        flattened: Collection[str] = (),
     ) -> None:
         """Sweep when orders of ours stand while execution is silent, or long after a halt.
 
         Args:
             is_execution_silent: asked again during the sweep, which ends when execution is back.
             is_halted: the account is halted, and the session does not end.
-            is_flattening: somebody has execution close positions, before a halt or after it.
+            flattened: instruments whose position somebody has execution close, before a halt or after it.
         """
-        if not is_flattening:
-            self._flattening_since_ns = 0
-        elif not self._flattening_since_ns:
-            self._flattening_since_ns = now_ns
         if not is_halted:
             self._halted_since_ns = 0
-        elif not self._halted_since_ns:
-            self._halted_since_ns = now_ns
-            self._quotes_end_ns = self._flattening_since_ns or now_ns
+            self._flattened_since_ns = {name: self._flattened_since_ns.get(name, now_ns) for name in flattened}
+        else:
+            self._halted_since_ns = self._halted_since_ns or now_ns
+            for name in flattened:  # again and again, when it fails: it is one until the halt ends
+                self._flattened_since_ns.setdefault(name, now_ns)
         if self._is_busy or not self._gateway.is_ready:
             return
         if is_execution_silent():
@@ -135,13 +137,14 @@ class OrderGuard:
             self._start("orders stand after a halt", lambda: False)
 
     def _stands_after_halt(self, now_ns: int) -> bool:
-        """Whether an order outlived the halt: a quote of before, or one that flattens, as younger ones do, its time."""
+        """Whether an order outlived the halt, or one that flattens the time that it has for that."""
         flatten_ns = int(self._ctx.config.execution.flatten_s_max * NS_PER_S)
         for order_id, order in self._open.items():
             seen_ns = self._seen_ns[order_id]
-            is_quote = seen_ns <= self._quotes_end_ns
-            due_ns = HALT_GRACE_NS + (self._halted_since_ns if is_quote else seen_ns + flatten_ns)
-            if order.label == self._label and now_ns > due_ns:
+            flattened_since_ns = self._flattened_since_ns.get(order.instrument_name)
+            flattens = flattened_since_ns is not None and seen_ns > flattened_since_ns
+            stands_since_ns = max(self._halted_since_ns, seen_ns + flatten_ns * flattens)
+            if order.label == self._label and now_ns > stands_since_ns + HALT_GRACE_NS:
                 return True
         return False
 

@@ -16,7 +16,7 @@ from runtime.config import Config
 from runtime.config_checks import check_values
 from runtime.supervision.relay import legs_of
 from trading.quoting.set_values import parse_value, split_name
-from trading.risk.limit_changes import changed_limit
+from trading.risk.limit_changes import changed_limits
 
 RISK = "risk"
 
@@ -51,7 +51,7 @@ class InForce:
         try:
             meant = _meant(command, self._config)
             changed = _laid_over(self._config, {**self._set, **meant})
-        except (UserError, ValueError, AttributeError):
+        except UserError:
             return
         fault = self._new_fault(changed)
         is_limit = any(key.owner == RISK for key in meant)
@@ -75,7 +75,11 @@ class InForce:
             ConfigError: with the line that a start prints.
         """
         kept = self._kept(changed)
-        if fault := self._new_fault(_laid_over(config, kept)):
+        try:
+            fault = self._new_fault(_laid_over(config, kept))
+        except ConfigError as error:  # within one section
+            fault = str(error)
+        if fault:
             meanwhile = ", ".join(f"{key.in_file} = {value}" for key, value in kept.items())
             raise ConfigError(f"{fault}; set meanwhile: {meanwhile}" if kept else fault)
 
@@ -116,12 +120,21 @@ def _fault_of(config: Config) -> str:
 
 
 def _laid_over(config: Config, values: Mapping[SetKey, str]) -> Config:
-    """Return the configuration with the values in it."""
-    risk, instruments = config.risk, dict(config.instruments)
+    """Return the configuration with all values in it at once: one by one they may contradict what is still to come.
+
+    Raises:
+        ConfigError: values of one section contradict each other, or there is no such name.
+    """
+    sections: dict[str, dict[str, str]] = {}
     for (owner, name), text in values.items():
-        if owner == RISK:
-            risk = changed_limit(risk, name, text).config
-        else:
-            strategy = instruments[owner].strategy.with_values({name: parse_value(text)})
+        sections.setdefault(owner, {})[name] = text
+    try:
+        limits = sections.pop(RISK, {})
+        risk = changed_limits(config.risk, limits) if limits else config.risk
+        instruments = dict(config.instruments)
+        for owner, told in sections.items():
+            strategy = instruments[owner].strategy.with_values({name: parse_value(text) for name, text in told.items()})
             instruments[owner] = msgspec.structs.replace(instruments[owner], strategy=strategy)
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(str(error)) from None
     return msgspec.structs.replace(config, risk=risk, instruments=instruments)

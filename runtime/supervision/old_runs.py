@@ -59,7 +59,7 @@ def _is_obsolete(run: Path, session: str, before_s: float) -> bool:
 
 
 def _remove(run: Path) -> None:
-    """Remove a run, last what tells that it may go: one that was removed in part is found again."""
+    """Remove a run, last what tells that it may go: one of which more is left is found again."""
     for path in run.iterdir():
         if path.name in (CONFIG_FILE, SUMMARY_FILE):
             continue
@@ -67,4 +67,6 @@ def _remove(run: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    shutil.rmtree(run)
+    for name in (CONFIG_FILE, SUMMARY_FILE):  # without its configuration it is a run for nobody
+        (run / name).unlink(missing_ok=True)
+    run.rmdir()

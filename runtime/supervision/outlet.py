@@ -18,8 +18,11 @@ RETRY_S = 1.0  # for a descriptor that somebody else has made non-blocking
 class Outlet:
     """A text stream over a descriptor, on which nobody ever waits."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """Write to the descriptor of `stream`, past it, from now on."""
+    def __init__(self, stream: TextIO | None) -> None:
+        """Write to the descriptor of `stream`, past it, from now on; None, as of a process that was started without
+        one: to nowhere."""
+        stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # closed with the process
+        self._stream = stream
         self.encoding = stream.encoding
         self._dropped = 0  # lines, since the last that was taken
         self._fd = stream.fileno()

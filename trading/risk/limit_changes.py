@@ -67,14 +67,20 @@ def changed_limit(config: RiskConfig, name: str, text: str) -> LimitChange:
     Raises:
         ValueError: if there is no such limit, or the value is out of range or contradicts another limit.
     """
-    if name not in LOOSER:
-        raise ValueError(f"risk has no limit `{name}` that can be set while running; known: {', '.join(LOOSER)}")
-    try:
-        changed = msgspec.convert({**msgspec.to_builtins(config), name: text}, RiskConfig, strict=False)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"risk.{name} = {text}: {str(error).partition(' - at ')[0]}") from None
+    changed = changed_limits(config, {name: text})
     old, new = float(getattr(config, name)), float(getattr(changed, name))
     return LimitChange(name, new, changed, LOOSER[name] * (_strength(name, new) - _strength(name, old)) > 0)
+
+
+def changed_limits(config: RiskConfig, values: Mapping[str, str]) -> RiskConfig:
+    """Return the configuration with several limits set at once; ValueError as of `changed_limit`."""
+    if unknown := [name for name in values if name not in LOOSER]:
+        raise ValueError(f"risk has no limit `{unknown[0]}` that can be set while running; known: {', '.join(LOOSER)}")
+    try:
+        return msgspec.convert({**msgspec.to_builtins(config), **values}, RiskConfig, strict=False)
+    except msgspec.ValidationError as error:
+        told = ", ".join(f"risk.{name} = {text}" for name, text in values.items())
+        raise ValueError(f"{told}: {str(error).partition(' - at ')[0]}") from None
 
 
 def looser_limits(old: RiskConfig, new: RiskConfig) -> list[str]:

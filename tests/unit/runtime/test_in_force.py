@@ -103,3 +103,30 @@ def test_a_reload_is_held_to_what_was_set_and_stays(tmp_path: Path) -> None:
     in_force.reload(edited, both)
     with pytest.raises(ConfigError, match=r"risk\.order_size_max_base = 0\.03 denies it"):
         in_force.check(SetParameter("BTC-PERPETUAL.order_size_base", "0.04"))
+
+
+def test_limits_that_were_tightened_one_after_the_other_hold_together_whatever_the_file_says(tmp_path: Path) -> None:
+    # Given limits that were tightened in steps, each sound beside the others; the first alone contradicts the file
+    config = configured(tmp_path, TWO.replace("position_max_base = 10.0", "position_max_base = 0.1"))
+    in_force = InForce(config)
+    for name, value in (
+        ("order_size_max_base", "0.03"),
+        ("position_max_base", "0.04"),
+        ("order_size_max_base", "0.02"),
+    ):
+        command = SetParameter(f"risk.{name}", value)
+        in_force.check(command)
+        in_force.note(command, ["risk"])
+    # If the unchanged file is reloaded, or more is set, I expect nothing to be wrong, and checks to go on
+    in_force.check_reload(config, [])
+    in_force.check(SetParameter("risk.position_max_base", "0.06", force=True))
+    with pytest.raises(ConfigError, match=r"risk\.order_size_max_base = 0\.02 denies it"):
+        in_force.check(SetParameter("strategy.order_size_base", "0.03"))
+
+
+def test_a_file_whose_limit_contradicts_one_that_was_set_changes_nothing(tmp_path: Path) -> None:
+    in_force = InForce(configured(tmp_path))
+    in_force.note(SetParameter("risk.order_size_max_base", "0.08", force=True), ["risk"])
+    edited = configured(tmp_path, TWO.replace("position_max_base = 10.0", "position_max_base = 0.06"))
+    with pytest.raises(ConfigError, match=r"set meanwhile: risk\.order_size_max_base = 0\.08"):
+        in_force.check_reload(edited, ["risk.position_max_base"])

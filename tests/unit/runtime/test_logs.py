@@ -95,6 +95,8 @@ def test_a_file_that_cannot_be_opened_at_first_is_opened_later(tmp_path: Path) -
     folder = tmp_path / "logs"
     log = open_log("x", folder / "x.log")
     log.info("lost")
+    log.info("lost, too")
+    assert log_lines_lost() == 2
     folder.mkdir()
     log.info("after")
     assert events(folder / "x.log") == ["lines of this log were lost", "after"]

@@ -82,3 +82,10 @@ def test_a_reader_that_is_gone_costs_nothing(pipe: Pipe) -> None:
         started_s = time.monotonic()
         outlet.close(30.0)
         assert time.monotonic() - started_s < 20.0
+
+
+def test_a_process_without_a_terminal_from_the_start_prints_to_nowhere() -> None:
+    outlet = Outlet(None)  # `>&-`: what Python then has for sys.stdout
+    outlet.say("for nobody")
+    assert not outlet.isatty()
+    outlet.close(10.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -71,14 +71,17 @@ def test_after_a_reconnect_the_orders_are_not_known_until_the_venue_has_shown_th
     assert guard.working == {INSTRUMENT.name: Working(bought=Decimal("0.1"))}
 
 
-def looks(guard: OrderGuard, context: Any, seconds: float, *, is_halted: bool, is_flattening: bool) -> None:
+FLATTENED = (INSTRUMENT.name,)
+
+
+def looks(guard: OrderGuard, context: Any, seconds: float, *, is_halted: bool, flattened: Collection[str] = ()) -> None:
     """Have it look ten times a second for so long."""
     for _ in range(round(seconds * 10)):
         guard.do_work(
             context.clock.monotonic_ns(),
             is_execution_silent=lambda: False,
             is_halted=is_halted,
-            is_flattening=is_flattening,
+            flattened=flattened,
         )
         context.clock.advance(NS_PER_S // 10)
 
@@ -88,10 +91,10 @@ def test_a_quote_that_stands_after_a_halt_is_swept_although_a_flattening_fails_a
     context = a_context()
     guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
     guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
-    looks(guard, context, 0.5, is_halted=True, is_flattening=True)
+    looks(guard, context, 0.5, is_halted=True, flattened=FLATTENED)
     assert context.spawned == []
     # I expect it swept a second after the halt, not after the flattening
-    looks(guard, context, 0.7, is_halted=True, is_flattening=True)
+    looks(guard, context, 0.7, is_halted=True, flattened=FLATTENED)
     assert context.spawned == ["sweep"]
 
 
@@ -100,12 +103,12 @@ def test_the_order_of_a_flattening_that_a_halt_meets_has_the_time_of_a_flattenin
     context = a_context()
     guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
     allowed_s = context.config.execution.flatten_s_max
-    looks(guard, context, 0.5, is_halted=False, is_flattening=True)
+    looks(guard, context, 0.5, is_halted=False, flattened=FLATTENED)
     guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
     # I expect it left alone for as long as a flattening may take, and swept then
-    looks(guard, context, allowed_s, is_halted=True, is_flattening=True)
+    looks(guard, context, allowed_s, is_halted=True, flattened=FLATTENED)
     assert context.spawned == []
-    looks(guard, context, 1.5, is_halted=True, is_flattening=False)
+    looks(guard, context, 1.5, is_halted=True)
     assert context.spawned == ["sweep"]
 
 
@@ -114,15 +117,42 @@ def test_a_flattening_after_a_halt_has_the_time_that_a_reload_has_given_it() -> 
     context = a_context()
     guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
     clock = context.clock
-    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
-    clock.advance(NS_PER_S // 10)
+    looks(guard, context, 0.1, is_halted=True, flattened=FLATTENED)
     guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
     # If the time of a flattening is set to a minute while the session runs
     context.config = SimpleNamespace(execution=ExecutionConfig(flatten_timeout_s=60.0))
     # I expect the order to be left alone for so long, and to be swept after that
     clock.advance(50 * NS_PER_S)
-    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
+    looks(guard, context, 0.1, is_halted=True, flattened=FLATTENED)
     assert context.spawned == []
     clock.advance(20 * NS_PER_S)
-    guard.do_work(clock.monotonic_ns(), is_execution_silent=lambda: False, is_halted=True)
+    looks(guard, context, 0.1, is_halted=True, flattened=FLATTENED)
+    assert context.spawned == ["sweep"]
+
+
+def test_a_quote_beside_an_instrument_that_is_closed_has_no_more_time_than_any() -> None:
+    # Given an exit that has closed another instrument for long, while this one is quoted on
+    context = a_context()
+    guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
+    allowed_s = context.config.execution.flatten_s_max
+    looks(guard, context, allowed_s + 5, is_halted=False, flattened=["another"])
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    # If risk halts, I expect it to be left to execution for a second, and swept then
+    looks(guard, context, 0.9, is_halted=True, flattened=["another"])
+    assert context.spawned == []
+    looks(guard, context, 0.4, is_halted=True, flattened=["another"])
+    assert context.spawned == ["sweep"]
+
+
+def test_an_old_order_of_a_flattening_has_a_second_after_the_halt() -> None:
+    # Given an order that flattens and has had all its time before a halt
+    context = a_context()
+    guard = OrderGuard(context, SimpleNamespace(is_ready=True), OURS)  # type: ignore[arg-type]
+    looks(guard, context, 0.2, is_halted=False, flattened=FLATTENED)
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    looks(guard, context, context.config.execution.flatten_s_max + 5, is_halted=False, flattened=FLATTENED)
+    # I expect execution to have a second for it
+    looks(guard, context, 0.9, is_halted=True, flattened=FLATTENED)
+    assert context.spawned == []
+    looks(guard, context, 0.4, is_halted=True, flattened=FLATTENED)
     assert context.spawned == ["sweep"]
