@@ -95,6 +95,11 @@ class Child:
         return self._process is not None
 
     @property
+    def is_fenced(self) -> bool:
+        """Whether it was killed, and the system has not let go of it yet: it answers nobody any more."""
+        return bool(self._fenced)
+
+    @property
     def is_compiling(self) -> bool:
         """Whether its start takes so long because it compiles kernels."""
         return self._compiling and self.state is ChildState.STARTING
@@ -102,7 +107,7 @@ class Child:
     @property
     def why_silent(self) -> str:
         """Return why it does not answer, as far as its supervisor knows; empty when it should."""
-        if self._fenced:
+        if self.is_fenced:
             return "it was killed, and the system has not let go of it yet: it may wait for a disk"
         if self.is_compiling:
             return "it is compiling its kernels, which takes up to a minute; try again then"
@@ -154,7 +159,7 @@ class Child:
         exit_code = self._process.poll()
         if exit_code is not None:
             return self._on_exit(exit_code, now_ns, self._fenced)
-        if self._fenced:
+        if self.is_fenced:
             return None
         outcome = self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns)
         return outcome or self._standby.look(now_ns, is_live=self.state is ChildState.LIVE)

@@ -87,8 +87,9 @@ class Shutdown:
 
     def _stop_execution(self, flatten: bool, is_hurried: Callable[[], bool]) -> dict[str, Any]:
         execution = self._children["execution"]
-        if not execution.is_running:
-            self.outcome = "execution was not running"
+        if not execution.is_running or execution.is_fenced:
+            killed = "was killed, and the system has not let go of it"
+            self.outcome = f"execution {killed if execution.is_fenced else 'was not running'}"
             return {}
         extra_s = flatten_wait_s(self._config.execution) if flatten else 0.0
         timeout_s = self._config.supervisor.stop_deadline_s + extra_s
@@ -111,8 +112,10 @@ class Shutdown:
         """Cancel with the one-shot, which needs nothing of ours."""
         result = run_kill(self._config, self._artifacts, self._venue, HURRY_S if self._is_hurried else KILL_S)
         self.is_confirmed = result.returncode == ExitCode.CLEAN
-        lines = (result.stdout or result.stderr).strip().splitlines()
-        self.outcome = f"{self.outcome}; kill: {lines[-1] if lines else f'exit {result.returncode}'}"
+        # A confirmed cancel can be no success: why, stands on standard error.
+        spoken = [result.stdout] if self.is_confirmed else [result.stdout, result.stderr]
+        words = [text.strip().splitlines()[-1].removeprefix("kill: ") for text in spoken if text.strip()]
+        self.outcome = f"{self.outcome}; kill: {'; '.join(words) or f'exit {result.returncode}'}"
         self._log.warning("orders cancelled by the one-shot", outcome=self.outcome)
 
     def _end_actors(self, is_hurried: Callable[[], bool]) -> None:

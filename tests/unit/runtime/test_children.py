@@ -258,10 +258,12 @@ def test_a_child_that_cannot_be_reaped_holds_nobody_up_and_has_no_successor_unti
     assert [child.watch(time.monotonic_ns()) for _ in range(5)] == [None] * 5
     assert time.monotonic() - started_s < 10.0
     assert child.pid == first
+    assert child.is_fenced
     assert child.why_silent.startswith("it was killed, and the system has not let go of it yet")
     # and the next life to start once it is gone
     monkeypatch.setattr(StuckProcess, "is_stuck", False)
     assert "killed by SIGKILL); started again at once" in watch_until(child, Note).text  # type: ignore[union-attr]
+    assert not child.is_fenced
     assert child.pid not in (0, first)
 
 

@@ -39,10 +39,11 @@ def test_the_one_shot_kill_is_out_of_reach_of_the_terminals_ctrl_c(
     assert int(result.stdout) != os.getsid(0)
 
 
-def pretend_execution(*, is_running: bool) -> Child:
+def pretend_execution(*, is_running: bool, is_fenced: bool = False) -> Child:
     execution = SimpleNamespace(
         spec=SimpleNamespace(name="execution", is_background=False),
         is_running=is_running,
+        is_fenced=is_fenced,
         kill=lambda: 0,
         terminate=lambda: None,
         has_ended=lambda: False,
@@ -131,6 +132,36 @@ def test_orders_are_cancelled_although_the_last_report_cannot_be_read(
     assert shutdown.is_confirmed, shutdown.outcome
     assert shutdown.outcome.startswith("execution was not running; kill: -m actors.kill")
     assert report == {"open_orders_at_exit": 0}
+
+
+def test_an_execution_that_was_killed_and_is_not_reaped_is_not_asked_before_orders_are_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an execution that the supervisor has killed and that waits for a disk: nobody is there to be asked
+    monkeypatch.setattr(shutdown_module, "END_S", 0.0)
+    monkeypatch.setattr(sys, "executable", "/bin/echo")
+    stuck = pretend_execution(is_running=True, is_fenced=True)
+    shutdown = Shutdown(CONFIG, SystemClock(), structlog.get_logger(), cast(Relay, None), [stuck], tmp_path, {})
+    # If the session ends, I expect the one-shot to cancel at once, and to be told why
+    shutdown.run(flatten=True, was_reachable=True, is_hurried=lambda: False)
+    assert shutdown.is_confirmed, shutdown.outcome
+    why, _, kill = shutdown.outcome.partition("; ")
+    assert why == "execution was killed, and the system has not let go of it"
+    assert kill.startswith("kill: -m actors.kill")
+
+
+def test_a_one_shot_that_confirms_and_does_not_succeed_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = tmp_path / "python"
+    stand_in.write_text("#!/bin/sh\necho 0 open orders\necho a warning >&2\necho kill: NOT halted >&2\nexit 1\n")
+    stand_in.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(stand_in))
+    gone = pretend_execution(is_running=False)
+    shutdown = Shutdown(CONFIG, SystemClock(), structlog.get_logger(), cast(Relay, None), [gone], tmp_path, {})
+    shutdown.run(flatten=False, was_reachable=True, is_hurried=lambda: False)
+    assert not shutdown.is_confirmed
+    assert shutdown.outcome == "execution was not running; kill: 0 open orders; NOT halted"
 
 
 def test_a_one_shot_that_cannot_be_started_is_an_outcome_and_no_crash(
