@@ -30,7 +30,7 @@ def bugs(run: Path) -> list[str]:
 def _lines(run: Path) -> list[dict[str, Any]]:
     """Return all lines of all logs; what a killed process did not finish is none."""
     found = []
-    for log in sorted((run / "logs").glob("*.log")):
+    for log in sorted((run / "logs").glob("*.log*")):
         for text in log.read_bytes().splitlines():
             try:
                 found.append(json.loads(text))

@@ -195,7 +195,7 @@ def corrupt_files(run: Path) -> list[str]:
     content = (run / FILE_NAME).read_bytes()
     if (end := read(content).end) < len(content):
         found.append(f"{FILE_NAME} is damaged from byte {end} on, of {len(content)}")
-    for path in sorted([*run.glob("logs/*.log"), *run.glob("*.jsonl"), *run.glob("commands/*.jsonl")]):
+    for path in sorted([*run.glob("logs/*.log*"), *run.glob("*.jsonl"), *run.glob("commands/*.jsonl")]):
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
                 json.loads(line)
