@@ -89,7 +89,8 @@ class FakeGateway:
         self.protection_error: VenueError | None = None
         self.conditional: list[ConditionalOrderReport] = []
         self.loses_answers = False  # of requests about conditional orders
-        self.start_position = Decimal(0)
+        self.start_position = self.start_average = Decimal(0)
+        self.mark_price = INSTRUMENT.price(200)
         self.listed = {INSTRUMENT.name: INSTRUMENT}
 
     def start(self) -> None: ...
@@ -210,8 +211,20 @@ class FakeGateway:
 
     def position_reports(self) -> list[PositionReport]:
         held = self.start_position + INSTRUMENT.size(self.venue.position_lots)
-        mark = INSTRUMENT.price(200)
-        return [PositionReport(INSTRUMENT.name, held, mark, mark, Decimal(0), Decimal(0), Decimal(0))]
+        average, mark = self._average_price(), self.mark_price
+        return [PositionReport(INSTRUMENT.name, held, average, mark, Decimal(0), Decimal(0), Decimal(0))]
+
+    def _average_price(self) -> Decimal:
+        """Return what the position was bought or sold for; 0 when there is none."""
+        held, average = self.start_position, self.start_average
+        for trade in self.venue.trades:
+            size = trade.size * trade.side
+            if held * size >= 0:
+                average = (held * average + size * trade.price) / (held + size)
+            elif abs(size) > abs(held):
+                average = trade.price
+            held += size
+        return average if held else Decimal(0)
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
         self._need_connection()

@@ -121,7 +121,7 @@ class ExecutionCore:
     def _opened_stops(self, conditional_gateway: ConditionalGateway) -> ProtectiveStops:
         return ProtectiveStops(
             self._config, self._ports, self._gateway, conditional_gateway, self.books, self.quotes, self.label,
-            self.prices.mark_price, lambda: not self.truth.differences(),
+            self.truth.venue_positions, self.prices.mark_price, lambda: not self.truth.differences(),
         )  # fmt: skip
 
     def new_order_id(self) -> int:

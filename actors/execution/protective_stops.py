@@ -8,7 +8,7 @@ by order of the venue, and it has to stand when risk is silent or has halted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from actors.execution.books import AccountBooks
@@ -19,6 +19,7 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, VenueError
 from domain.order import Side, TradingState
 from domain.records import LIMITS
+from domain.reports import PositionReport
 from shm.errors import RecordBusyError
 from trading.orders.config import ExecutionConfig, stop_label
 from trading.orders.protective_stop import StandingStop, Stop, StopPlan, StopRule, plan_stop
@@ -36,6 +37,7 @@ class ProtectiveStops:
     """The stops of all instruments. With `kind = "off"` it takes back what an earlier session left, and rests.
 
     Args:
+        positions: by instrument, as the venue told them last.
         mark_price: newest mark of an instrument, None when there is none.
         is_settled: whether fills and the venue's position agree.
     """
@@ -49,6 +51,7 @@ class ProtectiveStops:
         books: AccountBooks,
         quotes: QuoteSender,
         label: str,
+        positions: Mapping[str, PositionReport],
         mark_price: Callable[[Desk], Decimal | None],
         is_settled: Callable[[], bool],
     ) -> None:
@@ -62,6 +65,7 @@ class ProtectiveStops:
         self._books = books
         self._quotes = quotes
         self._label = stop_label(label)
+        self._positions = positions
         self._mark_price = mark_price
         self._is_settled = is_settled
         self._standing: dict[str, list[StandingStop]] = {}
@@ -235,17 +239,26 @@ class ProtectiveStops:
             rule = StopRule(config.kind == "trailing", config.distance_bps, resize_lots)
         if not desk.position_lots:
             self._former.pop(desk.name, None)
-        entry = self._books.ledger.lines[desk.name].average_entry
         mark = self._mark_price(desk) or Decimal(0)
         return plan_stop(
             rule,
             desk.position_lots,
-            float(entry / instrument.tick_size),
+            float(self._entry(desk) / instrument.tick_size),
             float(mark / instrument.tick_size),
             self._standing.get(desk.name, ()),
             instrument.order_lots_min,
             self._former.get(desk.name),
         )
+
+    def _entry(self, desk: Desk) -> Decimal:
+        """Return what the position was bought or sold for, by the venue's word; 0 while it has not said.
+
+        The ledger does not know: a position that a session begins with is there at the mark of that moment.
+        """
+        report = self._positions.get(desk.name)
+        if report is None or report.position * desk.position_lots <= 0:
+            return Decimal(0)
+        return report.average_price
 
     def _take(self, reports: list[ConditionalOrderReport]) -> None:
         """Remember the open ones with our label."""

@@ -14,6 +14,7 @@ import pytest
 from domain.clock import NS_PER_MS
 from domain.errors import VenueError
 from domain.order import Side
+from domain.reports import PositionReport
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig, ProtectionConfig, stop_label
@@ -48,6 +49,16 @@ def stops(bench: Bench) -> list[ConditionalOrderReport]:
 
 def created(bench: Bench) -> list[NewConditionalOrder]:
     return [entry[1] for entry in bench.gateway.sent if entry[0] == "create_stop"]
+
+
+def tell_average(bench: Bench, price: Decimal) -> None:
+    """Have the venue tell an average price of its own."""
+    told = bench.gateway.position_reports
+
+    def instead() -> list[PositionReport]:
+        return [msgspec.structs.replace(report, average_price=price) for report in told()]
+
+    bench.gateway.position_reports = instead  # type: ignore[method-assign]
 
 
 async def hold(bench: Bench, lots: int) -> None:
@@ -104,8 +115,8 @@ def test_a_fixed_stop_follows_the_average_entry_at_the_same_size(run: Run) -> No
         await bench.start()
         await hold(bench, 10)
         assert [str(stop.stop_price) for stop in stops(bench)] == ["98.0"]
-        # If what is held was bought for more in the end, 109 on average
-        bench.core.books.ledger.lines[INSTRUMENT.name].average_entry = Decimal(109)
+        # If the venue says that what is held was bought for more in the end, 109 on average
+        tell_average(bench, Decimal(109))
         await rest(bench)
         # I expect one stop, 1 % below that
         assert [(stop.size, str(stop.stop_price)) for stop in stops(bench)] == [(Decimal("0.010"), "108.0")]
@@ -154,6 +165,50 @@ def test_a_restart_finds_it_and_goes_on_with_it(run: Run) -> None:
         await rest(bench)
         assert stops(bench) == [before]
         assert len(created(bench)) == 1
+
+    run(scenario)
+
+
+def test_a_new_session_at_a_loss_goes_on_with_the_stop_off_what_the_position_was_bought_for(
+    run: Run, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        await hold(bench, 10)
+        (before,) = stops(bench)
+        # Given a mark 5 % below the entry of 99
+        bench.gateway.mark_price = Decimal(94)
+        # If one session after the other begins, each counting its profit from the mark
+        for name in ("second", "third"):
+            bench.run_dir = tmp_path / name
+            bench.run_dir.mkdir()
+            bench.restart_core()
+            await bench.start()
+            await rest(bench)
+            assert bench.core.books.ledger.lines[INSTRUMENT.name].average_entry == Decimal(94)
+        # I expect the same stop,
+        assert stops(bench) == [before]
+        assert len(created(bench)) == 1
+        # and after more is bought one off what all of it was bought for, 98.5 on average
+        bench.wish([(196, 50)], ASKS)
+        await bench.settle(3)
+        bench.venue.fill(next(order for order in bench.venue.open if order.side is Side.BUY), 10)
+        await rest(bench)
+        assert [(stop.size, str(stop.stop_price)) for stop in stops(bench)] == [(Decimal("0.020"), "97.5")]
+
+    run(scenario)
+
+
+def test_a_stop_that_is_found_stays_while_the_venue_does_not_say_the_entry(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.start()
+        await hold(bench, 10)
+        (before,) = stops(bench)
+        tell_average(bench, Decimal(0))
+        bench.restart_core()
+        await bench.start()
+        await rest(bench)
+        assert stops(bench) == [before]
 
     run(scenario)
 
