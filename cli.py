@@ -27,6 +27,7 @@ if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"}
 import json  # noqa: E402 - what follows needs the packages of .venv
 import signal  # noqa: E402
 import subprocess  # noqa: E402
+import threading  # noqa: E402
 from typing import Annotated, NoReturn  # noqa: E402
 
 import typer  # noqa: E402
@@ -55,11 +56,16 @@ NewestOf = Annotated[str, typer.Option("--session", "-s", help="instead of a run
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 ANSWER_TIMEOUT_S = 10.0
 EXECUTION_TIMEOUT_S = 2.0
-LONG_TIMEOUT_S = 90.0
+RELOAD_TIMEOUT_S = 90.0
+PATIENCE_S = 30.0  # without an answer for so long, the operator is told what is waited for
 
 
-def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -> Reply:
-    """Send a command to the session's supervisor; one clear line and exit 2 when it does not run."""
+def _send(session: str, command: Command, timeout_s: float | None = ANSWER_TIMEOUT_S) -> Reply:
+    """Send a command to the session's supervisor; one clear line and exit 2 when it does not run.
+
+    Args:
+        timeout_s: None = its answer is waited for as long as the supervisor lives.
+    """
     if not is_supervised(session):
         if (orphans := abandoned(session)) is not None:
             raise UserError(
@@ -77,6 +83,23 @@ def _send(session: str, command: Command, timeout_s: float = ANSWER_TIMEOUT_S) -
             left = last_run(session)
             raise UserError(f"{error}{f': {left.folder} says how' if left else ''}") from None
         raise UserError(f"{error}; `./cli.py kill -s {session}` cancels without the supervisor") from None
+
+
+def _send_and_wait(session: str, command: Command) -> Reply:
+    """Send a command that may flatten, which takes what the configuration allows: no time of ours may cut it off."""
+    waits = (
+        f"session {session} has not answered for {PATIENCE_S:g} s and still lives: a flattening may take "
+        "execution.flatten_passive_s, flatten_timeout_s and more; Ctrl-C ends the waiting alone, "
+        f"`./cli.py kill -s {session}` breaks off what it does, and cancels"
+    )
+    telling = threading.Timer(PATIENCE_S, print, (waits,), {"file": sys.stderr})
+    telling.daemon = True
+    telling.start()
+    takes_commands = (paths.run_directory(session) / f"{SUPERVISOR}.sock").exists()  # a recording alone takes none
+    try:
+        return _send(session, command, timeout_s=None if takes_commands else ANSWER_TIMEOUT_S)
+    finally:
+        telling.cancel()
 
 
 def _finish(reply: Reply) -> None:
@@ -157,7 +180,7 @@ def flatten(
     session: Session = "local",
 ) -> None:
     """Pause, then bring every position (or one instrument's, without a pause) to zero with reduce-only orders."""
-    _finish(_send(session, commands.Flatten(instrument), LONG_TIMEOUT_S))
+    _finish(_send_and_wait(session, commands.Flatten(instrument)))
 
 
 @app.command(name="set", context_settings={"ignore_unknown_options": True})  # values may be negative
@@ -174,7 +197,7 @@ def set_parameter(
 ) -> None:
     """Set one parameter of the running session, or with --reload all that its file says now; checked before."""
     if reload and not (name or value):
-        _finish(_send(session, commands.Reload(force=force), LONG_TIMEOUT_S))
+        _finish(_send(session, commands.Reload(force=force), RELOAD_TIMEOUT_S))
         return
     if reload or not (name and value):
         raise UserError("expected NAME VALUE, e.g. `set strategy.levels 2`, or --reload alone")
@@ -205,7 +228,7 @@ def stop(
     """End the session: quotes cancelled and confirmed by the venue, processes ended."""
     if restart and flatten_first:
         raise UserError("--restart goes on quoting, --flatten ends the session: use one of the two")
-    _finish(_send(session, commands.Stop(flatten=flatten_first, actor=restart), LONG_TIMEOUT_S))
+    _finish(_send_and_wait(session, commands.Stop(flatten=flatten_first, actor=restart)))
 
 
 @app.command()

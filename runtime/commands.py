@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import os
 import sys
 import threading
@@ -109,17 +110,21 @@ def sender_name() -> bytes:
 
 
 def send_command(
-    session: str, process: str, command: Command, timeout_s: float, *, given_up: threading.Event | None = None
+    session: str, process: str, command: Command, timeout_s: float | None, *, given_up: threading.Event | None = None
 ) -> Reply:
     """Send one command and wait for its answer, until `given_up` is set at the longest.
 
     A supervisor is waited for only while it lives: nobody takes the place of one that has ended.
 
+    Args:
+        timeout_s: None, of a supervisor alone = as long as it lives.
+
     Raises:
         ConnectivityError: if no answer comes in time, or the session has ended meanwhile.
     """
-    deadline_s = time.monotonic() + timeout_s
-    is_watched = process == SUPERVISOR and is_supervised(session)
+    assert timeout_s is not None or process == SUPERVISOR, f"{process} is nobody's to watch: give a timeout"
+    deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+    is_watched = process == SUPERVISOR and (timeout_s is None or is_supervised(session))
     look_s = time.monotonic() + LOOK_INTERVAL_S
     with zmq.Context(io_threads=1) as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)

@@ -61,6 +61,11 @@ def test_a_supervisor_that_ends_is_not_waited_for(session: str) -> None:
     ending.join()
 
 
+def test_a_supervisor_that_has_just_ended_is_not_waited_for_without_end(session: str) -> None:
+    with pytest.raises(ConnectivityError, match="session s ended before it answered"):
+        send_command(session, SUPERVISOR, Stop(), timeout_s=None)
+
+
 def test_a_frame_that_is_no_command_gets_an_answer_and_harms_nothing(session: str) -> None:
     server = CommandServer(session, "risk")
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:

@@ -1,0 +1,98 @@
+"""Commands of the operator that take as long as the venue does: `cli.py flatten` and `stop`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import cli
+from domain.errors import UserError
+from messages.commands import Reply
+from runtime.commands import CommandServer
+from runtime.paths import run_directory
+from runtime.session import SessionLock
+from runtime.topology import SUPERVISOR
+
+ANSWERS_AFTER_S = 1.0
+
+
+class SlowSupervisor:
+    """Answers each command after a while, if it lives for so long."""
+
+    def __init__(self, session: str) -> None:
+        self._lock = SessionLock(run_directory(session), session)
+        self._server = CommandServer(session, SUPERVISOR)
+        self.lives_s = 60.0
+        self._has_answered = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self.lives_s = 0.0
+        self._thread.join()
+
+    def _work(self) -> None:
+        began_s = time.monotonic()
+        requests = []
+        while time.monotonic() - began_s < self.lives_s:
+            requests += self._server.drain()
+            if requests and time.monotonic() - began_s > ANSWERS_AFTER_S:
+                requests.pop().answer(Reply(ok=True, text="flat"))
+            time.sleep(0.01)
+        self._server.close()
+        self._lock.release()
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SlowSupervisor]:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    found = SlowSupervisor("slow")
+    found.start()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("command", [cli.flatten, cli.stop])
+def test_what_may_take_long_is_waited_for_as_long_as_the_supervisor_lives(
+    command: Callable[..., None],
+    supervisor: SlowSupervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Given a session that answers later than any other command may take
+    monkeypatch.setattr(cli, "PATIENCE_S", 0.1)
+    # If it is asked, I expect its answer, and to be told once meanwhile that it is waited for
+    command(session="slow")
+    out, told = capsys.readouterr()
+    assert out == "flat\n"
+    assert told.count("\n") == 1
+    assert told.startswith("session slow has not answered for 0.1 s and still lives: a flattening may take")
+    assert "Ctrl-C" in told
+
+
+def test_a_supervisor_that_ends_without_an_answer_ends_the_waiting(
+    supervisor: SlowSupervisor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    supervisor.lives_s = 0.2
+    with pytest.raises(UserError, match="session slow ended before it answered"):
+        cli.flatten(session="slow")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_recording_which_takes_no_commands_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    monkeypatch.setattr(cli, "ANSWER_TIMEOUT_S", 0.1)
+    lock = SessionLock(run_directory("slow"), "slow")
+    try:
+        with pytest.raises(UserError, match=r"did not answer within 0\.1 s"):
+            cli.stop(session="slow")
+    finally:
+        lock.release()
