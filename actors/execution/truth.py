@@ -97,7 +97,7 @@ class Truth:
         self._differs_since_ns = 0
         self.release(RECOVERING)
         self.release(POSITION_DIFFERS)
-        self._asking.settled(now_ns + LATE_ORDERS_NS)
+        self._asking.begin(now_ns + LATE_ORDERS_NS)
 
     def settled(self) -> tuple[int, LedgerState] | None:
         """Return the time before which every trade is booked with its costs, and what the ledger has added up.
@@ -191,7 +191,7 @@ class Truth:
             self._is_asking = False
             now_ns = self._clock.monotonic_ns()
             if session == self.session and is_settled:
-                self._asking.settled(now_ns + interval_ns)
+                self._asking.settled(now_ns, interval_ns)
             elif session == self.session:  # while the position differs nothing is quoted: that is asked more often
                 pause_ns_max = min(interval_ns, LOST_PAUSE_NS) if self._differs_since_ns else interval_ns
                 self._asking.open(now_ns, pause_ns_max, self._reasons(now_ns))

@@ -246,6 +246,26 @@ def test_a_doubt_that_is_new_is_asked_for_at_once_beside_an_old_one(run: Run) ->
     run(scenario)
 
 
+def test_an_insert_without_an_answer_is_given_up_soon_beside_an_old_doubt(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given an old gap, asked for every ten seconds by now, and an order that the venue never saw
+        await quoting(bench)
+        await with_a_gap(bench)
+        await pass_with_wishes(bench, 25)
+        bench.wish([(100, 5), (99, 5)], ASKS)
+        bench.work()
+        assert [request.kind for request in bench.venue.inbox] == ["insert"]
+        bench.venue.inbox.clear()
+        manager = bench.core.books.manager
+        order = next(order for order in manager.all_live() if not order.venue_order_id)
+        manager.doubt(order, bench.clock.monotonic_ns())
+        # If a moment passes, I expect the venue to have been asked as often as it takes to call it gone
+        await bench.let_pass(NS_PER_S // 2)
+        assert not order.is_live
+
+    run(scenario)
+
+
 def off_the_grid(bench: Bench, venue_order_id: str) -> Callable[[OrderReport], OrderReport]:
     """Return what tells reports of one order as a venue would whose tick is not ours."""
 
