@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from domain.clock import NS_PER_MS, NS_PER_S
 
 PAUSE_NS_MIN = 20 * NS_PER_MS
 LOST_PAUSE_NS = 1 * NS_PER_S
+NEVER_NS = sys.maxsize
 Reasons = frozenset[int | str]
 UNSETTLED = "the venue did not answer, or there is a difference that is no reason yet"
 
@@ -23,11 +25,12 @@ class Asking:
     Each reason has pauses of its own: one that stays for long makes no other wait.
 
     Attributes:
-        due_ns: monotonic, when the next audit is due if there is no reason.
+        due_ns: monotonic, when the next audit is due if there is no reason and nothing was lost.
     """
 
     def __init__(self) -> None:
         self.due_ns = 0
+        self._soon_ns = NEVER_NS  # when something that was lost is due: an audit that ends does not put it off
         self._pauses: dict[int | str, _Pause] = {}
         self._asked: Reasons = frozenset()  # what the newest audit was for
         self._unsettled: Reasons = frozenset()
@@ -36,8 +39,9 @@ class Asking:
         """Return whether to ask now; if so, it is taken for asked."""
         reasons |= self._unsettled
         asked = self._due(reasons, now_ns) if reasons or self._pauses else reasons
-        if now_ns < self.due_ns and not asked:
+        if now_ns < min(self.due_ns, self._soon_ns) and not asked:
             return False
+        self._soon_ns = NEVER_NS
         self._asked = asked
         return True
 
@@ -63,7 +67,7 @@ class Asking:
 
     def ask_soon(self, now_ns: int) -> None:
         """Bring the next audit forward: something that the venue said was lost. A flood of such asks once a second."""
-        self.due_ns = min(self.due_ns, now_ns + LOST_PAUSE_NS)
+        self._soon_ns = min(self._soon_ns, now_ns + LOST_PAUSE_NS)
 
     def _due(self, reasons: Reasons, now_ns: int) -> Reasons:
         """Return those whose pause is over, or that are new; one that is absent as its pause ends will be new."""

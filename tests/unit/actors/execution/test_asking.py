@@ -122,3 +122,19 @@ def test_what_was_lost_is_asked_for_within_a_second() -> None:
     asking.ask_soon(0)
     asking.ask_soon(LOST_PAUSE_NS // 2)
     assert asking.is_due(NOTHING, LOST_PAUSE_NS)
+
+
+def test_what_was_lost_while_the_venue_was_asked_is_asked_for_within_a_second_too() -> None:
+    for ends_settled in (True, False):
+        asking = Asking()
+        assert asking.is_due(NOTHING, 0)
+        # If it is lost during an audit, whose answer may not know of it
+        asking.ask_soon(1)
+        if ends_settled:
+            asking.settled(2, INTERVAL_NS)
+        else:
+            asking.open(2, INTERVAL_NS, DOUBT)
+        assert next_ask_ns(asking, NOTHING, 2) <= 1 + LOST_PAUSE_NS + NS_PER_MS
+        # and it was asked for then: the next audit is due as ever
+        asking.settled(LOST_PAUSE_NS, INTERVAL_NS)
+        assert next_ask_ns(asking, NOTHING, LOST_PAUSE_NS) == LOST_PAUSE_NS + INTERVAL_NS
