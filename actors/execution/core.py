@@ -181,7 +181,7 @@ class ExecutionCore:
             for order in expired:
                 self.books.desk_of(order).is_dirty = True
             self._log.warning("no answer in time: the venue is asked", orders=[repr(order) for order in expired])
-        for order in self.books.manager.release_moved(now_ns):
+        for order in self.books.manager.release(now_ns):
             self.books.desk_of(order).is_dirty = True
         self.quotes.look_after(now_ns)
         if self.stops is not None:

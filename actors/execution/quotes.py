@@ -13,7 +13,7 @@ from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import Journal
 from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
-from domain.clock import NS_PER_MS, NS_PER_S
+from domain.clock import NS_PER_MS
 from domain.codes import RiskReason
 from domain.errors import ConnectivityError
 from domain.order import Side, TimeInForce
@@ -22,7 +22,7 @@ from domain.reports import OrderReport
 from shm.errors import RecordBusyError
 from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig
-from trading.orders.manager import MOVED_BACK_NS, OrderManager
+from trading.orders.manager import CANCEL_AGAIN_NS, MOVED_BACK_NS, OrderManager
 from trading.orders.order import Order
 from trading.orders.reconcile import Level, Step, is_wanted
 from trading.orders.throttle import Throttle
@@ -31,7 +31,6 @@ from venues.gateway import NO_STP, OrderGateway, SelfTradePrevention
 
 _RATE_MAX = LIMITS.word("order_rate_max")
 REFUSALS_KEPT_MAX = 64
-CANCEL_AGAIN_NS = 1 * NS_PER_S  # of an order in doubt, since anything was last sent or heard about it
 IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
 
 
@@ -269,10 +268,13 @@ class QuoteSender(ABC):
             desk.refusals = {seen for seen in desk.refusals if seen[1:] != level}
 
     def cancel(self, order: Order, desk: Desk, now_ns: int) -> int:
-        """Send the cancel of an order that may be cancelled; 0 when the venue's own limit on cancels is reached.
+        """Send the cancel of an order that may be cancelled; 0 when the venue's own limit on cancels is reached, or it
+        refused one of this order a moment ago.
 
         The gate is never asked.
         """
+        if order.cancel_refused_ns is not None:
+            return 0  # until the manager releases it
         if self.throttle is None or not self.throttle.take_cancel(now_ns):
             desk.is_dirty = True
             return 0

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import VenueError
 from domain.order import Side
+from domain.reports import OrderReport
 from tests.execution_rig import Bench, Ladder
 from trading.orders.config import ExecutionConfig
 
@@ -200,5 +201,39 @@ def test_a_quote_in_doubt_that_is_wanted_where_it_is_stays(run: Run) -> None:
         await wished(bench, BIDS, ASKS, 3 * NS_PER_S)
         assert bench.resting(Side.BUY) == BIDS
         assert "cancel" not in bench.gateway.kinds()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("code", [CODE_ORDER_NOT_FOUND, CODE_THROTTLED, CODE_TEMPORARY])
+@pytest.mark.parametrize("wanted", [[], [(90, 5)]])
+def test_a_cancel_that_is_refused_is_tried_again_once_a_second_while_the_venue_shows_the_order(
+    run: Run, code: int, wanted: Ladder
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        lists = 0
+        open_orders = bench.gateway.open_orders
+
+        async def counted() -> list[OrderReport]:
+            nonlocal lists
+            lists += 1
+            return await open_orders()
+
+        bench.gateway.open_orders = counted  # type: ignore[method-assign]
+        # If the venue neither cancels nor moves an order that it lists as open
+        bench.venue.refusals = {"cancel": code, "amend": CODE_MARGIN}
+        sent = len(bench.gateway.sent)
+        await wished(bench, wanted, ASKS, 10 * NS_PER_S)
+        # I expect patience
+        assert 8 <= bench.gateway.kinds()[sent:].count("cancel") <= 11
+        assert bench.gateway.kinds()[sent:].count("amend") == 2 * len(wanted)
+        assert lists <= 20
+        assert bench.resting(Side.BUY) == BIDS
+        # and the order gone soon after the venue takes cancels again
+        bench.venue.refusals = {}
+        await wished(bench, wanted, ASKS, 1500 * NS_PER_MS)
+        assert bench.resting(Side.BUY) != BIDS
+        await wished(bench, wanted, ASKS, 8 * NS_PER_S)  # "throttle exceeded" keeps new ones back for longer
+        assert bench.resting(Side.BUY) == wanted
 
     run(scenario)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from domain.clock import NS_PER_MS
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import OffGridError, VenueError
 from domain.instrument import Instrument
@@ -28,6 +28,7 @@ from trading.orders.triggers import (
 )
 
 MOVED_BACK_NS = 500 * NS_PER_MS  # pause before a price that would have crossed is tried again
+CANCEL_AGAIN_NS = 1 * NS_PER_S  # pause before an order whose cancel was refused, or is in doubt, is cancelled again
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
 HALF = 2
 
@@ -152,6 +153,8 @@ class OrderManager:
         self._move(order, trigger)
         if trigger is OrderTrigger.AMEND_REFUSED and error.code != CODE_THROTTLED:
             order.amend_refusals += 1
+        if kind == "cancel":
+            order.cancel_refused_ns = now_ns
         if kind == "amend" and order.state in (OrderState.WORKING, OrderState.PENDING_CANCEL):
             order.target = None
         order.changed_time_ns = now_ns
@@ -178,15 +181,16 @@ class OrderManager:
             self.doubt(order, now_ns)
         return expired
 
-    def release_moved(self, now_ns: int) -> list[Order]:
-        """Return the orders that the venue moved back long enough ago to be wanted where they were sent."""
-        released = [
-            order
-            for order in self.all_live()
-            if order.moved_from_ticks is not None and now_ns - order.changed_time_ns >= MOVED_BACK_NS
-        ]
-        for order in released:
-            order.moved_from_ticks = None
+    def release(self, now_ns: int) -> list[Order]:
+        """Return the orders whose pause is over: that the venue moved back, and that it refused to cancel."""
+        released = []
+        for order in self.all_live():
+            if order.moved_from_ticks is not None and now_ns - order.changed_time_ns >= MOVED_BACK_NS:
+                order.moved_from_ticks = None
+                released.append(order)
+            if order.cancel_refused_ns is not None and now_ns - order.cancel_refused_ns >= CANCEL_AGAIN_NS:
+                order.cancel_refused_ns = None
+                released.append(order)
         return released
 
     def disconnect(self, now_ns: int) -> None:

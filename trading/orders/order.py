@@ -23,6 +23,7 @@ class Order:
     Attributes:
         price_ticks, size_lots: the terms that the venue confirmed (of a new order: that were sent).
         amend_refusals: amends that the venue refused since it last took one; those that came too fast count not.
+        cancel_refused_ns: monotonic, when the venue refused to cancel it; None = it may be cancelled (again).
         target: terms of an amend whose outcome is not known; None when there is none.
         filled_lots: what the venue says is filled; never falls.
         booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
@@ -39,6 +40,7 @@ class Order:
         "absences",
         "amend_refusals",
         "booked_lots",
+        "cancel_refused_ns",
         "changed_time_ns",
         "client_order_id",
         "deadline_ns",
@@ -99,6 +101,7 @@ class Order:
         self.changed_time_ns = 0
         self.absences = 0
         self.amend_refusals = 0
+        self.cancel_refused_ns: int | None = None
         self.moved_from_ticks: int | None = None
         # Tuples: most orders have next to nothing in them, and thousands of closed orders are kept.
         self.left_behind: tuple[Terms, ...] = ()
