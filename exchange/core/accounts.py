@@ -133,7 +133,7 @@ class Trade(NamedTuple):
 
 
 class DailyMark(NamedTuple):
-    """What one position realised at a daily settlement; `funding_pnl` for perpetuals alone."""
+    """What a daily settlement realised of one position that was held; `funding_pnl` for perpetuals alone."""
 
     sequence: int
     time_ns: int

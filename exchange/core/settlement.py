@@ -103,14 +103,15 @@ class SettlementDesk:
         for name, position in account.positions.items():
             mark = self._engine.markets[name].mark
             is_perpetual = position.instrument.type is InstrumentType.PERPETUAL
-            pnl = position.realised_position + position.unrealised_pnl(mark.mark_price)
-            funding = position.realised_funding + position.unrealised_funding(mark.funding_mark)
-            if position.lots or position.realised:
-                told = funding if is_perpetual else None
+            unrealised = position.unrealised_pnl(mark.mark_price)
+            funding_left = position.unrealised_funding(mark.funding_mark)
+            if position.lots:  # what trades have realised they have told themselves
+                told = funding_left if is_perpetual else None
                 number = len(account.daily_marks) + 1
                 account.daily_marks.append(
-                    DailyMark(number, now_ns, position.instrument, mark.mark_price, position.amount, pnl, told)
+                    DailyMark(number, now_ns, position.instrument, mark.mark_price, position.amount, unrealised, told)
                 )
+            pnl, funding = position.realised_position + unrealised, position.realised_funding + funding_left
             fees = position.fees
             cash = position.settle(mark.mark_price, mark.funding_mark)
             assert cash == pnl + funding - fees, f"{cash} settled of {pnl} + {funding} - {fees}"

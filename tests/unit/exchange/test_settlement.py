@@ -59,6 +59,36 @@ def test_a_settlement_tells_the_portfolio_and_the_histories(listed: Any, trader:
     assert lines[0]["balance_after"] == float(listed.a.cash)
 
 
+def test_a_settlement_tells_what_it_realised_and_not_what_trades_did_before(listed: Any, trader: Any) -> None:
+    # Given a long position of which half was sold again, with the funding that it had paid
+    market = listed.engine.market(PERPETUAL)
+    market.mark.forced_rate = Decimal("0.5")
+    buy(trader, listed, PERPETUAL, 100_000, 100)
+    listed.scheduler.advance(60 * NS_PER_S)
+    market.rest_anonymous(Side.BUY, 100_050, 50)
+    listed.engine.commit()
+    trader.result("private/sell", instrument_name=PERPETUAL, price=100_050, amount=0.05)
+    trade = trader.result("private/trade_history")["trades"][0]
+    assert trade["perpetual_funding_pnl"] < 0
+    (line,) = trader.result("private/portfolio")
+    # If the day is settled in the next moment
+    market.mark.forced_rate = Decimal(0)
+    listed.engine.move_clock(to_settlement(listed))
+    # I expect its line to tell what was unrealised until then, and the cash to have all of it
+    (mark,) = trader.result("private/daily_mark_history")["daily_marks"]
+    assert (mark["position"], mark["realized_funding_pnl"]) == (0.05, line["unrealised_perpetual_funding"])
+    assert mark["realized_position_pnl"] == pytest.approx((mark["mark_price"] - 100_000) * 0.05)
+    told = trader.result("private/transaction_history")["transactions"]
+    (paid,) = [each["amount"] for each in told if each["transaction_type"] == "perpetual funding"]
+    assert paid == pytest.approx(trade["perpetual_funding_pnl"] + mark["realized_funding_pnl"], abs=1e-9)
+    # ... and nothing of what is held no more
+    market.rest_anonymous(Side.BUY, 100_000, 50)
+    listed.engine.commit()
+    trader.result("private/sell", instrument_name=PERPETUAL, price=100_000, amount=0.05)
+    listed.engine.move_clock(to_settlement(listed))
+    assert len(trader.result("private/daily_mark_history")["daily_marks"]) == 1
+
+
 def test_a_future_expires_at_the_average_of_the_last_half_hour(listed: Any, trader: Any) -> None:
     # Given a position and an order in the future, and the clock half an hour before its expiry
     trader.result("private/subscribe", channels=["account.portfolio", "account.orders"])
