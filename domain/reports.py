@@ -88,6 +88,17 @@ class PositionReport(msgspec.Struct, frozen=True):
     unrealised_funding: Decimal
 
 
+class SettlementReport(msgspec.Struct, frozen=True):
+    """What one position brought at a daily settlement, apart from what trades had realised before it."""
+
+    instrument_name: str
+    position: Decimal  # that was held
+    mark_price: Decimal
+    position_pnl: Decimal
+    funding_pnl: Decimal  # received is positive
+    time_ns: int
+
+
 class MarginReport(msgspec.Struct, frozen=True):
     """The venue's view of the account's margin, in its currency."""
 

@@ -20,7 +20,7 @@ from domain.codes import OffReason, SegmentKind
 from domain.errors import ConnectivityError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side, TimeInForce, TradingState
-from domain.reports import OrderReport, PositionReport, TradeReport
+from domain.reports import OrderReport, PositionReport, SettlementReport, TradeReport
 from shm.record import TableReader, TableWriter
 from shm.ring import RingReader, RingWriter
 from shm.segment import create_segment, open_segment
@@ -91,6 +91,10 @@ class FakeGateway:
         self.loses_answers = False  # of requests about conditional orders
         self.start_position = self.start_average = Decimal(0)
         self.mark_price = INSTRUMENT.price(200)
+        self.unrealised_funding = Decimal(0)
+        self.paid: list[SettlementReport] = []  # at daily settlements
+        self.asked_settlements: list[int] = []  # from when on, each time
+        self.settlements_error: VenueError | None = None
         self.listed = {INSTRUMENT.name: INSTRUMENT}
 
     def start(self) -> None: ...
@@ -212,7 +216,7 @@ class FakeGateway:
     def position_reports(self) -> list[PositionReport]:
         held = self.start_position + INSTRUMENT.size(self.venue.position_lots)
         average, mark = self._average_price(), self.mark_price
-        return [PositionReport(INSTRUMENT.name, held, average, mark, Decimal(0), Decimal(0), Decimal(0))]
+        return [PositionReport(INSTRUMENT.name, held, average, mark, Decimal(0), Decimal(0), self.unrealised_funding)]
 
     def _average_price(self) -> Decimal:
         """Return what the position was bought or sold for; 0 when there is none."""
@@ -225,6 +229,13 @@ class FakeGateway:
                 average = trade.price
             held += size
         return average if held else Decimal(0)
+
+    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
+        self._need_connection()
+        self.asked_settlements.append(since_realtime_ns)
+        if self.settlements_error is not None:
+            raise self.settlements_error
+        return [report for report in self.paid if report.time_ns >= since_realtime_ns]
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
         self._need_connection()

@@ -18,7 +18,7 @@ from actors.risk.books import BooksKeeper
 from actors.risk.venue import VenueView
 from domain.clock import NS_PER_S, SimClock
 from domain.order import LiquiditySide, Side
-from domain.reports import MarginReport, PositionReport, TradeReport
+from domain.reports import MarginReport, PositionReport, SettlementReport, TradeReport
 from tests.execution_rig import INSTRUMENT
 from trading.orders.config import ExecutionConfig
 from trading.risk.account_view import AccountView
@@ -75,6 +75,13 @@ class FakeGateway:
         self.moved = ZERO
         self.instrument = INSTRUMENT
         self.asked: list[tuple[int, int]] = []
+        self.unrealised_funding = ZERO  # of the first instrument
+        self.paid: list[SettlementReport] = []  # at daily settlements
+        self.asked_settlements: list[int] = []
+
+    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
+        self.asked_settlements.append(since_realtime_ns)
+        return [report for report in self.paid if report.time_ns >= since_realtime_ns]
 
     async def instruments(self) -> dict[str, Any]:
         return {self.instrument.name: self.instrument, OTHER.name: OTHER}
@@ -93,9 +100,12 @@ class FakeGateway:
         for trade in self.history:
             held[trade.instrument_name] += trade.side * trade.size
         return [
-            PositionReport(name, position, Decimal(100), Decimal(100), ZERO, ZERO, ZERO)
+            PositionReport(
+                name, position, Decimal(100), Decimal(100), ZERO, ZERO,
+                self.unrealised_funding if name == INSTRUMENT.name else ZERO,
+            )
             for name, position in held.items()
-        ]
+        ]  # fmt: skip
 
     async def open_orders(self) -> list[Any]:
         return []

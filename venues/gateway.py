@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.order import OrderType, Side, TimeInForce
-from domain.reports import OrderReport, PositionReport, TradeReport
+from domain.reports import OrderReport, PositionReport, SettlementReport, TradeReport
 
 RequestKind = Literal["insert", "amend", "cancel"]
 
@@ -151,6 +151,10 @@ class OrderGateway(Protocol):
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
         """Return all trades of the account since then, oldest first."""
+        ...
+
+    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
+        """Return what positions brought at daily settlements since then, oldest first; it may come late."""
         ...
 
     async def instruments(self) -> dict[str, Instrument]: ...

@@ -223,7 +223,7 @@ def test_a_fill_comes_as_order_trade_and_position(exchange: Exchange, tmp_path: 
 def test_the_history_is_complete_over_many_pages(
     exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str
 ):
-    monkeypatch.setattr("venues.thalex.account_requests.TRADE_PAGE_SIZE", 2)
+    monkeypatch.setattr("venues.thalex.account_requests.PAGE_SIZE", 2)
 
     async def main() -> None:
         async with _desk(exchange, tmp_path, transport=transport) as desk:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
 from domain.errors import HistoryTooLongError, VenueError
 from domain.instrument import Instrument
-from domain.reports import MarginReport, OrderReport, PositionReport, TradeReport
+from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
@@ -16,8 +17,8 @@ from venues.thalex.order_lists import OrderLists
 from venues.thalex.protocol import Decode
 from venues.thalex.quote_wire import protection_params
 
-TRADE_PAGE_SIZE = 1000
-TRADE_PAGES_MAX = 1000
+PAGE_SIZE = 1000
+PAGES_MAX = 1000
 CODE_UNKNOWN_METHOD = 31
 FillKey = tuple[str, str, int]
 
@@ -84,18 +85,36 @@ class AccountRequests(ABC):
         return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
-        # Whole microseconds, rounded down: a trade at the very moment is asked for rather than missed.
-        time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
-        params: dict[str, object] = {"limit": TRADE_PAGE_SIZE, "time_low": time_low, "sort": "ascending"}
         # A page may begin with what the one before ended with.
         trades: dict[tuple[FillKey, bool], TradeReport] = {}
-        seen: set[str] = set()
-        for _ in range(TRADE_PAGES_MAX):
-            page, bookmark = await self._call("private/trade_history", params, account_wire.decode_trade_page)
+        order = {"sort": "ascending"}
+        async for page in self._pages(
+            "private/trade_history", since_realtime_ns, order, account_wire.decode_trade_page
+        ):
             trades.update(((trade.key, trade.is_correction), trade) for trade in page)
+        return sorted(trades.values(), key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
+
+    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
+        # It takes no `sort`.
+        found: list[SettlementReport] = []
+        decode = account_wire.decode_daily_mark_page
+        async for page in self._pages("private/daily_mark_history", since_realtime_ns, {}, decode):
+            found += page
+        return sorted(found, key=lambda report: report.time_ns)
+
+    async def _pages(
+        self, method: str, since_realtime_ns: int, more: Mapping[str, object], decode: Decode
+    ) -> AsyncIterator[list[Any]]:
+        """Yield the pages of a history since a time."""
+        # Whole microseconds, rounded down: a line at the very moment is asked for rather than missed.
+        time_low = Decimal(since_realtime_ns // 1000).scaleb(-6)
+        params: dict[str, object] = {"limit": PAGE_SIZE, "time_low": time_low, **more}
+        seen: set[str] = set()
+        for _ in range(PAGES_MAX):
+            page, bookmark = await self._call(method, params, decode)
+            yield page
             if not bookmark or bookmark in seen or not page:
-                # Stable: the venue's order within a time.
-                return sorted(trades.values(), key=lambda trade: trade.time_ns)
+                return
             seen.add(bookmark)
             params = {**params, "bookmark": bookmark}
-        raise HistoryTooLongError(f"private/trade_history did not end after {TRADE_PAGES_MAX} pages")
+        raise HistoryTooLongError(f"{method} did not end after {PAGES_MAX} pages")

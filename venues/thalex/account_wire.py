@@ -10,7 +10,7 @@ import msgspec
 from domain.clock import NS_PER_S
 from domain.errors import ProtocolError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
-from domain.reports import FillReport, MarginReport, OrderReport, PositionReport, TradeReport
+from domain.reports import FillReport, MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from venues.thalex.wire import readable
 
 _T = TypeVar("_T")
@@ -78,6 +78,20 @@ class _TradePage(msgspec.Struct, gc=False):
     bookmark: str | None = None
 
 
+class _DailyMark(msgspec.Struct, gc=False):
+    time: Decimal
+    instrument_name: str
+    position: Decimal
+    mark_price: Decimal
+    realized_position_pnl: Decimal
+    realized_funding_pnl: Decimal | None = None  # of perpetuals
+
+
+class _DailyMarkPage(msgspec.Struct, gc=False):
+    daily_marks: list[_DailyMark]
+    bookmark: str | None = None
+
+
 class _PortfolioEntry(msgspec.Struct, gc=False):
     instrument_name: str
     position: Decimal
@@ -109,6 +123,7 @@ _decode_order = readable(msgspec.json.Decoder(_OrderStatus).decode)
 _decode_orders = readable(msgspec.json.Decoder(list[_OrderStatus]).decode)
 _decode_trades = readable(msgspec.json.Decoder(list[_Trade]).decode)
 _decode_trade_page = readable(msgspec.json.Decoder(_TradePage).decode)
+_decode_daily_mark_page = readable(msgspec.json.Decoder(_DailyMarkPage).decode)
 _decode_portfolio = readable(msgspec.json.Decoder(list[_PortfolioEntry]).decode)
 _decode_summary = readable(msgspec.json.Decoder(_Summary).decode)
 decode_login = readable(msgspec.json.Decoder(Login | None).decode)
@@ -140,6 +155,23 @@ def decode_trade_page(payload: Any) -> tuple[list[TradeReport], str]:
     """Return one page of private/trade_history and the bookmark of the next; empty = last page."""
     page = _decode_trade_page(payload)
     return [_trade_report(trade) for trade in page.trades], page.bookmark or ""
+
+
+def decode_daily_mark_page(payload: Any) -> tuple[list[SettlementReport], str]:
+    """Return one page of private/daily_mark_history and the bookmark of the next; empty = last page."""
+    page = _decode_daily_mark_page(payload)
+    reports = [
+        SettlementReport(
+            instrument_name=mark.instrument_name,
+            position=_finite(mark.position, "position"),
+            mark_price=_finite(mark.mark_price, "mark_price"),
+            position_pnl=_finite(mark.realized_position_pnl, "realized_position_pnl"),
+            funding_pnl=_money(mark.realized_funding_pnl, "realized_funding_pnl"),
+            time_ns=_time_ns(mark.time),
+        )
+        for mark in page.daily_marks
+    ]
+    return reports, page.bookmark or ""
 
 
 def decode_positions(payload: Any) -> list[PositionReport]:

@@ -59,9 +59,24 @@ def test_a_bookmark_that_leads_in_a_circle_ends_the_reading() -> None:
 
 
 def test_a_history_without_an_end_is_a_protocol_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_requests, "TRADE_PAGES_MAX", 3)
+    monkeypatch.setattr(account_requests, "PAGES_MAX", 3)
     with pytest.raises(ProtocolError, match="did not end"):
         told(Scripted(*(page(f"b{n}", n) for n in range(3))))
+
+
+def test_settlements_are_read_to_the_last_page_and_told_oldest_first() -> None:
+    def day(time: float) -> dict[str, Any]:
+        return {"time": time, "instrument_name": "X", "mark_price": 1, "position": 1, "realized_position_pnl": 0}
+
+    # Given a venue that tells the newest first: the method takes no order
+    requests = Scripted(
+        {"daily_marks": [day(3.0), day(2.0)], "bookmark": "b1"}, {"daily_marks": [day(1.0)], "bookmark": None}
+    )
+    settlements = asyncio.run(requests.settlements(5_000_001_999))
+    assert [one.time_ns for one in settlements] == [10**9, 2 * 10**9, 3 * 10**9]
+    assert [method for method, _ in requests.asked] == 2 * ["private/daily_mark_history"]
+    assert requests.asked[1][1].keys() == {"limit", "time_low", "bookmark"}
+    assert str(requests.asked[0][1]["time_low"]) == "5.000001"
 
 
 def test_conditional_orders_are_asked_for_by_the_older_name_where_the_new_one_is_unknown() -> None:

@@ -9,6 +9,7 @@ import pytest
 from domain.errors import ProtocolError, Refusal
 from domain.instrument import InstrumentKind
 from domain.order import LiquiditySide, OrderType, Side, TimeInForce, VenueOrderStatus
+from domain.reports import SettlementReport
 from venues.gateway import NewOrder
 from venues.thalex import account_wire, market_wire, wire
 
@@ -235,6 +236,22 @@ def test_a_page_of_trades_is_read_with_its_bookmark():
 def test_a_trade_that_amends_or_takes_back_another_is_no_fill(trade_type: str, is_correction: bool) -> None:
     (trade,) = account_wire.decode_trades(b"[" + TRADE.replace(b"normal", trade_type.encode()) + b"]")
     assert trade.is_correction is is_correction
+
+
+def test_a_page_of_daily_settlements_is_read_with_its_bookmark():
+    # Given a line of a perpetual, and one of a future, which has no funding
+    payload = b"""{"daily_marks":[{"time":1774944000.0117314,"instrument_name":"ETH-PERPETUAL",
+    "mark_price":2054.85061184,"position":0.01,"realized_position_pnl":-0.03551134,"realized_funding_pnl":-0.00530228},{"time":1774944000.0117314,
+    "instrument_name":"BTC-25DEC26","mark_price":48100,"position":-0.5,"realized_position_pnl":-405}],"bookmark":"b"}"""
+    (perpetual, future), bookmark = account_wire.decode_daily_mark_page(payload)
+    assert perpetual == SettlementReport(
+        "ETH-PERPETUAL", Decimal("0.01"), Decimal("2054.85061184"), Decimal("-0.03551134"), Decimal("-0.00530228"),
+        1_774_944_000_011_731_400,
+    )  # fmt: skip
+    assert (future.position, future.funding_pnl, bookmark) == (Decimal("-0.5"), 0, "b")
+    assert account_wire.decode_daily_mark_page(b'{"daily_marks":[],"bookmark":null}') == ([], "")
+    with pytest.raises(ProtocolError):
+        account_wire.decode_daily_mark_page(payload.replace(b"-0.00530228", b'"NaN"'))
 
 
 def test_a_liquidation_fee_is_part_of_the_fee():
