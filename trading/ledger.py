@@ -12,10 +12,12 @@ Profit and loss counts from the session's start: a position held then is carried
 For every instrument, whatever the order of fills::
 
     realised + unrealised = Σ cash of the fills + position · mark - start position · start price
+    funding               = Σ of trades + Σ of daily settlements + unrealised - what the start position had gathered
     total                 = realised + unrealised - fees + funding
 
 The left split uses the average entry price, whose division is rounded; the sum on the right is exact, and the
-unrealised part is what makes up the difference, so that nothing is ever lost.
+unrealised part is what makes up the difference, so that nothing is ever lost. A daily settlement pays out all that is
+unrealised (trading/daily_funding.py), what the start position had gathered included: that stays taken off.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from domain.order import Side
-from domain.reports import FillReport, TradeReport
+from domain.reports import FillReport, PositionReport, SettlementReport, TradeReport
+from trading.daily_funding import LEAD_NS, DailyFunding, DailyState
 from trading.fill_keys import FillKey, FillKeys
 
 ZERO = Decimal(0)
@@ -59,6 +64,7 @@ class LineState(NamedTuple):
     unbooked: int
     start_value: Decimal
     start_funding: Decimal
+    daily: DailyState = DailyState()  # of earlier versions: none
 
 
 class LedgerState(NamedTuple):
@@ -83,9 +89,10 @@ class LedgerLine:
         average_entry: average price of the position; 0 when flat.
         cash: what the fills paid (buys) and brought (sells), fees apart.
         realised: by average entry price, before fees.
-        funding_booked: funding that came with trades.
+        funding_booked: funding that came with trades and at daily settlements.
         start_value, start_funding: of the position that the session started with; not its own.
         unbooked: fills whose fee is not known yet.
+        daily: what is booked and awaited of daily settlements.
     """
 
     def __init__(self, multiplier: Decimal = Decimal(1)) -> None:
@@ -103,23 +110,32 @@ class LedgerLine:
         self.unbooked = 0
         self.start_value = ZERO
         self.start_funding = ZERO
+        self.daily = DailyFunding()
 
     @property
     def state(self) -> LineState:
-        return LineState(*(getattr(self, name) for name in LineState._fields))
+        return LineState._make([*(getattr(self, name) for name in _PLAIN), self.daily.state])
 
     def resume(self, state: LineState) -> None:
-        """Go on from where a line of an earlier ledger was."""
-        for name in LineState._fields:
+        """Go on from where a line of an earlier ledger was; one that knew of no settlements has booked none."""
+        for name in _PLAIN:
             setattr(self, name, getattr(state, name))
+        if state.daily.booked_ns:
+            self.daily.resume(state.daily)
 
-    def begin(self, position: Decimal, price: Decimal, unrealised_funding: Decimal = ZERO) -> None:
-        """Carry in a position that the session starts with, at `price`, with the funding that is not its own."""
+    def begin(self, position: Decimal, price: Decimal, unrealised_funding: Decimal = ZERO, *, seen_ns: int = 0) -> None:
+        """Carry in a position that the session starts with, at `price`, with the funding that is not its own.
+
+        Args:
+            seen_ns: when that was seen, by the venue's clock: of a perpetual, later settlements count. 0 = none does.
+        """
         assert self.fill_count == 0, f"a start position after {self.fill_count} fills"
         self.position = position
         self.average_entry = price if position else ZERO
         self.start_value = position * price * self.multiplier
         self.start_funding = unrealised_funding
+        if seen_ns:
+            self.daily.begin(seen_ns, unrealised_funding)
 
     def fill(self, side: Side, price: Decimal, size: Decimal) -> None:
         """Let one fill move position, cash and realised P&L."""
@@ -153,6 +169,9 @@ class LedgerLine:
             self.realised = self.cash - self.start_value  # flat: what was rounded on the way comes back
         elif self.position * position < 0:
             self.average_entry = price
+
+
+_PLAIN = LineState._fields[:-1]
 
 
 class Ledger:
@@ -216,7 +235,7 @@ class Ledger:
 
     def book_fill(self, fill: FillReport, instrument_name: str, side: Side) -> bool:
         """Count a fill that came with an order; return False when it was counted before."""
-        if not self._count(fill.key, instrument_name, side, fill.price, fill.size):
+        if not self._count(fill.key, instrument_name, side, fill.price, fill.size, fill.time_ns):
             return False
         self._unbooked[fill.key] = fill.time_ns
         self.lines[instrument_name].unbooked += 1
@@ -231,14 +250,71 @@ class Ledger:
             what = f"amends or takes it back ({trade.size} at {trade.price}, position {trade.position_after} after it)"
             self._note_contradiction(trade.key, what, is_correction=True)
             return False
-        is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size)
+        is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size, trade.time_ns)
         if is_new or self._unbooked.pop(trade.key, None) is not None:
             line.fees += trade.fee
             line.funding_booked += trade.funding_pnl
+            line.daily.on_trade(trade.funding_pnl, trade.time_ns)
             line.unbooked -= not is_new
         return is_new
 
-    def _count(self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal) -> bool:
+    # ---- daily settlements -----------------------------------------------------------------------------
+
+    def see(self, reports: Iterable[PositionReport], now_ns: int, *, is_snapshot: bool) -> list[PositionReport]:
+        """Return the venue's holdings with the unrealised funding that counts, at `now_ns` of the venue's clock.
+
+        It is the venue's own, but for the time between a daily settlement and the line that says what was paid.
+        """
+        self._pass_time(now_ns)
+        seen = []
+        for report in reports:
+            line = self.lines.get(report.instrument_name)
+            if line is not None:
+                funding = line.daily.see(report.unrealised_funding, now_ns)
+                report = msgspec.structs.replace(report, unrealised_funding=funding)
+            seen.append(report)
+        if is_snapshot:  # what it leaves out is flat
+            for name in self.lines.keys() - {report.instrument_name for report in seen}:
+                self.lines[name].daily.see(ZERO, now_ns)
+        return seen
+
+    def settlements_from_ns(self, now_ns: int) -> int | None:
+        """Return from when on the venue is to be asked for its settlements; None = none is awaited.
+
+        Args:
+            now_ns: the venue's clock.
+        """
+        self._pass_time(now_ns)
+        awaited = [line.daily for line in self.lines.values() if line.daily.is_awaited]
+        return min((daily.booked_ns for daily in awaited if daily.passed_ns <= now_ns), default=None)
+
+    def book_settlements(self, reports: Iterable[SettlementReport]) -> list[tuple[SettlementReport, Decimal]]:
+        """Count daily settlements, oldest first, each once; return the new ones and what was held for each.
+
+        Args:
+            reports: all that the venue told, asked from `settlements_from_ns` on. Positions that were asked for after
+                it are to be seen (`see`) in the same step: those before may be of before the settlement.
+        """
+        new = []
+        for report in reports:
+            line = self.lines.get(report.instrument_name)
+            held = line.daily.held if line is not None else ZERO
+            if line is not None and line.daily.book(report.time_ns, report.funding_pnl):
+                line.funding_booked += report.funding_pnl
+                new.append((report, held))
+        for line in self.lines.values():
+            line.daily.told()
+        return new
+
+    # ---- inside ----------------------------------------------------------------------------------------
+
+    def _pass_time(self, now_ns: int) -> None:
+        for line in self.lines.values():
+            line.daily.pass_time(now_ns + LEAD_NS, line.position)
+
+    def _count(
+        self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal, time_ns: int
+    ) -> bool:
         if key in self._ignored:
             return False
         if not self._counted.add(key):
@@ -247,7 +323,10 @@ class Ledger:
         self._terms[key] = (price, size)
         if len(self._terms) > TERMS_KEPT_MAX:
             del self._terms[next(iter(self._terms))]
-        self.lines[instrument_name].fill(side, price, size)
+        line = self.lines[instrument_name]
+        line.daily.pass_time(time_ns, line.position)
+        line.daily.on_fill(side * size, time_ns)
+        line.fill(side, price, size)
         return True
 
     def _compare(self, key: FillKey, price: Decimal, size: Decimal) -> None:

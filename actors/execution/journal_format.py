@@ -3,8 +3,8 @@
     header  24 bytes: magic `RMJOURNL`, u16 version, u16 zero, u64 file id, u32 CRC-32 of the 20 bytes before it
     frame   u32 length of the payload, u32 CRC-32 of length, number and payload, u64 number (1, 2, 3 ...), payload
 
-A journal is one row of frames, in one file or in several. The first file has version 3; a file that goes on with the
-row has version 4 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
+A journal is one row of frames, in one file or in several. The first file has version 5; a file that goes on with the
+row has version 6 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
 40 bytes. The place of a frame is the byte at which it would begin if all were in the first file.
 
 All numbers are little-endian. The checksum begins with the file id, so that a block of another journal that a disk
@@ -27,8 +27,9 @@ from trading.fill_keys import FillKey
 from trading.ledger import LedgerState
 
 MAGIC = b"RMJOURNL"
-VERSION, CONTINUED_VERSION = 3, 4
-OLDER_VERSION, OLDER_CONTINUED_VERSION = 1, 2  # without `settled`, and all fills in `carried`
+VERSION, CONTINUED_VERSION = 5, 6
+OLDER_VERSIONS, OLDER_CONTINUED_VERSIONS = (1, 3), (2, 4)  # 1, 2: without `settled`, and all fills in `carried`;
+# 3, 4: a `settled` ledger knows nothing of daily settlements
 PAYLOAD_BYTES_MAX = 65_536
 _HEADER = struct.Struct("<8sHHQ")
 _CONTINUED = struct.Struct("<QQ")
@@ -285,14 +286,14 @@ def read_header(content: bytes) -> Start | None:
     if len(content) < HEADER_BYTES:
         return None
     magic, version, _, file_id = _HEADER.unpack_from(content)
-    is_continued = version in (CONTINUED_VERSION, OLDER_CONTINUED_VERSION)
+    is_continued = version in (CONTINUED_VERSION, *OLDER_CONTINUED_VERSIONS)
     size = HEADER_BYTES_MAX if is_continued else HEADER_BYTES
     if magic != MAGIC or len(content) < size or content[:size] != _checked(content[: size - _CHECKSUM.size]):
         return None
     if is_continued:
         number, place = _CONTINUED.unpack_from(content, _HEADER.size)
         return Start(file_id, number, place, size)
-    if version not in (VERSION, OLDER_VERSION):
+    if version not in (VERSION, *OLDER_VERSIONS):
         raise NewerVersionError(f"format version {version}, this program reads up to {CONTINUED_VERSION}")
     return Start(file_id)
 

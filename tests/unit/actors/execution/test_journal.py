@@ -8,6 +8,7 @@ import random
 import stat
 import threading
 import time
+import zlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -175,14 +176,25 @@ def test_a_file_without_a_good_header_is_kept_aside_whole(path: Path) -> None:
     assert len(told(path)) == 1
 
 
-def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
-    content = bytearray(header(1))
-    content[8] = 5
-    import zlib
-
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_an_earlier_version_is_read(path: Path, version: int) -> None:
+    # Given a journal whose header says that an earlier version began it
+    insert(opened(path), 1)
+    content = bytearray(path.read_bytes())
+    content[8] = version
     content[20:24] = zlib.crc32(content[:20]).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(UserError, match="format version 5"):
+    journal = opened(path)
+    assert journal.damage is None
+    assert journal.state.last_client_order_id == 1
+
+
+def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
+    content = bytearray(header(1))
+    content[8] = 7
+    content[20:24] = zlib.crc32(content[:20]).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="format version 7"):
         opened(path)
     assert path.read_bytes() == bytes(content)
 
