@@ -8,10 +8,11 @@ from typing import Protocol
 
 from actors.risk.books import BooksKeeper
 from actors.risk.guard import GuardedGateway, OrderGuard
+from actors.settlements import Settlements
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
-from domain.reports import MarginReport, OrderReport, PositionReport, TradeReport
+from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from runtime.actor import ActorContext
 from trading.ledger import Pnl
 from trading.orders.config import order_label
@@ -38,6 +39,7 @@ class RiskGateway(GuardedGateway, Protocol):
     async def positions(self) -> list[PositionReport]: ...
     async def margin(self) -> MarginReport: ...
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]: ...
+    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]: ...
     async def instruments(self) -> dict[str, Instrument]: ...
 
 
@@ -88,6 +90,7 @@ class VenueView:
         self._is_recovering = False
         self._orders_asked_ns = self._money_asked_ns = 0
         self._is_asking_money = self._was_held = False
+        self._settlements = Settlements(ctx.log)
 
     @property
     def is_started(self) -> bool:
@@ -144,6 +147,8 @@ class VenueView:
             self._newest_trade_ns = max(self._newest_trade_ns, trade.time_ns)
 
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
+        if self._account is not None:
+            positions = self._account.see(positions, self._venue_now_ns(), is_snapshot=is_snapshot)
         self._view.on_positions(positions, is_snapshot)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
@@ -179,11 +184,12 @@ class VenueView:
         if not self._history_from_ns:
             self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
-        self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
+        self.on_positions(await self.gateway.positions(), is_snapshot=True)
         self._take_margin(await self.gateway.margin())
         if not self.is_started:
             self._open_account(instruments, trades)
         self._take_history(trades)
+        await self._read_settlements()
 
     async def _has_resumed(self, instruments: Mapping[str, Instrument]) -> bool:
         """Go on from what an earlier process of the run kept; False when every trade of the run is to be read.
@@ -192,7 +198,7 @@ class VenueView:
         """
         if not self.since_ns or self.openings.keys() != set(self._ctx.instrument_names):
             return False  # nothing is known of the beginning
-        account = RunAccount(instruments, self.openings, self._forgiven)
+        account = RunAccount(instruments, self.openings, self._forgiven, self.since_ns)
         kept = await self._books.load(account, self.since_ns)
         if kept is None:
             return False
@@ -216,6 +222,7 @@ class VenueView:
         self._history_from_ns = kept.history_from_ns
         self._use_account(account, instruments, trades, trades_kept=kept.state.ledger.fills)
         self._take_history(trades)
+        await self._read_settlements()
         return True
 
     async def _begin_of_run(self) -> int:
@@ -245,8 +252,9 @@ class VenueView:
     def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
         names, view = self._ctx.instrument_names, self._view
         self._read_marks(self._monitor)
-        self.openings = openings_of(names, self.openings, view.positions, trades, view.marks)
-        self._use_account(RunAccount(instruments, self.openings, self._forgiven), instruments, trades)
+        self.openings = openings_of(names, self.openings, view.positions, trades, view.marks, self._venue_now_ns())
+        account = RunAccount(instruments, self.openings, self._forgiven, self.since_ns)
+        self._use_account(account, instruments, trades)
 
     def _use_account(
         self,
@@ -261,6 +269,7 @@ class VenueView:
         self._monitor.round_trips = account.trips
         early, self._early_trades = self._early_trades, []
         self.on_trades([*trades, *early])
+        self.on_positions(list(self._view.positions.values()), is_snapshot=True)  # as the venue told them until now
         self._ctx.log.info(
             "account read",
             trades=len(trades),
@@ -280,11 +289,34 @@ class VenueView:
             ProtocolError,
         ) as error:  # the next audit asks again, from the same time on
             self._ctx.log.warning("the trade history could not be read", reason=str(error))
+            return
+        await self._read_settlements()
+
+    async def _read_settlements(self) -> None:
+        """Book what daily settlements that are awaited have paid, in one step with the positions after them."""
+        if self._account is None:
+            return
+        now_ns = self._venue_now_ns()
+        try:
+            reports = await self._settlements.ask(self.gateway, self._account.settlements_from_ns(now_ns), now_ns)
+            if reports is None:
+                return
+            positions = await self.gateway.positions()
+        except (ConnectivityError, VenueError, ProtocolError) as error:  # the next audit asks again
+            self._ctx.log.warning("daily settlements could not be read", reason=str(error))
+            return
+        self._settlements.tell(self._account.on_settlements(reports))
+        self.on_positions(positions, is_snapshot=True)
+
+    def _venue_now_ns(self) -> int:
+        """Return the venue's time: ours, unless its stamps say that ours is wrong."""
+        ahead_ns = self._venue_ahead_ns() or 0
+        return self._ctx.clock.realtime_ns() + (ahead_ns if abs(ahead_ns) > CLOCKS_AGREE_NS else 0)
 
     async def _read_money(self) -> None:
         """Read positions and margin; the venue pushes neither funding nor margin."""
         try:
-            self._view.on_positions(await self.gateway.positions(), is_snapshot=True)
+            self.on_positions(await self.gateway.positions(), is_snapshot=True)
             self._take_margin(await self.gateway.margin())
         except (
             ConnectivityError,

@@ -8,8 +8,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
-from domain.instrument import Instrument
-from domain.reports import PositionReport, TradeReport
+from domain.instrument import Instrument, InstrumentKind
+from domain.reports import PositionReport, SettlementReport, TradeReport
 from trading.fill_keys import FillKeys, fingerprint
 from trading.ledger import ZERO, Ledger, LedgerState, Pnl
 from trading.risk.latch import Opening
@@ -31,6 +31,7 @@ def openings_of(
     positions: Mapping[str, PositionReport],
     trades: Sequence[TradeReport],
     marks: Mapping[str, float],
+    seen_ns: int = 0,
 ) -> dict[str, Opening]:
     """Return what each instrument held when the run began.
 
@@ -39,6 +40,7 @@ def openings_of(
         positions: the venue's holdings now.
         trades: every trade since the run began, oldest first.
         marks: mark prices now, for instruments that the venue reports no position in.
+        seen_ns: now, by the venue's clock.
     """
     openings = {}
     for name in names:
@@ -52,7 +54,7 @@ def openings_of(
         if first is not None:
             position = first.position_after - first.side * first.size
         price = report.mark_price if report else Decimal(repr(marks.get(name, 0.0)))
-        openings[name] = Opening(position, price, report.unrealised_funding if report else ZERO)
+        openings[name] = Opening(position, price, report.unrealised_funding if report else ZERO, seen_ns)
     return openings
 
 
@@ -71,6 +73,7 @@ class RunAccount:
 
     Args:
         forgiven: up to which time of the venue losing streaks have had their consequence, by instrument.
+        since_ns: when the run began, by the venue's clock: for openings that do not say when they were seen.
 
     Attributes:
         openings: holdings when the run began, by instrument.
@@ -84,6 +87,7 @@ class RunAccount:
         instruments: Mapping[str, Instrument],
         openings: Mapping[str, Opening],
         forgiven: Mapping[str, int] = MappingProxyType({}),
+        since_ns: int = 0,
     ) -> None:
         self.openings = dict(openings)
         self.multipliers = {
@@ -93,7 +97,10 @@ class RunAccount:
         self._ledger = Ledger(self.multipliers)
         self.trips: dict[str, RoundTrip] = {}
         for name, opening in openings.items():
-            self._ledger.lines[name].begin(opening.position, opening.price, opening.unrealised_funding)
+            has_funding = name in instruments and instruments[name].kind is InstrumentKind.PERPETUAL
+            seen_ns = (opening.seen_ns or since_ns) if has_funding else 0
+            line = self._ledger.lines[name]
+            line.begin(opening.position, opening.price, opening.unrealised_funding, seen_ns=seen_ns)
             self.trips[name] = RoundTrip(self.multipliers[name], opening.position, opening.price, forgiven.get(name, 0))
 
     def on_trades(self, trades: Iterable[TradeReport]) -> list[TradeReport]:
@@ -109,6 +116,25 @@ class RunAccount:
     def take_contradictions(self) -> list[str]:
         """Return what the venue said and was not booked, once for each trade, and forget it."""
         return self._ledger.take_contradictions()
+
+    # ---- daily settlements ---------------------------------------------------------------------------
+
+    def see(self, reports: Iterable[PositionReport], now_ns: int, *, is_snapshot: bool) -> list[PositionReport]:
+        """Return the venue's holdings with the unrealised funding that counts (`Ledger.see`)."""
+        return self._ledger.see(reports, now_ns, is_snapshot=is_snapshot)
+
+    def settlements_from_ns(self, now_ns: int) -> int | None:
+        """Return from when on the venue is to be asked for its settlements; None = none is awaited."""
+        return self._ledger.settlements_from_ns(now_ns)
+
+    def on_settlements(self, reports: Iterable[SettlementReport]) -> list[tuple[SettlementReport, Decimal]]:
+        """Book daily settlements, each once; return those that were new (`Ledger.book_settlements`)."""
+        new = self._ledger.book_settlements(reports)
+        for report, _ in new:
+            self.trips[report.instrument_name].on_settlement(report.funding_pnl, report.position, report.time_ns)
+        return new
+
+    # ---- what it adds up to --------------------------------------------------------------------------
 
     @property
     def state(self) -> AccountState:
@@ -145,7 +171,7 @@ class RunAccount:
         found: dict[str, Pnl | None] = {}
         for name, line in self._ledger.lines.items():
             report = positions.get(name)
-            funding = report.unrealised_funding if report else ZERO
+            funding = report.unrealised_funding if report else line.daily.seen
             is_known = not line.position or name in marks
             found[name] = line.pnl(Decimal(repr(marks.get(name, 0.0))), funding) if is_known else None
         return found

@@ -21,11 +21,16 @@ KILL_FILE_NAME = "kill.json"
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """Holdings of one instrument when the run began, the mark that they are valued from, funding not yet booked."""
+    """Holdings of one instrument when the run began, the mark that they are valued from, funding not yet booked.
+
+    Attributes:
+        seen_ns: when that funding was seen, by the venue's clock; 0 = not known, when the run began.
+    """
 
     position: Decimal
     price: Decimal
     unrealised_funding: Decimal = Decimal(0)
+    seen_ns: int = 0
 
 
 class RiskMemory(msgspec.Struct, kw_only=True):

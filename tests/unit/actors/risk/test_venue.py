@@ -86,8 +86,8 @@ def test_the_account_is_opened_only_once_the_venues_clock_is_known(tmp_path: Pat
     told: list[int | None] = [None, -60 * NS_PER_S]
     gateway: Any = scene.gateway
     view = VenueView(
-        scene.context, scene.monitor, RiskMemory(), lambda _: gateway, lambda _: None, lambda: told.pop(0),
-        BooksKeeper(scene.context, ""),
+        scene.context, scene.monitor, RiskMemory(), lambda _: gateway, lambda _: None,
+        lambda: told.pop(0) if len(told) > 1 else told[0], BooksKeeper(scene.context, ""),
     )  # fmt: skip
     view.on_ready()
     assert view.is_started

@@ -77,3 +77,21 @@ def test_a_streak_that_had_its_consequence_counts_no_more_also_for_a_successor()
     for one in [*lost, trade(BUY, "1", "100", time_ns=9), trade(SELL, "1", "99", time_ns=10)]:
         successor.on_trade(one)
     assert successor.losses == 1
+
+
+def test_what_a_daily_settlement_pays_is_part_of_the_trip_that_was_open_then() -> None:
+    # Given two bought, and one of them sold a moment after the settlement
+    trip = RoundTrip()
+    trip.on_trade(trade(BUY, "2", "100", time_ns=5))
+    trip.on_trade(trade(SELL, "1", "100", time_ns=11))
+    # If its line comes now, I expect the open part to take its half and the trip all of it
+    trip.on_settlement(Decimal(-3), Decimal(2), 10)
+    assert trip.open_costs == Decimal("1.5")
+    successor = RoundTrip()
+    successor.resume(trip.state)
+    assert successor.on_trade(trade(SELL, "1", "101", time_ns=12)) == Decimal(-2)
+    assert successor.losses == 1
+    # and the next trip to have nothing of it
+    successor.on_trade(trade(BUY, "1", "100", time_ns=13))
+    successor.on_settlement(Decimal(-3), Decimal(2), 10)
+    assert (successor.open_costs, successor.begun_ns) == (0, 13)
