@@ -20,6 +20,7 @@ from actors.execution.session_state import SessionState, StartPosition, save_ses
 from actors.execution.truth import HISTORY_MARGIN_NS, Truth
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, HistoryTooLongError, ProtocolError, VenueError
+from domain.instrument import InstrumentKind
 from trading.ledger import Ledger
 from venues.gateway import OrderGateway
 
@@ -155,6 +156,7 @@ class Recovery:
             history_since_ns=since_ns,
             trades_before=[trade.key for trade in trades if trade.time_ns >= since_ns],
             positions={name: self._start_position(name) for name in self._books.desks},
+            seen_ns=self._truth.venue_clock.realtime_ns(),
         )
         save_session_state(self._ports.run_dir, state)
         self._log.info(
@@ -176,7 +178,9 @@ class Recovery:
         self._books.journal.state.ignore(state.trades_before)
         for name, start in state.positions.items():
             if name in ledger.lines:
-                ledger.lines[name].begin(start.position, start.price, start.unrealised_funding)
+                has_funding = self._books.desks[name].instrument.kind is InstrumentKind.PERPETUAL
+                seen_ns = (state.seen_ns or state.started_realtime_ns) if has_funding else 0
+                ledger.lines[name].begin(start.position, start.price, start.unrealised_funding, seen_ns=seen_ns)
         self._truth.history_from_ns = state.history_since_ns
         self._books.restart_ledger(ledger, instead=instead)
 

@@ -9,7 +9,7 @@ from typing import Any
 from actors.execution.desk import Desk
 from domain.reports import PositionReport
 from domain.units import decimal_number
-from trading.ledger import Ledger, Pnl
+from trading.ledger import Ledger, LedgerLine, Pnl
 
 _ORDER_COUNTS = ("inserted", "amended", "cancelled", "rejected", "denied")
 _NO_PNL = Pnl(*(Decimal(0),) * 5)
@@ -27,7 +27,7 @@ def build_report(
     """Return the report.
 
     Args:
-        venue_positions: as the venue told them last.
+        venue_positions: as the venue told them last, with the unrealised funding that counts.
         marks: mark price of each instrument, quote currency.
         counts: the actor's counters; they outlive its restarts, as the ledger does.
         open_orders: ours, as the venue shows them; None when it could not be asked.
@@ -35,7 +35,8 @@ def build_report(
     """
     lines = ledger.lines
     pnls = {
-        name: line.pnl(marks.get(name, Decimal(0)), _funding(venue_positions, name)) for name, line in lines.items()
+        name: line.pnl(marks.get(name, Decimal(0)), _funding(venue_positions, name, line))
+        for name, line in lines.items()
     }
     return {
         "orders": {name: counts.get(name, 0) for name in _ORDER_COUNTS},
@@ -74,9 +75,9 @@ def _position(positions: Mapping[str, PositionReport], name: str) -> Decimal:
     return report.position if report is not None else Decimal(0)
 
 
-def _funding(positions: Mapping[str, PositionReport], name: str) -> Decimal:
+def _funding(positions: Mapping[str, PositionReport], name: str, line: LedgerLine) -> Decimal:
     report = positions.get(name)
-    return report.unrealised_funding if report is not None else Decimal(0)
+    return report.unrealised_funding if report is not None else line.daily.seen
 
 
 def _summed(pnls: Any) -> Pnl:

@@ -28,12 +28,14 @@ class SessionState(msgspec.Struct, frozen=True):
         history_since_ns: venue's clock; the session's trades are not older.
         trades_before: keys of trades since then that the start positions contain already.
         positions: by instrument.
+        seen_ns: venue's clock, when their funding was seen; 0 in what earlier versions wrote.
     """
 
     started_realtime_ns: int
     history_since_ns: int
     trades_before: list[tuple[str, str, int]]
     positions: dict[str, StartPosition]
+    seen_ns: int = 0
 
 
 def load_session_state(run_dir: Path) -> SessionState | None:

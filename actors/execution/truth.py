@@ -10,6 +10,8 @@ from actors.execution.books import AccountBooks
 from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
+from actors.execution.venue_clock import VenueClock
+from actors.settlements import Settlements
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.reports import OrderReport, PositionReport, TradeReport
@@ -36,7 +38,7 @@ class Truth:
     """Keeps orders and money in agreement with the venue.
 
     Attributes:
-        venue_positions: as the venue told them last.
+        venue_positions: as the venue told them last, with the unrealised funding that counts (`Ledger.see`).
         history_from_ns: the venue's clock; older trades are booked, or were there before us.
         strangers: ids of orders that are not ours, as the venue showed them last.
         session: counts beginnings and ends of sessions with the venue: what runs for an older one gives up.
@@ -70,6 +72,8 @@ class Truth:
         self._warn_due_ns = 0
         self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
+        self.venue_clock = VenueClock(ports.clock, ports.shared.book_table, len(ports.instrument_names))
+        self._settlements = Settlements(ports.log)
 
     def use_config(self, config: ExecutionConfig) -> None:
         """Go by other values from now on."""
@@ -139,9 +143,10 @@ class Truth:
 
     def take_positions(self, reports: list[PositionReport], is_snapshot: bool, now_ns: int) -> None:
         """Remember the venue's positions and since when they differ from ours."""
+        seen = self._books.ledger.see(reports, self.venue_clock.realtime_ns(), is_snapshot=is_snapshot)
         if is_snapshot:
             self.venue_positions.clear()
-        for report in reports:
+        for report in seen:
             self.venue_positions[report.instrument_name] = report
         self.note_difference(now_ns)
 
@@ -260,7 +265,14 @@ class Truth:
         return len(ours)
 
     async def fetch_positions(self) -> None:
-        self.take_positions(await self._gateway.positions(), True, self._clock.monotonic_ns())
+        """Take over the venue's positions, and book daily settlements that are awaited: what they have paid is asked
+        for first, so that the positions are of after it."""
+        ledger, venue_ns = self._books.ledger, self.venue_clock.realtime_ns()
+        reports = await self._settlements.ask(self._gateway, ledger.settlements_from_ns(venue_ns), venue_ns)
+        positions = await self._gateway.positions()
+        if reports is not None:
+            self._settlements.tell(ledger.book_settlements(reports))
+        self.take_positions(positions, True, self._clock.monotonic_ns())
 
     async def fetch_trades(self) -> int:
         """Book the history since the last agreement; return how many fills had been missed."""
