@@ -225,9 +225,9 @@ def test_a_cancel_that_is_refused_is_tried_again_once_a_second_while_the_venue_s
         sent = len(bench.gateway.sent)
         await wished(bench, wanted, ASKS, 10 * NS_PER_S)
         # I expect patience
-        assert 8 <= bench.gateway.kinds()[sent:].count("cancel") <= 11
+        assert 8 <= bench.gateway.kinds()[sent:].count("cancel") <= 12
         assert bench.gateway.kinds()[sent:].count("amend") == 2 * len(wanted)
-        assert lists <= 20
+        assert lists <= 22
         assert bench.resting(Side.BUY) == BIDS
         # and the order gone soon after the venue takes cancels again
         bench.venue.refusals = {}

@@ -28,7 +28,7 @@ from trading.orders.triggers import (
 )
 
 MOVED_BACK_NS = 500 * NS_PER_MS  # pause before a price that would have crossed is tried again
-CANCEL_AGAIN_NS = 1 * NS_PER_S  # pause before an order whose cancel was refused, or is in doubt, is cancelled again
+CANCEL_AGAIN_NS = 1 * NS_PER_S  # pause before an order whose cancel was refused twice, or in doubt, is cancelled again
 ABSENCES_OF_UNCONFIRMED = 2  # queries that must miss an order which the venue never confirmed
 HALF = 2
 
@@ -154,7 +154,9 @@ class OrderManager:
         if trigger is OrderTrigger.AMEND_REFUSED and error.code != CODE_THROTTLED:
             order.amend_refusals += 1
         if kind == "cancel":
-            order.cancel_refused_ns = now_ns
+            if order.cancel_refusals:  # the first may have met a bad moment: the second follows at once
+                order.cancel_refused_ns = now_ns
+            order.cancel_refusals += 1
         if kind == "amend" and order.state in (OrderState.WORKING, OrderState.PENDING_CANCEL):
             order.target = None
         order.changed_time_ns = now_ns
@@ -182,7 +184,7 @@ class OrderManager:
         return expired
 
     def release(self, now_ns: int) -> list[Order]:
-        """Return the orders whose pause is over: that the venue moved back, and that it refused to cancel."""
+        """Return the orders whose pause is over: that the venue moved back, or refused to cancel."""
         released = []
         for order in self.all_live():
             if order.moved_from_ticks is not None and now_ns - order.changed_time_ns >= MOVED_BACK_NS:

@@ -23,7 +23,8 @@ class Order:
     Attributes:
         price_ticks, size_lots: the terms that the venue confirmed (of a new order: that were sent).
         amend_refusals: amends that the venue refused since it last took one; those that came too fast count not.
-        cancel_refused_ns: monotonic, when the venue refused to cancel it; None = it may be cancelled (again).
+        cancel_refusals: cancels of it that the venue refused.
+        cancel_refused_ns: monotonic, when it refused one for more than the first time; None = it may be cancelled now.
         target: terms of an amend whose outcome is not known; None when there is none.
         filled_lots: what the venue says is filled; never falls.
         booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
@@ -40,6 +41,7 @@ class Order:
         "absences",
         "amend_refusals",
         "booked_lots",
+        "cancel_refusals",
         "cancel_refused_ns",
         "changed_time_ns",
         "client_order_id",
@@ -101,6 +103,7 @@ class Order:
         self.changed_time_ns = 0
         self.absences = 0
         self.amend_refusals = 0
+        self.cancel_refusals = 0
         self.cancel_refused_ns: int | None = None
         self.moved_from_ticks: int | None = None
         # Tuples: most orders have next to nothing in them, and thousands of closed orders are kept.
