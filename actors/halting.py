@@ -92,8 +92,9 @@ class SessionHalt:
         while True:
             with suppress(OSError, SegmentError, ValueError, RecordBusyError):
                 row = TableReader(open_session_segment(self._session, "risk", writable=False))
-                if row.load(0) and row.ints[RISK.word("written_time_ns")] > self._began_ns:
-                    return bool(row.ints[RISK.word("is_kill_latched")])
+                is_later = row.load(0) and row.ints[RISK.word("written_time_ns")] > self._began_ns
+                if is_later and row.ints[RISK.word("is_kill_latched")]:
+                    return True  # else it may not have looked for the mark yet
             if time.monotonic() > deadline:
                 return False
             time.sleep(LOOK_AGAIN_S)
