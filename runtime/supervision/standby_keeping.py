@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections import deque
 
 from domain.clock import NS_PER_S
 from runtime.supervision.launch import Launcher, Standby
@@ -11,6 +12,7 @@ from runtime.supervision.note import Note
 
 PAUSE_NS = 2 * NS_PER_S  # after a start: the processor belongs to the actor that just came back
 FAILURES_MAX = 3
+WINDOW_NS = 300 * NS_PER_S  # failures further apart, over months, have nothing to do with each other
 
 
 class StandbyKeeping:
@@ -25,7 +27,7 @@ class StandbyKeeping:
         self._is_wanted = is_wanted
         self._standby: Standby | None = None
         self._due_ns = 0
-        self._failures = 0
+        self._failures_ns: deque[int] = deque(maxlen=FAILURES_MAX)
 
     @property
     def words(self) -> str:
@@ -76,9 +78,10 @@ class StandbyKeeping:
             self._standby = None
 
     def _on_failure(self, why: str, now_ns: int) -> Note | None:
-        self._failures += 1
+        failures_ns = self._failures_ns
+        failures_ns.append(now_ns)
         self.rest(now_ns)
-        if self._failures < FAILURES_MAX:
+        if len(failures_ns) < FAILURES_MAX or now_ns - failures_ns[0] > WINDOW_NS:
             return None
         self._is_wanted = False
-        return Note(f"its standby failed {self._failures} times, at last: {why}; it goes on without one")
+        return Note(f"its standby failed {FAILURES_MAX} times, at last: {why}; it goes on without one")
