@@ -243,8 +243,15 @@ class MassQuotes(QuoteSender):
         return [order for order in self._manager.live(desk.row) if order.is_quote and order.state in _CANCELLABLE]
 
     def cancel(self, order: Order, desk: Desk, now_ns: int) -> int:
-        if not order.is_quote:
+        """Cancel one order; of a quote that is not in doubt, or has no number yet, all quotes of its product go.
+
+        A quote without a number is not pulled twice for one doubt: the others would lose their place again and again.
+        """
+        is_doubted = order.state is OrderState.UNKNOWN
+        if not order.is_quote or (is_doubted and order.venue_order_id):
             return super().cancel(order, desk, now_ns)
+        if is_doubted and order.sent_time_ns > order.changed_time_ns:
+            return 0
         return bool(self._pull(self._venue.product(desk.instrument), now_ns))
 
     def session_cancelled(self) -> None:
@@ -278,6 +285,7 @@ class MassQuotes(QuoteSender):
         sent = self._sent.pop(quote_id, None)
         if sent is None:
             self._log.warning("quotes could not be cancelled", reason=str(error))
+            self._doubt_pulled()
             return
         self._note_failure(error, sent)
         for order in sent.orders:
@@ -311,6 +319,13 @@ class MassQuotes(QuoteSender):
         if error.code == CODE_PROTECTION_NOT_SET:
             for row in {order.instrument for order in sent.orders}:
                 self.groups.is_unset(self._venue.product(self.desks[row].instrument))
+
+    def _doubt_pulled(self) -> None:
+        """Doubt anew what has no number, so that it is pulled again."""
+        now_ns = self._clock.monotonic_ns()
+        for order in self._manager.in_doubt():
+            if order.is_quote and not order.venue_order_id:
+                self._manager.doubt(order, now_ns)
 
     def _doubt(self, sent: _Sent, now_ns: int) -> None:
         for order in sent.orders:

@@ -281,7 +281,10 @@ class QuoteSender(ABC):
         self._journal.message("CANCEL", client_order_id=order.client_order_id, instrument=desk.name)
         self._manager.cancel_sent(order, now_ns)
         try:
-            self._gateway.cancel(order.client_order_id)
+            if order.is_quote:
+                self._gateway.cancel_order(order.venue_order_id)
+            else:
+                self._gateway.cancel(order.client_order_id)
         except ConnectivityError:
             self._manager.doubt(order, now_ns)
             raise

@@ -14,7 +14,7 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ConfigError, VenueError
 from domain.order import Side
-from tests.execution_rig import LABEL, Bench
+from tests.execution_rig import LABEL, Bench, Ladder
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
 from trading.orders.order import Order
@@ -514,20 +514,104 @@ def test_an_order_that_is_no_quote_rests_beside_them_and_stays(run: Run) -> None
     run(scenario)
 
 
+async def refused() -> Any:
+    raise VenueError(20, "temporary failure", "private/open_orders")
+
+
+def lose(bench: Bench, kind: str) -> Callable[[str], int]:
+    """Return what a gateway does whose cancels get lost."""
+
+    def lost(what: str) -> int:
+        bench.gateway.sent.append((kind, what))
+        return bench.clock.monotonic_ns()
+
+    return lost
+
+
+async def wished(bench: Bench, bids: Ladder, duration_ns: int) -> None:
+    for _ in range(duration_ns // (100 * NS_PER_MS)):
+        bench.wish(bids, ASKS)
+        await bench.let_pass(100 * NS_PER_MS)
+
+
+def test_one_quote_in_doubt_is_cancelled_by_its_number_and_the_others_keep_their_place(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        before = numbers(bench)
+        # If it is not known of one quote whether it went when the wish left it, and the venue will not list it
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        by_number = bench.gateway.cancel_order
+        bench.gateway.cancel_order = lose(bench, "cancel_order")  # type: ignore[method-assign]
+        bench.wish(BIDS[:1], ASKS)
+        bench.work()
+        bench.gateway.quotes.inbox.clear()
+        await wished(bench, BIDS[:1], 10 * NS_PER_S)
+        # I expect that one alone to be cancelled, about once a second
+        assert "cancel_mass_quotes" not in bench.gateway.kinds()
+        assert {entry[1] for entry in bench.gateway.sent if entry[0] == "cancel_order"} == {before[Side.BUY, 99]}
+        assert 5 <= bench.gateway.kinds().count("cancel_order") <= 10
+        bench.gateway.cancel_order = by_number  # type: ignore[method-assign]
+        await wished(bench, BIDS[:1], 1500 * NS_PER_MS)
+        del before[Side.BUY, 99]
+        assert numbers(bench) == before
+
+    run(scenario)
+
+
+def test_a_quote_that_never_got_a_number_has_the_product_pulled_once(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        # If a message gets lost, its new level is not wanted any more, and the venue will not list what is open
+        open_orders = bench.gateway.open_orders
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        bench.wish([*BIDS, (98, 5)], ASKS)
+        bench.work()
+        bench.gateway.quotes.inbox.clear()
+        await wished(bench, BIDS, 10 * NS_PER_S)
+        # I expect the quotes to be pulled once, and the side without doubt to rest again
+        assert bench.gateway.kinds() == ["mass_quote", "cancel_mass_quotes", "set_protection", "mass_quote"]
+        assert both(bench) == ([], ASKS)
+        # and the other one as soon as the venue has said what is open
+        bench.gateway.open_orders = open_orders  # type: ignore[method-assign]
+        await wished(bench, BIDS, 35 * NS_PER_S)
+        assert both(bench) == (BIDS, ASKS)
+        assert bench.gateway.kinds().count("cancel_mass_quotes") == 1
+
+    run(scenario)
+
+
+def test_a_pull_that_the_venue_refuses_is_tried_again(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench)
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        pull = bench.gateway.cancel_mass_quotes
+        bench.gateway.cancel_mass_quotes = lose(bench, "cancel_mass_quotes")  # type: ignore[method-assign]
+        bench.wish([*BIDS, (98, 5)], ASKS)
+        bench.work()
+        bench.gateway.quotes.inbox.clear()
+        await bench.run_until(lambda: "cancel_mass_quotes" in wished_kinds(bench), "a pull", 4000)
+        assert bench.core.mass_quotes is not None
+        bench.core.mass_quotes.on_quote_rejected(0, VenueError(20, "temporary failure", "private/cancel_mass_quote"))
+        bench.gateway.cancel_mass_quotes = pull  # type: ignore[method-assign]
+        await wished(bench, BIDS, 4 * NS_PER_S)
+        assert bench.gateway.kinds().count("cancel_mass_quotes") == 2
+
+    run(scenario)
+
+
+def wished_kinds(bench: Bench) -> list[str]:
+    bench.wish(BIDS, ASKS)
+    return bench.gateway.kinds()
+
+
 def test_quotes_in_doubt_that_nobody_wants_are_taken_back_about_once_a_second(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench)
-
-        async def refused() -> Any:
-            raise VenueError(20, "temporary failure", "private/open_orders")
-
-        def lost(product: str) -> int:
-            bench.gateway.sent.append(("cancel_mass_quotes", product))
-            return bench.clock.monotonic_ns()
-
         # If strategy dies and what takes the quotes back gets lost, while the venue does not list what is open
-        take_back = bench.gateway.cancel_mass_quotes
-        bench.gateway.open_orders, bench.gateway.cancel_mass_quotes = refused, lost  # type: ignore[method-assign]
+        bench.gateway.open_orders = refused  # type: ignore[method-assign]
+        by_number = bench.gateway.cancel_order
+        bench.gateway.cancel_mass_quotes = lose(bench, "cancel_mass_quotes")  # type: ignore[method-assign]
+        bench.gateway.cancel_order = lose(bench, "cancel_order")  # type: ignore[method-assign]
         bench.silent.add("strategy")
         for _ in range(60):
             bench.clock.advance(100 * NS_PER_MS)
@@ -536,8 +620,8 @@ def test_quotes_in_doubt_that_nobody_wants_are_taken_back_about_once_a_second(ru
             bench.gateway.quotes.inbox.clear()
         # I expect it to be tried again, but no storm
         assert both(bench) == (BIDS, ASKS)
-        assert 2 <= bench.gateway.kinds().count("cancel_mass_quotes") <= 5
-        bench.gateway.cancel_mass_quotes = take_back  # type: ignore[method-assign]
+        assert 2 * 4 <= bench.gateway.kinds().count("cancel_order") <= 5 * 4
+        bench.gateway.cancel_order = by_number  # type: ignore[method-assign]
         await bench.let_pass(1200 * NS_PER_MS)
         assert both(bench) == ([], [])
 
