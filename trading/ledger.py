@@ -187,6 +187,7 @@ class Ledger:
         self._counted = FillKeys()
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
+        self._corrected: set[FillKey] = set()  # before their own line came, which is booked if it comes even so
         self._ignored = frozenset(ignored)
         self._contradicted: set[tuple[FillKey, bool]] = set()
         self._contradictions: list[str] = []
@@ -217,8 +218,13 @@ class Ledger:
 
     @property
     def unbooked(self) -> int:
-        """Fills whose fee the venue has not told yet."""
+        """Fills whose fee is waited for."""
         return len(self._unbooked)
+
+    @property
+    def uncharged(self) -> int:
+        """Fills whose fee the venue has not told: those that it corrected before it did are not waited for."""
+        return len(self._unbooked) + len(self._corrected)
 
     @property
     def unbooked_since_ns(self) -> int | None:
@@ -249,13 +255,16 @@ class Ledger:
         if trade.is_correction:
             what = f"amends or takes it back ({trade.size} at {trade.price}, position {trade.position_after} after it)"
             self._note_contradiction(trade.key, what, is_correction=True)
+            self._wait_no_longer(trade.key, line)
             return False
         is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size, trade.time_ns)
-        if is_new or self._unbooked.pop(trade.key, None) is not None:
+        is_awaited = self._unbooked.pop(trade.key, None) is not None
+        if is_new or is_awaited or trade.key in self._corrected:
             line.fees += trade.fee
             line.funding_booked += trade.funding_pnl
             line.daily.on_trade(trade.funding_pnl, trade.time_ns)
-            line.unbooked -= not is_new
+            line.unbooked -= is_awaited
+        self._corrected.discard(trade.key)
         return is_new
 
     # ---- daily settlements -----------------------------------------------------------------------------
@@ -311,6 +320,15 @@ class Ledger:
     def _pass_time(self, now_ns: int) -> None:
         for line in self.lines.values():
             line.daily.pass_time(now_ns + LEAD_NS, line.position)
+
+    def _wait_no_longer(self, key: FillKey, line: LedgerLine) -> None:
+        """Wait not for the fee of a fill that was corrected: its own line may never come, and would be asked for ever.
+
+        What the correction calls its fee is not booked: whether that is all of it or a change is not documented.
+        """
+        if self._unbooked.pop(key, None) is not None:
+            line.unbooked -= 1
+            self._corrected.add(key)
 
     def _count(
         self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal, time_ns: int

@@ -137,11 +137,11 @@ class AccountBooks:
         """Book lines of the trade history; return how many fills were not known before."""
         news = 0
         for trade in trades:
-            unbooked = self.ledger.unbooked
+            uncharged = self.ledger.uncharged
             is_new = self.ledger.book_trade(trade)
             if trade.instrument_name not in self.desks or trade.is_correction:
                 continue
-            has_fee_news = is_new or self.ledger.unbooked < unbooked
+            has_fee_news = is_new or self.ledger.uncharged < uncharged
             order = self.manager.apply_trade(trade)
             if is_new:
                 news += 1

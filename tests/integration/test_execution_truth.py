@@ -153,6 +153,27 @@ def test_a_trade_that_the_venue_takes_back_holds_quotes_until_it_is_explained(ru
     run(scenario)
 
 
+def test_a_correction_instead_of_a_fills_own_line_does_not_pin_the_history(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill of which the history tells its correction only, and one more fill minutes later
+        await quoting(bench)
+        bench.venue.fill(bench.venue.open[0], 2)
+        bench.pump()
+        bench.venue.trades[0] = msgspec.structs.replace(bench.venue.trades[0], is_correction=True)
+        bench.clock.advance(300 * NS_PER_S)
+        bench.venue.time_ns = bench.clock.realtime_ns()
+        await pass_with_wishes(bench, 1)
+        bench.venue.fill(bench.venue.open[-1], 1)
+        await pass_with_wishes(bench, 25)
+        # I expect the venue to be asked for no trades before it any more, and its fee not to be waited for
+        assert bench.core.truth.history_from_ns > bench.venue.trades[0].time_ns
+        assert bench.core.books.ledger.unbooked == 0
+        assert bench.measures.counts.by_name["trades_contradicted"] == 1
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("name", ["cancel_all", "flatten", "flatten_instrument"])
 def test_of_two_operations_at_once_the_first_to_end_lets_no_quote_out(run: Run, name: str) -> None:
     async def scenario(bench: Bench) -> None:

@@ -98,6 +98,33 @@ def test_a_correction_of_a_trade_is_not_booked_and_told_once() -> None:
     assert book.take_contradictions() == []
 
 
+def test_a_correction_instead_of_a_fills_own_line_leaves_no_fee_to_wait_for() -> None:
+    # Given a fill that came with its order
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+    # If the history tells nothing of it but that it was taken back, and does so again
+    correction = msgspec.structs.replace(trade(), is_correction=True)
+    for _ in range(2):
+        assert not book.book_trade(correction)
+    # I expect nobody to wait for its fee
+    line = book.lines[NAME]
+    assert (book.unbooked, book.unbooked_since_ns, line.unbooked, line.fees) == (0, None, 0, D(0))
+    assert book.uncharged == 1
+    # If its own line comes even so, I expect what it cost to be booked, once: as if it had come first
+    for _ in range(2):
+        assert not book.book_trade(trade())
+    assert (book.unbooked, book.uncharged, line.unbooked, line.fees) == (0, 0, 0, D("0.01"))
+    assert book.state == corrected_after_its_line().state
+
+
+def corrected_after_its_line() -> Ledger:
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+    book.book_trade(trade())
+    book.book_trade(msgspec.structs.replace(trade(), is_correction=True))
+    return book
+
+
 def test_trades_before_the_session_and_of_other_instruments_are_left_out() -> None:
     book = Ledger({NAME: D(1)}, ignored=[trade("old").key])
     assert not book.book_trade(trade("old"))
