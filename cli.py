@@ -347,12 +347,15 @@ def record(
         asked = recording_of(load_config(config))
     else:
         asked = recording_of_venue(venue, instruments or ["BTC-PERPETUAL"], url)
-    outlet = Outlet(sys.stdout)
-    session = RecordingSession(asked, seconds=seconds, say=lambda text: outlet.say(f"{asked.session}: {text}"))
+    outlet, error_outlet = Outlet(sys.stdout), Outlet(sys.stderr)
+    session = RecordingSession(
+        asked, seconds=seconds, say=lambda text: outlet.say(f"{asked.session}: {text}"), say_error=error_outlet.say
+    )
     try:
         raise typer.Exit(session.run())
     finally:
         outlet.close()
+        error_outlet.close()
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

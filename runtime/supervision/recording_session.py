@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -80,13 +79,25 @@ def recording_of_venue(kind: str, instruments: list[str], url: str) -> Config:
 
 
 class RecordingSession:
-    """One recording from lock to the last file. What was opened is closed in reverse order, whatever happens."""
+    """One recording from lock to the last file. What was opened is closed in reverse order, whatever happens.
 
-    def __init__(self, config: Config, *, seconds: float | None, say: Callable[[str], None]) -> None:
+    Args:
+        say: told how it goes, by lines; like `say_error`, told why nothing came of it, it must not wait for a terminal.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        seconds: float | None,
+        say: Callable[[str], None],
+        say_error: Callable[[str], None],
+    ) -> None:
         self._config = config
         self._clock = SystemClock()
         self._seconds = seconds
         self._say = say
+        self._say_error = say_error
         self._exit_code = ExitCode.CLEAN
         self._signals = 0
 
@@ -165,7 +176,7 @@ class RecordingSession:
         paths.write_atomically(run / "summary.json", json.dumps({"counters": counters}, indent=2).encode() + b"\n")
         if not _received(segments) and self._exit_code is ExitCode.CLEAN:
             why = f"no market data came from {self._url}; check the address, the network and the venue's status page"
-            print(f"error: nothing was recorded: {why}", file=sys.stderr)
+            self._say_error(f"error: nothing was recorded: {why}")
             self._exit_code = ExitCode.CRASH
             return
         told = counters["recorder"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from domain.errors import ExitCode
+from shm.segment import list_segments
 from tests.sessions import INSTRUMENT, REPOSITORY, RunningSession, open_orders, wait_until
 
 
@@ -90,3 +93,26 @@ def test_a_recording_whose_output_stands_still_ends_in_time(tmp_path: Path) -> N
             recording.terminate()
             os.close(read_fd)
     assert list(tmp_path.glob("runs/*/summary.json"))
+
+
+def test_a_recording_that_got_no_data_lets_go_of_everything_although_nobody_reads_why(tmp_path: Path) -> None:
+    # Given a venue that says nothing, and a terminal that takes nothing
+    read_fd, write_fd = full_pipe()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+        environ.pop("THALEX_WS_URL", None)
+        config = tmp_path / f"t{os.getpid()}mute.toml"
+        config.write_text(f'[venue]\nkind = "thalex"\nurl = "{url}"\n\n[instruments."BTC-PERPETUAL"]\n')
+        command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config), "--seconds", "3"]
+        with subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=write_fd, stderr=write_fd) as recording:
+            os.close(write_fd)
+            try:
+                # If its time is over, I expect it to end, and nothing of it to stay
+                assert recording.wait(60) == ExitCode.CRASH
+            finally:
+                recording.kill()
+                os.close(read_fd)
+    assert list(tmp_path.glob("runs/*/summary.json"))
+    assert list(tmp_path.glob("r/*/lock")) == []
+    assert list_segments(f"ringmaker.{os.getuid()}.{config.stem}-record.") == []
