@@ -329,8 +329,11 @@ class OrderManager:
         return changes
 
     def _note_gap(self, order: Order) -> None:
-        number = order.client_order_id
-        if order.filled_lots - order.booked_lots > self._lots_given_up.get(number, 0):
+        number, missing_lots = order.client_order_id, order.filled_lots - order.booked_lots
+        given_up_lots = self._lots_given_up.get(number, 0)
+        if missing_lots < given_up_lots:  # told after all: the next ones that are missing are others
+            self._lots_given_up[number] = missing_lots
+        if missing_lots > given_up_lots:
             self._with_gap.add(number)
         else:
             self._with_gap.discard(number)

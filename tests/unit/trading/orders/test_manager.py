@@ -134,6 +134,23 @@ def test_a_fill_that_was_never_told_is_missed_and_found_in_the_history() -> None
     assert order.booked_lots == 6
 
 
+def test_a_gap_given_up_hides_no_other_one_once_it_has_been_told() -> None:
+    # Given two lots filled of which nobody tells, given up
+    manager, order = manager_with_order()
+    manager.apply_report(report(filled=2), 2)
+    assert manager.has_fill_gap()
+    manager.give_up_gap(order)
+    # If three more are filled and told, the two stay given up
+    manager.apply_report(report(filled=5, fills=(fill("t2", 3),)), 3)
+    assert not manager.has_fill_gap()
+    # If they are told after all, and two others are not, I expect these to be missed
+    manager.apply_report(report(filled=5, fills=(fill("t1", 2),)), 4)
+    assert not manager.has_fill_gap()
+    manager.apply_report(report(filled=7), 5)
+    assert (order.filled_lots, order.booked_lots) == (7, 5)
+    assert manager.has_fill_gap()
+
+
 def test_silence_makes_an_order_unknown_and_it_still_counts() -> None:
     manager, order = manager_with_order()
     assert manager.expire(TIMEOUT_NS) == []
