@@ -70,7 +70,7 @@ class _Trade(msgspec.Struct, gc=False):
     label: str | None = None
     maker_taker: str | None = None
     leg_index: float | None = None
-    trade_type: str = ""
+    trade_type: str | None = None
 
 
 class _TradePage(msgspec.Struct, gc=False):

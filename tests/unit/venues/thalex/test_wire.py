@@ -238,6 +238,11 @@ def test_a_trade_that_amends_or_takes_back_another_is_no_fill(trade_type: str, i
     assert trade.is_correction is is_correction
 
 
+def test_a_trade_whose_type_is_null_is_a_fill() -> None:
+    (trade,) = account_wire.decode_trades(b"[" + TRADE.replace(b'"normal"', b"null") + b"]")
+    assert (trade.trade_id, trade.is_correction) == ("T9", False)
+
+
 def test_a_page_of_daily_settlements_is_read_with_its_bookmark():
     # Given a line of a perpetual, and one of a future, which has no funding
     payload = b"""{"daily_marks":[{"time":1774944000.0117314,"instrument_name":"ETH-PERPETUAL",
