@@ -1,7 +1,7 @@
 """Lists of orders, read one by one: what is unreadable of somebody else's does not make ours unknown.
 
 An order may be in a state, or of a kind, that this program has never heard of. While it may be ours, the whole list is
-unreadable, for a list without it would say that it is gone. One that is certainly not ours is left out and counted.
+unreadable, for a list without it would say that it is gone. One that is certainly not ours is left out and told.
 """
 
 from __future__ import annotations
@@ -39,9 +39,6 @@ class OrderLists:
     Args:
         own_labels: mark our orders, every one of them; none = any order may be ours.
         tell: told once of each order that is left out, and why.
-
-    Attributes:
-        left_out: orders of others that could not be read, each time that they were listed.
     """
 
     def __init__(
@@ -50,7 +47,6 @@ class OrderLists:
         self._own_labels = own_labels
         self._tell = tell
         self._told: set[str] = set()
-        self.left_out = 0
 
     def orders(self, payload: Any) -> list[OrderReport]:
         """Return a message of session.orders or the answer of private/open_orders."""
@@ -77,7 +73,6 @@ class OrderLists:
     def _leave_out(self, whose: _Whose, error: ProtocolError) -> None:
         if whose.label in self._own_labels or (not whose.label and whose.client_order_id is not None):
             raise ProtocolError(f"order {whose.order_id or '?'}, which may be ours: {error}", error.refusal) from error
-        self.left_out += 1
         if whose.order_id not in self._told:
             if len(self._told) >= TOLD_MAX:
                 self._told.clear()
