@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import Journal
-from actors.execution.permission import HALTED, WISH_EARLIER, WISH_OLD, Permission
+from actors.execution.permission import HALTED, RECOVERING, WISH_EARLIER, WISH_OLD, Permission
 from actors.execution.ports import Ports
 from domain.clock import NS_PER_MS
 from domain.codes import RiskReason
@@ -133,7 +133,7 @@ class QuoteSender(ABC):
                 if now_ns - since_ns >= MOVED_BACK_NS:
                     del desk.crossing[side]
                     desk.is_dirty = True
-        if self._gateway.is_ready and "recovering" not in self.holds:  # recovery cancels by the venue's numbers itself
+        if self._gateway.is_ready and RECOVERING not in self.holds:  # recovery cancels by the venue's numbers itself
             self._cancel_doubtful(now_ns)
 
     def _cancel_doubtful(self, now_ns: int) -> None:
