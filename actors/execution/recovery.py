@@ -1,7 +1,7 @@
 """Recovery, at the start and after every reconnect.
 
-It cancels what is ours, books what was filled, and ends only when the fills of the session add up to the venue's
-position; until then nothing is quoted. A process that is started anew goes on from the ledger that the one before it
+It cancels what is ours, books what was filled, and ends when the fills of the session add up to the venue's position;
+until then nothing is quoted. A process that is started anew goes on from the ledger that the one before it
 wrote down last, and asks for the trades since then; when these do not add up, it counts from the session's start.
 """
 
@@ -28,6 +28,7 @@ PAUSE_S_MIN, PAUSE_S_MAX = 0.02, 1.0
 BASELINE_SPAN_NS = 2 * 3600 * NS_PER_S  # spans a wall clock that is an hour off
 REBASE_TRIES = 5
 RESUME_TRIES = 10  # five seconds
+TRIES_MAX = 2 * RESUME_TRIES  # as many again after all fills were counted anew
 
 
 class Recovery:
@@ -35,7 +36,7 @@ class Recovery:
 
     Args:
         state: where the session's ledger starts, if an earlier process of this run has written it down.
-        on_recovered: called at each end.
+        on_recovered: called at each end, also when the position differs still.
     """
 
     def __init__(
@@ -97,9 +98,10 @@ class Recovery:
                     self._grids.take_listed(await self._gateway.instruments())
                     is_listed = True
                 if not await self._truth.cancel_ours():
-                    if await self._agrees(rounds):
-                        break
+                    is_agreed = await self._agrees(rounds)
                     rounds += 1
+                    if is_agreed or self._is_in_vain(rounds):
+                        break
             except ConnectivityError:
                 if not self._gateway.is_ready:
                     return  # the next session begins with a recovery of its own
@@ -115,12 +117,15 @@ class Recovery:
             return
         now_ns = self._clock.monotonic_ns()
         self._may_begin_anew = self._is_resumed = False
-        self._truth.agreed(now_ns)
-        self._log.info(
-            "recovered",
-            after_ms=(now_ns - began_ns) // NS_PER_MS,
-            positions={name: str(line.position) for name, line in self._books.ledger.lines.items()},
-        )
+        if self._truth.differences():
+            self._truth.disagreed(now_ns)
+        else:
+            self._truth.agreed(now_ns)
+            self._log.info(
+                "recovered",
+                after_ms=(now_ns - began_ns) // NS_PER_MS,
+                positions={name: str(line.position) for name, line in self._books.ledger.lines.items()},
+            )
         self._on_recovered()
 
     async def _agrees(self, rounds: int) -> bool:
@@ -142,6 +147,13 @@ class Recovery:
         self._truth.give_up_old_gaps()
         self._truth.warn_if_different()
         return not self._truth.differences() and not self._books.manager.has_doubt()
+
+    def _is_in_vain(self, rounds: int) -> bool:
+        """Return whether nothing of ours is open or in doubt, and all has been tried that could explain a difference.
+
+        A recovery that went on would never let execution be live, and the supervisor would start it again and again.
+        """
+        return rounds >= TRIES_MAX and not self._may_begin_anew and not self._books.manager.has_doubt()
 
     async def _begin_session(self) -> None:
         """Write down what the venue shows before the first order, and count from there."""

@@ -103,6 +103,18 @@ class Truth:
         self.release(POSITION_DIFFERS)
         self._asking.begin(now_ns + LATE_ORDERS_NS)
 
+    def disagreed(self, now_ns: int) -> None:
+        """A recovery has ended, and the position still differs: nothing is quoted until an audit finds that it does
+        not."""
+        self.hold(POSITION_DIFFERS)
+        self.release(RECOVERING)
+        self._asking.begin(now_ns)
+        self._log.error(
+            "fills do not add up to the venue's position, however they are counted: quotes stay off, audits go on. If "
+            "the difference stays, end the session and begin another, which starts from the venue's position",
+            **self.differences(),
+        )
+
     def settled(self) -> tuple[int, LedgerState] | None:
         """Return the time before which every trade is booked with its costs, and what the ledger has added up.
 

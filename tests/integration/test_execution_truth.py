@@ -10,7 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
+from actors.execution import recovery
+from actors.execution.permission import POSITION_DIFFERS
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
@@ -144,11 +147,52 @@ def test_a_trade_that_the_venue_takes_back_holds_quotes_until_it_is_explained(ru
         assert bench.core.books.ledger.lines[INSTRUMENT.name].position == gone.size
         assert bench.measures.counts.by_name["trades_contradicted"] == 1
         assert bench.resting(Side.BUY) == []
-        # If execution is started anew, I expect it to wait as well, and not to end
-        bench.restart_core()
-        await bench.start()
-        await pass_with_wishes(bench, 3)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_restart", [True, False])
+def test_a_difference_that_nothing_explains_ends_the_recovery_and_holds_quotes(
+    run: Run, is_restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "PAUSE_S_MAX", 0.02)
+
+    async def scenario(bench: Bench) -> None:
+        # Given a fill that the venue has taken back, after the ledger was written down
+        await quoting(bench)
+        bench.venue.fill(bench.venue.open[0], 2)
+        await pass_with_wishes(bench, 12)
+        gone = bench.venue.trades[0]
+        bench.gateway.start_position -= gone.size
+        bench.venue.trades.append(msgspec.structs.replace(gone, is_correction=True, time_ns=bench.clock.realtime_ns()))
+        # If execution is started anew or has to reconnect
+        lives: list[int] = []
+        with structlog.testing.capture_logs() as lines:
+            if is_restart:
+                bench.restart_core()
+                bench.core.recovery._on_recovered = lambda: lives.append(1)
+                await bench.start()
+            else:
+                bench.disconnect()
+                bench.core.recovery._on_recovered = lambda: lives.append(1)
+                await bench.reconnect()
+            await bench.run_until(lambda: bool(lives), "the end of the recovery")
+            await pass_with_wishes(bench, 3)
+        # I expect it to be live, to ask on, to quote nothing, and to say once what the operator can do
+        assert bench.core.quotes.holds == {POSITION_DIFFERS}
         assert not bench.core.books.is_known
+        assert bench.measures.counts.by_name["audits"] >= 2
+        assert bench.resting(Side.BUY) == bench.resting(Side.SELL) == []
+        told = [line for line in lines if line["log_level"] == "error" and "begin another" in line["event"]]
+        assert [line[INSTRUMENT.name] for line in told if INSTRUMENT.name in line] == [
+            "0.002 by fills, 0.000 by the venue"
+        ]
+        # If the difference ends, I expect quotes
+        bench.gateway.start_position += gone.size
+        bench.wish(BIDS, ASKS)
+        await pass_with_wishes(bench, 2)
+        assert bench.core.books.is_known
+        assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)
 
