@@ -2,8 +2,8 @@
 
 It reads keys and configuration itself, opens its own connection, and needs no other process and no ZeroMQ. Shared
 memory and the run directory are asked only who lives: a session that still runs is halted first, by a mark for its
-risk, for a cancel beside a quoting bot is no cancel. A mark that the disk does not take in time holds no cancel up; if
-the session may go on after all, that is said, and the exit code is not 0.
+risk, for a cancel beside a quoting bot is no cancel. A disk that does not take the mark in time, or the time of our
+token, holds no cancel up; if the session may go on after all, that is said, and the exit code is not 0.
 
 `./cli.py kill` is this module in the same process (`operate`): nothing that it does not need is imported before the
 venue has confirmed; only then is the supervisor told.
@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
@@ -48,6 +49,7 @@ LOCAL_TRIES_MAX = 3  # a local exchange that does not listen has ended, and its 
 STARTTIME_FIELD = 19  # of /proc/self/stat, counted after the name, in clock ticks since boot
 KEEP_ALIVE_S = 0.2
 EXECUTION_GONE_S = 2.0
+TOKEN_WAIT_S = 0.25  # a disk that takes longer for a file is done without
 
 
 class VenueFile(msgspec.Struct, frozen=True):
@@ -296,15 +298,21 @@ async def _keep_alive(gateway: ThalexOrderGateway, clock: Clock) -> None:
         await asyncio.sleep(KEEP_ALIVE_S)
 
 
-def _token_directory(session: str) -> Path:
-    """Return where the key's last token time is kept; a fresh folder when that one cannot be written."""
-    try:
-        directory = paths.state_directory(session)
-        with tempfile.TemporaryFile(dir=directory) as probe:
-            probe.write(b"0")
-    except (OSError, UserError):
-        return Path(tempfile.mkdtemp(prefix="ringmaker-kill-"))
-    return directory
+def _token_directory(session: str) -> Path | None:
+    """Return where the key's last token time is kept; None when the disk takes no file there in time."""
+    taken: list[Path] = []
+
+    def look() -> None:
+        with suppress(OSError, UserError):
+            directory = paths.state_directory(session)
+            with tempfile.TemporaryFile(dir=directory) as probe:
+                probe.write(b"0")
+            taken.append(directory)
+
+    looking = threading.Thread(target=look, name="token folder", daemon=True)
+    looking.start()
+    looking.join(TOKEN_WAIT_S)
+    return taken[0] if taken else None
 
 
 if __name__ == "__main__":

@@ -144,13 +144,14 @@ class TokenSigner:
     """Signs login tokens whose `iat` only grows, over all processes that share `state_dir`.
 
     The time in a token is this machine's wall clock, as long as that agrees with what the venue took last, counted on
-    by the monotonic clock: a wall clock that was set wrong must not lock us out. A disk that refuses the file leaves
-    each process with what it remembers; the venue refuses a token that is not later, and the next try is.
+    by the monotonic clock: a wall clock that was set wrong must not lock us out. A disk that refuses the file, or no
+    `state_dir`, leaves each process with what it remembers; the venue refuses a token that is not later, and the next
+    try is.
     """
 
-    def __init__(self, credentials: Credentials, state_dir: Path, clock: Clock) -> None:
+    def __init__(self, credentials: Credentials, state_dir: Path | None, clock: Clock) -> None:
         digest = hashlib.sha256(credentials.key_id.encode()).hexdigest()[:16]
-        self._path = state_dir / f"token-iat-{digest}"
+        self._path = state_dir / f"token-iat-{digest}" if state_dir is not None else None
         self._key_id = credentials.key_id
         self._clock = clock
         self._boot_id = _boot_id()
@@ -212,7 +213,10 @@ class TokenSigner:
 
     @contextmanager
     def _opened(self) -> Iterator[int | None]:
-        """Yield the file, None when the disk refuses it."""
+        """Yield the file, None when there is none or the disk refuses it."""
+        if self._path is None:
+            yield None
+            return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -433,13 +433,27 @@ def test_a_mark_that_cannot_be_written_is_told_and_is_no_success(
     assert "kill.json" in done.stderr
 
 
+STANDS_STILL = """
+import os, time
+
+def stand_still(*_):
+    time.sleep(30)
+
+def open_unless_written(path, flags, *rest, opened=os.open, **named):
+    if flags & os.O_ACCMODE != os.O_RDONLY and STATE in str(path):
+        stand_still()
+    return opened(path, flags, *rest, **named)
+
+os.open, os.fsync = open_unless_written, stand_still
+"""
+
+
 def test_a_disk_that_stands_still_holds_no_cancel_up(home: Home, exchange: Exchange, trading: TradingSession) -> None:
-    # Given a disk that takes nothing for half a minute, and an order
+    # Given a disk that for half a minute takes nothing, and no new file in the folder of state, and an order
     leave_orders(exchange, 1)
     site = home.folder / "site"
     site.mkdir()
-    stalled = "import os, time\nos.fsync = lambda fd: time.sleep(30)\n"
-    (site / "sitecustomize.py").write_text(stalled)
+    (site / "sitecustomize.py").write_text(f"STATE = {str(home.folder / 'state')!r}\n{STANDS_STILL}")
     # If the one-shot runs, I expect the order gone long before the disk is back, and no success
     began = time.monotonic()
     done = home.kill(**home.venue | {"PYTHONPATH": str(site)})

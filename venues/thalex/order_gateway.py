@@ -48,7 +48,7 @@ class ThalexOrderGateway(OrderRequests):
     """An `OrderGateway` for Thalex and for the local exchange.
 
     Args:
-        state_dir: where the last token time of a key is kept; shared by all processes of the key.
+        state_dir: where the last token time of a key is kept; shared by all processes of the key; None = by nobody.
         spawn: runs the connection's task; its failure (refused keys, unreachable venue) must end the owner.
             Without it the failure is raised by `wait_ready`.
         orders_channel: `session.orders`, or `account.orders` for an owner that watches all connections.
@@ -67,7 +67,7 @@ class ThalexOrderGateway(OrderRequests):
         config: VenueConfig,
         url: str,
         credentials: Credentials,
-        state_dir: Path,
+        state_dir: Path | None,
         listener: OrderListener,
         clock: Clock,
         log: BoundLogger,

@@ -201,9 +201,11 @@ def test_a_clock_that_is_set_right_after_refusals_is_believed_again(pem: str, st
     assert _issued_at(signer.token(), pem) == NOW_NS / NS_PER_S + 3600
 
 
-def test_a_disk_that_refuses_the_file_keeps_nobody_from_logging_in(pem: str, tmp_path: Path):
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_disk_that_takes_no_file_keeps_nobody_from_logging_in(pem: str, tmp_path: Path, is_given: bool):
     (tmp_path / "state").write_text("no folder")
-    signer = TokenSigner(Credentials("K1", pem), tmp_path / "state", SimClock(realtime_ns=NOW_NS))
+    state_dir = tmp_path / "state" if is_given else None
+    signer = TokenSigner(Credentials("K1", pem), state_dir, SimClock(realtime_ns=NOW_NS))
     first, second = _logged_in(signer, pem), _logged_in(signer, pem)
     assert first < second
 
