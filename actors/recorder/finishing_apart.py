@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,8 @@ from actors.recorder import finishing
 from actors.recorder.footprint import do_without_pandas
 from runtime.parent import die_with
 from runtime.priority import NICE_MAX, give_priority, give_way
+
+LOOK_S = 0.2
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -36,10 +39,20 @@ class Task(msgspec.Struct, frozen=True):
     parent_pid: int
 
 
-def finish_apart(folder: Path, *, hour: str = "", but_hour: str = "", lives_before: int = finishing.LIVES_MAX) -> int:
+def finish_apart(
+    folder: Path,
+    *,
+    hour: str = "",
+    but_hour: str = "",
+    lives_before: int = finishing.LIVES_MAX,
+    is_awaited: Callable[[], bool] = lambda: False,
+) -> int:
     """Do what `finishing.finish`, without `hour` what `finishing.finish_all` does; return how many files that gave.
 
     The thread that calls must live until it returns. Its cores are those of the work, too, which gives way to all.
+
+    Args:
+        is_awaited: whether somebody waits for it now: then it gives way no more.
 
     Raises:
         OSError: it could not be done, and why.
@@ -54,11 +67,20 @@ def finish_apart(folder: Path, *, hour: str = "", but_hour: str = "", lives_befo
         start_new_session=True,  # in the recorder's its niceness may count among the two alone
     ) as process:
         give_priority(process.pid, NICE_MAX)  # for its imports; it makes sure itself
-        printed, said = process.communicate()
+        printed, said = _communicate(process, is_awaited)
     if process.returncode:
         lines = said.strip().splitlines() or [f"ended with {process.returncode}"]
         raise OSError(f"{folder}: {lines[-1]}")
     return int(printed)
+
+
+def _communicate(process: subprocess.Popen[str], is_awaited: Callable[[], bool]) -> tuple[str, str]:
+    while True:
+        try:
+            return process.communicate(timeout=LOOK_S)
+        except subprocess.TimeoutExpired:
+            if is_awaited():
+                give_priority(process.pid, 0)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from actors.recorder import finishing
@@ -56,6 +57,7 @@ class Recording:
         self._pnl_due_ns = 0
         self._room_due_ns = 0
         self._give_back_due_ns = 0
+        self._is_ending = False
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finishing")
         self._finishing: list[Future[int]] = []
         self._state = ctx.table_writer("recorder")
@@ -86,6 +88,7 @@ class Recording:
 
     def finish(self) -> None:
         """Write what is left, turn every part into Parquet, and close."""
+        self._is_ending = True  # who finishes an hour just now is waited for
         self._pnl_due_ns = 0
         self._room_due_ns = 0
         self.disk.look_again()
@@ -218,19 +221,22 @@ class Recording:
         if any(tape.hour == hour for tape in self._tapes or () if tape.kind is kind):
             return
         folder = self._folder / kind.name
-        self._finishing.append(self._pool.submit(finish_apart, folder, hour=hour_name(hour)))
+        self._finishing.append(self._pool.submit(self._finish_apart, folder, hour=hour_name(hour)))
 
     def _finish_old_hours(self, kind: Recorded) -> None:
         """Finish what an earlier life left of hours that are over; the present hour waits for its end."""
         folder = self._folder / kind.name
         present, life = hour_name(hour_of(self._clock.realtime_ns())), self._ctx.epoch
-        self._finishing.append(self._pool.submit(finish_apart, folder, but_hour=present, lives_before=life))
+        self._finishing.append(self._pool.submit(self._finish_apart, folder, but_hour=present, lives_before=life))
+
+    def _finish_apart(self, folder: Path, **what: Any) -> int:
+        return finish_apart(folder, **what, is_awaited=lambda: self._is_ending)
 
     def _recover_runs(self) -> int:
         """Finish the recordings of earlier runs whose recorder was killed."""
         count = 0
         for folder in finishing.unfinished_runs(home() / "runs"):
-            found = sum(finish_apart(kind) for kind in folder.iterdir() if kind.is_dir())
+            found = sum(self._finish_apart(kind) for kind in folder.iterdir() if kind.is_dir())
             self._log.info("recordings of an earlier run finished", run=folder.parent.name, files=found)
             count += found
         return count
