@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def segment_name() -> Iterator[Callable[[], str]]:
     yield lambda: f"{prefix}{next(_numbers)}"
     for name in list_segments(prefix):
         unlink_segment(name)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Give a folder for sockets, whose paths have 107 bytes at most: pytest's own are long, and longer every day."""
+    with tempfile.TemporaryDirectory(prefix="rm") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

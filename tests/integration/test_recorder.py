@@ -213,7 +213,7 @@ def test_files_that_may_not_grow_cost_nothing_once_they_may_again(tmp_path: Path
         connection.close()
 
 
-def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path: Path) -> None:
+def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path: Path, short_folder: Path) -> None:
     """The recorder's wall clock is set so that the hour ends 15 s after the start."""
     now_ns = time.time_ns()
     step = tmp_path / "step"
@@ -223,7 +223,7 @@ def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path:
     def files(kind: str) -> list[str]:
         return sorted(path.name for path in tmp_path.glob(f"runs/*/recordings/{kind}/*"))
 
-    with recording(tmp_path, {STEP_VARIABLE: str(step)}) as process:
+    with recording(tmp_path, short_folder, {STEP_VARIABLE: str(step)}) as process:
         wait_until(lambda: hours[0] in files("books"), 60.0, "books of the hour that is over")
         assert process.poll() is None
         wait_until(lambda: len(files("books")) == 2, 10.0, "books of the next hour")
@@ -237,11 +237,11 @@ def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path:
 
 
 @contextmanager
-def recording(folder: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def recording(folder: Path, sockets: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`cli.py record` on a local exchange, in folders of its own; ended whatever happens."""
     config = folder / f"p{os.getpid()}.toml"
     config.write_text(LOCAL)
-    told = {**os.environ, "RINGMAKER_HOME": str(folder), "RINGMAKER_RUN_ROOT": str(folder / "r"), **environ}
+    told = {**os.environ, "RINGMAKER_HOME": str(folder), "RINGMAKER_RUN_ROOT": str(sockets), **environ}
     command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
     with subprocess.Popen(command, env=told, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
@@ -250,8 +250,8 @@ def recording(folder: Path, environ: dict[str, str]) -> Iterator[subprocess.Pope
             process.kill()
 
 
-def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path) -> None:
-    with recording(tmp_path, {}) as process:
+def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path, short_folder: Path) -> None:
+    with recording(tmp_path, short_folder, {}) as process:
 
         def is_recording() -> bool:
             assert process.poll() is None

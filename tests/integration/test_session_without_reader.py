@@ -79,11 +79,11 @@ def test_a_session_whose_output_stands_still_restarts_its_actors_and_ends_in_tim
         session.assert_nothing_stays()
 
 
-def test_a_recording_whose_output_stands_still_ends_in_time(tmp_path: Path) -> None:
+def test_a_recording_whose_output_stands_still_ends_in_time(tmp_path: Path, short_folder: Path) -> None:
     read_fd, write_fd = full_pipe()
     config = tmp_path / f"t{os.getpid()}rec.toml"
     config.write_text(INSTRUMENT)
-    environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+    environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(short_folder)}
     command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config), "--seconds", "8"]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environ, stdout=write_fd, stderr=subprocess.PIPE) as recording:
         os.close(write_fd)
@@ -95,12 +95,14 @@ def test_a_recording_whose_output_stands_still_ends_in_time(tmp_path: Path) -> N
     assert list(tmp_path.glob("runs/*/summary.json"))
 
 
-def test_a_recording_that_got_no_data_lets_go_of_everything_although_nobody_reads_why(tmp_path: Path) -> None:
+def test_a_recording_that_got_no_data_lets_go_of_everything_although_nobody_reads_why(
+    tmp_path: Path, short_folder: Path
+) -> None:
     # Given a venue that says nothing, and a terminal that takes nothing
     read_fd, write_fd = full_pipe()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
-        environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(tmp_path / "r")}
+        environ = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(short_folder)}
         environ.pop("THALEX_WS_URL", None)
         config = tmp_path / f"t{os.getpid()}mute.toml"
         config.write_text(f'[venue]\nkind = "thalex"\nurl = "{url}"\n\n[instruments."BTC-PERPETUAL"]\n')
