@@ -73,7 +73,7 @@ class LedgerState(NamedTuple):
     Attributes:
         lines: by instrument.
         unbooked: key and time, by the venue's clock, of fills whose fee is not known yet.
-        fills: how many were counted.
+        fills: how many were counted, with those before the start.
     """
 
     lines: dict[str, LineState]
@@ -180,11 +180,15 @@ class Ledger:
     Args:
         multipliers: base units for one unit of size, for each instrument that is kept.
         ignored: trades that the start position contains already.
+        before: fills that were heard of before the start, which the start position contains, too: they count as
+            counted, of which there may be far more. It is the ledger's from here on.
     """
 
-    def __init__(self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = ()) -> None:
+    def __init__(
+        self, multipliers: Mapping[str, Decimal], ignored: Iterable[FillKey] = (), before: FillKeys | None = None
+    ) -> None:
         self.lines = {name: LedgerLine(multiplier) for name, multiplier in multipliers.items()}
-        self._counted = FillKeys()
+        self._counted = before if before is not None else FillKeys()
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
         self._corrected: set[FillKey] = set()  # before their own line came, which is booked if it comes even so

@@ -21,6 +21,7 @@ from actors.execution.truth import HISTORY_MARGIN_NS, Truth
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, HistoryTooLongError, ProtocolError, VenueError
 from domain.instrument import InstrumentKind
+from trading.fill_keys import FillKeys, fingerprint
 from trading.ledger import Ledger
 from venues.gateway import OrderGateway
 
@@ -157,6 +158,8 @@ class Recovery:
 
     async def _begin_session(self) -> None:
         """Write down what the venue shows before the first order, and count from there."""
+        journal = self._books.journal.state
+        told = journal.fills.without(())  # before the venue is asked: what it shows contains them
         realtime_ns = self._clock.realtime_ns()
         since_ns = max(realtime_ns - BASELINE_SPAN_NS, 0)
         trades = await self._gateway.trade_history(since_ns)
@@ -175,7 +178,9 @@ class Recovery:
             "session begins", positions={name: str(start.position) for name, start in state.positions.items()}
         )
         self.state = state
-        self._use_state(state)
+        self._use_state(state, before=told)
+        if journal.settled is not None:  # of before this start: no next life may go on from there
+            self._truth.settle()
 
     def _start_position(self, name: str) -> StartPosition:
         report = self._truth.venue_positions.get(name)
@@ -184,9 +189,12 @@ class Recovery:
         price = report.mark_price or report.average_price
         return StartPosition(report.position, price, report.unrealised_funding)
 
-    def _use_state(self, state: SessionState, *, instead: bool = False) -> None:
+    def _use_state(self, state: SessionState, *, before: FillKeys | None = None, instead: bool = False) -> None:
+        """Count from this start, and never those `before` it, should the venue tell them again."""
         multipliers = {name: desk.instrument.contract_multiplier for name, desk in self._books.desks.items()}
-        ledger = Ledger(multipliers, ignored=state.trades_before)
+        if before is not None:
+            before = before.without(map(fingerprint, state.trades_before))
+        ledger = Ledger(multipliers, ignored=state.trades_before, before=before)
         self._books.journal.state.ignore(state.trades_before)
         for name, start in state.positions.items():
             if name in ledger.lines:
@@ -202,6 +210,8 @@ class Recovery:
         settled, counted = journal.settled, journal.settled_fills()
         ledger = self._books.ledger
         if settled is None or counted is None or settled.ledger.lines.keys() != ledger.lines.keys():
+            return
+        if settled.history_from_ns < self._truth.history_from_ns:  # the session has begun anew since
             return
         ledger.resume(settled.ledger, counted)
         self._books.restart_ledger(ledger)

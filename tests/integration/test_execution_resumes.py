@@ -8,10 +8,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.execution import recovery
 from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.session_state import StartPosition, save_session_state
 from actors.execution.truth import Truth
 from domain.clock import NS_PER_S, SimClock
 from domain.errors import HistoryTooLongError
@@ -279,6 +281,83 @@ def test_a_session_that_was_begun_anew_is_resumed(
         bench.restart_core()
         # I expect the next life to go on from that ledger
         assert bench.core.books.ledger.state == ledger
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("trades_after", [0, 3])
+def test_a_session_that_began_anew_in_the_middle_of_a_run_is_resumed(
+    segment_name: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trades_after: int
+) -> None:
+    async def scenario() -> None:
+        # Given a ledger that was written down, one more trade minutes later, and then a history that is too long
+        session = Session(segment_name, tmp_path, 12)
+        bench = session.bench
+        await bench.start()
+        for _ in range(4):
+            session.trade()
+        bench.core.truth.settle()
+        bench.clock.advance(300 * NS_PER_S)
+        session.trade()
+        too_long_ns, readable = bench.core.truth.history_from_ns, session.gateway.trade_history
+
+        async def trade_history(since_realtime_ns: int) -> list[TradeReport]:
+            if since_realtime_ns == too_long_ns:
+                raise HistoryTooLongError("private/trade_history did not end after 1000 pages")
+            return await readable(since_realtime_ns)
+
+        monkeypatch.setattr(session.gateway, "trade_history", trade_history)
+        # If a connection breaks, so that the session begins anew from the venue's position
+        bench.disconnect()
+        await bench.reconnect()
+        assert bench.core.books.is_known
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].fill_count == 0
+        # and the venue tells a fill again that was before it, and others that were not
+        bench.core.on_trades(session.trades[:2])
+        for _ in range(trades_after):
+            session.trade()
+        if trades_after:
+            bench.core.truth.settle()
+        line = bench.core.books.ledger.lines[INSTRUMENT.name]
+        assert (line.fill_count, line.position) == (trades_after, session.gateway.start_position)
+        # I expect its ledger in the journal, and the next life to go on from it
+        ledger = bench.core.books.ledger.state
+        assert bench.core.journal.state.settled is not None
+        assert bench.core.journal.state.settled.ledger == ledger
+        bench.restart_core()
+        assert bench.core.books.ledger.state == ledger
+        await bench.start()
+        await bench.run_until(lambda: bench.core.books.is_known, "recovery")
+        assert bench.core.books.ledger.state.fills == ledger.fills
+
+    asyncio.run(scenario())
+
+
+def test_a_ledger_of_before_the_sessions_start_is_not_resumed(segment_name: Callable[[], str], tmp_path: Path) -> None:
+    async def scenario() -> None:
+        # Given a ledger that was written down, and a session that began anew as execution was killed: nothing came
+        # into the journal any more
+        session = Session(segment_name, tmp_path, 13)
+        bench = session.bench
+        await bench.start()
+        session.trade()
+        bench.core.truth.settle()
+        bench.clock.advance(300 * NS_PER_S)
+        session.trade()
+        state = bench.core.recovery.state
+        assert state is not None
+        start = StartPosition(session.gateway.start_position, Decimal(100), Decimal(0))
+        begun = msgspec.structs.replace(
+            state,
+            history_since_ns=session.trades[-1].time_ns - recovery.HISTORY_MARGIN_NS,
+            trades_before=[session.trades[-1].key],
+            positions={INSTRUMENT.name: start},
+        )
+        save_session_state(bench.run_dir, begun)
+        bench.restart_core()
+        # I expect the next life to count from the session's start
+        assert bench.core.books.ledger.state.fills == 0
+        assert bench.core.books.ledger.lines[INSTRUMENT.name].position == start.position
 
     asyncio.run(scenario())
 
