@@ -195,7 +195,7 @@ class AccountBooks:
             self.publish_account(desk, now_ns)
 
     def restart_ledger(self, ledger: Ledger, *, instead: bool = False) -> None:
-        """Count from a new start; only before anything was sent.
+        """Count from a new start, in a recovery: nothing of ours is open. At any reconnect the session may begin anew.
 
         Args:
             instead: what is counted is the same: what was told of it is not told again.
