@@ -11,6 +11,7 @@ from domain.errors import ProtocolError, VenueError
 from domain.reports import SettlementReport
 from trading.daily_funding import SETTLING_NS, settlement_before
 
+REFUSED_PAUSE_NS = 10 * NS_PER_S
 WARN_INTERVAL_NS = 600 * NS_PER_S
 STEP_MIN, STEP_RATIO_MIN = Decimal(1), Decimal("0.1")  # quote currency, and part of what was seen last: worth a look
 
@@ -33,6 +34,7 @@ class Settlements:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._warn_due_ns = 0
+        self._ask_due_ns = 0  # by the venue's clock, which may be set
 
     async def ask(self, gateway: TellsSettlements, since_ns: int | None, now_ns: int) -> list[SettlementReport] | None:
         """Return what the venue tells of settlements since a time; None when it is not asked, or refuses to tell.
@@ -46,13 +48,15 @@ class Settlements:
         Raises:
             ConnectivityError: the answer is lost.
         """
-        if since_ns is None:
+        if since_ns is None or 0 <= self._ask_due_ns - now_ns <= REFUSED_PAUSE_NS:
             return None
         late_s = (now_ns - settlement_before(now_ns)) // NS_PER_S
         try:
             reports = await gateway.settlements(since_ns)
-        except (VenueError, ProtocolError) as error:
-            self._warn("the venue refuses to tell what its daily settlement has paid", now_ns, reason=str(error))
+        except (VenueError, ProtocolError, TimeoutError) as error:
+            reason = str(error) or "it does not answer"
+            self._warn("the venue refuses to tell what its daily settlement has paid", now_ns, reason=reason)
+            self._ask_due_ns = now_ns + REFUSED_PAUSE_NS
             return None
         if not reports and late_s >= SETTLING_NS // NS_PER_S:
             self._warn("the venue has not told yet what its daily settlement has paid", now_ns, late_s=late_s)

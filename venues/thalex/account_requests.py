@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
-from domain.errors import HistoryTooLongError, VenueError
+from domain.errors import HistoryTooLongError, ProtocolError, VenueError
 from domain.instrument import Instrument
 from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
@@ -20,6 +21,7 @@ from venues.thalex.quote_wire import protection_params
 PAGE_SIZE = 1000
 PAGES_MAX = 1000
 CODE_UNKNOWN_METHOD = 31
+SETTLEMENTS_TIMEOUT_S = 1.0
 FillKey = tuple[str, str, int]
 
 
@@ -95,11 +97,13 @@ class AccountRequests(ABC):
         return sorted(trades.values(), key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
 
     async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
-        # It takes no `sort`.
+        # It takes no `sort`. Nothing that trades needs this answer: one that does not come, or cannot be read, must not
+        # cost the connection, as those to other questions do.
         found: list[SettlementReport] = []
-        decode = account_wire.decode_daily_mark_page
-        async for page in self._pages("private/daily_mark_history", since_realtime_ns, {}, decode):
-            found += page
+        decode = _or_error(account_wire.decode_daily_mark_page)
+        async with asyncio.timeout(SETTLEMENTS_TIMEOUT_S):
+            async for page in self._pages("private/daily_mark_history", since_realtime_ns, {}, decode):
+                found += page
         return sorted(found, key=lambda report: report.time_ns)
 
     async def _pages(
@@ -111,10 +115,25 @@ class AccountRequests(ABC):
         params: dict[str, object] = {"limit": PAGE_SIZE, "time_low": time_low, **more}
         seen: set[str] = set()
         for _ in range(PAGES_MAX):
-            page, bookmark = await self._call(method, params, decode)
+            answer = await self._call(method, params, decode)
+            if isinstance(answer, ProtocolError):
+                raise answer
+            page, bookmark = answer
             yield page
             if not bookmark or bookmark in seen or not page:
                 return
             seen.add(bookmark)
             params = {**params, "bookmark": bookmark}
         raise HistoryTooLongError(f"{method} did not end after {PAGES_MAX} pages")
+
+
+def _or_error(decode: Decode) -> Decode:
+    """Return a decoder that gives back the ProtocolError of an answer that cannot be read."""
+
+    def decoded(payload: Any) -> Any:
+        try:
+            return decode(payload)
+        except ProtocolError as error:
+            return error
+
+    return decoded

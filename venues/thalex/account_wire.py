@@ -82,8 +82,8 @@ class _DailyMark(msgspec.Struct, gc=False):
     time: Decimal
     instrument_name: str
     position: Decimal
-    mark_price: Decimal
-    realized_position_pnl: Decimal
+    mark_price: Decimal | None = None
+    realized_position_pnl: Decimal | None = None
     realized_funding_pnl: Decimal | None = None  # of perpetuals
 
 
@@ -164,8 +164,8 @@ def decode_daily_mark_page(payload: Any) -> tuple[list[SettlementReport], str]:
         SettlementReport(
             instrument_name=mark.instrument_name,
             position=_finite(mark.position, "position"),
-            mark_price=_finite(mark.mark_price, "mark_price"),
-            position_pnl=_finite(mark.realized_position_pnl, "realized_position_pnl"),
+            mark_price=_money(mark.mark_price, "mark_price"),
+            position_pnl=_money(mark.realized_position_pnl, "realized_position_pnl"),
             funding_pnl=_money(mark.realized_funding_pnl, "realized_funding_pnl"),
             time_ns=_time_ns(mark.time),
         )

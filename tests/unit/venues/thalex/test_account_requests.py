@@ -79,6 +79,36 @@ def test_settlements_are_read_to_the_last_page_and_told_oldest_first() -> None:
     assert str(requests.asked[0][1]["time_low"]) == "5.000001"
 
 
+def test_a_line_of_a_settlement_that_cannot_be_read_is_an_error_of_the_question_alone() -> None:
+    # Given an answer of which a line is none; what a decoder raises costs the connection (requests.py)
+    class Session(Scripted):
+        async def _call(self, method: str, params: Any, decode: Any) -> Any:
+            answer = await super()._call(method, params, decode)
+            self.decoded = True
+            return answer
+
+    requests = Session({"daily_marks": [{"time": "yesterday"}], "bookmark": None})
+    with pytest.raises(ProtocolError):
+        asyncio.run(requests.settlements(1))
+    assert requests.decoded
+
+
+def test_settlements_that_the_venue_is_silent_about_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_requests, "SETTLEMENTS_TIMEOUT_S", 0.01)
+    forgotten = []
+
+    class Silent(Scripted):
+        async def _call(self, method: str, params: Any, decode: Any) -> Any:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                forgotten.append(method)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(Silent().settlements(1))
+    assert forgotten == ["private/daily_mark_history"]
+
+
 def test_conditional_orders_are_asked_for_by_the_older_name_where_the_new_one_is_unknown() -> None:
     requests = Scripted(VenueError(31, "unknown method"), [])
     assert asyncio.run(requests.conditional_orders()) == []
