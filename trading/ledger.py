@@ -117,11 +117,13 @@ class LedgerLine:
         return LineState._make([*(getattr(self, name) for name in _PLAIN), self.daily.state])
 
     def resume(self, state: LineState) -> None:
-        """Go on from where a line of an earlier ledger was; one that knew of no settlements has booked none."""
+        """Go on from where a line of an earlier ledger was.
+
+        One that looked after no settlements goes on so: booked late, those of days would be a step that trips limits.
+        """
         for name in _PLAIN:
             setattr(self, name, getattr(state, name))
-        if state.daily.booked_ns:
-            self.daily.resume(state.daily)
+        self.daily.resume(state.daily)
 
     def begin(self, position: Decimal, price: Decimal, unrealised_funding: Decimal = ZERO, *, seen_ns: int = 0) -> None:
         """Carry in a position that the session starts with, at `price`, with the funding that is not its own.

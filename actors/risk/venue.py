@@ -187,7 +187,7 @@ class VenueView:
         self.on_positions(await self.gateway.positions(), is_snapshot=True)
         self._take_margin(await self.gateway.margin())
         if not self.is_started:
-            self._open_account(instruments, trades)
+            await self._open_account(instruments, trades)
         self._take_history(trades)
         await self._read_settlements()
 
@@ -218,11 +218,11 @@ class VenueView:
             more = ", ".join(f"{size} of {name}" for name, size in differences.items())
             await self._books.give_up(f"with the trades since then it does not add up: the venue holds {more} more")
             return False
+        await self._book_settlements(account)
         self.new_trades += new
         self._history_from_ns = kept.history_from_ns
         self._use_account(account, instruments, trades, trades_kept=kept.state.ledger.fills)
         self._take_history(trades)
-        await self._read_settlements()
         return True
 
     async def _begin_of_run(self) -> int:
@@ -249,11 +249,15 @@ class VenueView:
         self.on_trades(trades)
         self._history_from_ns = max(self._history_from_ns, self._newest_trade_ns - HISTORY_OVERLAP_NS)
 
-    def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
+    async def _open_account(self, instruments: Mapping[str, Instrument], trades: list[TradeReport]) -> None:
+        """Book the run from its beginning; nothing is judged by the account before its settlements are booked, too."""
         names, view = self._ctx.instrument_names, self._view
         self._read_marks(self._monitor)
         self.openings = openings_of(names, self.openings, view.positions, trades, view.marks, self._venue_now_ns())
         account = RunAccount(instruments, self.openings, self._forgiven, self.since_ns)
+        new = account.on_trades(trades)
+        await self._book_settlements(account)
+        self.new_trades += new
         self._use_account(account, instruments, trades)
 
     def _use_account(
@@ -296,16 +300,19 @@ class VenueView:
         """Book what daily settlements that are awaited have paid, in one step with the positions after them."""
         if self._account is None:
             return
-        now_ns = self._venue_now_ns()
         try:
-            reports = await self._settlements.ask(self.gateway, self._account.settlements_from_ns(now_ns), now_ns)
-            if reports is None:
-                return
-            positions = await self.gateway.positions()
+            await self._book_settlements(self._account)
         except (ConnectivityError, VenueError, ProtocolError) as error:  # the next audit asks again
             self._ctx.log.warning("daily settlements could not be read", reason=str(error))
+
+    async def _book_settlements(self, account: RunAccount) -> None:
+        """See `_read_settlements`; of an account that is not used yet, too. ConnectivityError: the answer is lost."""
+        now_ns = self._venue_now_ns()
+        reports = await self._settlements.ask(self.gateway, account.settlements_from_ns(now_ns), now_ns)
+        if reports is None:
             return
-        self._settlements.tell(self._account.on_settlements(reports))
+        positions = await self.gateway.positions()
+        self._settlements.tell(account.on_settlements(reports))
         self.on_positions(positions, is_snapshot=True)
 
     def _venue_now_ns(self) -> int:

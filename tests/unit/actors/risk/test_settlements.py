@@ -131,6 +131,31 @@ def test_a_next_life_holds_what_was_kept_until_the_line_comes(day: Day) -> None:
     assert day.pass_to(60, "0") == D("2.5")
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_nothing_is_judged_by_an_account_that_lacks_its_settlements(day: Day, is_kept: bool) -> None:
+    # Given a settlement over which risk was dead
+    day.pass_to(-90, "7")
+    day.scene.pass_time(KEEP_INTERVAL_NS)
+    day.scene.clock.advance(40 * NS_PER_S)
+    day.gateway.unrealised_funding = D(0)
+    day.pay("7")
+    if not is_kept:
+        (day.scene.context.run_dir / "risk.account").unlink()
+    judged: list[bool] = []
+    answer = day.gateway.settlements
+
+    async def settlements(since_realtime_ns: int) -> list[SettlementReport]:
+        judged.append(day.scene.view.is_started)
+        return await answer(since_realtime_ns)
+
+    # If the next life asks what was paid, I expect it to judge by nothing before it knows
+    with patch.object(day.gateway, "settlements", settlements):
+        day.scene.start_again()
+    assert judged[0] is False
+    assert day.scene.view.is_started
+    assert day.funding == D(2)
+
+
 def test_a_position_that_is_closed_after_the_settlement_keeps_what_it_is_owed(day: Day) -> None:
     day.pass_to(-60, "7")
     day.pass_to(1, "0")
