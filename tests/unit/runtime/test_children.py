@@ -344,8 +344,11 @@ def test_an_actor_without_the_core_that_it_was_given_runs_elsewhere(tmp_path: Pa
     )  # fmt: skip
     launcher = Launcher(spec_of("strategy"), Placement(frozenset({100_000}), SHARED), told, {})
     process = launcher.start(1)
-    process.kill()
-    process.wait(10.0)
+    try:
+        assert os.sched_getaffinity(process.pid) == os.sched_getaffinity(0)
+    finally:
+        process.kill()
+        process.wait(10.0)
 
 
 def test_a_page_of_evidence_holds_the_log_that_went_on_in_a_new_file(tmp_path: Path) -> None:

@@ -207,7 +207,9 @@ def test_the_screen_outlives_its_terminal(segments: SessionSegments, open_pair: 
         with StatusScreen(console, "test") as screen:
             for now_ns in (1, 10**12):
                 screen.show_if_due(now_ns, lambda: reader.read(10**9))
+        began_s = time.monotonic()
         outlet.close(10.0)
+        assert time.monotonic() - began_s < 5.0  # it has nobody to wait for
 
 
 def test_stages_and_wishes_of_several_strategies_are_counted_together() -> None:
