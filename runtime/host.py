@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Awaitable
 
 from domain.clock import NS_PER_MS, Clock
@@ -14,6 +13,7 @@ from runtime.affinity import SHARED
 from runtime.command_journal import COMMANDS_FOLDER, QUESTIONS, CommandJournal
 from runtime.commands import CommandServer, Request
 from runtime.early_look import EarlyLook
+from runtime.garbage import GarbageCollector
 from runtime.heartbeats import HeartbeatWriter
 from runtime.logs import log_lines_lost
 from runtime.priority import lock_memory, take_realtime
@@ -35,13 +35,14 @@ class Host:
         self.commands = CommandServer(ctx.session, ctx.name, journal)
         self.profiler = ActorProfiler(ctx.name, ctx.run_dir / "profiles")
         self.heartbeat = heartbeat
+        self._garbage = GarbageCollector()
         self._beat_due_ns = 0
         self._lines_lost = 0
 
     def set_live(self) -> None:
-        self.heartbeat.set_phase(ActorPhase.LIVE, self.clock.monotonic_ns())
-        gc.collect()
-        gc.freeze()
+        now_ns = self.clock.monotonic_ns()
+        self.heartbeat.set_phase(ActorPhase.LIVE, now_ns)
+        self._garbage.set_live(now_ns)
         runtime = self.ctx.config.runtime
         if kind_of(self.ctx.name) != RECORDER:  # now, for a start computes for seconds
             take_realtime(runtime.realtime_priority, self.ctx.log)
@@ -60,6 +61,7 @@ class Host:
             self.heartbeat.beat(now_ns)
             self._count_lost_lines()
             self.profiler.poll(now_ns)
+            self._garbage.poll(now_ns)
 
     def _count_lost_lines(self) -> None:
         if (lost := log_lines_lost()) > self._lines_lost:
