@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from backtest.data.convert import Options, convert
 from backtest.data.events import AT_LOCAL, FINAL, KIND_MASK, TRADE
 from backtest.data.findings import Repair
 from backtest.data.formats import EVENT_FILE, format_of
+from backtest.scratch import scratch_folder
 from domain.errors import ExitCode, UserError
 from domain.jit import Array, Record, kernel
 from domain.records import BOOK
@@ -107,8 +107,8 @@ def candles_of_data(paths: list[Path], config: QuotingConfig) -> list[CandleLine
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         return candles_of(EventFile(paths[0]), config)
     options = replace(Options(), repairs=Options().repairs | {Repair.CLOCK})
-    with tempfile.TemporaryDirectory(prefix="ringmaker-signals-") as folder:
-        output = Path(folder) / "signals.events"
+    with scratch_folder("signals") as folder:
+        output = folder / "signals.events"
         convert(paths, output, options)
         return candles_of(EventFile(output), config)
 

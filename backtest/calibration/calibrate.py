@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from backtest.data.convert import Options, convert
 from backtest.data.findings import DataError, times_words
 from backtest.data.formats import EVENT_FILE, format_of
 from backtest.data.recordings import files_of_runs
+from backtest.scratch import scratch_folder
 from trading.quoting.config import QuotingConfig
 
 REACHED_PART = 0.03  # the deepest depth of the fit is the one that so many quotes' lives reach: near the touch
@@ -109,8 +109,8 @@ def calibrate(paths: list[Path], options: Options, settings: Settings) -> Calibr
     paths = files_of_runs(paths)
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         return calibrate_file(EventFile(paths[0]), [], settings)
-    with tempfile.TemporaryDirectory(prefix="ringmaker-calibrate-") as folder:
-        output = Path(folder) / "calibrated.events"
+    with scratch_folder("calibrate") as folder:
+        output = folder / "calibrated.events"
         report = convert(paths, output, options)
         notes = [f"repaired {times_words(count)}: {name}" for name, count in report.repairs.items()]
         return calibrate_file(EventFile(output), notes, settings)

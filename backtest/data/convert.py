@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from backtest.data.merge import merged
 from backtest.data.ordering import HORIZON_NS, Orderer, OrderKept
 from backtest.data.orders import MarketOrders
 from backtest.data.report import DataReport, report_of
+from backtest.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def inspect(paths: list[Path], options: Options = Options()) -> DataReport:
         for rows in file.blocks(1 << 18):
             checks.take(rows)
         return report_of(file.header, findings, checks)
-    with tempfile.TemporaryDirectory(prefix="ringmaker-data-") as folder:
-        return convert(paths, Path(folder) / "inspected.events", options)
+    with scratch_folder("data") as folder:
+        return convert(paths, folder / "inspected.events", options)
 
 
 def _copy(paths: list[Path], name: str, writer: EventWriter, checks: Checks) -> Header:

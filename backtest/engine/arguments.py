@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from backtest.data.recordings import files_of_runs
 from backtest.engine.run import Settings
 from backtest.engine.venue import Latency, VenueSettings
 from backtest.live import measured_ways
+from backtest.scratch import scratch_folder
 from fills.queue import POWER, QueueModel
 from runtime.config import load_config
 
@@ -46,8 +46,8 @@ def recorded(paths: Sequence[Path], options: Options) -> Iterator[EventFile]:
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
         yield EventFile(paths[0])
         return
-    with tempfile.TemporaryDirectory(prefix="ringmaker-backtest-") as folder:
-        output = Path(folder) / "converted.events"
+    with scratch_folder("backtest") as folder:
+        output = folder / "converted.events"
         try:
             convert(list(paths), output, options)
             yield EventFile(output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +22,7 @@ from backtest.metrics.journal_fills import journal_fills
 from backtest.metrics.leg import FEE_UNIT, Leg, closing_row, grid_of, mid2_ticks, with_markouts
 from backtest.metrics.market import TOUCH, touch_at
 from backtest.metrics.own_series import own_series
+from backtest.scratch import scratch_folder
 from domain.clock import NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ExitCode, UserError
@@ -89,13 +89,13 @@ def _recorded_legs(run: Path, summary: dict[str, Any]) -> tuple[list[Leg], list[
         stop_ns = audit.execute(_STOP).fetchone()["stop_ns"]
     notes = ["the recorded book holds our own orders"]
     without_orders, left_out, legs = [], [], []
-    with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
+    with scratch_folder("report") as folder:
         for number, name in enumerate(names):
             answers = by_exchange_time(live_answers(run, name))
             if len(answers) == 0:
                 without_orders.append(name)
                 continue
-            output = Path(folder) / f"{number}.events"
+            output = folder / f"{number}.events"
             try:
                 convert([run], output, Options(instrument=name, repairs=_REPAIRS))
             except UserError as error:
@@ -245,8 +245,8 @@ def _add_quotes(series: npt.NDArray[np.void], quotes: Quotes) -> None:
 
 def _journalled_legs(run: Path) -> tuple[list[Leg], list[str]]:
     """Return the legs that the journal tells of: fills and fees, no market."""
-    with tempfile.TemporaryDirectory(prefix="ringmaker-report-") as folder:
-        told = journal_fills(run, Path(folder))
+    with scratch_folder("report") as folder:
+        told = journal_fills(run, folder)
         legs = [leg_of_session(file, fills, name, Decimal(0), NO_QUOTES) for name, (file, fills) in told.items()]
     if not legs:
         return [], ["the market was not recorded, and the journal tells of no fill"]

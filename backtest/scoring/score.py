@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from backtest.metrics.leg import grid_of, with_markouts
 from backtest.scoring.agreement import Agreement, agreement_of
 from backtest.scoring.others import without_own
 from backtest.scoring.requests import own_requests
+from backtest.scratch import scratch_folder
 from domain.codes import OrderEventKind
 from fills.queue import QueueModel
 from runtime.config import Config
@@ -60,10 +60,10 @@ def score(run: Path, instrument: str, power: float) -> Score:
     answers = by_exchange_time(live_answers(run, instrument))
     if not np.any(answers["kind"] == OrderEventKind.ACCEPTED):
         raise DataError(f"{run}: no order of ours in {instrument} in its audit trail")
-    with tempfile.TemporaryDirectory(prefix="ringmaker-score-") as folder:
-        recorded = Path(folder) / "recorded.events"
+    with scratch_folder("score") as folder:
+        recorded = folder / "recorded.events"
         convert([run], recorded, Options(instrument=instrument, repairs=_REPAIRS))
-        with_us, others = EventFile(recorded), Path(folder) / "others.events"
+        with_us, others = EventFile(recorded), folder / "others.events"
         with EventWriter(others) as writer:
             for rows in without_own(with_us, answers):
                 writer.write(rows)
