@@ -76,6 +76,11 @@ def choose_run(given: Path | None, session: str = "") -> Path:
     return with_orders or runs[0]
 
 
+def runs_of(session: str) -> Iterator[Path]:
+    """Yield the runs of a session here, newest first; one whose configuration cannot be read is nobody's."""
+    return (run for run, named in _runs() if named.session == session)
+
+
 def has_orders(run: Path) -> bool:
     """Return whether execution came so far in a run that it wrote down a message."""
     journal = run / JOURNAL_FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 from domain.errors import CredentialsError, UserError
 from runtime import affinity, paths
 from runtime.config import load_config
-from runtime.doctor import machine, session
+from runtime.doctor import machine, session, space
 from runtime.doctor.finding import Finding, fail, ok
 from runtime.dotenv import load_dotenv
 
@@ -33,7 +33,8 @@ def examine(path: Path, *, asks_venue: bool, environ: MutableMapping[str, str] =
     words = f"{path}: session {config.session}, venue {config.venue.kind}, {', '.join(config.instruments)}"
     found += [ok("config", words), session.look_at_running(config), session.look_at_cores(config, cores)]
     found += session.look_at_rights(config)
-    found += [session.look_at_room(config), session.look_at_disk(config), session.look_at_latch(config)]
+    found += [session.look_at_room(config), session.look_at_disk(config), space.look_at_space(config.session)]
+    found.append(session.look_at_latch(config))
     found.append(session.look_at_keys(config, environ))
     if asks_venue or config.venue.kind == "local":
         found += session.look_at_venue(config, environ)
