@@ -106,10 +106,10 @@ class Supervisor:
                 shutil.rmtree(self._run)  # nothing ran: there is nothing to keep
                 raise
             paths.point_latest(self._run)
-            self._remove_old_runs()
             self._segments = SessionSegments(session, self._config.topology)
             stack.callback(self._segments.unlink)
             self._segments.create()
+            self._remove_old_runs()  # now that nobody else runs the session, from another run directory either
             self._crew = Crew(self._clock, self._log, self._say)
             self._open_commands(stack)
             self._spawn_all(stack)

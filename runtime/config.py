@@ -96,7 +96,7 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(
             ge=0,
             le=36_500,
-            description="runs of the session that ended in order longer ago are removed at a start; 0 = none ever",
+            description="runs of the session that ended or were killed longer ago go at a start; 0 = none ever",
         ),
     ] = 0
 
