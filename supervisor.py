@@ -230,6 +230,8 @@ class Supervisor:
 
     def _watch_exchange(self) -> None:
         exchange = self._venue.exchange
+        if exchange is not None:
+            exchange.bound()
         if exchange is not None and not self._is_stopping and exchange.has_died:
             usage = exchange.exit_code == ExitCode.USAGE
             self._end_with(ExitCode.USAGE if usage else ExitCode.VENUE_UNREACHABLE, exchange.last_line())

@@ -29,6 +29,7 @@ class ExchangeConfig:
     ready_file: Path | None
     key_file: Path | None
     order_log: Path | None
+    order_log_mb_max: int
     latency_ms: float
     maker_fee_bps: Decimal
     taker_fee_bps: Decimal
@@ -68,6 +69,7 @@ def parse_arguments(arguments: Sequence[str]) -> ExchangeConfig:
         ready_file=options.ready_file,
         key_file=options.key_file,
         order_log=options.order_log,
+        order_log_mb_max=options.order_log_mb_max,
         latency_ms=options.latency_ms,
         maker_fee_bps=options.maker_fee_bps,
         taker_fee_bps=options.taker_fee_bps,
@@ -110,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--ready-file", type=Path, metavar="PATH", help="written as JSON once connections are accepted")
     add("--key-file", type=Path, metavar="PATH", help="API key as JSON, made when missing (a temporary file)")
     add("--order-log", type=Path, metavar="PATH", help="JSON lines of every order and connection event")
+    add(
+        "--order-log-mb-max", type=_count, default=0, metavar="MB",
+        help="it goes on in a new file at this size, and four before it are kept; 0 = never (%(default)s)",
+    )  # fmt: skip
     add("--latency-ms", type=_not_negative, default=0.0, metavar="MS", help="delay of each request (%(default)s)")
     add("--maker-fee-bps", type=_decimal, default=Decimal(1), metavar="BPS", help="maker fee (%(default)s)")
     add("--taker-fee-bps", type=_decimal, default=Decimal(5), metavar="BPS", help="taker fee (%(default)s)")

@@ -6,6 +6,7 @@ everything, a question for the account, or the operator's hand; it stands before
 order_id, client_order_id, instrument, side, price, amount, filled, remaining, status, delete_reason, persistent and
 reduce_only; fill lines also trade_id, fill_price, fill_amount, liquidity.
 Lines are buffered and written within a few milliseconds, so that the log does not slow the matching down.
+Where a size is set the log goes on in a new file beyond it: PATH.1 is the youngest of the four that are kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from exchange.core.events import Event
 from exchange.core.instrument import Instrument
 from exchange.core.orders import ChangeReason, OrderUpdate
 from exchange.core.scheduler import NS_PER_MS, Scheduler
+from runtime.continued import put_away
 
 UNWRITTEN_BYTES_MAX = 64 << 20
 _log = logging.getLogger(__name__)
@@ -30,7 +32,10 @@ FLUSH_DELAY_NS = 2 * NS_PER_MS
 class OrderLog:
     """A listener that writes. With no path it does nothing."""
 
-    def __init__(self, path: Path | None, scheduler: Scheduler) -> None:
+    def __init__(self, path: Path | None, scheduler: Scheduler, bytes_max: int = 0) -> None:
+        """Open or create it; `bytes_max` 0 = it grows without end."""
+        self._path = path
+        self._bytes_max = self._full_at = bytes_max
         self._file = path.open("ab", buffering=0) if path else None
         self._scheduler = scheduler
         self._lines: list[bytes] = []
@@ -75,12 +80,28 @@ class OrderLog:
             if len(self._unwritten) > UNWRITTEN_BYTES_MAX:
                 raise
             _log.warning("the order log cannot be written: %s", error.strerror)
+            return
+        if self._bytes_max and self._file.tell() >= self._full_at:
+            self._go_on_in_a_new_file()
 
     def close(self) -> None:
         self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _go_on_in_a_new_file(self) -> None:
+        assert self._path is not None
+        assert self._file is not None
+        try:
+            put_away(self._path)
+            file = self._path.open("ab", buffering=0)
+        except OSError as error:  # it goes on in the same, and the next try comes after as much again
+            self._full_at += self._bytes_max
+            _log.warning("the order log cannot go on in a new file: %s", error.strerror)
+            return
+        self._file.close()
+        self._file, self._full_at = file, self._bytes_max
 
     def _log_update(self, update: OrderUpdate) -> None:
         fields = _order_fields(update)

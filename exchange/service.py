@@ -112,7 +112,7 @@ def _make_context(config: ExchangeConfig, engine: Engine, keys: list[ApiKey], so
         account.may_quote = config.mass_quotes
         authenticator.register(key.key_id, key.public_key, key.account_number)
     try:
-        order_log = OrderLog(config.order_log, engine.scheduler)
+        order_log = OrderLog(config.order_log, engine.scheduler, config.order_log_mb_max << 20)
     except OSError as error:
         raise StartError(f"{config.order_log}: can't write the order log ({error.strerror})") from None
     hub = Hub(engine)

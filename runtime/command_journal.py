@@ -1,10 +1,12 @@
 """What a process was told to do, by whom, and what it answered: JSON lines in runs/<id>/commands/<process>.jsonl.
 
 One process writes one file, a line a command, as the answer leaves. Questions (status, vitals) are not commands.
+It goes on in a new file at 64 MB; the four before it are kept (runtime/continued.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from pathlib import Path
@@ -13,6 +15,7 @@ import msgspec
 
 from domain.clock import Clock
 from messages.commands import AnyCommand, Reply, Status, Vitals
+from runtime import continued
 
 LINES_WAITING_MAX = 1000
 COMMANDS_FOLDER = "commands"
@@ -53,11 +56,14 @@ class CommandJournal:
 
     def _write(self) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._put_away_if_full()
         fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(fd).st_size
             if size and os.pread(fd, 1, size - 1) != b"\n":
                 os.write(fd, b"\n")  # ends the line that a full disk, or a kill, left unfinished
+            if not size:
+                continued.write_heading(fd, self._path)
             while self._waiting:
                 line = self._waiting[0]
                 if os.write(fd, line) < len(line):
@@ -65,3 +71,8 @@ class CommandJournal:
                 self._waiting.popleft()
         finally:
             os.close(fd)
+
+    def _put_away_if_full(self) -> None:
+        with contextlib.suppress(OSError):  # it is not there yet; or it stays, and grows
+            if self._path.stat().st_size >= continued.FILE_BYTES_MAX:
+                continued.put_away(self._path)

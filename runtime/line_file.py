@@ -6,12 +6,12 @@ and one that a killed process left unfinished is cut off by the next.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+from runtime.continued import put_away, write_heading
 
 _TAIL_BYTES = 1 << 20
 
@@ -31,6 +31,7 @@ class LineFile:
         *,
         bytes_max: int | None = None,
         kept: int = 0,
+        is_followed: bool = False,
     ) -> None:
         """Open or create it; when that fails, the first line tries again.
 
@@ -38,6 +39,7 @@ class LineFile:
             bytes_max: a file that has grown to this size is put away as `<name>.1`, and lines go on in a new one;
                 None = never.
             kept: how many are kept so, `<name>.1` the youngest.
+            is_followed: a new file says in its first line where in the whole it begins (runtime/continued.py).
             notice: makes the lines that are written first when the disk takes lines again, from the number of lines
                 lost since and the reason.
         """
@@ -45,6 +47,7 @@ class LineFile:
         self._notice = notice
         self._bytes_max = bytes_max
         self._kept = kept
+        self._is_followed = is_followed
         self._bytes = 0
         self._lock = threading.Lock()
         self._fd = -1
@@ -91,6 +94,8 @@ class LineFile:
         fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _cut_torn_line(fd)
+            if self._is_followed and not os.fstat(fd).st_size:
+                write_heading(fd, self._path)
         except OSError:
             os.close(fd)
             raise
@@ -101,11 +106,8 @@ class LineFile:
         if self._bytes_max is None or self._bytes < self._bytes_max or self._rest:
             return
         self._bytes = 0  # when it is refused, the next try comes after as much again
-        names = [self._path, *(self._path.with_name(f"{self._path.name}.{age + 1}") for age in range(self._kept))]
         try:
-            for younger, older in reversed(list(itertools.pairwise(names))):
-                with contextlib.suppress(FileNotFoundError):
-                    os.replace(younger, older)
+            put_away(self._path, self._kept)
         except OSError:
             return
         os.close(self._fd)

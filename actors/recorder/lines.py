@@ -1,4 +1,7 @@
-"""Follows a file of JSON lines that another process appends to: whole lines, each once, from a place that is kept."""
+"""Follows a file of JSON lines that another process appends to: whole lines, each once, from a place that is kept.
+
+A file that goes on in a new one (runtime/continued.py) is followed there: an offset is one in the whole.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+
+from runtime.continued import HEADING, read_on
 
 BYTES_AT_ONCE = 1 << 20
 
@@ -30,17 +35,13 @@ class Follower:
 
     def read(self) -> list[Line]:
         """Return the whole lines after `offset`, at most a megabyte of them; a line without its end waits."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.offset)
-                content = file.read(BYTES_AT_ONCE)
-        except FileNotFoundError:
-            return []
         lines: list[Line] = []
+        self.offset, content = read_on(self.path, self.offset, BYTES_AT_ONCE)
         for raw in content.splitlines(keepends=True):
             if not raw.endswith(b"\n"):
                 break
-            lines.append(Line(self.offset, _decoded(raw)))
+            if not raw.startswith(HEADING):
+                lines.append(Line(self.offset, _decoded(raw)))
             self.offset += len(raw)
         return lines
 

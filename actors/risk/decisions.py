@@ -1,9 +1,13 @@
-"""What risk decided and on which numbers, a JSON line each: runs/<id>/risk_decisions.jsonl."""
+"""What risk decided and on which numbers, a JSON line each: runs/<id>/risk_decisions.jsonl.
+
+It goes on in a new file at 64 MB; the four before it are kept (runtime/continued.py).
+"""
 
 from __future__ import annotations
 
 import msgspec
 
+from runtime import continued
 from runtime.actor import ActorContext
 from runtime.line_file import LineFile
 
@@ -16,7 +20,9 @@ class DecisionLog:
     def __init__(self, ctx: ActorContext) -> None:
         self._ctx = ctx
         self._path = ctx.run_dir / FILE_NAME
-        self._file = LineFile(self._path)
+        self._file = LineFile(
+            self._path, bytes_max=continued.FILE_BYTES_MAX, kept=continued.FILES_KEPT, is_followed=True
+        )
 
     def write(self, decision: str, text: str, **numbers: object) -> None:
         """Append one decision: what was done, why in words, and the numbers it was based on.

@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 
 from domain.clock import NS_PER_S
+from runtime.continued import read_on
 
 DECISIONS_FILE = "risk_decisions.jsonl"  # of a run (actors/risk/decisions.py)
 LOOK_INTERVAL_NS = 1 * NS_PER_S
+BYTES_AT_ONCE = 1 << 20
 LINES_MAX = 5  # at one look; what a file of more has to tell is said by their number
 
 
@@ -28,7 +30,7 @@ class AlarmWatch:
     def __init__(self, path: Path) -> None:
         """Take the file, which need not be there yet."""
         self._path = path
-        self._read_bytes = 0
+        self._place = 0
         self._due_ns = 0
 
     def look(self, now_ns: int) -> list[str]:
@@ -42,13 +44,11 @@ class AlarmWatch:
 
     def _new_lines(self) -> list[bytes]:
         try:
-            with self._path.open("rb") as file:
-                file.seek(self._read_bytes)
-                content = file.read()
+            place, content = read_on(self._path, self._place, BYTES_AT_ONCE)
         except OSError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
+        self._place = place + len(whole)
         return whole.splitlines()
 
 

@@ -154,6 +154,7 @@ class Child:
         """
         if self.state is ChildState.ENDED:
             return None
+        self._trail.bound(now_ns)
         if self._process is None:
             return self._restart_if_due(now_ns)
         exit_code = self._process.poll()

@@ -16,10 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.last_words import stacks_path
+from domain.clock import NS_PER_S
+from runtime.last_words import empty_if_full, stacks_path
 
 LOG_LINES = 30
 TAIL_BYTES = 64 * 1024
+PAGES_KEPT = 200  # of an actor: the youngest
+LOOK_INTERVAL_NS = NS_PER_S
 
 
 class Death(NamedTuple):
@@ -49,10 +52,20 @@ class Trail:
         self.stacks = stacks_path(artifacts, actor)
         self._folder = artifacts / "deaths"
         self._began: dict[Path, int] = {}
+        self._look_due_ns = 0
 
     def begin(self) -> None:
         """A life begins: what stands in the files now is not its own."""
         self._began = {path: _size(path) for path in (self.stderr, self.log, self.stacks)}
+
+    def bound(self, now_ns: int) -> None:
+        """Keep what a process says from filling the disk; it looks once a second."""
+        if now_ns < self._look_due_ns:
+            return
+        self._look_due_ns = now_ns + LOOK_INTERVAL_NS
+        for path in (self.stderr, self.stacks):
+            if empty_if_full(path):
+                self._began[path] = 0
 
     def last_words(self) -> str:
         """Return the last line that this life wrote to standard error; empty when none."""
@@ -72,6 +85,7 @@ class Trail:
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             path.write_text("\n".join(parts) + "\n")
+            (self._folder / f"{death.actor}-{death.life - PAGES_KEPT}.txt").unlink(missing_ok=True)
         return path
 
     def _said(self, path: Path) -> list[str]:

@@ -15,9 +15,11 @@ import msgspec
 from domain.errors import ExitCode, UserError
 from runtime.config import ExchangeConfig
 from runtime.environment import scrubbed
+from runtime.last_words import empty_if_full
 
 READY_TIMEOUT_S = 20.0
 END_S = 2.0
+ORDER_LOG_MB_MAX = 64
 
 
 class Ready(msgspec.Struct):
@@ -54,7 +56,7 @@ class LocalExchange:
             ExchangeFailedError: with the exchange's own line, e.g. a broken recording or a port that is taken.
         """
         self._ready_file.unlink(missing_ok=True)
-        with self._stderr_path.open("wb") as stderr:
+        with self._stderr_path.open("ab") as stderr:
             self._process = subprocess.Popen(
                 self._command(),
                 env=scrubbed(os.environ),
@@ -73,6 +75,10 @@ class LocalExchange:
             time.sleep(0.01)
         self.stop()
         raise ExchangeFailedError(f"the local exchange did not listen within {READY_TIMEOUT_S:g} s", ExitCode.CRASH)
+
+    def bound(self) -> None:
+        """Keep what it says from filling the disk."""
+        empty_if_full(self._stderr_path)
 
     @property
     def has_died(self) -> bool:
@@ -110,7 +116,7 @@ class LocalExchange:
         command += ["--latency-ms", str(config.latency_ms)]
         command += ["--maker-fee-bps", str(config.maker_fee_bps), "--taker-fee-bps", str(config.taker_fee_bps)]
         command += ["--ready-file", str(self._ready_file), "--key-file", str(self._key_file)]
-        command += ["--order-log", str(self._order_log)]
+        command += ["--order-log", str(self._order_log), "--order-log-mb-max", str(ORDER_LOG_MB_MAX)]
         command += ["--underlyings", ",".join(config.underlyings), "--correlation", str(config.correlation)]
         command += ["--expiries", ",".join(config.expiries) or "none"]
         if config.replay:
