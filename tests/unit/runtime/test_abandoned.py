@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import cli
 from domain.errors import UserError
 from messages.commands import Status
+from operating.asking import send
 from runtime.abandoned import abandoned
 from runtime.heartbeats import HeartbeatWriter
 from runtime.paths import run_directory
@@ -63,7 +63,7 @@ def test_a_killed_supervisor_is_told_with_who_still_lives(
         assert 40 <= found.gone_ns / 1e9 < 100
         # If the operator asks for anything, I expect that, and what to do
         with pytest.raises(UserError) as told:
-            cli._send(SESSION, Status())
+            send(SESSION, Status())
     finally:
         risk.communicate()
     assert re.match(
@@ -79,4 +79,4 @@ def test_a_session_that_runs_or_ended_in_order_is_not_abandoned(segments: Sessio
     lock.release()
     assert abandoned(SESSION) is None
     with pytest.raises(UserError, match="no session named"):
-        cli._send(SESSION, Status())
+        send(SESSION, Status())

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import cli
 from domain.errors import UserError
 from messages.commands import Reply
+from operating import asking, control
 from runtime.commands import CommandServer
 from runtime.paths import run_directory
 from runtime.session import SessionLock
@@ -58,7 +58,7 @@ def supervisor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Slow
     found.close()
 
 
-@pytest.mark.parametrize("command", [cli.flatten, cli.stop])
+@pytest.mark.parametrize("command", [control.flatten, control.stop])
 def test_what_may_take_long_is_waited_for_as_long_as_the_supervisor_lives(
     command: Callable[..., None],
     supervisor: SlowSupervisor,
@@ -66,7 +66,7 @@ def test_what_may_take_long_is_waited_for_as_long_as_the_supervisor_lives(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Given a session that answers later than any other command may take
-    monkeypatch.setattr(cli, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(asking, "PATIENCE_S", 0.1)
     # If it is asked, I expect its answer, and to be told once meanwhile that it is waited for
     command(session="slow")
     out, told = capsys.readouterr()
@@ -81,7 +81,7 @@ def test_a_supervisor_that_ends_without_an_answer_ends_the_waiting(
 ) -> None:
     supervisor.lives_s = 0.2
     with pytest.raises(UserError, match="session slow ended before it answered"):
-        cli.flatten(session="slow")
+        control.flatten(session="slow")
     assert capsys.readouterr() == ("", "")
 
 
@@ -89,10 +89,10 @@ def test_a_recording_which_takes_no_commands_is_not_waited_for_without_end(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
-    monkeypatch.setattr(cli, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(asking, "ANSWER_TIMEOUT_S", 0.1)
     lock = SessionLock(run_directory("slow"), "slow")
     try:
         with pytest.raises(UserError, match=r"did not answer within 0\.1 s"):
-            cli.stop(session="slow")
+            control.stop(session="slow")
     finally:
         lock.release()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import cli
 from domain.errors import ConnectivityError
 from messages.commands import Reply
+from operating import looking
 from runtime.topology import EXECUTION, MARKET_DATA
 
 
@@ -21,9 +21,9 @@ def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], a
             raise ConnectivityError(f"{actor} does not answer")
         return Reply(ok=True, text=f"{actor} speaks")
 
-    monkeypatch.setattr(cli, "_send", lambda *_: Reply(ok=True, data={"actors": {name: {} for name in actors}}))
-    monkeypatch.setattr(cli, "send_command", answer)
-    cli.status("anything", as_json=True)
+    monkeypatch.setattr(looking, "send", lambda *_: Reply(ok=True, data={"actors": {name: {} for name in actors}}))
+    monkeypatch.setattr(looking, "send_command", answer)
+    looking.status("anything", as_json=True)
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
