@@ -11,6 +11,8 @@ import msgspec
 
 from domain.order import LiquiditySide, Side, VenueOrderStatus
 
+FillKey = tuple[str, str, int]  # trade_id, venue_order_id, leg_index
+
 
 class FillReport(msgspec.Struct, frozen=True):
     """One execution of ours. It counts once, by `key`."""
@@ -24,7 +26,7 @@ class FillReport(msgspec.Struct, frozen=True):
     time_ns: int
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> FillKey:
         return (self.trade_id, self.venue_order_id, self.leg_index)
 
 
@@ -72,7 +74,7 @@ class TradeReport(msgspec.Struct, frozen=True):
     is_correction: bool = False  # no fill: it amends or takes back one that was told before
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> FillKey:
         return (self.trade_id, self.venue_order_id, self.leg_index)
 
 

@@ -18,7 +18,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-FillKey = tuple[str, str, int]  # trade_id, venue_order_id, leg_index
+from domain.reports import FillKey
 
 FINGERPRINT_BYTES = 8
 _NEW_KEYS_MIN = 1024

@@ -29,9 +29,9 @@ from typing import NamedTuple
 import msgspec
 
 from domain.order import Side
-from domain.reports import FillReport, PositionReport, SettlementReport, TradeReport
+from domain.reports import FillKey, FillReport, PositionReport, SettlementReport, TradeReport
 from trading.daily_funding import LEAD_NS, DailyFunding, DailyState
-from trading.fill_keys import FillKey, FillKeys
+from trading.fill_keys import FillKeys
 
 ZERO = Decimal(0)
 MONEY_STEP = Decimal("1e-12")  # realised P&L is rounded here; the rounding returns in the unrealised part

@@ -13,9 +13,8 @@ from domain.codes import OrderEventKind
 from domain.errors import VenueError
 from domain.order import LiquiditySide, Side
 from domain.records import ORDER_EVENT, TEXT_BYTES
-from domain.reports import OrderReport, TradeReport
+from domain.reports import FillKey, OrderReport, TradeReport
 from shm.ring import RingReader
-from trading.fill_keys import FillKey
 from trading.ledger import Ledger
 from trading.orders.changes import Change
 from trading.orders.manager import OrderManager

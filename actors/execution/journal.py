@@ -39,9 +39,8 @@ from actors.execution.journal_opening import new_file_id, open_files
 from domain.clock import Clock
 from domain.codes import OrderEventKind
 from domain.order import Side
-from domain.reports import TradeReport
+from domain.reports import FillKey, TradeReport
 from runtime.sealed_fills import SealedFills
-from trading.fill_keys import FillKey
 from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from trading.fill_keys import FillKey
+from domain.reports import FillKey
 from trading.ledger import LedgerState
 
 MAGIC = b"RMJOURNL"

@@ -6,8 +6,9 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 
 from actors.execution.journal_format import Answered, Carried, Entry, Filled, Sent, Settled
+from domain.reports import FillKey
 from runtime.sealed_fills import SealedFills
-from trading.fill_keys import FillKey, FillKeys, bytes_of, fingerprint, fingerprints_of
+from trading.fill_keys import FillKeys, bytes_of, fingerprint, fingerprints_of
 
 ORDERS = frozenset({"INSERT", "AMEND", "QUOTE", "HEDGE", "FLATTEN"})
 UNFINISHED_AT_ONCE = 100

@@ -20,12 +20,12 @@ from backtest.engine.records import ANSWER
 from backtest.metrics.leg import FEE_UNIT
 from domain.codes import OrderEventKind
 from domain.order import Side
+from domain.reports import FillKey
 
 JOURNAL_FILE = "execution.journal"
 _READER = "actors.execution.read_journal"  # of a layer above: its own program prints the journal
 _TORN = 1  # its exit code when it printed what came before the damage
 Entry = dict[str, Any]
-_Key = tuple[str, str, int]
 
 
 def journal_fills(run: Path, folder: Path) -> dict[str, tuple[EventFile, npt.NDArray[np.void]]]:
@@ -62,7 +62,7 @@ def _entries(run: Path) -> list[Entry]:
     return [msgspec.json.decode(line) for line in read.stdout.splitlines()]
 
 
-def _key(entry: Entry) -> _Key:
+def _key(entry: Entry) -> FillKey:
     return entry["trade_id"], entry["venue_order_id"], entry["leg_index"]
 
 
@@ -72,7 +72,7 @@ def _step(values: Sequence[Decimal]) -> Decimal:
 
 
 def _answers(
-    fills: Sequence[Entry], fees: dict[_Key, Decimal], tick: Decimal, lot: Decimal
+    fills: Sequence[Entry], fees: dict[FillKey, Decimal], tick: Decimal, lot: Decimal
 ) -> npt.NDArray[np.void]:  # fmt: skip
     rows = np.zeros(len(fills), ANSWER)
     position = 0

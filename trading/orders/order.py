@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.order import Side, TimeInForce
-from trading.fill_keys import FillKey
+from domain.reports import FillKey
 from trading.orders.states import IN_FLIGHT_STATES, OrderState
 
 FEW_FILLS = 4  # of one order: up to so many a tuple is as fast as a set, and a quarter of its size

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from domain.errors import HistoryTooLongError, ProtocolError, VenueError
 from domain.instrument import Instrument
-from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
+from domain.reports import FillKey, MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
@@ -22,7 +22,6 @@ PAGE_SIZE = 1000
 PAGES_MAX = 1000
 CODE_UNKNOWN_METHOD = 31
 SETTLEMENTS_TIMEOUT_S = 1.0
-FillKey = tuple[str, str, int]
 
 
 class AccountRequests(ABC):

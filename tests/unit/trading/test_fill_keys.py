@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.reports import FillKey
 from runtime.vitals import read_vitals
 from trading import fill_keys
-from trading.fill_keys import FINGERPRINT_BYTES, FillKey, FillKeys, fingerprint
+from trading.fill_keys import FINGERPRINT_BYTES, FillKeys, fingerprint
 
 BYTES_PER_KEY_MAX = 12
 KEYS = st.tuples(st.text(max_size=3), st.text(max_size=3), st.integers(0, 12))
