@@ -347,7 +347,7 @@ class Supervisor:
             exit_code=self._exit_code,
             report=report,
         )
-        path = self._run / "summary.json"
+        path = self._run / paths.SUMMARY_FILE
         try:
             paths.write_atomically(path, json.dumps(summary, indent=2).encode() + b"\n")
         except OSError as error:

@@ -13,9 +13,8 @@ import msgspec
 
 from domain.errors import UserError
 from runtime import paths
-from runtime.paths import CONFIG_FILE
+from runtime.paths import CONFIG_FILE, JOURNAL_FILE
 
-JOURNAL_FILE = "execution.journal"  # of a run (actors/execution/journal.py)
 JOURNAL_HEAD_BYTES = 4096  # beyond the words of each life that begins, the first messages stand here
 
 

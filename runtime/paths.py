@@ -16,7 +16,10 @@ from pathlib import Path
 from domain.errors import UserError
 
 IPC_PATH_BYTES_MAX = 107
-CONFIG_FILE = "config.json"  # of a run: the configuration as its supervisor understood it
+# What stands in the folder of a run:
+CONFIG_FILE = "config.json"  # the configuration as its supervisor understood it
+SUMMARY_FILE = "summary.json"  # how it went, written at its end
+JOURNAL_FILE = "execution.journal"  # what execution sent and heard
 
 
 def home() -> Path:

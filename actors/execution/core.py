@@ -11,7 +11,7 @@ from actors.execution.desk import Desk
 from actors.execution.ending import Ending
 from actors.execution.grids import Grids
 from actors.execution.hedging import Hedging
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import Journal
 from actors.execution.late_messages import LateMessages
 from actors.execution.mass_quotes import MassQuotes
 from actors.execution.operations import Operations
@@ -30,6 +30,7 @@ from domain.errors import ConnectivityError, OffGridError, UserError, VenueError
 from domain.instrument import Instrument
 from domain.order import Side
 from domain.reports import OrderReport, PositionReport, TradeReport
+from runtime.paths import JOURNAL_FILE
 from shm.errors import RecordBusyError
 from trading.ledger import Ledger
 from trading.orders.config import ExecutionConfig, order_label
@@ -345,7 +346,7 @@ def _opened_desks(ports: Ports, rows: Mapping[str, tuple[int, Instrument]], mana
 
 def _opened_journal(ports: Ports, config: ExecutionConfig, epoch: int) -> Journal:
     """Open the run's journal and say what an earlier life left in it."""
-    path = ports.run_dir / FILE_NAME
+    path = ports.run_dir / JOURNAL_FILE
     try:
         journal = Journal(path, ports.clock, config.journal, epoch=epoch)
     except OSError as error:

@@ -45,7 +45,6 @@ from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
 from trading.orders.order import Order
 
-FILE_NAME = "execution.journal"
 ENTRIES_WAITING_MAX = 100_000
 NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 

@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.execution.journal import FILE_NAME as JOURNAL
 from actors.execution.journal_format import Charged, Entry, Filled, Sent
 from actors.recorder.followed_journal import FollowedJournal
 from actors.recorder.lines import Follower, Line
@@ -25,6 +24,7 @@ from domain.codes import OrderEventKind
 from domain.order import LiquiditySide, Side
 from runtime.command_journal import COMMANDS_FOLDER
 from runtime.logs import Logger
+from runtime.paths import JOURNAL_FILE
 from runtime.recordings.audit import FILE_NAME, SCHEMA, SCHEMA_VERSION
 from runtime.topology import SUPERVISOR
 from shm.ring import RingReader
@@ -109,7 +109,7 @@ class Audit:
         _, position = self._places.get(ORDER_EVENTS, (0, None))
         self._events = open_ring(position) if open_ring is not None else None
         self._events_next = self._events.position if self._events is not None else 0
-        self._journal = FollowedJournal(run / JOURNAL, *self._places.get(JOURNAL, (0, 0)))
+        self._journal = FollowedJournal(run / JOURNAL_FILE, *self._places.get(JOURNAL_FILE, (0, 0)))
         self._followers = {DECISIONS: self._follower(DECISIONS)}
         self._steps_told: set[str] = set()
 
@@ -140,7 +140,7 @@ class Audit:
         self.rows += self._total() - before
         if self._events is not None:
             self._events_next = self._events.position
-        self._places[JOURNAL] = self._journal.place
+        self._places[JOURNAL_FILE] = self._journal.place
         for name, follower in self._followers.items():
             self._places[name] = (0, follower.offset)
 
@@ -178,7 +178,7 @@ class Audit:
         if self._events is not None:
             self._events.position = self._events_next
         self._journal.skipped.clear()
-        self._journal.go_to(*self._places.get(JOURNAL, (0, 0)))
+        self._journal.go_to(*self._places.get(JOURNAL_FILE, (0, 0)))
         for name, follower in self._followers.items():
             follower.offset = self._places.get(name, (0, 0))[1]
 
@@ -263,10 +263,10 @@ class Audit:
                 self._take_entry(place, entry)
         for first_number, missed in self._journal.skipped:  # deleted or damaged before they were read
             self._log.warning("entries of the journal went before they were read", first=first_number, entries=missed)
-            self._insert("gaps", [(JOURNAL, first_number, missed, self._clock.realtime_ns())])
+            self._insert("gaps", [(JOURNAL_FILE, first_number, missed, self._clock.realtime_ns())])
         self._journal.skipped.clear()
         if self._journal.place != before:
-            self._keep_place(JOURNAL, *self._journal.place)
+            self._keep_place(JOURNAL_FILE, *self._journal.place)
 
     def _take_entry(self, place: int, entry: Entry) -> None:
         if isinstance(entry, Filled):

@@ -16,9 +16,8 @@ from backtest.metrics.left_out import left_out_notes
 from backtest.metrics.leg import Leg
 from backtest.metrics.statistics import Statistics, statistics
 from backtest.metrics.tables import write_tables
-from runtime.paths import write_atomically
+from runtime.paths import SUMMARY_FILE, write_atomically
 
-BACKTEST_FILE = "summary.json"
 LIVE_FILE = "statistics.json"
 NS_PER_US = 1000
 
@@ -87,14 +86,14 @@ def write_run(folder: Path, legs: Sequence[Leg], facts: Facts) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_tables(folder, legs)
         content = msgspec.json.format(msgspec.json.encode(facts), indent=2)
-        write_atomically(folder / (BACKTEST_FILE if facts.kind == "backtest" else LIVE_FILE), content + b"\n")
+        write_atomically(folder / (SUMMARY_FILE if facts.kind == "backtest" else LIVE_FILE), content + b"\n")
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
 def read_facts(folder: Path) -> Facts | None:
     """Return the facts of a run that was written; None where there are none."""
-    for name in (LIVE_FILE, BACKTEST_FILE):
+    for name in (LIVE_FILE, SUMMARY_FILE):
         try:
             return msgspec.json.decode((folder / name).read_bytes(), type=Facts)
         except (OSError, msgspec.MsgspecError):

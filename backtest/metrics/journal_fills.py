@@ -21,8 +21,8 @@ from backtest.metrics.leg import FEE_UNIT
 from domain.codes import OrderEventKind
 from domain.order import Side
 from domain.reports import FillKey
+from runtime.paths import JOURNAL_FILE
 
-JOURNAL_FILE = "execution.journal"
 _READER = "actors.execution.read_journal"  # of a layer above: its own program prints the journal
 _TORN = 1  # its exit code when it printed what came before the damage
 Entry = dict[str, Any]

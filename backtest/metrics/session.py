@@ -26,11 +26,10 @@ from backtest.scratch import scratch_folder
 from domain.clock import NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ExitCode, UserError
-from runtime.paths import CONFIG_FILE
+from runtime.paths import CONFIG_FILE, SUMMARY_FILE
 from runtime.recordings import files
 from runtime.recordings.audit import open_audit
 
-SUMMARY_FILE = "summary.json"
 _QUOTE_COLUMNS = ("fair_price_usd", "reservation_price_usd", "half_spread_usd", "sigma_usd_per_sqrt_s")
 _SERIES_NAMES = ("fair_price", "reservation_price", "half_spread", "sigma")
 _STOP = "SELECT max(received_ns) AS stop_ns FROM commands WHERE process = 'execution' AND command = 'stop'"

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from domain.errors import UserError
+from runtime.paths import SUMMARY_FILE
 
 FILE_NAME = "audit.sqlite"
 SCHEMA_VERSION = 1
@@ -117,6 +118,6 @@ def _why_none(run: Path) -> str:
 
 def _is_backtest(run: Path) -> bool:
     try:
-        return bool(json.loads((run / "summary.json").read_bytes()).get("kind") == "backtest")
+        return bool(json.loads((run / SUMMARY_FILE).read_bytes()).get("kind") == "backtest")
     except (OSError, ValueError, AttributeError):
         return False

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.paths import CONFIG_FILE
+from runtime.paths import CONFIG_FILE, SUMMARY_FILE
 
-SUMMARY_FILE = "summary.json"
 UNFINISHED = "recordings/*/*.part"
 S_PER_DAY = 86_400.0
 

@@ -173,7 +173,7 @@ class RecordingSession:
 
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
         counters = read_counters(segments)
-        paths.write_atomically(run / "summary.json", json.dumps({"counters": counters}, indent=2).encode() + b"\n")
+        paths.write_atomically(run / paths.SUMMARY_FILE, json.dumps({"counters": counters}, indent=2).encode() + b"\n")
         if not _received(segments) and self._exit_code is ExitCode.CLEAN:
             why = f"no market data came from {self._url}; check the address, the network and the venue's status page"
             self._say_error(f"error: nothing was recorded: {why}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from actors.execution.journal import FILE_NAME
+from runtime.paths import JOURNAL_FILE
 from tests.faults import logs
 from tests.faults.findings import Findings
 from tests.faults.row import Play
@@ -115,7 +115,7 @@ def check_end(play: Play, stage: Stage) -> None:
     play.findings.count("fills", len(stage.log.fills))
     wrong = _end(play, stage)
     if not wrong:
-        journal = stage.session.run / FILE_NAME
+        journal = stage.session.run / JOURNAL_FILE
         wrong = disagreements(stage.log, stage.events, journal, stage.session.summary)
     _break_all(play, stage, wrong)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from actors.execution.journal import FILE_NAME
 from actors.execution.journal_format import Answered, Filled, Sent
 from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.order import Side, TradingState
+from runtime.paths import JOURNAL_FILE
 from tests.execution_rig import LABEL, Bench
 from tests.model_venue import INSTRUMENT, Request
 
@@ -634,7 +634,7 @@ def test_what_was_sent_and_filled_is_in_the_journal(run: Run, tmp_path: Path) ->
         bench.venue.fill(bench.venue.open[0], 2)
         bench.pump()
         bench.core.close()
-        entries = read_journal(tmp_path / FILE_NAME)
+        entries = read_journal(tmp_path / JOURNAL_FILE)
         told = [entry.message for entry in entries if isinstance(entry, Sent)]
         assert told[-4:] == ["INSERT"] * 4
         assert [entry.event for entry in entries if isinstance(entry, Answered)] == ["ACCEPTED"] * 4

@@ -12,12 +12,13 @@ from typing import Literal
 
 import pytest
 
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import Journal
 from actors.execution.journal_format import Carried, Filled, Mended, Sent
 from actors.execution.journal_keeper import JOURNAL_FAILS, MEND_INTERVAL_NS, NEXT_FILE_INTERVAL_NS, JournalKeeper
 from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_S
 from domain.order import Side
+from runtime.paths import JOURNAL_FILE
 from tests.execution_rig import Bench
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
 
@@ -86,7 +87,7 @@ def test_a_disk_that_refuses_pulls_the_quotes_and_one_that_takes_again_brings_th
         bench.wish(MOVED, ASKS)
         await bench.settle(300)
         assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (MOVED, ASKS)
-        entries = read_journal(tmp_path / FILE_NAME)
+        entries = read_journal(tmp_path / JOURNAL_FILE)
         assert sum(isinstance(entry, Mended) for entry in entries) == 1
         assert [entry.size for entry in entries if isinstance(entry, Filled)] == [Decimal("0.002")]
         for task in bench.tasks:
@@ -118,7 +119,7 @@ def test_flattening_does_not_ask_the_disk(
         # I expect the order to have left, and to be in the journal once the disk takes it
         disk.is_full = False
         bench.core.journal.mend()
-        sent = [entry for entry in read_journal(tmp_path / FILE_NAME) if isinstance(entry, Sent)]
+        sent = [entry for entry in read_journal(tmp_path / JOURNAL_FILE) if isinstance(entry, Sent)]
         assert any(entry.message == "FLATTEN" for entry in sent)
         for task in bench.tasks:
             task.cancel()
@@ -162,15 +163,15 @@ def test_a_full_journal_goes_on_in_a_new_file_and_quotes_do_not_notice(
         link = os.link
         monkeypatch.setattr(os, "link", lambda *_: os.open("/dev/null/none", os.O_RDONLY))
         await keeper.look()
-        assert not (tmp_path / f"{FILE_NAME}.1").exists()
+        assert not (tmp_path / f"{JOURNAL_FILE}.1").exists()
         monkeypatch.setattr(os, "link", link)
         bench.clock.advance(NEXT_FILE_INTERVAL_NS)
         await keeper.look()
         await keeper.look()
         # I expect one new file, which knows the orders that are open, and the quotes where they were
-        assert (tmp_path / f"{FILE_NAME}.1").exists()
-        assert not (tmp_path / f"{FILE_NAME}.2").exists()
-        carried = [entry for entry in read_journal(tmp_path / FILE_NAME) if isinstance(entry, Carried)]
+        assert (tmp_path / f"{JOURNAL_FILE}.1").exists()
+        assert not (tmp_path / f"{JOURNAL_FILE}.2").exists()
+        carried = [entry for entry in read_journal(tmp_path / JOURNAL_FILE) if isinstance(entry, Carried)]
         live = sorted(order.client_order_id for order in bench.core.books.manager.live(0))
         assert len(live) == 2
         assert [sorted(sent.client_order_id for sent in entry.unfinished) for entry in carried] == [live]

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.execution.journal import FILE_NAME
 from actors.execution.journal_format import Filled
 from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import LiquiditySide, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
+from runtime.paths import JOURNAL_FILE
 from tests.execution_rig import INSTRUMENT, LABEL, Bench, FakeGateway
 from trading import ledger
 from trading.orders import shelf
@@ -154,7 +154,7 @@ def test_fills_told_again_after_a_reconnect_and_after_a_restart_count_once(
         assert counted == (WARM_FILLS, Decimal(0), fees * WARM_FILLS)
         line = bench.core.books.ledger.lines[INSTRUMENT.name]
         assert (line.fill_count, line.position, line.fees) == (WARM_FILLS + 10, Decimal(0), fees * (WARM_FILLS + 10))
-        written = [entry.key for entry in read_journal(tmp_path / FILE_NAME) if isinstance(entry, Filled)]
+        written = [entry.key for entry in read_journal(tmp_path / JOURNAL_FILE) if isinstance(entry, Filled)]
         assert len(written) == len(set(written)) == WARM_FILLS + 10
         bench.check_tasks()
 

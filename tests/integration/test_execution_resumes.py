@@ -12,13 +12,14 @@ import msgspec
 import pytest
 
 from actors.execution import recovery
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import Journal
 from actors.execution.session_state import StartPosition, save_session_state
 from actors.execution.truth import Truth
 from domain.clock import NS_PER_S, SimClock
 from domain.errors import HistoryTooLongError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
+from runtime.paths import JOURNAL_FILE
 from tests.execution_rig import INSTRUMENT, Bench, FakeGateway
 from trading.daily_funding import DailyState
 from trading.ledger import Ledger, LedgerState
@@ -46,7 +47,7 @@ class Session:
     def __init__(self, segment_name: Callable[[], str], folder: Path, seed: int) -> None:
         self.rng = random.Random(seed)
         self.bench = Bench(segment_name, folder, gateway_type=Gateway)
-        self.path = folder / FILE_NAME
+        self.path = folder / JOURNAL_FILE
 
     @property
     def gateway(self) -> Gateway:
@@ -374,7 +375,7 @@ def test_a_ledger_is_used_only_with_every_fill_that_it_has_counted(
         for _ in range(5):
             session.trade()
         bench.core.journal.begin_next_file(lambda _: False, bench.core.truth.settled())
-        session.path.with_name(f"{FILE_NAME}.fills").unlink()
+        session.path.with_name(f"{JOURNAL_FILE}.fills").unlink()
         # If execution starts anew, I expect it to count from the session's start, and nothing twice
         await session.restart()
         assert min(since for since, _ in session.gateway.asked) == first_ns
@@ -384,7 +385,7 @@ def test_a_ledger_is_used_only_with_every_fill_that_it_has_counted(
 
 
 def test_a_ledger_that_has_counted_what_the_journal_does_not_tell_is_not_written_down(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / FILE_NAME, SimClock(5, 7), JournalConfig(sync="never"))
+    journal = Journal(tmp_path / JOURNAL_FILE, SimClock(5, 7), JournalConfig(sync="never"))
     ledger = Ledger({INSTRUMENT.name: INSTRUMENT.contract_multiplier})
     journal.settle(1, ledger.state)
     assert journal.state.settled is not None

@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from actors.execution.journal import FILE_NAME
 from domain.errors import ExitCode
 from messages.commands import Status
+from runtime.paths import JOURNAL_FILE
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck
 from tests.faults.row import Play, Row
 from tests.faults.rows.disk import CONFIGURED
@@ -66,7 +66,7 @@ def _round(play: Play, folder: Path, disk: Path, kind: str, number: int) -> None
     with Stage(folder, seed=play.seed, config=CONFIGURED, session_folder=disk) as stage:
         stage.follow(BEGUN_S + play.rng(number).uniform(0, CALM_S_MAX))
         fills = FillCheck(stage, findings)
-        journal = (stage.session.run / FILE_NAME).resolve()
+        journal = (stage.session.run / JOURNAL_FILE).resolve()
         pids = {name: actor["pid"] for name, actor in stage.actors().items()}
         began_ns = time.monotonic_ns()
         {"EIO": shut_down, "read-only": make_read_only}[kind](disk)

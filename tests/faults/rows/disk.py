@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from actors.execution.journal import FILE_NAME
 from actors.execution.journal_format import Mended, read
 from messages.commands import Resume, Status
+from runtime.paths import JOURNAL_FILE
 from tests.faults.checks import AGAIN_TIMEOUT_S, NS_PER_MS, FillCheck, check_end, check_orders
 from tests.faults.rounds import play_on_stages
 from tests.faults.row import Play, Row
@@ -84,14 +84,14 @@ class DiskRounds:
         check_end(self._play, self._stage)
         for text in corrupt_files(run):
             self._findings.break_rule(0, text)
-        mended = sum(isinstance(entry, Mended) for entry in read((run / FILE_NAME).read_bytes()).entries)
+        mended = sum(isinstance(entry, Mended) for entry in read((run / JOURNAL_FILE).read_bytes()).entries)
         self._findings.count("times the journal was mended", mended)
 
     # ---- inside ------------------------------------------------------------------------------------
 
     def _journal(self, number: int, pids: dict[str, int]) -> None:
         """Let execution's files grow no more."""
-        with refused([pids["execution"]], (self._stage.session.run / FILE_NAME).stat().st_size):
+        with refused([pids["execution"]], (self._stage.session.run / JOURNAL_FILE).stat().st_size):
             self._pulled_by_the_journal(number, "journal")
         self._measure_again(number, "journal", time.monotonic_ns())
 
@@ -192,9 +192,9 @@ def filled(filler: Path) -> Iterator[None]:
 def corrupt_files(run: Path) -> list[str]:
     """Return what cannot be read of the files that a run has left."""
     found = []
-    content = (run / FILE_NAME).read_bytes()
+    content = (run / JOURNAL_FILE).read_bytes()
     if (end := read(content).end) < len(content):
-        found.append(f"{FILE_NAME} is damaged from byte {end} on, of {len(content)}")
+        found.append(f"{JOURNAL_FILE} is damaged from byte {end} on, of {len(content)}")
     for path in sorted([*run.glob("logs/*.log*"), *run.glob("*.jsonl"), *run.glob("commands/*.jsonl")]):
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import UserError
-from runtime.last_run import JOURNAL_FILE, choose_run, how_to_start, last_run
+from runtime.last_run import choose_run, how_to_start, last_run
+from runtime.paths import JOURNAL_FILE
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from actors.execution.journal import FILE_NAME, Journal, JournalFailsError
+from actors.execution.journal import Journal, JournalFailsError
 from actors.execution.journal_format import (
     FRAME_BYTES,
     HEADER_BYTES,
@@ -32,6 +32,7 @@ from actors.execution.read_journal import main, read_journal
 from domain.clock import SimClock
 from domain.errors import UserError
 from domain.order import Side
+from runtime.paths import JOURNAL_FILE
 from tests.journal_damage import damaged, judge, sample_entries
 from trading.fill_keys import FillKeys
 from trading.ledger import LedgerState
@@ -73,7 +74,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / FILE_NAME
+    return tmp_path / JOURNAL_FILE
 
 
 def opened(path: Path, **config: Any) -> Journal:
@@ -144,7 +145,7 @@ def test_a_restarted_process_goes_on_with_the_file_and_journals_no_fill_again(pa
     assert (damage.offset, damage.size_bytes, stat.S_IMODE(damage.kept_in.stat().st_mode)) == (
         whole, len(damage.kept_in.read_bytes()), 0o600,
     )  # fmt: skip
-    assert damage.kept_in.name == f"{FILE_NAME}.{whole}.damaged"
+    assert damage.kept_in.name == f"{JOURNAL_FILE}.{whole}.damaged"
 
 
 def test_cut_or_flipped_anywhere_it_opens_at_the_last_good_record(path: Path) -> None:

@@ -14,13 +14,14 @@ from unittest.mock import patch
 
 import pytest
 
-from actors.execution.journal import FILE_NAME, Journal, JournalFailsError
+from actors.execution.journal import Journal, JournalFailsError
 from actors.execution.journal_format import HEADER_BYTES_MAX, Carried, Entry, Filled, Sent
 from actors.execution.journal_state import FILLS_BYTES_AT_ONCE, UNFINISHED_AT_ONCE
 from actors.execution.read_journal import main, read_files, read_journal
 from actors.recorder.followed_journal import FollowedJournal, Skipped
 from domain.clock import SimClock
 from domain.order import Side
+from runtime.paths import JOURNAL_FILE
 from trading.fill_keys import FINGERPRINT_BYTES
 from trading.ledger import LedgerState
 from trading.orders.config import JournalConfig
@@ -44,7 +45,7 @@ SYSTEM_CALLS = (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / FILE_NAME
+    return tmp_path / JOURNAL_FILE
 
 
 def opened(path: Path, **config: Any) -> Journal:
@@ -79,7 +80,7 @@ def expected(numbers: range) -> list[int | str]:
 
 
 def names(*endings: str) -> list[str]:
-    return [f"{FILE_NAME}.{ending}" for ending in endings]
+    return [f"{JOURNAL_FILE}.{ending}" for ending in endings]
 
 
 def assert_knows(journal: Journal, fills: range, last: int, unfinished: list[int]) -> None:
@@ -105,7 +106,7 @@ def test_a_new_file_begins_with_all_that_is_still_needed(path: Path) -> None:
         fill(again, number)
     again.close()
     # I expect every entry once over all files, the present one small
-    assert sorted(file.name for file in path.parent.iterdir()) == [FILE_NAME, *names("1", "2", "fills")]
+    assert sorted(file.name for file in path.parent.iterdir()) == [JOURNAL_FILE, *names("1", "2", "fills")]
     assert told(read_journal(path)) == expected(range(1, 9))
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
     assert again.damage is None
@@ -135,7 +136,7 @@ def test_fills_are_sealed_once_each_whatever_comes_between(path: Path) -> None:
             journal = opened(path, sync="never")
     journal.begin_next_file(lambda _: False)
     # I expect eight bytes for each beside the journal, and none in its present file
-    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == 119 * FINGERPRINT_BYTES
+    assert path.with_name(f"{JOURNAL_FILE}.fills").stat().st_size == 119 * FINGERPRINT_BYTES
     assert path.stat().st_size < 200
     assert_knows(opened(path), range(1, 120), 119, [])
 
@@ -158,7 +159,7 @@ def test_a_disk_that_refuses_to_seal_leaves_the_fills_to_the_next_file(path: Pat
     write(journal, range(6, 8))
     journal.begin_next_file(lambda _: False)
     assert_knows(opened(path), range(1, 8), 7, [])
-    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == 7 * FINGERPRINT_BYTES
+    assert path.with_name(f"{JOURNAL_FILE}.fills").stat().st_size == 7 * FINGERPRINT_BYTES
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone", "unreadable"])
@@ -169,7 +170,7 @@ def test_sealed_fills_that_are_damaged_are_put_aside_and_said(path: Path, damage
     journal.begin_next_file(lambda _: False)
     write(journal, range(4, 6))
     journal.close()
-    sealed = path.with_name(f"{FILE_NAME}.fills")
+    sealed = path.with_name(f"{JOURNAL_FILE}.fills")
     content = bytearray(sealed.read_bytes())
     content[5] ^= 4
     if damage in ("gone", "unreadable"):
@@ -217,7 +218,7 @@ def test_the_oldest_files_go(path: Path) -> None:
         journal.begin_next_file(lambda _: False)
     insert(journal, 6)
     assert told(read_journal(path)) == [4, 5, 6]
-    left = [FILE_NAME, f"{FILE_NAME}.4", f"{FILE_NAME}.5", f"{FILE_NAME}.fills"]
+    left = [JOURNAL_FILE, f"{JOURNAL_FILE}.4", f"{JOURNAL_FILE}.5", f"{JOURNAL_FILE}.fills"]
     assert sorted(file.name for file in path.parent.iterdir()) == left
 
 
@@ -293,7 +294,7 @@ def test_killed_between_any_two_system_calls_nothing_is_lost_and_nothing_told_tw
         # Given a journal in two files, and a reader that has read some of it
         folder = tmp_path / f"{sync}{call}"
         folder.mkdir()
-        path = folder / FILE_NAME
+        path = folder / JOURNAL_FILE
         journal = opened(path, sync=sync, files_kept=2)
         for first in (1, 4):
             write(journal, range(first, first + 3))
@@ -512,7 +513,7 @@ def test_damaged_on_a_full_disk_it_opens_and_begins_with_the_fills_that_are_not_
     # ... nor when the next file seals them
     last.begin_next_file(lambda _: True)
     assert_knows(opened(path), range(1, fills + 1), 1, [1])
-    assert path.with_name(f"{FILE_NAME}.fills").stat().st_size == fills * FINGERPRINT_BYTES
+    assert path.with_name(f"{JOURNAL_FILE}.fills").stat().st_size == fills * FINGERPRINT_BYTES
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
@@ -593,6 +594,6 @@ def test_the_tool_prints_all_files_of_a_journal_and_each_alone(path: Path, capsy
     lines = capsys.readouterr().out.splitlines()
     assert [line.split('"')[3] for line in lines] == ["began", "sent", "filled", "carried", "sent", "filled"]
     assert '"fills":1,' in lines[3]
-    assert main([str(path.with_name(f"{FILE_NAME}.1"))]) == 0
+    assert main([str(path.with_name(f"{JOURNAL_FILE}.1"))]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
-    assert [file.path.name for file in read_files(path)] == [f"{FILE_NAME}.1", FILE_NAME]
+    assert [file.path.name for file in read_files(path)] == [f"{JOURNAL_FILE}.1", JOURNAL_FILE]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import Journal
 from actors.recorder.audit import Audit, Step
 from actors.recorder.tape import Gap
 from domain.clock import SimClock
@@ -24,6 +24,7 @@ from domain.reports import TradeReport
 from messages.commands import Reply, SetParameter
 from runtime.command_journal import CommandJournal
 from runtime.logs import open_log
+from runtime.paths import JOURNAL_FILE
 from runtime.recordings.audit import open_audit
 from shm.ring import RingReader, RingWriter
 from shm.segment import Segment, create_segment
@@ -41,7 +42,7 @@ class AuditRig:
         self.ring = ring
         self.writer = RingWriter(ring)
         self.log = open_log("test", run / "log")
-        self.journal = Journal(run / FILE_NAME, CLOCK, JournalConfig(sync="never"))
+        self.journal = Journal(run / JOURNAL_FILE, CLOCK, JournalConfig(sync="never"))
 
     def audit(self) -> Audit:
         def open_ring(position: int | None) -> RingReader:
@@ -136,7 +137,7 @@ def test_a_gap_is_in_the_trail_at_once_and_the_next_life_may_find_it_longer(rig:
 def test_entries_of_the_journal_that_were_deleted_unread_are_a_gap(tmp_path: Path, rig: AuditRig) -> None:
     # Given a journal of which one file before the present one is kept
     rig.journal.close()
-    rig.journal = Journal(tmp_path / FILE_NAME, CLOCK, JournalConfig(sync="never", files_kept=1))
+    rig.journal = Journal(tmp_path / JOURNAL_FILE, CLOCK, JournalConfig(sync="never", files_kept=1))
     audit = rig.audit()
     audit.write()
     for trade in range(1, 6):
@@ -146,7 +147,7 @@ def test_entries_of_the_journal_that_were_deleted_unread_are_a_gap(tmp_path: Pat
     audit.write()
     # I expect what is kept in it, once, and the rest told
     assert rig.rows("SELECT trade_id FROM fills") == [("T5",)]
-    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [(FILE_NAME, 3, 7)]
+    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [(JOURNAL_FILE, 3, 7)]
     audit.write()
     assert rig.rows("SELECT count(*) FROM gaps") == [(1,)]
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from actors.execution.journal import FILE_NAME, Journal
+from actors.execution.journal import Journal
 from actors.execution.journal_format import Began, Sent
 from actors.recorder.followed_journal import FollowedJournal
 from domain.clock import SimClock
 from domain.order import Side
+from runtime.paths import JOURNAL_FILE
 from trading.orders.config import JournalConfig
 
 CLOCK = SimClock(monotonic_ns=5, realtime_ns=7)
@@ -22,7 +23,7 @@ def insert(writer: Journal, number: int) -> None:
 
 
 def test_entries_come_once_each_while_the_journal_grows_and_over_a_restart_of_either(tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / JOURNAL_FILE
     follower = FollowedJournal(path)
     assert follower.read() == []  # execution has not begun
 
@@ -43,7 +44,7 @@ def test_entries_come_once_each_while_the_journal_grows_and_over_a_restart_of_ei
 
 
 def test_an_entry_that_is_half_written_waits_for_its_other_half(tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / JOURNAL_FILE
     writer = journal(path)
     follower = FollowedJournal(path)
     follower.read()
@@ -58,9 +59,9 @@ def test_an_entry_that_is_half_written_waits_for_its_other_half(tmp_path: Path) 
 
 
 def test_a_place_that_was_taken_back_is_read_again(tmp_path: Path) -> None:
-    writer = journal(tmp_path / FILE_NAME)
+    writer = journal(tmp_path / JOURNAL_FILE)
     insert(writer, 1)
-    follower = FollowedJournal(tmp_path / FILE_NAME)
+    follower = FollowedJournal(tmp_path / JOURNAL_FILE)
     first = follower.read()
     follower.go_to(0, 0)
     assert follower.read() == first
