@@ -161,3 +161,11 @@ class TableReader:
             f"row {row} of {self._segment.name} is being written for more than {BUSY_NS_MAX // 1000} µs: "
             "its writer is stopped or dead"
         )
+
+
+def load_row(table: TableReader, row: int) -> bool:
+    """Copy a row; False when it was never written, or when its writer was killed inside it."""
+    try:
+        return table.load(row) != 0
+    except RecordBusyError:
+        return False

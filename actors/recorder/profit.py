@@ -10,8 +10,7 @@ from domain.codes import RiskReason
 from domain.order import TradingState
 from domain.records import ACCOUNT, RISK
 from runtime.actor import ActorContext
-from shm.errors import RecordBusyError
-from shm.record import TableReader
+from shm.record import load_row
 
 _MONEY = (
     "equity", "equity_peak", "realised_pnl", "unrealised_pnl", "fees", "funding", "gross_notional", "net_notional",
@@ -29,7 +28,7 @@ class ProfitReader:
 
     def read(self) -> dict[str, Any] | None:
         """Return a row of the table `pnl`; None while risk has shown nothing."""
-        if not _loads(self._risk, 0):
+        if not load_row(self._risk, 0):
             return None
         ints, floats = self._risk.ints, self._risk.floats
         money = {name: _number(floats[RISK.word(name)]) for name in _MONEY}
@@ -45,16 +44,9 @@ class ProfitReader:
         """Return the position of each instrument that the venue has confirmed, lots."""
         found = {}
         for row, name in enumerate(self._names):
-            if _loads(self._accounts, row) and self._accounts.ints[ACCOUNT.word("is_known")]:
+            if load_row(self._accounts, row) and self._accounts.ints[ACCOUNT.word("is_known")]:
                 found[name] = self._accounts.ints[ACCOUNT.word("position_lots")]
         return found
-
-
-def _loads(table: TableReader, row: int) -> bool:
-    try:
-        return table.load(row) != 0
-    except RecordBusyError:
-        return False
 
 
 def _number(value: float) -> float | None:

@@ -13,8 +13,7 @@ from domain.order import TradingState
 from domain.records import ACCOUNT, FEED, QUOTE_LEVELS_MAX, RISK, SHARED_MARKET_DATA, TICKER
 from runtime.actor import ActorContext
 from runtime.heartbeats import HeartbeatReader
-from shm.errors import RecordBusyError
-from shm.record import TableReader
+from shm.record import load_row
 from trading.ledger import Pnl
 from trading.quoting.config import QuotingConfig
 from trading.risk.config import RiskConfig
@@ -81,7 +80,7 @@ class RiskTables:
         """
         seen_ns_min = self._clock.monotonic_ns() - monitor.config.mark_stale_ms * NS_PER_MS
         for row in self._rows:
-            is_fresh = _load(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
+            is_fresh = load_row(self._tickers, row) and self._tickers.ints[_MARK_SEEN] >= seen_ns_min
             monitor.account.on_mark(row, self._tickers.floats[_MARK_PRICE] if is_fresh else math.nan)
             monitor.account.on_last_price(row, self._tickers.floats[_LAST_PRICE] if is_fresh else math.nan)
 
@@ -93,21 +92,21 @@ class RiskTables:
         found = [
             self._tickers.ints[_EXCHANGE_TIME] - self._tickers.ints[_RECEIVE_REALTIME]
             for row in self._rows
-            if _load(self._tickers, row) and self._tickers.ints[_EXCHANGE_TIME] > 0
+            if load_row(self._tickers, row) and self._tickers.ints[_EXCHANGE_TIME] > 0
         ]
         return int(max(found)) if found else None
 
     def read_market(self, monitor: RiskMonitor) -> None:
         """Take mids, and hand to the monitor how much each instrument moves; NaN while strategy does not say."""
         for row in self._rows:
-            is_measured = _load(self._market, row)
+            is_measured = load_row(self._market, row)
             monitor.account.on_sigma(row, self._market.floats[_SIGMA] if is_measured else math.nan)
             self.mids[row] = self._market.floats[_MID] if is_measured and self._market.ints[_STATUS] else math.nan
 
     def read_instruments(self, monitor: RiskMonitor) -> None:
         """Hand the session's grid of each instrument to the monitor, and whether market_data has switched it off."""
         for row in self._rows:
-            if _load(self._instruments, row):
+            if load_row(self._instruments, row):
                 monitor.account.on_session_grid(row, grid_in(self._instruments), off_in(self._instruments))
 
     def read_orders_sent(self, monitor: RiskMonitor) -> None:
@@ -119,7 +118,7 @@ class RiskTables:
 
     def feed_time_ns(self) -> int:
         """Return when market_data last heard anything from the venue, monotonic; 0 = never."""
-        return self._feed.ints[_ALIVE_TIME_NS] if _load(self._feed, 0) else 0
+        return self._feed.ints[_ALIVE_TIME_NS] if load_row(self._feed, 0) else 0
 
     def execution(self) -> ExecutionLife:
         beat = self._heartbeat.read()
@@ -137,7 +136,7 @@ class RiskTables:
         """Return what execution says of each instrument."""
         return [
             ExecutionView(bool(self._accounts.ints[_IS_KNOWN]), self._accounts.ints[_POSITION_LOTS])
-            if _load(self._accounts, row)
+            if load_row(self._accounts, row)
             else UNKNOWN_ACCOUNT
             for row in self._rows
         ]
@@ -199,11 +198,3 @@ class RiskTables:
 def _levels(strategy: QuotingConfig) -> int:
     """Return how many levels of each side a strategy quotes; a user's own may quote as many as there is room for."""
     return QUOTE_LEVELS_MAX if strategy.file else strategy.levels
-
-
-def _load(table: TableReader, row: int) -> bool:
-    """Copy a row; False when it was never written, or its writer died inside it."""
-    try:
-        return table.load(row) != 0
-    except RecordBusyError:
-        return False

@@ -31,10 +31,10 @@ from runtime.roles import with_names
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.crew import Crew, anywhere
 from runtime.supervision.shutdown import BACKGROUND_END_S, END_S, end_children
-from runtime.supervision.summary import load_row, read_counters
+from runtime.supervision.summary import read_counters
 from runtime.supervision.venue_access import names_of_roles, open_public_venue
 from runtime.topology import SUPERVISOR
-from shm.record import TableReader
+from shm.record import TableReader, load_row
 from venues.config import VenueConfig, venue_url
 
 SESSION_NAME_MAX = 24

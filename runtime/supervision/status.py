@@ -15,8 +15,8 @@ from runtime.clock import SystemClock
 from runtime.session import SessionSegments
 from runtime.supervision.children import COMPILING, Child
 from runtime.supervision.risk_words import why_risk
-from runtime.supervision.summary import load_row, quoted_ratios, read_counters, read_latencies
-from shm.record import TableReader
+from runtime.supervision.summary import quoted_ratios, read_counters, read_latencies
+from shm.record import TableReader, load_row
 from shm.ring import RingReader
 
 READ_TABLES = ("instruments", "accounts", "wishes", "limits", "risk", "pnl", "hedges")

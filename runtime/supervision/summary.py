@@ -13,20 +13,11 @@ from domain.records import ACCOUNT, HISTOGRAM
 from runtime.session import SessionSegments
 from runtime.topology import EXECUTION, RECORDER, STRATEGY, kind_of
 from shm.counters import Counters
-from shm.errors import RecordBusyError
 from shm.histogram import Quantiles, quantiles
-from shm.record import TableReader
+from shm.record import TableReader, load_row
 
 NS_PER_US = 1000
 STAGE_ORDER = ("market_data", STRATEGY, EXECUTION, "risk", RECORDER)
-
-
-def load_row(table: TableReader, row: int) -> bool:
-    """Copy a row; False when it was never written, or when its writer was killed inside it."""
-    try:
-        return table.load(row) != 0
-    except RecordBusyError:
-        return False
 
 
 def read_counters(segments: SessionSegments) -> dict[str, dict[str, int]]:

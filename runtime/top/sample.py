@@ -13,10 +13,10 @@ import numpy.typing as npt
 from domain.codes import ActorPhase, RiskReason, SegmentKind
 from domain.order import TradingState
 from domain.records import ACCOUNT, HEARTBEAT, HISTOGRAM, INSTRUMENT, PNL, RISK, SHARED_MARKET_DATA
-from runtime.supervision.summary import STAGE_ORDER, load_row
+from runtime.supervision.summary import STAGE_ORDER
 from runtime.topology import kind_of, spec_of
 from shm.attach import Session
-from shm.record import TableReader
+from shm.record import TableReader, load_row
 
 HEARTBEATS = "heartbeats."
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
