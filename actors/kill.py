@@ -31,6 +31,7 @@ from actors.kill_config import session_of, venue_of
 from actors.sweep import SweepResult, sweep
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
+from domain.order import RequestKind
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime import paths
 from runtime.arguments import Arguments
@@ -40,7 +41,6 @@ from runtime.logs import open_log
 from runtime.secrecy import keep_private
 from venues.config import LOCAL_URL_VARIABLE, VenueConfig, venue_url
 from venues.credentials import KEY_FILE_VARIABLE, read_credentials
-from venues.gateway import RequestKind
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 TIMEOUT_S = 8.0

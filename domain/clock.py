@@ -10,6 +10,7 @@ from typing import Protocol
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
 
 
 class Clock(Protocol):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal
 
 # Limits that risk has not written anew for so long let nothing pass: strategy, execution and the gate agree on it.
 LIMITS_AGE_NS_MAX = 500_000_000
+
+RequestKind = Literal["insert", "amend", "cancel"]  # of what is asked about one order
 
 
 class Side(IntEnum):

@@ -9,11 +9,8 @@ import msgspec
 
 from domain.errors import ProtocolError, VenueError
 from domain.instrument import Instrument
-from domain.order import OrderType, Side, TimeInForce
+from domain.order import OrderType, RequestKind, Side, TimeInForce
 from domain.reports import OrderReport, PositionReport, SettlementReport, TradeReport
-
-RequestKind = Literal["insert", "amend", "cancel"]
-
 
 Collar = Literal["ignore", "reject", "clamp"]
 StpLevel = Literal["customer", "account", "disabled"]

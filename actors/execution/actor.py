@@ -19,13 +19,13 @@ from actors.execution.journal_keeper import JournalKeeper
 from actors.execution.ports import Measures, NoBell, Ports, Shared
 from domain.clock import NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
+from domain.order import RequestKind
 from domain.reports import OrderReport, PositionReport, TradeReport
 from messages.commands import Command
 from runtime.actor import Actor, ActorContext, Handler
 from trading.orders.config import order_label, stop_label
 from venues.conditional import ConditionalOrderReport
 from venues.config import venue_url
-from venues.gateway import RequestKind
 from venues.quoting import ProtectionReport, QuoteFailure
 from venues.thalex.order_gateway import ThalexOrderGateway
 

@@ -11,7 +11,7 @@ from actors.execution.journal import Journal
 from actors.execution.ports import Ports
 from domain.codes import OrderEventKind
 from domain.errors import VenueError
-from domain.order import LiquiditySide, Side
+from domain.order import LiquiditySide, RequestKind, Side
 from domain.records import ORDER_EVENT, TEXT_BYTES
 from domain.reports import FillKey, OrderReport, TradeReport
 from shm.ring import RingReader
@@ -19,7 +19,6 @@ from trading.ledger import Ledger
 from trading.orders.changes import Change
 from trading.orders.manager import OrderManager
 from trading.orders.order import Order
-from trading.orders.triggers import RequestKind
 
 _COUNTERS = {
     OrderEventKind.ACCEPTED: "inserted",

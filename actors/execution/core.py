@@ -28,7 +28,7 @@ from actors.execution.watch import Watch
 from domain.clock import NS_PER_MS
 from domain.errors import ConnectivityError, OffGridError, UserError, VenueError
 from domain.instrument import Instrument
-from domain.order import Side
+from domain.order import RequestKind, Side
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.paths import JOURNAL_FILE
 from shm.errors import RecordBusyError
@@ -37,7 +37,7 @@ from trading.orders.config import ExecutionConfig, order_label
 from trading.orders.manager import OrderManager
 from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
-from trading.orders.triggers import CODE_ORDER_NOT_FOUND, CODE_THROTTLED, RequestKind
+from trading.orders.triggers import CODE_ORDER_NOT_FOUND, CODE_THROTTLED
 from trading.risk import gate
 from venues.conditional import ConditionalGateway
 from venues.gateway import OrderGateway

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from domain.clock import NS_PER_S, Clock
+from domain.clock import CLOCKS_AGREE_NS, Clock
 from domain.records import BOOK
 from shm.errors import RecordBusyError
 from shm.record import TableReader
 
-CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
 _EXCHANGE_TIME, _RECEIVE_REALTIME = BOOK.word("exchange_time_ns"), BOOK.word("receive_realtime_ns")
 
 

@@ -9,9 +9,10 @@ from typing import Protocol
 from actors.risk.books import BooksKeeper
 from actors.risk.guard import GuardedGateway, OrderGuard
 from actors.settlements import Settlements
-from domain.clock import NS_PER_S
+from domain.clock import CLOCKS_AGREE_NS, NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.instrument import Instrument
+from domain.order import RequestKind
 from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from runtime.actor import ActorContext
 from trading.ledger import Pnl
@@ -19,12 +20,11 @@ from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import RiskMemory
 from trading.risk.monitor import RiskMonitor
-from venues.gateway import OrderListener, RequestKind
+from venues.gateway import OrderListener
 
 AUDIT_INTERVAL_NS = 5 * NS_PER_S
 HELD_INTERVAL_NS = NS_PER_S  # of positions (funding moves them) and margin, while something is held
 RECOVER_PAUSE_S = 1.0
-CLOCKS_AGREE_NS = 5 * NS_PER_S  # nearer than this our clock is as good as the venue's stamps
 CLOCK_PAUSE_S, CLOCK_TRIES = 0.1, 50
 RESUME_PAUSES_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5)  # the history is written later than positions change
 HISTORY_OVERLAP_NS = 60 * NS_PER_S  # trades reach the history late: the last minute is always asked for again

@@ -23,13 +23,13 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from domain.errors import ConnectivityError, CredentialsError, ProtocolError, VenueError, VenueUnreachableError
-from domain.order import LiquiditySide, OrderType, Side, TimeInForce, VenueOrderStatus
+from domain.order import LiquiditySide, OrderType, RequestKind, Side, TimeInForce, VenueOrderStatus
 from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.clock import SystemClock
 from tests.middlemen import loopback_certificate
 from venues.config import VenueConfig
 from venues.credentials import Credentials, read_key_file
-from venues.gateway import NewOrder, RequestKind
+from venues.gateway import NewOrder
 from venues.thalex.order_gateway import ThalexOrderGateway
 
 PERPETUAL = "BTC-PERPETUAL"

@@ -12,7 +12,7 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import OffGridError, VenueError
 from domain.instrument import Instrument
-from domain.order import Side
+from domain.order import RequestKind, Side
 from domain.reports import OrderReport, TradeReport
 from trading.orders.changes import Change, OpenOrdersResult
 from trading.orders.order import Order, Terms
@@ -21,7 +21,6 @@ from trading.orders.states import LAST_WORDS, OrderState, OrderTrigger, next_sta
 from trading.orders.triggers import (
     CODE_ORDER_NOT_FOUND,
     CODE_THROTTLED,
-    RequestKind,
     terms_of,
     trigger_of,
     trigger_of_rejection,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from domain.errors import OffGridError
 from domain.instrument import Instrument
-from domain.order import VenueOrderStatus
+from domain.order import RequestKind, VenueOrderStatus
 from domain.reports import OrderReport
 from trading.orders.order import Order, Terms
 from trading.orders.states import OrderTrigger
 
-RequestKind = Literal["insert", "amend", "cancel"]
 CODE_ORDER_NOT_FOUND = 1
 CODE_THROTTLED = 4
 

@@ -7,8 +7,9 @@ from typing import cast
 
 from structlog.stdlib import BoundLogger
 
+from domain.order import RequestKind
 from venues.conditional import ConditionalListener
-from venues.gateway import OrderListener, RequestKind
+from venues.gateway import OrderListener
 from venues.quoting import QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.market_wire import decode_system
