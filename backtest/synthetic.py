@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain import jit
+from domain.clock import NS_PER_S
 
 if __name__ == "__main__":
     os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
@@ -43,7 +44,6 @@ from backtest.data.events import (
 from domain.errors import ExitCode, UserError
 from domain.jit import Array, kernel
 
-NS_PER_S = 1_000_000_000
 BLOCK_STEPS = 1 << 16
 BEGIN_NS = 1_700_000_000 * NS_PER_S
 

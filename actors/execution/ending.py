@@ -19,7 +19,7 @@ from domain.errors import ConnectivityError, ProtocolError, VenueError
 from domain.order import Side, TimeInForce
 from trading.orders.config import ExecutionConfig
 from trading.orders.order import Order
-from trading.orders.states import OrderState
+from trading.orders.states import CANCELLABLE_STATES, OrderState
 from trading.risk import gate
 from venues.gateway import NewOrder, OrderGateway
 
@@ -27,7 +27,6 @@ POLL_S = 0.01
 EMPTY_LISTS_NEEDED = 2
 PAUSE_S = 0.02
 RETRY_S = 0.2
-_CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND})
 
 
 class Ending:
@@ -69,7 +68,7 @@ class Ending:
         try:
             sent += self._quotes.pull_all(now_ns)
             for order in self._books.manager.all_live():
-                if order.state in _CANCELLABLE and self._gateway.is_ready:
+                if order.state in CANCELLABLE_STATES and self._gateway.is_ready:
                     sent += self._quotes.cancel(order, self._books.desk_of(order), now_ns)
         except ConnectivityError:
             pass  # the venue cancels what the broken session left; the list below is what counts
@@ -215,7 +214,7 @@ class Ending:
         is left to the audit: nothing else is sent before it is known."""
         while order.is_live:
             now_ns = self._clock.monotonic_ns()
-            if now_ns >= until_ns and order.state in _CANCELLABLE:
+            if now_ns >= until_ns and order.state in CANCELLABLE_STATES:
                 try:
                     self._quotes.cancel(order, self._books.desk_of(order), now_ns)
                 except ConnectivityError:

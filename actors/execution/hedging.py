@@ -28,7 +28,7 @@ from messages.commands import Hedge, Reply
 from shm.errors import RecordBusyError
 from trading.hedging.working import Finish, Place, Plan, Resting, View, Wait, Withdraw, next_step
 from trading.orders.order import Order
-from trading.orders.states import OrderState
+from trading.orders.states import CANCELLABLE_STATES, OrderState
 from trading.orders.throttle import Throttle
 from trading.risk import gate
 from venues.gateway import NewOrder, OrderGateway
@@ -36,7 +36,6 @@ from venues.gateway import NewOrder, OrderGateway
 POLL_S = 0.01
 ANSWERS_KEPT_MAX = 64
 INTERRUPTED = "execution was restarted during this hedge: what it had done is in the positions"
-_CANCELLABLE = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND})
 
 
 class Hedging:
@@ -280,7 +279,7 @@ class Hedging:
 
     def _withdraw(self, run: HedgeRun) -> None:
         order = run.order_out
-        if order is None or order.state not in _CANCELLABLE:
+        if order is None or order.state not in CANCELLABLE_STATES:
             return
         try:
             self._quotes.cancel(order, run.desk, self._clock.monotonic_ns())

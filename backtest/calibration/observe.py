@@ -17,6 +17,7 @@ import numpy.typing as npt
 from backtest.book import CENTRE_ROWS, apply_row, centre_of, is_usable, new_book, recentre
 from backtest.data.container import EventFile
 from backtest.data.events import AT_LOCAL, BID, FINAL, KIND_MASK, TRADE
+from domain.clock import NS_PER_MS, NS_PER_S
 from domain.jit import Array, Record, kernel
 from trading.quoting.config import FIT_DEPTHS_MAX, QuotingConfig
 from trading.quoting.estimators import forget_times, note_trade, roll_intervals, update_sigma
@@ -24,8 +25,6 @@ from trading.quoting.impact import impact_on_book, impact_on_trade, known_impact
 from trading.quoting.params import Units, write_params
 from trading.quoting.records import PARAMS, STATE
 
-NS_PER_S = 1_000_000_000
-NS_PER_MS = 1_000_000
 CELLS = FIT_DEPTHS_MAX + 1
 REACH_TICKS_MAX = 8192
 _SLACK = 1e-7  # of a tick: prices are float64

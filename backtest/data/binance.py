@@ -21,8 +21,8 @@ from backtest.data.builder import Pairs, RowBuilder
 from backtest.data.events import ASK, BEST, BID, CLEAR, FINAL, LEVEL, SNAPSHOT_LEVEL, TRADE, RawEvents, source_code
 from backtest.data.findings import Findings, Repair
 from backtest.data.lines import line_blocks
+from domain.clock import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 NS_PER_UNIT_BY_DIGITS = {13: NS_PER_MS, 16: 1_000, 19: 1}
 CHANGES_KEPT = 5_000  # the snapshot has to arrive within so many changes
 _HEAD_BYTES = 72

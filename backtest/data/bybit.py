@@ -30,8 +30,8 @@ from backtest.data.events import (
 )
 from backtest.data.findings import Findings, Repair
 from backtest.data.lines import line_blocks
+from domain.clock import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 _TRADES = ("timestamp", "symbol", "side", "size", "price")
 _AGGRESSORS = {b"Buy": BID, b"Sell": ASK}
 _EVERY: Pairs = [(float("nan"), 0.0)]

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from backtest.data.csv_columns import Block, read_blocks, wanted_rows
 from backtest.data.events import ASK, BEST, BID, CLEAR, FINAL, KIND_MASK, LEVEL, RAW, SNAPSHOT_LEVEL, TRADE, RawEvents
 from backtest.data.findings import Findings
+from domain.clock import NS_PER_US
 
-NS_PER_US = 1_000
 _STAMPS = ("symbol", "timestamp", "local_timestamp")
 _INCREMENTAL = (*_STAMPS, "is_snapshot", "side", "price", "amount")
 _TRADES = (*_STAMPS, "id", "side", "price", "amount")

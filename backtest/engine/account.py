@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from backtest.engine.records import LATENCY_STEPS
 from backtest.engine.weave import EMPTY_ASK, EMPTY_BID
+from domain.clock import NS_PER_S
 from domain.jit import Array, Record, kernel
 
 _FEE_POINTS = 1e8
-NS_PER_S = 1_000_000_000
 
 
 @kernel

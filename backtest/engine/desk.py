@@ -21,12 +21,12 @@ from backtest.engine.reconcile import (
     want,
     wants_the_same,
 )
+from domain.clock import NS_PER_S
 from domain.codes import OrderEventKind, RiskReason
 from domain.jit import Array, Record, inlined_kernel, kernel
 from trading.risk.gate_kernel import NO_DUPLICATE_NS, NO_OWN_ASK_TICKS, NO_OWN_BID_TICKS, gate_reason
 
 REQUESTS_MAX = 1 << 12  # on the way at one time
-NS_PER_S = 1_000_000_000
 _ACCEPTED = int(OrderEventKind.ACCEPTED)
 _AMENDED = int(OrderEventKind.AMENDED)
 _CANCELLED = int(OrderEventKind.CANCELLED)

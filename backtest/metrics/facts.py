@@ -16,10 +16,10 @@ from backtest.metrics.left_out import left_out_notes
 from backtest.metrics.leg import Leg
 from backtest.metrics.statistics import Statistics, statistics
 from backtest.metrics.tables import write_tables
+from domain.clock import NS_PER_US
 from runtime.paths import SUMMARY_FILE, write_atomically
 
 LIVE_FILE = "statistics.json"
-NS_PER_US = 1000
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,9 +11,8 @@ import socket
 from collections.abc import MutableMapping
 from contextlib import suppress
 
-from domain.clock import NS_PER_S, Clock
+from domain.clock import NS_PER_S, NS_PER_US, Clock
 
-NS_PER_US = 1000
 STATUS_INTERVAL_NS = 10 * NS_PER_S
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from domain.clock import NS_PER_S
+from domain.clock import NS_PER_S, NS_PER_US
 from domain.records import ACCOUNT, HISTOGRAM
 from runtime.session import SessionSegments
 from runtime.topology import EXECUTION, RECORDER, STRATEGY, kind_of
@@ -16,7 +16,6 @@ from shm.counters import Counters
 from shm.histogram import Quantiles, quantiles
 from shm.record import TableReader, load_row
 
-NS_PER_US = 1000
 STAGE_ORDER = ("market_data", STRATEGY, EXECUTION, "risk", RECORDER)
 
 

@@ -57,6 +57,8 @@ class OrderTrigger(IntEnum):
 
 
 OWN_TRIGGERS = frozenset({OrderTrigger.AMEND_SENT, OrderTrigger.CANCEL_SENT})
+# One whose cancel is out waits for its answer, one in doubt for the audit.
+CANCELLABLE_STATES = frozenset({OrderState.PENDING_NEW, OrderState.WORKING, OrderState.PENDING_AMEND})
 CLOSED_STATES = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.ABSENT})
 IN_FLIGHT_STATES = frozenset({OrderState.PENDING_NEW, OrderState.PENDING_AMEND, OrderState.PENDING_CANCEL})
 LAST_WORDS = frozenset({OrderState.FILLED, OrderState.CANCELLED})
