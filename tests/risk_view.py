@@ -19,7 +19,7 @@ from actors.risk.venue import VenueView
 from domain.clock import NS_PER_S, SimClock
 from domain.order import LiquiditySide, Side
 from domain.reports import MarginReport, PositionReport, SettlementReport, TradeReport
-from tests.execution_rig import INSTRUMENT
+from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig
 from trading.risk.account_view import AccountView
 from trading.risk.latch import RiskMemory

@@ -1,4 +1,4 @@
-"""A local exchange for integration tests, a process of its own with admin methods; and market_data against it."""
+"""A local exchange for integration tests, a process of its own with admin methods; market_data and execution runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from runtime.config import load_config
+from tests.execution_rig import Bench, Run, Scenario, play
 from tests.market_process import MarketDataProcess
+from trading.orders.config import ExecutionConfig
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 20.0
@@ -70,3 +72,13 @@ def start_market_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield start_one
     for made in started:
         made.close()
+
+
+@pytest.fixture
+def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
+    """Run a scenario on a fresh bench of execution."""
+
+    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
+        play(Bench(segment_name, tmp_path, config), scenario)
+
+    return runner

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,36 +15,8 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OffReason, OrderEventKind
 from domain.order import Side, TradingState
 from runtime.paths import JOURNAL_FILE
-from tests.execution_rig import LABEL, Bench
+from tests.execution_rig import ASKS, BIDS, LABEL, Bench, Run, quoting
 from tests.model_venue import INSTRUMENT, Request
-
-BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
-Run = Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench."""
-
-    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]]) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
-
-
-async def quoting(bench: Bench) -> None:
-    await bench.start()
-    bench.wish(BIDS, ASKS)
-    await bench.settle(3)
-    assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
-    bench.gateway.sent.clear()
 
 
 def test_what_a_wish_meant_to_buy_is_not_bought_twice(run: Run) -> None:

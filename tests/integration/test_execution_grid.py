@@ -16,10 +16,9 @@ from domain.grid import grid_of
 from domain.order import Side
 from shm.record import TableReader
 from shm.segment import open_segment
-from tests.execution_rig import Bench
+from tests.execution_rig import ASKS, BIDS, Bench, quoting
 from tests.model_venue import INSTRUMENT
 
-BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
 SMALLER_LOT = replace(INSTRUMENT, lot_size=INSTRUMENT.lot_size / 10, size_min=INSTRUMENT.size_min)
 OTHER_TICK = replace(INSTRUMENT, tick_size=INSTRUMENT.tick_size * 2)
 
@@ -27,14 +26,6 @@ OTHER_TICK = replace(INSTRUMENT, tick_size=INSTRUMENT.tick_size * 2)
 @pytest.fixture
 def bench(segment_name: Callable[[], str], tmp_path: Path) -> Bench:
     return Bench(segment_name, tmp_path)
-
-
-async def quoting(bench: Bench) -> None:
-    await bench.start()
-    bench.wish(BIDS, ASKS)
-    await bench.settle(3)
-    assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
-    bench.gateway.sent.clear()
 
 
 async def expect_nothing_quoted(bench: Bench, words: str) -> None:

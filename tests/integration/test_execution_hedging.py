@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.order import Side, TimeInForce, TradingState
 from messages.commands import Hedge, Reply
-from tests.execution_rig import Bench
+from tests.execution_rig import Bench, Run
 from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig
 from venues.gateway import SelfTradePrevention
 
-Run = Callable[..., None]
 BID, ASK = 200, 204  # ticks of $0.5: the mark is $100 = 200 ticks
 BASE = float(INSTRUMENT.lot_size)
-
-
-@pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    def runner(scenario: Callable[[Bench], Coroutine[Any, Any, None]], config: ExecutionConfig | None = None) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
 
 
 def command(**changes: Any) -> Hedge:

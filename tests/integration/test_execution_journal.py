@@ -19,10 +19,9 @@ from actors.execution.read_journal import read_journal
 from domain.clock import NS_PER_S
 from domain.order import Side
 from runtime.paths import JOURNAL_FILE
-from tests.execution_rig import Bench
+from tests.execution_rig import ASKS, BIDS, Bench
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
 
-BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
 MOVED = [(101, 5), (100, 5)]
 
 

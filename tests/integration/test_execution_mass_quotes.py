@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,46 +13,20 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import OrderEventKind
 from domain.errors import ConfigError, VenueError
 from domain.order import Side
-from tests.execution_rig import LABEL, Bench, Ladder
+from tests.execution_rig import ASKS, BIDS, LABEL, Bench, Ladder, Run, both, quoting
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig, MassQuoteConfig
 from trading.orders.order import Order
 from venues.quoting import MassQuote, ProtectionReport
 
-BIDS, ASKS = [(100, 5), (99, 5)], [(103, 5), (104, 5)]
 CONFIG = ExecutionConfig(mode="mass_quotes", mass_quotes=MassQuoteConfig(cooldown_ms=300))
 PRODUCT = "FBTCUSD"
-Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
-Run = Callable[..., None]
 
 
 @pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench."""
-
-    def runner(scenario: Scenario, config: ExecutionConfig = CONFIG) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
-
-
-async def quoting(bench: Bench) -> None:
-    await bench.start()
-    bench.wish(BIDS, ASKS)
-    await bench.settle(5)
-    assert both(bench) == (BIDS, ASKS)
-    bench.gateway.sent.clear()
-
-
-def both(bench: Bench) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    return bench.resting(Side.BUY), bench.resting(Side.SELL)
+def run(run: Run) -> Run:
+    """Run a scenario on a fresh bench that quotes so."""
+    return lambda scenario, config=None: run(scenario, config or CONFIG)
 
 
 def quotes_sent(bench: Bench) -> list[dict[Side, list[tuple[int, int]]]]:
@@ -106,7 +79,7 @@ def test_levels_count_from_the_moment_they_are_sent(run: Run) -> None:
 
 def test_only_the_side_that_changes_is_named_and_unchanged_levels_keep_their_place(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         before = numbers(bench)
         bench.wish([(100, 5), (98, 5)], ASKS)
         bench.work()
@@ -122,7 +95,7 @@ def test_only_the_side_that_changes_is_named_and_unchanged_levels_keep_their_pla
 
 def test_a_move_of_both_sides_is_one_message_and_is_timed(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         timed = len(bench.measures.tick_to_order)
         bench.wish([(101, 5), (100, 5)], [(104, 5), (105, 5)])
         bench.work()
@@ -136,7 +109,7 @@ def test_a_move_of_both_sides_is_one_message_and_is_timed(run: Run) -> None:
 
 def test_a_wish_that_says_nothing_new_costs_no_message(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         for _ in range(3):
             bench.wish(BIDS, ASKS)
             await bench.settle(2)
@@ -147,7 +120,7 @@ def test_a_wish_that_says_nothing_new_costs_no_message(run: Run) -> None:
 
 def test_a_side_with_a_message_under_way_waits_for_the_venue_and_then_takes_the_newest_wish(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.wish([(101, 5), (100, 5)], ASKS)
         bench.work()
         for price in (98, 97):  # each is overtaken before the answer
@@ -163,7 +136,7 @@ def test_a_side_with_a_message_under_way_waits_for_the_venue_and_then_takes_the_
 
 def test_a_side_that_is_off_is_cleared_at_once_though_a_message_is_under_way(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.wish([(101, 5), (100, 5)], ASKS)
         bench.work()
         bench.wish([], ASKS, bid_off=1)
@@ -177,7 +150,7 @@ def test_a_side_that_is_off_is_cleared_at_once_though_a_message_is_under_way(run
 
 def test_silence_of_an_actor_pulls_all_levels(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.silent.add("heartbeats.market_data")
         await bench.let_pass(700 * NS_PER_MS)
         assert both(bench) == ([], [])
@@ -191,7 +164,7 @@ def test_silence_of_an_actor_pulls_all_levels(run: Run) -> None:
 
 def test_without_a_token_quotes_that_must_go_are_cancelled_and_protection_is_set_anew(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         throttle = bench.core.quotes.throttle
         assert throttle is not None
         throttle.on_throttled(bench.clock.monotonic_ns())
@@ -208,7 +181,7 @@ def test_without_a_token_quotes_that_must_go_are_cancelled_and_protection_is_set
 
 def test_a_fill_counts_once_and_is_made_up_for(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         best = next(order for order in bench.venue.open if order.side is Side.BUY and order.price_ticks == 100)
         bench.venue.fill(best, 5)
         told = bench.venue.outbox[0]
@@ -229,7 +202,7 @@ def test_a_fill_counts_once_and_is_made_up_for(run: Run) -> None:
 
 def test_a_small_fill_leaves_the_level_where_it_is(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         best = next(order for order in bench.venue.open if order.side is Side.BUY and order.price_ticks == 100)
         bench.venue.fill(best, 1)  # within size_tolerance_ratio
         await bench.settle(3)
@@ -262,7 +235,7 @@ def test_old_and_new_levels_count_together_against_the_position_limit(run: Run) 
 
 def test_a_limit_that_tightens_takes_levels_back_without_a_new_wish(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.write_limits(position_lots_max=5)
         await bench.settle(10)
         assert both(bench) == ([(100, 5)], [(103, 5)])
@@ -272,7 +245,7 @@ def test_a_limit_that_tightens_takes_levels_back_without_a_new_wish(run: Run) ->
 
 def test_a_bid_waits_until_our_ask_has_got_out_of_its_way(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         # If the market jumps beyond our own ask
         bench.wish([(104, 5)], [(107, 5)])
         bench.work()
@@ -303,7 +276,7 @@ def test_a_level_that_the_venue_refuses_is_rejected_and_the_others_stand(run: Ru
 
 def test_a_message_refused_as_a_whole_leaves_the_old_quotes_and_they_stay_known(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.wish([(98, 5)], ASKS)
         bench.work()
         quote = bench.gateway.quotes.inbox.popleft()
@@ -321,7 +294,7 @@ def test_a_message_refused_as_a_whole_leaves_the_old_quotes_and_they_stay_known(
 
 def test_a_message_whose_answer_is_lost_is_resolved_by_asking_and_never_sent_blindly(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.wish([(98, 5)], ASKS)
         bench.work()
         # If the venue carries it out and says nothing
@@ -347,7 +320,7 @@ def test_a_message_whose_answer_is_lost_is_resolved_by_asking_and_never_sent_bli
 
 def test_a_quote_that_fills_while_it_is_named_to_stay_is_taken_over_when_it_comes_anew(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.wish([(100, 5), (98, 5)], ASKS)
         bench.work()
         best = next(order for order in bench.venue.open if order.side is Side.BUY and order.price_ticks == 100)
@@ -364,7 +337,7 @@ def test_a_quote_that_fills_while_it_is_named_to_stay_is_taken_over_when_it_come
 
 def test_a_quote_that_the_venue_moves_back_is_tried_again_later_and_not_in_a_storm(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.gateway.quotes.moved_back = {102: 101}
         bench.wish([(102, 5)], ASKS)
         for _ in range(4):
@@ -383,7 +356,7 @@ def test_a_quote_that_the_venue_moves_back_is_tried_again_later_and_not_in_a_sto
 
 def test_protection_that_is_used_up_is_told_cools_down_and_is_set_again(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         # If the venue takes all quotes back
         bench.gateway.quotes.cancel_all("mm_protection")
         assert bench.core.mass_quotes is not None
@@ -411,7 +384,7 @@ def test_protection_that_is_used_up_is_told_cools_down_and_is_set_again(run: Run
 
 def test_protection_that_was_used_is_filled_up_after_its_window(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         assert bench.core.mass_quotes is not None
         bench.core.mass_quotes.on_protection([ProtectionReport(PRODUCT, Decimal("0.095"), "executions")])
         for _ in range(60):
@@ -453,7 +426,7 @@ def test_protection_that_is_refused_for_now_is_tried_again(run: Run) -> None:
 
 def test_after_a_reconnect_protection_is_set_anew_and_missed_fills_count_once(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.venue.fill(bench.venue.open[0], 5)
         bench.disconnect()
         bench.wish(BIDS, ASKS)
@@ -469,7 +442,7 @@ def test_after_a_reconnect_protection_is_set_anew_and_missed_fills_count_once(ru
 
 def test_an_order_of_ours_with_a_number_is_no_quote_and_is_cancelled(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.venue.place(Request("insert", 77, Side.BUY, 90, 5, LABEL))
         for _ in range(110):
             bench.wish(BIDS, ASKS)
@@ -482,7 +455,7 @@ def test_an_order_of_ours_with_a_number_is_no_quote_and_is_cancelled(run: Run) -
 
 def test_stop_takes_all_quotes_back_in_one_message_and_confirms(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         stopping = asyncio.create_task(bench.core.operations.stop(flatten=False))
         await bench.run_until(stopping.done, "the stop ends")
         assert bench.gateway.kinds()[0] == "cancel_mass_quotes"
@@ -495,7 +468,7 @@ def test_stop_takes_all_quotes_back_in_one_message_and_confirms(run: Run) -> Non
 def test_an_order_that_is_no_quote_rests_beside_them_and_stays(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given an order of ours that no wish moves, as a hedge or a flattening has it
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         hedge = Order(
             client_order_id=bench.core.new_order_id(), instrument=0, side=Side.BUY, price_ticks=98, size_lots=5,
             is_operator=True,
@@ -536,7 +509,7 @@ async def wished(bench: Bench, bids: Ladder, duration_ns: int) -> None:
 
 def test_one_quote_in_doubt_is_cancelled_by_its_number_and_the_others_keep_their_place(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         before = numbers(bench)
         # If it is not known of one quote whether it went when the wish left it, and the venue will not list it
         bench.gateway.open_orders = refused  # type: ignore[method-assign]
@@ -560,7 +533,7 @@ def test_one_quote_in_doubt_is_cancelled_by_its_number_and_the_others_keep_their
 
 def test_a_quote_that_never_got_a_number_has_the_product_pulled_once(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         # If a message gets lost, its new level is not wanted any more, and the venue will not list what is open
         open_orders = bench.gateway.open_orders
         bench.gateway.open_orders = refused  # type: ignore[method-assign]
@@ -582,7 +555,7 @@ def test_a_quote_that_never_got_a_number_has_the_product_pulled_once(run: Run) -
 
 def test_a_pull_that_the_venue_refuses_is_tried_again(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         bench.gateway.open_orders = refused  # type: ignore[method-assign]
         pull = bench.gateway.cancel_mass_quotes
         bench.gateway.cancel_mass_quotes = lose(bench, "cancel_mass_quotes")  # type: ignore[method-assign]
@@ -606,7 +579,7 @@ def wished_kinds(bench: Bench) -> list[str]:
 
 def test_quotes_in_doubt_that_nobody_wants_are_taken_back_about_once_a_second(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, rounds=5)
         # If strategy dies and what takes the quotes back gets lost, while the venue does not list what is open
         bench.gateway.open_orders = refused  # type: ignore[method-assign]
         by_number = bench.gateway.cancel_order

@@ -18,7 +18,8 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import LiquiditySide, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
 from runtime.paths import JOURNAL_FILE
-from tests.execution_rig import INSTRUMENT, LABEL, Bench, FakeGateway
+from tests.execution_rig import LABEL, Bench, FakeGateway
+from tests.model_venue import INSTRUMENT
 from trading import ledger
 from trading.orders import shelf
 from venues.gateway import NewOrder

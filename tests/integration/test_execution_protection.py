@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,32 +13,19 @@ from domain.clock import NS_PER_MS
 from domain.errors import VenueError
 from domain.order import Side
 from domain.reports import PositionReport
-from tests.execution_rig import LABEL, Bench
+from tests.execution_rig import LABEL, Bench, Run
 from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig, ProtectionConfig, stop_label
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 
 BIDS, ASKS = [(198, 50)], [(202, 50)]
 ON = ExecutionConfig(protection=ProtectionConfig(kind="stop", distance_bps=100.0, resize_base=0.002))
-Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
-Run = Callable[..., None]
 
 
 @pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench."""
-
-    def runner(scenario: Scenario, config: ExecutionConfig = ON) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
+def run(run: Run) -> Run:
+    """Run a scenario on a fresh bench that protects what it holds."""
+    return lambda scenario, config=None: run(scenario, config or ON)
 
 
 def stops(bench: Bench) -> list[ConditionalOrderReport]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,32 +11,26 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import VenueError
 from domain.order import Side
 from domain.reports import OrderReport
-from tests.execution_rig import Bench, Ladder
+from tests.execution_rig import Bench, Ladder, Run, Scenario, both
 from trading.orders.config import ExecutionConfig
 
 BIDS, ASKS = [(100, 5)], [(110, 5)]
 STEP_NS = 100 * NS_PER_MS
 CODE_ORDER_NOT_FOUND, CODE_THROTTLED, CODE_TEMPORARY, CODE_MARGIN = 1, 4, 20, 24
-Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
-Run = Callable[..., None]
 
 
 @pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
+def run(run: Run) -> Run:
     """Run a scenario on a fresh bench whose wish rests at the venue."""
 
     def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
+        async def wished_first(bench: Bench) -> None:
             await bench.start()
             await wished(bench, BIDS, ASKS, 200 * NS_PER_MS)
-            assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
+            assert both(bench) == (BIDS, ASKS)
             await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
 
-        asyncio.run(main())
+        run(wished_first, config)
 
     return runner
 

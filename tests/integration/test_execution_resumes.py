@@ -20,7 +20,8 @@ from domain.errors import HistoryTooLongError
 from domain.order import LiquiditySide, Side, VenueOrderStatus
 from domain.reports import FillReport, OrderReport, PositionReport, TradeReport
 from runtime.paths import JOURNAL_FILE
-from tests.execution_rig import INSTRUMENT, Bench, FakeGateway
+from tests.execution_rig import Bench, FakeGateway
+from tests.model_venue import INSTRUMENT
 from trading.daily_funding import DailyState
 from trading.ledger import Ledger, LedgerState
 from trading.orders.config import JournalConfig

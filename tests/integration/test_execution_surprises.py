@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,30 +15,11 @@ from domain.errors import ConnectivityError
 from domain.order import LiquiditySide, Side
 from domain.records import BOOK
 from domain.reports import OrderReport, TradeReport
-from tests.execution_rig import Bench
+from tests.execution_rig import Bench, Run
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.config import ExecutionConfig
 
 BIDS, ASKS = [(100, 5)], [(103, 5)]
-Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
-Run = Callable[..., None]
-
-
-@pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench, of another configuration if one is given."""
-
-    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
 
 
 def settlement(bench: Bench, size: str) -> TradeReport:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,39 +15,11 @@ from actors.execution.permission import POSITION_DIFFERS
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
-from tests.execution_rig import Bench
+from tests.execution_rig import Bench, Run, quoting
 from tests.model_venue import INSTRUMENT, Request
-from trading.orders.config import ExecutionConfig
 from trading.orders.states import OrderState
 
 BIDS, ASKS = [(100, 5)], [(103, 5)]
-Scenario = Callable[[Bench], Coroutine[Any, Any, None]]
-Run = Callable[..., None]
-
-
-@pytest.fixture
-def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
-    """Run a scenario on a fresh bench, of another configuration if one is given."""
-
-    def runner(scenario: Scenario, config: ExecutionConfig | None = None) -> None:
-        async def main() -> None:
-            bench = Bench(segment_name, tmp_path, config)
-            await scenario(bench)
-            bench.check_tasks()
-            for task in bench.tasks:
-                task.cancel()
-
-        asyncio.run(main())
-
-    return runner
-
-
-async def quoting(bench: Bench) -> None:
-    await bench.start()
-    bench.wish(BIDS, ASKS)
-    await bench.settle(3)
-    assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
-    bench.gateway.sent.clear()
 
 
 async def pass_with_wishes(bench: Bench, seconds: float) -> None:
@@ -72,7 +42,7 @@ async def held_by_a_difference(bench: Bench) -> None:
 def test_a_difference_that_a_late_message_heals_lets_quotes_out_again(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given quotes held back for a difference
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await held_by_a_difference(bench)
         # If what was missing is pushed between two audits
         bench.gateway.history_lag = 0
@@ -89,7 +59,7 @@ def test_a_difference_that_a_late_message_heals_lets_quotes_out_again(run: Run) 
 
 def test_a_position_can_be_flattened_once_a_difference_has_healed(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await held_by_a_difference(bench)
         bench.gateway.history_lag = 0
         bench.core.on_trades(bench.venue.trades[-1:])
@@ -112,7 +82,7 @@ def test_a_position_can_be_flattened_once_a_difference_has_healed(run: Run) -> N
 def test_a_history_that_contradicts_a_fill_ends_nothing_and_is_told_once(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given a fill that came with its order
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         bench.venue.fill(bench.venue.open[0], 2)
         bench.pump()
         # If the history says another price of it, and shows one more fill after it
@@ -133,7 +103,7 @@ def test_a_history_that_contradicts_a_fill_ends_nothing_and_is_told_once(run: Ru
 def test_a_trade_that_the_venue_takes_back_holds_quotes_until_it_is_explained(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given a fill that is booked
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         bench.venue.fill(bench.venue.open[0], 2)
         await pass_with_wishes(bench, 1)
         # If the venue takes it back
@@ -159,7 +129,7 @@ def test_a_difference_that_nothing_explains_ends_the_recovery_and_holds_quotes(
 
     async def scenario(bench: Bench) -> None:
         # Given a fill that the venue has taken back, after the ledger was written down
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         bench.venue.fill(bench.venue.open[0], 2)
         await pass_with_wishes(bench, 12)
         gone = bench.venue.trades[0]
@@ -200,7 +170,7 @@ def test_a_difference_that_nothing_explains_ends_the_recovery_and_holds_quotes(
 def test_a_correction_instead_of_a_fills_own_line_does_not_pin_the_history(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given a fill of which the history tells its correction only, and one more fill minutes later
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         bench.venue.fill(bench.venue.open[0], 2)
         bench.pump()
         bench.venue.trades[0] = msgspec.structs.replace(bench.venue.trades[0], is_correction=True)
@@ -222,7 +192,7 @@ def test_a_correction_instead_of_a_fills_own_line_does_not_pin_the_history(run: 
 def test_of_two_operations_at_once_the_first_to_end_lets_no_quote_out(run: Run, name: str) -> None:
     async def scenario(bench: Bench) -> None:
         # Given two at once, of which the first ends at once and the second has not ended
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         operations, loop = bench.core.operations, asyncio.get_running_loop()
         arguments = [bench.core.desks[INSTRUMENT.name]] if name == "flatten_instrument" else []
         second_may_end = asyncio.Event()
@@ -259,7 +229,7 @@ async def with_a_gap(bench: Bench) -> None:
 
 def test_a_fill_that_the_venue_never_tells_is_asked_for_ever_less_often_and_given_up(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await with_a_gap(bench)
         # If a minute passes, I expect a handful of audits, not one after the other
         await pass_with_wishes(bench, 50)
@@ -281,7 +251,7 @@ def test_a_fill_that_the_venue_never_tells_is_asked_for_ever_less_often_and_give
 
 def test_a_fill_that_the_venue_never_tells_keeps_no_recovery_from_ending(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await with_a_gap(bench)
         bench.disconnect()
         await bench.reconnect()
@@ -295,7 +265,7 @@ def test_a_fill_that_the_venue_never_tells_keeps_no_recovery_from_ending(run: Ru
 def test_a_doubt_that_is_new_is_asked_for_at_once_beside_an_old_one(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given an old gap, asked for every ten seconds by now
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await with_a_gap(bench)
         await pass_with_wishes(bench, 30)
         audits = bench.measures.counts.by_name["audits"]
@@ -314,7 +284,7 @@ def test_a_doubt_that_is_new_is_asked_for_at_once_beside_an_old_one(run: Run) ->
 def test_an_insert_without_an_answer_is_given_up_soon_beside_an_old_doubt(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         # Given an old gap, asked for every ten seconds by now, and an order that the venue never saw
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         await with_a_gap(bench)
         await pass_with_wishes(bench, 25)
         bench.wish([(100, 5), (99, 5)], ASKS)
@@ -346,7 +316,7 @@ def off_the_grid(bench: Bench, venue_order_id: str) -> Callable[[OrderReport], O
 def test_an_order_of_ours_off_the_price_grid_is_doubted_and_cancelled(run: Run, is_told: bool) -> None:
     async def scenario(bench: Bench) -> None:
         # Given an order that the venue shows, and perhaps tells, at a price that is no tick
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         venue_order = next(order for order in bench.venue.open if order.side is Side.BUY)
         shifted = off_the_grid(bench, venue_order.venue_order_id)
         open_orders = bench.gateway.open_orders
@@ -375,7 +345,7 @@ def test_an_order_of_ours_off_the_price_grid_is_doubted_and_cancelled(run: Run, 
 
 def test_a_reconnect_cancels_what_is_off_the_price_grid(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
-        await quoting(bench)
+        await quoting(bench, BIDS, ASKS)
         venue_order = next(order for order in bench.venue.open if order.side is Side.BUY)
         shifted = off_the_grid(bench, venue_order.venue_order_id)
         open_orders = bench.gateway.open_orders

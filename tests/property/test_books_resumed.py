@@ -18,7 +18,7 @@ from actors.risk.venue import AUDIT_INTERVAL_NS
 from domain.clock import NS_PER_S
 from domain.order import LiquiditySide, Side
 from domain.reports import TradeReport
-from tests.execution_rig import INSTRUMENT
+from tests.model_venue import INSTRUMENT
 from tests.risk_view import NAMES, OTHER, ZERO, Killed, Scene, killed_at
 
 PRICES = st.integers(1, 400).map(lambda ticks: Decimal(ticks) / 4)

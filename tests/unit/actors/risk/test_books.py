@@ -19,7 +19,7 @@ from actors.risk.books import KEEP_INTERVAL_NS
 from domain.clock import NS_PER_S
 from domain.order import Side
 from runtime.sealed_fills import FillsFile
-from tests.execution_rig import INSTRUMENT
+from tests.model_venue import INSTRUMENT
 from tests.risk_view import Killed, Scene, a_trade, killed_at
 from trading.risk.kept_account import FILE_NAME, read_kept
 from trading.risk.latch import RiskMemory

@@ -12,7 +12,7 @@ from actors.risk.guard import OrderGuard
 from domain.clock import NS_PER_S, SimClock
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
-from tests.execution_rig import INSTRUMENT
+from tests.model_venue import INSTRUMENT
 from trading.orders.config import ExecutionConfig
 from trading.risk.account_view import Working
 

@@ -14,7 +14,7 @@ from domain.clock import NS_PER_S
 from domain.errors import VenueError
 from domain.order import Side
 from domain.reports import SettlementReport
-from tests.execution_rig import INSTRUMENT
+from tests.model_venue import INSTRUMENT
 from tests.risk_view import Scene, a_trade
 from trading.daily_funding import DAY_NS, settlement_before
 from trading.risk.latch import RiskMemory, memory_bytes

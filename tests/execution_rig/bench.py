@@ -1,14 +1,12 @@
-"""Execution's core on a test rig: real shared memory, a model venue behind a fake gateway, a clock moved by hand."""
+"""One execution core, the segments that it reads and writes, and a clock moved by hand."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from actors.execution.books import read_told_fills
@@ -17,22 +15,18 @@ from actors.execution.ports import Measures, Ports, Shared
 from domain import records
 from domain.clock import NS_PER_MS, NS_PER_S, SimClock
 from domain.codes import OffReason, SegmentKind
-from domain.errors import ConnectivityError, VenueError
 from domain.instrument import Instrument
-from domain.order import Side, TimeInForce, TradingState
-from domain.reports import OrderReport, PositionReport, SettlementReport, TradeReport
+from domain.order import Side, TradingState
 from shm.record import TableReader, TableWriter
 from shm.ring import RingReader, RingWriter
 from shm.segment import create_segment, open_segment
-from tests.model_quotes import ModelQuotes, without_our_number
-from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
+from tests.execution_rig.gateway import LABEL, FakeGateway
+from tests.execution_rig.meters import Bell, Counts, Durations
+from tests.model_quotes import without_our_number
+from tests.model_venue import INSTRUMENT, Rejection
 from trading.orders.config import ExecutionConfig
-from venues.conditional import ConditionalOrderReport, NewConditionalOrder
-from venues.gateway import NewOrder
-from venues.quoting import MassQuote
 
-SESSION = "bench"
-LABEL = "rm-bench"
+SESSION = "bench"  # its orders bear LABEL
 START_NS = 1_000 * NS_PER_S
 Ladder = list[tuple[int, int]]
 _POSITION = records.ACCOUNT.word("position_lots")
@@ -46,211 +40,6 @@ _TABLES = {
     "heartbeats.market_data": records.HEARTBEAT,
     "heartbeats.risk": records.HEARTBEAT,
 }
-
-
-class Durations(list[int]):
-    """A histogram that keeps everything."""
-
-    def record(self, duration_ns: int) -> None:
-        self.append(duration_ns)
-
-
-class Counts:
-    def __init__(self) -> None:
-        self.by_name: dict[str, int] = {}
-
-    def add(self, name: str, count: int = 1) -> None:
-        self.by_name[name] = self.by_name.get(name, 0) + count
-
-    def values(self) -> dict[str, int]:
-        return dict(self.by_name)
-
-
-class Bell:
-    def __init__(self) -> None:
-        self.rings = 0
-
-    def ring(self) -> None:
-        self.rings += 1
-
-
-class FakeGateway:
-    """An `OrderGateway` in front of a model venue. What was sent reaches it at `pump`."""
-
-    def __init__(self, clock: SimClock) -> None:
-        self.venue = ModelVenue()
-        self.quotes = ModelQuotes(self.venue)
-        self.clock = clock
-        self.is_ready = True
-        self.message_rate = 50
-        self.sent: list[tuple[Any, ...]] = []
-        self.history_lag = 0  # newest trades that the history does not show yet
-        self.kept_alive_ns = 0
-        self.protection_error: VenueError | None = None
-        self.conditional: list[ConditionalOrderReport] = []
-        self.loses_answers = False  # of requests about conditional orders
-        self.start_position = self.start_average = Decimal(0)
-        self.mark_price = INSTRUMENT.price(200)
-        self.unrealised_funding = Decimal(0)
-        self.paid: list[SettlementReport] = []  # at daily settlements
-        self.asked_settlements: list[int] = []  # from when on, each time
-        self.settlements_error: VenueError | None = None
-        self.listed = {INSTRUMENT.name: INSTRUMENT}
-
-    def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    def keep_alive(self, now_ns: int) -> None:
-        self.kept_alive_ns = now_ns
-
-    def insert(self, order: NewOrder) -> int:
-        self._need_connection()
-        assert order.price is not None
-        price_ticks, size_lots = INSTRUMENT.price_ticks(order.price), INSTRUMENT.size_lots(order.size)
-        self.sent.append(("insert", order.side, price_ticks, size_lots, order))
-        is_immediate = order.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
-        self.venue.inbox.append(
-            Request("insert", order.client_order_id, order.side, price_ticks, size_lots, order.label, is_immediate)
-        )
-        return self.clock.monotonic_ns()
-
-    def amend(self, client_order_id: int, price: Decimal, size: Decimal) -> int:
-        self._need_connection()
-        terms = INSTRUMENT.price_ticks(price), INSTRUMENT.size_lots(size)
-        self.sent.append(("amend", client_order_id, *terms))
-        self.venue.inbox.append(Request("amend", client_order_id, Side.BUY, *terms))
-        return self.clock.monotonic_ns()
-
-    def cancel(self, client_order_id: int) -> int:
-        self._need_connection()
-        self.sent.append(("cancel", client_order_id))
-        self.venue.inbox.append(Request("cancel", client_order_id))
-        return self.clock.monotonic_ns()
-
-    def cancel_order(self, venue_order_id: str) -> int:
-        self._need_connection()
-        self.sent.append(("cancel_order", venue_order_id))
-        for order in self.venue.open:
-            if order.venue_order_id == venue_order_id:
-                self.venue.cancel_by_itself(order)
-        return self.clock.monotonic_ns()
-
-    # ---- conditional orders --------------------------------------------------------------------------
-
-    async def create_conditional_order(self, order: NewConditionalOrder) -> ConditionalOrderReport:
-        self._need_connection()
-        self.sent.append(("create_stop", order))
-        report = ConditionalOrderReport(
-            f"c{len(self.conditional)}", order.instrument_name, order.side, order.size, order.stop_price, None, None,
-            order.callback_rate, order.target, "active", order.reduce_only, order.label, "",
-        )  # fmt: skip
-        self.conditional.append(report)
-        if self.loses_answers:
-            raise ConnectivityError("no answer to private/create_conditional_order")
-        return report
-
-    async def cancel_conditional_order(self, order_id: str) -> None:
-        self._need_connection()
-        self.sent.append(("cancel_stop", order_id))
-        self.conditional = [
-            msgspec.structs.replace(one, status="cancelled") if one.order_id == order_id else one
-            for one in self.conditional
-        ]
-
-    async def conditional_orders(self) -> list[ConditionalOrderReport]:
-        self._need_connection()
-        return [one for one in self.conditional if one.is_open]
-
-    # ---- mass quotes ---------------------------------------------------------------------------------
-
-    def product(self, instrument: Instrument) -> str:
-        return "F" + instrument.underlying
-
-    def mass_quote(self, quote: MassQuote) -> int:
-        self._need_connection()
-        self.sent.append(("mass_quote", quote))
-        self.quotes.inbox.append(quote)
-        return self.clock.monotonic_ns()
-
-    def cancel_mass_quotes(self, product: str) -> int:
-        self._need_connection()
-        self.sent.append(("cancel_mass_quotes", product))
-        while self.quotes.inbox:
-            self.quotes.take(self.quotes.inbox.popleft())
-        self.quotes.cancel_all()
-        return self.clock.monotonic_ns()
-
-    async def set_protection(self, product: str, trade_size: Decimal, quote_size: Decimal) -> None:
-        self._need_connection()
-        self.sent.append(("set_protection", product, trade_size, quote_size))
-        if self.protection_error is not None:
-            raise self.protection_error
-        self.quotes.is_protected = True
-
-    # --------------------------------------------------------------------------------------------------
-
-    async def cancel_session(self) -> None:
-        self._need_connection()
-        self.sent.append(("cancel_session",))
-        self.quotes.inbox.clear()
-        self.quotes.is_protected = False
-        while self.venue.inbox:
-            self.venue.take_request(refuse=False)
-        for order in [order for order in self.venue.open if order.label == LABEL]:
-            self.venue.cancel_by_itself(order)
-
-    async def cancel_all(self) -> int:
-        raise AssertionError("execution never cancels others' orders")
-
-    async def cancel_all_conditional_orders(self) -> None: ...
-
-    async def open_orders(self) -> list[OrderReport]:
-        self._need_connection()
-        return [without_our_number(report) for report in self.venue.open_orders()]
-
-    async def positions(self) -> list[PositionReport]:
-        self._need_connection()
-        return self.position_reports()
-
-    def position_reports(self) -> list[PositionReport]:
-        held = self.start_position + INSTRUMENT.size(self.venue.position_lots)
-        average, mark = self._average_price(), self.mark_price
-        return [PositionReport(INSTRUMENT.name, held, average, mark, Decimal(0), Decimal(0), self.unrealised_funding)]
-
-    def _average_price(self) -> Decimal:
-        """Return what the position was bought or sold for; 0 when there is none."""
-        held, average = self.start_position, self.start_average
-        for trade in self.venue.trades:
-            size = trade.size * trade.side
-            if held * size >= 0:
-                average = (held * average + size * trade.price) / (held + size)
-            elif abs(size) > abs(held):
-                average = trade.price
-            held += size
-        return average if held else Decimal(0)
-
-    async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
-        self._need_connection()
-        self.asked_settlements.append(since_realtime_ns)
-        if self.settlements_error is not None:
-            raise self.settlements_error
-        return [report for report in self.paid if report.time_ns >= since_realtime_ns]
-
-    async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
-        self._need_connection()
-        shown = self.venue.trades[: len(self.venue.trades) - self.history_lag]
-        return [trade for trade in shown if trade.time_ns >= since_realtime_ns]
-
-    async def instruments(self) -> dict[str, Instrument]:
-        return self.listed
-
-    def kinds(self) -> list[str]:
-        return [entry[0] for entry in self.sent]
-
-    def _need_connection(self) -> None:
-        if not self.is_ready:
-            raise ConnectivityError("not connected to the venue")
 
 
 class Bench:
@@ -489,6 +278,3 @@ class Bench:
         for task in self.tasks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
-
-
-__all__ = ["LABEL", "Bench", "Durations", "VenueError"]
