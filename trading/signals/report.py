@@ -24,7 +24,7 @@ def read_run(run: Path) -> list[CandleLine]:
     Raises:
         UserError: when there is nothing to read, or a line is no candle.
     """
-    paths = sorted(run.glob("signals*.jsonl")) if run.is_dir() else [run]
+    paths = sorted(run.glob("signals*.jsonl*"), key=_oldest_first) if run.is_dir() else [run]
     if not run.exists():
         raise UserError(f"{run}: no such run; runs/latest is the newest one")
     if not paths:
@@ -35,6 +35,12 @@ def read_run(run: Path) -> list[CandleLine]:
         return [line for path in paths for line in read_candle_lines(path)]
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _oldest_first(path: Path) -> tuple[str, int]:
+    """Sort the files of each strategy by age: a full one was put away as `<name>.1`, that one as `<name>.2`, ..."""
+    name, _, age = path.name.partition(".jsonl")
+    return name, -int(age.removeprefix(".") or 0)
 
 
 def report(lines: Sequence[CandleLine]) -> dict[str, Any]:

@@ -85,3 +85,21 @@ def test_without_candles_there_is_no_file(notes: tuple[CandleNotes, RingReader, 
     taking.write()
     taking.close()
     assert not path.exists()
+
+
+def test_the_file_goes_on_in_a_new_one_when_it_is_full(
+    notes: tuple[CandleNotes, RingReader, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.strategy.candles.FILE_BYTES_MAX", 5000)
+    taking, _, path = notes
+    signals = Signals(candles_min=2, window_candles=2)
+    for number in range(200):
+        signals.book(100.5 + number)
+        signals.candle(100.0 + number, 101.0 + number, delta=0.5)
+        taking.note(0, "BTC-PERPETUAL", signals.record)
+        taking.write()
+    taking.close()
+    files = [*(path.with_name(f"{path.name}.{age}") for age in range(4, 0, -1)), path]
+    assert sorted(path.parent.iterdir()) == sorted(files)
+    candles = [line.candle for file in files for line in read_candle_lines(file)]
+    assert candles == list(range(201 - len(candles), 201))

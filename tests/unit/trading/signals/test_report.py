@@ -80,3 +80,13 @@ def test_cli_py_prints_it(tmp_path: Path) -> None:
     missing = cli(str(tmp_path / "nothing"))
     assert missing.returncode == ExitCode.USAGE
     assert missing.stderr.startswith("error: ")
+
+
+def test_candles_of_files_that_were_put_away_come_first_oldest_first(tmp_path: Path) -> None:
+    run = run_of(tmp_path, BTC=30, ETH=5)
+    path = run / "signals.BTC.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    for name, part in (("jsonl.2", lines[:10]), ("jsonl.1", lines[10:20]), ("jsonl", lines[20:])):
+        path.with_name(f"signals.BTC.{name}").write_bytes(b"".join(part))
+    found = [(line.instrument, line.candle) for line in read_run(run)]
+    assert found == [*(("BTC", number) for number in range(30)), *(("ETH", number) for number in range(5))]
