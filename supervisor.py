@@ -25,29 +25,24 @@ from rich.console import Console
 from domain.clock import NS_PER_S
 from domain.codes import RiskReason
 from domain.errors import CredentialsError, ExitCode, UserError
-from messages import commands
-from messages.commands import AnyCommand, Reply
+from messages.commands import Reply
 from runtime import paths
 from runtime.arguments import Arguments
 from runtime.clock import system_clock
-from runtime.command_journal import COMMANDS_FOLDER, QUESTIONS, CommandJournal
-from runtime.commands import CommandServer, Request
 from runtime.config import Config, load_config
 from runtime.dotenv import load_dotenv
 from runtime.logs import log_lines_lost, open_log
 from runtime.priority import take_realtime
 from runtime.restart_policy import FINAL_EXIT_CODES
-from runtime.roles import with_instrument, with_names
+from runtime.roles import with_names
 from runtime.secrecy import keep_private
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.alarm_watch import DECISIONS_FILE, AlarmWatch
+from runtime.supervision.command_desk import CommandDesk
 from runtime.supervision.crew import Crew, place
-from runtime.supervision.in_force import InForce
 from runtime.supervision.log_watch import LogWatch, lost_lines_of
 from runtime.supervision.old_runs import remove_old_runs
 from runtime.supervision.outlet import Outlet
-from runtime.supervision.relay import Relay, legs_of
-from runtime.supervision.reloading import Reloading
 from runtime.supervision.screen import StatusScreen, status_line, summary_lines
 from runtime.supervision.service_manager import ServiceManager
 from runtime.supervision.shutdown import Shutdown
@@ -56,7 +51,6 @@ from runtime.supervision.status import StatusReader, is_kill_latched
 from runtime.supervision.summary import build_summary
 from runtime.supervision.venue_access import names_of_roles, open_venue
 from runtime.topology import SUPERVISOR
-from runtime.vitals import read_vitals
 from venues.credentials import ADVICE
 
 POLL_S = 0.02
@@ -72,10 +66,7 @@ class Supervisor:
         self._seconds = seconds
         self._exit_code = ExitCode.CLEAN
         self._faults: list[str] = []  # told once the live block has left the terminal
-        self._stop_requests: list[Request] = []
-        self._end = Reply(ok=False, text="the session ended before all its processes ran")  # what they are answered
         self._is_stopping = False
-        self._flatten = config.supervisor.flatten_on_shutdown
         self._first_quote_ns: int | None = None
         self._held_back = ""
         self._is_ready = False
@@ -111,7 +102,9 @@ class Supervisor:
             self._segments.create()
             self._remove_old_runs()  # now that nobody else runs the session, from another run directory either
             self._crew = Crew(self._clock, self._log, self._say)
-            self._open_commands(stack)
+            self._desk = CommandDesk(
+                self._config, self._roles, self._run, self._crew, self._read_status, self._clock, self._log, stack
+            )
             self._spawn_all(stack)
             if priority := self._config.runtime.realtime_priority:
                 take_realtime(priority + 1, self._log)
@@ -137,20 +130,6 @@ class Supervisor:
             now_s = self._clock.realtime_ns() / NS_PER_S
             if said := remove_old_runs(self._run.parent, self._config.session, kept_days, now_s):
                 self._say(said)
-
-    def _open_commands(self, stack: ExitStack) -> None:
-        """Listen to the operator, and open the ways on which commands go on to the actors."""
-        session = self._config.session
-        journal = CommandJournal(self._run / COMMANDS_FOLDER / f"{SUPERVISOR}.jsonl", self._clock)
-        self._commands = CommandServer(session, SUPERVISOR, journal)
-        stack.callback(self._commands.close)
-        stack.callback(self._answer_stops)  # who asked while the rest was closed
-        self._relay = Relay(session, self._note_command, self._crew.why_silent)
-        stack.callback(self._relay.close)
-        self._in_force = InForce(self._config)
-        self._reloading = Reloading(
-            self._config, self._in_force, self._roles, self._run, self._relay, self._clock, self._log
-        )
 
     def _spawn_all(self, stack: ExitStack) -> None:
         config = self._config
@@ -178,7 +157,7 @@ class Supervisor:
             poller = select.epoll()
             stack.callback(poller.close)
             poller.register(self._signals.fd, select.EPOLLIN)
-            poller.register(self._commands.fd, select.EPOLLIN)
+            poller.register(self._desk.fd, select.EPOLLIN)
             screen = stack.enter_context(StatusScreen(self._console, self._config.session))
             while not self._is_stopping:
                 self._crew.hear_deaths(poller)
@@ -189,19 +168,19 @@ class Supervisor:
                 self._watch_exchange()
                 self._watch_logs(now_ns)
                 self._watch_risk()
-                self._serve_commands()
-                self._relay.poll()
-                self._crew.answer_replaced()
-                self._reloading.poll()
+                self._desk.serve()
                 self._tell_manager(now_ns)
-                if self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S:
-                    self._is_stopping = True
+                self._is_stopping = self._is_stopping or self._desk.is_end_asked or self._is_over(now_ns)
                 screen.show_if_due(now_ns, self._read_status)
+
+    def _is_over(self, now_ns: int) -> bool:
+        """Return whether the time has passed for which the session was asked to run."""
+        return self._seconds is not None and now_ns - self._started_ns >= self._seconds * NS_PER_S
 
     def _take_signals(self) -> None:
         if self._signals.take():
             self._manager.reloading()
-            self._reloading.begin(self._say_reloaded, force=False)
+            self._desk.reload(self._say_reloaded, force=False)
         self._is_stopping = self._is_stopping or self._signals.stops > 0
 
     def _say_reloaded(self, reply: Reply) -> None:
@@ -248,47 +227,8 @@ class Supervisor:
             self._say(f"risk holds the session: {held_back}")
         self._held_back = held_back
 
-    def _serve_commands(self) -> None:
-        for request in self._commands.drain():
-            command = request.command
-            if not isinstance(command, QUESTIONS):
-                self._log.info("command", content=str(command))
-            match command:
-                case commands.Status():
-                    status = self._read_status()
-                    request.answer(Reply(ok=True, text=status_line(status), data=status))
-                case commands.Reload():
-                    self._reloading.begin(request.answer, force=command.force)
-                case commands.Vitals():
-                    request.answer(Reply(ok=True, data=read_vitals()))
-                case commands.Stop(actor=name) if name:
-                    self._crew.replace(request, name)
-                case commands.Stop():
-                    self._flatten = self._flatten or command.flatten
-                    self._stop_requests.append(request)
-                    self._is_stopping = True
-                case _:
-                    self._pass_on(request)
-
-    def _pass_on(self, request: Request) -> None:
-        """Have the actors that are concerned carry it out; one that cannot be done as it stands is answered at once."""
-        request = request._replace(command=with_instrument(request.command, self._roles))
-        try:
-            legs = legs_of(request.command, self._config.topology, self._reloading.config.execution)
-            if isinstance(request.command, commands.SetParameter):
-                self._in_force.check(request.command)
-        except UserError as error:
-            request.answer(Reply(ok=False, text=str(error), is_usage=True))
-        else:
-            self._relay.pass_on(request, legs)
-
     def _read_status(self) -> dict[str, Any]:
         return self._status.read(self._clock.monotonic_ns() - self._started_ns)
-
-    def _note_command(self, command: AnyCommand, reply: Reply) -> None:
-        if isinstance(command, commands.SetParameter):
-            self._in_force.note(command, reply.data)  # whose part of it was done, though it failed elsewhere
-        self._log.info("command done", content=str(command), ok=reply.ok, text=reply.text)
 
     def _end_with(self, exit_code: ExitCode, reason: str) -> None:
         self._exit_code = exit_code
@@ -304,30 +244,18 @@ class Supervisor:
         self._crew.refuse_replacements()
         if self._exit_code is ExitCode.CLEAN and self._is_halted_by_risk():
             self._exit_code = ExitCode.RISK_HALT
-        config = self._reloading.config  # what execution goes by now
-        shutdown = Shutdown(
-            config, self._clock, self._log, self._relay, self._crew.children, self._run, self._venue.variables
-        )
+        crew, relay = self._crew.children, self._desk.relay
+        shutdown = Shutdown(self._desk.config, self._clock, self._log, relay, crew, self._run, self._venue.variables)
         never_reached = self._exit_code is ExitCode.VENUE_UNREACHABLE and self._first_quote_ns is None
         report = shutdown.run(
-            flatten=self._flatten, was_reachable=not never_reached, is_hurried=self._signals.is_hurried
+            flatten=self._desk.flatten, was_reachable=not never_reached, is_hurried=self._signals.is_hurried
         )
         if not shutdown.is_confirmed and self._exit_code is ExitCode.CLEAN:
             self._exit_code = ExitCode.CRASH
         summary = self._write_summary(report)
-        self._end = Reply(ok=shutdown.is_confirmed, text=shutdown.outcome)
-        self._answer_stops()
+        self._desk.end = Reply(ok=shutdown.is_confirmed, text=shutdown.outcome)
+        self._desk.answer_stops()
         self._tell_end(shutdown.outcome, summary)
-
-    def _answer_stops(self) -> None:
-        """Answer everybody who asked for the end, those too who came while it was under way."""
-        for request in self._commands.drain():
-            if isinstance(request.command, commands.Stop):
-                self._stop_requests.append(request)
-            else:
-                request.answer(Reply(ok=False, text=f"session {self._config.session} is ending"))
-        while self._stop_requests:
-            self._stop_requests.pop().answer(self._end)
 
     def _is_halted_by_risk(self) -> bool:
         """Return whether risk itself has halted the session, and no operator."""
