@@ -22,6 +22,7 @@ from domain.order import LiquiditySide, Side
 from domain.records import ORDER_EVENT
 from domain.reports import TradeReport
 from messages.commands import Reply, SetParameter
+from runtime import continued
 from runtime.command_journal import CommandJournal
 from runtime.logs import open_log
 from runtime.paths import JOURNAL_FILE
@@ -259,3 +260,18 @@ def _write_under_a_limit(rig: AuditRig, told: int) -> int:
         os.write(told, repr(error).encode())
         return 1
     return 0
+
+
+def test_commands_of_files_that_follow_each_other_are_a_row_each(
+    rig: AuditRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(continued, "FILE_BYTES_MAX", 1000)
+    journal = CommandJournal(rig.run / "commands" / "risk.jsonl", CLOCK)
+    for number in range(40):
+        journal.note("cli", SetParameter(name="risk.x", value=str(number)), number, Reply(ok=True))
+        if number % 5 == 4:
+            audit = rig.audit()  # as after a kill of the recorder
+            audit.write()
+            audit.close()
+    assert (rig.run / "commands" / "risk.jsonl.4").exists()
+    assert rig.rows("SELECT received_ns FROM commands ORDER BY place") == [(number,) for number in range(40)]
