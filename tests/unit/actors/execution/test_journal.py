@@ -72,11 +72,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return Disk(monkeypatch)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / JOURNAL_FILE
-
-
 def opened(path: Path, **config: Any) -> Journal:
     return Journal(path, CLOCK, JournalConfig(**config))
 
