@@ -1,4 +1,4 @@
-"""A local exchange for integration tests, a process of its own with admin methods; market_data and execution runs."""
+"""A local exchange for integration tests, a process of its own with admin methods; and the actors that meet it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from runtime.config import load_config
 from tests.execution_rig import Bench, Run, Scenario, play
 from tests.market_process import MarketDataProcess
+from tests.risk_process import RISK_CONFIG, RiskProcess, Trader
 from trading.orders.config import ExecutionConfig
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +83,33 @@ def run(segment_name: Callable[[], str], tmp_path: Path) -> Run:
         play(Bench(segment_name, tmp_path, config), scenario)
 
     return runner
+
+
+@pytest.fixture
+def start_risk(
+    tmp_path: Path, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., RiskProcess]]:
+    """Start risk with extra lines in [risk], on an account that is flat and without orders."""
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "r"))
+    started: list[RiskProcess] = []
+
+    def start(extra: str = "") -> RiskProcess:
+        path = tmp_path / f"risk-{os.getpid()}.toml"
+        path.write_text(RISK_CONFIG.format(extra=extra))
+        risk = RiskProcess(tmp_path, exchange, load_config(path))
+        started.append(risk)
+        risk.start()
+        return risk
+
+    yield start
+    for risk in started:
+        risk.close()
+
+
+@pytest.fixture
+def trader(exchange: Exchange) -> Iterator[Trader]:
+    """Give a client of the risk's account that leaves it flat and without orders."""
+    trader = Trader(exchange)
+    yield trader
+    trader.calls([("cancel_all", {})])
+    trader.flatten()
