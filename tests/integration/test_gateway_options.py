@@ -13,7 +13,7 @@ import structlog
 
 from domain.order import Side, TimeInForce
 from runtime.clock import SystemClock
-from tests.integration.test_thalex_connector import Desk, Exchange, _desk, _run, _until
+from tests.thalex_desk import Desk, Exchange, connected, run, until
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.config import VenueConfig
 from venues.credentials import read_key_file
@@ -78,12 +78,12 @@ def test_a_quote_needs_protection_rests_under_our_label_and_is_taken_back(exchan
         async with _full_desk(exchange, tmp_path) as (desk, ears):
             gateway = desk.gateway
             gateway.mass_quote(quote(1, Side.BUY, ("99400", "0.1")))
-            await _until(lambda: 1 in ears.quoted, "the first answer")
+            await until(lambda: 1 in ears.quoted, "the first answer")
             assert [(one.error.code, one.side, one.price) for one in ears.quoted[1]] == [(23, Side.BUY, Decimal(99400))]
             await gateway.set_protection(PRODUCT, Decimal("0.2"), Decimal("0.3"))
             gateway.mass_quote(quote(2, Side.BUY, ("99400", "0.1"), ("99390", "0.2")))
             gateway.mass_quote(quote(3, Side.BUY, ("99400", "0.1"), ("99390", "0.4")))
-            await _until(lambda: 3 in ears.quoted, "the third answer")
+            await until(lambda: 3 in ears.quoted, "the third answer")
             assert (ears.quoted[2], [one.error.code for one in ears.quoted[3]]) == ([], [44])
             resting = [(one.price, one.size, one.client_order_id, one.label) for one in await gateway.open_orders()]
             assert sorted(resting, key=lambda one: str(one[0])) == [
@@ -91,22 +91,22 @@ def test_a_quote_needs_protection_rests_under_our_label_and_is_taken_back(exchan
                 (Decimal(99400), Decimal("0.1"), None, "rm-test"),
             ]
             gateway.cancel_mass_quotes(PRODUCT)
-            await _until(lambda: ears.protections[-1].reason == "client_cancel", "the group is deleted")
+            await until(lambda: ears.protections[-1].reason == "client_cancel", "the group is deleted")
             assert await gateway.open_orders() == []
             assert [one.reason for one in ears.protections] == ["refill", "client_cancel"]
             assert ears.rejected == []
 
-    _run(main())
+    run(main())
 
 
 def test_a_mass_quote_that_is_malformed_is_refused_as_a_whole(exchange: Exchange, tmp_path: Path) -> None:
     async def main() -> None:
         async with _full_desk(exchange, tmp_path) as (desk, ears):
             desk.gateway.mass_quote(MassQuote(quote_id=9, sides=quote(9, Side.BUY).sides, label="no spaces"))
-            await _until(lambda: bool(ears.rejected), "the refusal")
+            await until(lambda: bool(ears.rejected), "the refusal")
             assert ears.rejected[0][0] == 9
 
-    _run(main())
+    run(main())
 
 
 def test_every_kind_of_conditional_order_is_created_listed_told_and_cancelled(
@@ -138,32 +138,32 @@ def test_every_kind_of_conditional_order_is_created_listed_told_and_cancelled(
             listed = await gateway.conditional_orders()
             assert {one.order_id for one in listed} == {one.order_id for one in created}
             assert await gateway.open_conditional_orders() == 4
-            await _until(lambda: len(ears.conditional[-1]) >= 4, "the channel tells all four")
+            await until(lambda: len(ears.conditional[-1]) >= 4, "the channel tells all four")
             await gateway.cancel_conditional_order(created[0].order_id)
             assert await gateway.open_conditional_orders() == 3
             await gateway.cancel_all_conditional_orders()
             assert await gateway.conditional_orders() == []
 
-    _run(main())
+    run(main())
 
 
 def test_an_order_that_closes_at_once_is_clamped_into_the_collar_and_never_opens(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     async def main() -> None:
-        async with _desk(exchange, tmp_path) as desk:
+        async with connected(exchange, tmp_path) as desk:
             gateway, heard = desk.gateway, desk.heard
             held = sum((line.position for line in await gateway.positions()), Decimal(0))
             ioc = TimeInForce.IMMEDIATE_OR_CANCEL
             stp = SelfTradePrevention(action="cancel_aggressive_no_fill")
             clamped = desk.order("150000", "0.01", time_in_force=ioc, collar="clamp", stp=stp)
             gateway.insert(clamped)
-            await _until(lambda: bool(heard.statuses(clamped.client_order_id)), "the answer")
+            await until(lambda: bool(heard.statuses(clamped.client_order_id)), "the answer")
             assert [one for one in heard.rejected if one[1] == clamped.client_order_id] == []
             opening = desk.order("150000", "0.01", time_in_force=ioc, collar="clamp", reduce_only=True)
             gateway.insert(opening)
-            await _until(lambda: any(one[1] == opening.client_order_id for one in heard.rejected), "it is refused")
+            await until(lambda: any(one[1] == opening.client_order_id for one in heard.rejected), "it is refused")
             now = sum((line.position for line in await gateway.positions()), Decimal(0))
             assert now - held == Decimal("0.01")
 
-    _run(main())
+    run(main())
