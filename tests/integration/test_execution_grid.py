@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -13,26 +12,20 @@ import pytest
 from actors.execution.grids import instruments_of_session
 from domain.codes import OffReason
 from domain.grid import grid_of
-from domain.order import Side
 from shm.record import TableReader
 from shm.segment import open_segment
-from tests.execution_rig import ASKS, BIDS, Bench, quoting
+from tests.execution_rig import ASKS, BIDS, Bench, Run, both, quoting
 from tests.model_venue import INSTRUMENT
 
 SMALLER_LOT = replace(INSTRUMENT, lot_size=INSTRUMENT.lot_size / 10, size_min=INSTRUMENT.size_min)
 OTHER_TICK = replace(INSTRUMENT, tick_size=INSTRUMENT.tick_size * 2)
 
 
-@pytest.fixture
-def bench(segment_name: Callable[[], str], tmp_path: Path) -> Bench:
-    return Bench(segment_name, tmp_path)
-
-
 async def expect_nothing_quoted(bench: Bench, words: str) -> None:
     for _ in range(3):
         bench.wish(BIDS, ASKS)  # whatever strategy wants
         await bench.settle(3)
-        assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == ([], [])
+        assert both(bench) == ([], [])
     assert words in bench.core.desks[INSTRUMENT.name].blocked_by
     assert "insert" not in bench.gateway.kinds()
     assert "amend" not in bench.gateway.kinds()
@@ -41,13 +34,7 @@ async def expect_nothing_quoted(bench: Bench, words: str) -> None:
 async def expect_quoted(bench: Bench) -> None:
     bench.wish(BIDS, ASKS)
     await bench.settle(5)
-    assert (bench.resting(Side.BUY), bench.resting(Side.SELL)) == (BIDS, ASKS)
-
-
-async def end(bench: Bench) -> None:
-    bench.check_tasks()
-    for task in bench.tasks:
-        task.cancel()
+    assert both(bench) == (BIDS, ASKS)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +44,8 @@ async def end(bench: Bench) -> None:
         (OffReason.INSTRUMENT_REMOVED, "no longer lists it"),
     ],
 )
-def test_what_market_data_switches_off_is_cancelled_and_not_quoted(bench: Bench, reason: OffReason, words: str) -> None:
-    async def scenario() -> None:
+def test_what_market_data_switches_off_is_cancelled_and_not_quoted(run: Run, reason: OffReason, words: str) -> None:
+    async def scenario(bench: Bench) -> None:
         await quoting(bench)
         bench.write_instrument(INSTRUMENT, reason)
         bench.work()
@@ -67,14 +54,13 @@ def test_what_market_data_switches_off_is_cancelled_and_not_quoted(bench: Bench,
         # until it is as it was
         bench.write_instrument(INSTRUMENT)
         await expect_quoted(bench)
-        await end(bench)
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 @pytest.mark.parametrize("changed", [SMALLER_LOT, OTHER_TICK])
-def test_another_definition_at_a_reconnect_holds_the_instrument(bench: Bench, changed: object) -> None:
-    async def scenario() -> None:
+def test_another_definition_at_a_reconnect_holds_the_instrument(run: Run, changed: object) -> None:
+    async def scenario(bench: Bench) -> None:
         await quoting(bench)
         bench.disconnect()
         bench.gateway.listed = {INSTRUMENT.name: changed}  # type: ignore[dict-item]
@@ -85,34 +71,34 @@ def test_another_definition_at_a_reconnect_holds_the_instrument(bench: Bench, ch
         bench.gateway.listed = {INSTRUMENT.name: INSTRUMENT}
         await bench.reconnect()
         await expect_quoted(bench)
-        await end(bench)
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
-def test_an_instrument_that_is_gone_at_a_reconnect_is_held(bench: Bench) -> None:
-    async def scenario() -> None:
+def test_an_instrument_that_is_gone_at_a_reconnect_is_held(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
         await quoting(bench)
         bench.disconnect()
         bench.gateway.listed = {}
         await bench.reconnect()
         await expect_nothing_quoted(bench, "no longer lists it")
-        await end(bench)
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
-def test_an_execution_that_began_with_another_grid_than_the_session_quotes_nothing(bench: Bench) -> None:
-    async def scenario() -> None:
+def test_an_execution_that_began_with_another_grid_than_the_session_quotes_nothing(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
         bench.write_instrument(SMALLER_LOT)
         await bench.start()
         await expect_nothing_quoted(bench, "lot_size")
-        await end(bench)
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
-def test_the_table_tells_an_instrument_that_the_venue_no_longer_lists(bench: Bench) -> None:
+def test_the_table_tells_an_instrument_that_the_venue_no_longer_lists(
+    segment_name: Callable[[], str], tmp_path: Path
+) -> None:
+    bench = Bench(segment_name, tmp_path)
     odd = replace(INSTRUMENT, tick_size=Decimal("0.1"), lot_size=Decimal("0.001"), size_min=Decimal("0.002"))
     bench.write_instrument(odd)
     table = TableReader(open_segment(bench.names["instruments"]))
