@@ -13,7 +13,7 @@ from domain.clock import NS_PER_S
 from domain.errors import VenueError
 from domain.reports import SettlementReport
 from tests.execution_rig import Bench
-from tests.integration.test_execution_resumes import Session
+from tests.execution_rig.session import Session
 from tests.model_venue import INSTRUMENT
 from trading.daily_funding import DAY_NS, settlement_before
 
