@@ -94,7 +94,16 @@ class Commands:
             if desk.name in changed:
                 desk.use_config(self._set_values.in_force[desk.name])
         self._work()
-        return Reply(ok=True, text=f"parameters of {', '.join(changed) or 'no instrument'} taken over")
+        return Reply(ok=True, text=f"parameters of {', '.join(changed) or 'no instrument'} taken over{self._saved()}")
+
+    def _saved(self) -> str:
+        """Keep what is set; return what to add to an answer when the disk refuses: the session has decided already."""
+        try:
+            self._set_values.save()
+        except OSError as error:
+            self._ctx.log.error("what is set is not saved", reason=str(error))
+            return f"; what is set is not saved: {error}"
+        return ""
 
     def _on_status(self, _command: Status) -> Reply:
         """Say for each instrument what is quoted, and why a side is not."""

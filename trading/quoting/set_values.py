@@ -114,6 +114,7 @@ class SetValues:
 
         Raises:
             ConfigError: for an unknown name or a value out of range; nothing has changed then.
+            OSError: the disk refuses to keep it; nothing has changed then either.
         """
         new = {instrument: self.in_force[instrument].with_values({name: value}) for instrument in instruments}
         for instrument, config in new.items():
@@ -122,14 +123,16 @@ class SetValues:
             Change(instrument, name, value_of(self.in_force[instrument], name), value_of(config, name))
             for instrument, config in new.items()
         ]
-        self.in_force.update(new)
+        now_set = dict(self._set)
         ended = {name, *(PRESETS[value] if name == "preset" else ())}  # what is set later counts later after a restart
         for change in changes:
             for earlier in ended:
-                self._set.pop((change.instrument, earlier), None)
+                now_set.pop((change.instrument, earlier), None)
             configured = value_of(self._configured[change.instrument], name)
-            self._set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
-        self._write()
+            now_set[change.instrument, name] = SetValue(change.instrument, name, change.new, configured)
+        self._write(now_set)  # first: who is told no must not find it in force with the next value
+        self.in_force.update(new)
+        self._set = now_set
         return changes
 
     def reconfigured(self, configured: dict[str, QuotingConfig]) -> Reconfigured:
@@ -151,11 +154,17 @@ class SetValues:
         return Reconfigured(dict(configured), in_force, kept)
 
     def reconfigure(self, found: Reconfigured) -> list[str]:
-        """Go by it from now on; return the instruments whose parameters are others now."""
+        """Go by it from now on; return the instruments whose parameters are others now. `save` keeps it.
+
+        What is on disk until then does no harm: a restart drops the values whose configured counterpart has changed.
+        """
         changed = [name for name, config in found.in_force.items() if config != self.in_force[name]]
         self._configured, self.in_force, self._set = found.configured, found.in_force, found.kept
-        self._write()
         return changed
+
+    def save(self) -> None:
+        """Keep on disk what is set now. OSError when the disk refuses."""
+        self._write(self._set)
 
     def _read(self) -> list[SetValue]:
         try:
@@ -165,9 +174,9 @@ class SetValues:
         except msgspec.DecodeError as error:
             raise ConfigError(f"{self._path}: unreadable ({error}): delete it to use the configured values") from error
 
-    def _write(self) -> None:
+    def _write(self, values: dict[tuple[str, str], SetValue]) -> None:
         """Replace the file in one step; no fsync on a work loop."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(list(self._set.values())))
+        fresh.write_bytes(msgspec.json.encode(list(values.values())))
         fresh.replace(self._path)

@@ -101,3 +101,20 @@ def test_a_preset_set_at_run_time_ends_what_was_set_before_it_and_not_what_comes
     assert again.in_force == running.in_force
     btc = again.in_force["BTC-PERPETUAL"]
     assert (btc.levels, btc.inventory_weight, btc.level_spacing_ticks, btc.order_size_base) == (2, 1.5, 7, 0.02)
+
+
+def test_a_value_that_the_disk_refuses_is_not_in_force_with_the_next_one_either(tmp_path: Path) -> None:
+    # given parameters in a folder that cannot be written
+    (tmp_path / "state").touch()
+    running = values(tmp_path / "state" / "parameters.json")
+    with pytest.raises(OSError, match="state"):
+        running.change(NAMES, "levels", 5)
+    assert running.in_force["BTC-PERPETUAL"].levels == 3
+    # If the disk takes the next one, I expect that one alone, over a restart too
+    (tmp_path / "state").unlink()
+    (change,) = running.change(("BTC-PERPETUAL",), "inventory_weight", 2.0)
+    assert change.name == "inventory_weight"
+    again = values(tmp_path / "state" / "parameters.json")
+    assert [kept.name for kept in again.load()] == ["inventory_weight"]
+    assert running.in_force == again.in_force
+    assert running.in_force["BTC-PERPETUAL"].levels == 3
