@@ -106,6 +106,7 @@ class StrategyActor(Actor):
                 copies.save(desk.quoter, now_ns)
         self._count()
         self._candles.write()
+        self._commands.save_pause(now_ns)
         if self._hedger is not None:
             self._hedger.do_work(now_ns, may_begin=not self._commands.is_paused)
         self._telling.tell_reasons(self.desks, now_ns)

@@ -1,4 +1,8 @@
-"""Strategy's command handlers: a pause, parameters at run time, another configuration, and what is quoted and why."""
+"""Strategy's command handlers: a pause, parameters at run time, another configuration, and what is quoted and why.
+
+A disk that refuses is in nobody's way out: a pause holds and is saved later. A value that is set is in force only once
+it is kept.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from actors.strategy.desk import Desk
+from domain.clock import NS_PER_S
 from messages.commands import Command, Pause, Reply, Resume, SetParameter, Status, TakeConfig
 from runtime.actor import ActorContext, Handler
 from runtime.config import read_config
 from trading.quoting.set_values import SetValues, parse_value, split_name
+
+SAVE_INTERVAL_NS = 2 * NS_PER_S
 
 
 class Commands:
@@ -33,6 +40,8 @@ class Commands:
         self._own_names = ctx.topology.strategies[ctx.name]
         self._paused_file = ctx.run_dir / f"{ctx.name}.paused"
         self.is_paused = self._paused_file.exists()
+        self._unsaved = ""  # why a pause is not on disk
+        self._save_due_ns = 0
         for desk in desks:
             desk.quoter.pause(self.is_paused)
 
@@ -48,12 +57,31 @@ class Commands:
 
     def _on_pause(self, _command: Pause) -> Reply:
         """Take both sides of every instrument away until `Resume`; kept over a restart of strategy."""
-        self._paused_file.touch()
-        return self._set_paused(True)
+        reply = self._set_paused(True)
+        self._touch_paused_file()
+        if not self._unsaved:
+            return reply
+        self._ctx.log.error("the pause is not saved", reason=self._unsaved)
+        return Reply(ok=True, text=f"{reply.text}; not saved, a restart of strategy would end it: {self._unsaved}")
+
+    def save_pause(self, now_ns: int) -> None:
+        """Try again to keep a pause that the disk has refused, every SAVE_INTERVAL_NS."""
+        if self._unsaved and now_ns >= self._save_due_ns:
+            self._save_due_ns = now_ns + SAVE_INTERVAL_NS
+            self._touch_paused_file()
+
+    def _touch_paused_file(self) -> None:
+        try:
+            self._paused_file.touch()
+        except OSError as error:
+            self._unsaved = str(error)
+        else:
+            self._unsaved = ""
 
     def _on_resume(self, _command: Resume) -> Reply:
         """End a pause."""
         self._paused_file.unlink(missing_ok=True)
+        self._unsaved = ""
         return self._set_paused(False)
 
     def _set_paused(self, is_paused: bool) -> Reply:

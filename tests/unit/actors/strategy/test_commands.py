@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from pytest import MonkeyPatch
 
 from actors.strategy.commands import Commands
-from messages.commands import SetParameter, TakeConfig
+from messages.commands import Pause, Resume, SetParameter, TakeConfig
 from runtime.config import Config, load_config
 from trading.quoting.set_values import SetValues
 
@@ -74,7 +73,7 @@ def edited(config: Config, levels: int) -> Config:
     return msgspec.structs.replace(config, instruments={BTC: msgspec.structs.replace(section, strategy=strategy)})
 
 
-def full_disk(monkeypatch: MonkeyPatch) -> None:
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -83,7 +82,7 @@ def full_disk(monkeypatch: MonkeyPatch) -> None:
 
 
 def test_a_reload_is_quoted_by_though_the_disk_refuses_to_keep_what_is_set(
-    scene: Scene, tmp_path: Path, monkeypatch: MonkeyPatch
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # given a reload that the session has decided on
     file = tmp_path / "config-next.json"
@@ -98,7 +97,9 @@ def test_a_reload_is_quoted_by_though_the_disk_refuses_to_keep_what_is_set(
     assert scene.log.errors
 
 
-def test_a_set_that_the_disk_refuses_leaves_the_desks_as_they_are(scene: Scene, monkeypatch: MonkeyPatch) -> None:
+def test_a_set_that_the_disk_refuses_leaves_the_desks_as_they_are(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     levels = scene.levels
     with monkeypatch.context() as disk:
         full_disk(disk)
@@ -106,3 +107,30 @@ def test_a_set_that_the_disk_refuses_leaves_the_desks_as_they_are(scene: Scene, 
             scene.handle(SetParameter(f"{BTC}.levels", str(levels + 1)))
     scene.handle(SetParameter(f"{BTC}.order_size_base", "0.05"))
     assert scene.levels == levels
+
+
+def test_a_pause_holds_though_the_disk_refuses_to_keep_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as disk:
+        full_disk(disk)
+        reply = scene.handle(Pause())
+        assert (scene.commands.is_paused, scene.desk.quoter.is_paused) == (True, True)
+        assert reply.ok
+        assert "not saved" in reply.text
+        assert "No space left on device" in reply.text
+        scene.commands.save_pause(now_ns=10_000_000_000)
+    # If the disk takes it later, I expect it to be kept over a restart, as soon as it is tried again
+    scene.commands.save_pause(now_ns=10_000_000_001)
+    assert not Scene(scene.run).commands.is_paused
+    scene.commands.save_pause(now_ns=13_000_000_000)
+    assert Scene(scene.run).commands.is_paused
+
+
+def test_a_pause_that_could_not_be_kept_is_not_kept_after_its_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as disk:
+        full_disk(disk)
+        scene.handle(Pause())
+    scene.handle(Resume())
+    scene.commands.save_pause(now_ns=10_000_000_000)
+    assert not Scene(scene.run).commands.is_paused
