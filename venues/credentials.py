@@ -34,7 +34,7 @@ WALL_OFF_MS_MAX = 10_000
 _FILE = re.compile(r"(\d{1,16})(?: (\d{1,16}) (\d{1,16}) ([0-9a-f-]{36}))?(?: 0 0)?")
 _FILE_BYTES = 96
 IAT_AHEAD_MS_MAX = 25_000  # the venue refuses tokens more than 30 s away from its clock
-LOCK_WAIT_S_MAX = 3.0  # a stopped process may hold the lock; then logging in comes first
+LOCK_WAIT_S_MAX = 1.0  # a stopped process may hold the lock; then logging in comes first
 
 ADVICE = (
     "1. create an API key in the venue's API settings (testnet.thalex.com for the testnet) and keep its private key",

@@ -46,7 +46,8 @@ class Connection:
         gives_up: before the first success, after connect_tries_max tries; False = never.
 
     Attributes:
-        alive_time_ns: monotonic, the last sign of life: connected, or what the owner takes for one; 0 = none yet.
+        alive_time_ns: monotonic, from when on silence counts; 0 = not connected yet. The connection writes it when the
+            socket opens, the owner whenever it hears the venue, and when it asks for the first time.
         connections: sessions made ready so far.
     """
 

@@ -38,6 +38,7 @@ from venues.thalex.protocol import Answer, Decode, Failed, Pending, Ready, Reque
 from venues.thalex.wire import Envelope
 
 ERRAND_LOCK_WAIT_S = 0.3  # an errand does not wait for long behind others that log in: it is tried again
+LOCK_WAIT_SHARE_MAX = 0.25  # of the time for connecting: most of it is for the login itself
 ERRAND_LOGIN_TRIES = 3  # beside others that log in as well
 LOGIN_TRIES = 2  # another process of the same key may have overtaken our first token
 
@@ -217,18 +218,32 @@ class ThalexOrderGateway(OrderRequests):
         """Log in, arm cancel-on-disconnect, subscribe; other processes of the key wait only for the login."""
         self._login_over.clear()
         self._settled = settled = asyncio.get_running_loop().create_future()
-        async with self._signer.login_token(ERRAND_LOCK_WAIT_S if self._is_errand else LOCK_WAIT_S_MAX) as token:
-            if settled.done():
-                await settled  # the connection was lost while we waited
-            session = self._new_session(token)
-            self._replies.hold()
-            self._session = session
-            session.start(self._clock.monotonic_ns())
-            self._flush(session)
-            await self._login_over.wait()
-            if settled.done():
-                await settled  # of an errand; or it failed, and the token was not taken
-        await settled
+        try:
+            async with self._signer.login_token(self._lock_wait_s) as token:
+                if settled.done():
+                    await settled  # the connection was lost while we waited
+                self._begin_session(token)
+                await self._login_over.wait()
+                if settled.done():
+                    await settled  # of an errand; or it failed, and the token was not taken
+            await settled
+        finally:
+            if not settled.cancel() and not settled.cancelled():
+                settled.exception()  # nobody waits for it any more: a loss that nobody heard of would count as a bug
+
+    @property
+    def _lock_wait_s(self) -> float:
+        """How long to wait behind others that log in; time is left for our own login, whatever is configured."""
+        share_s = LOCK_WAIT_SHARE_MAX * self._config.connect_timeout_ms / 1000
+        return min(ERRAND_LOCK_WAIT_S if self._is_errand else LOCK_WAIT_S_MAX, share_s)
+
+    def _begin_session(self, token: str) -> None:
+        session, now_ns = self._new_session(token), self._clock.monotonic_ns()
+        self._replies.hold()
+        self._connection.alive_time_ns = now_ns  # while we waited for the lock nothing was asked: that is no silence
+        self._session = session
+        session.start(now_ns)
+        self._flush(session)
 
     def _new_session(self, token: str) -> Session:
         requests, account = Requests(self._config.request_timeout_ns), self._config.account
