@@ -9,7 +9,8 @@ from typing import Any
 from actors.execution.desk import Desk
 from domain.reports import PositionReport
 from domain.units import decimal_number
-from trading.ledger import Ledger, LedgerLine, Pnl
+from trading.ledger import Ledger
+from trading.ledger_line import LedgerLine, Pnl
 
 _ORDER_COUNTS = ("inserted", "amended", "cancelled", "rejected", "denied")
 _NO_PNL = Pnl(*(Decimal(0),) * 5)

@@ -28,7 +28,7 @@ from actors.risk.telling import StateTelling
 from actors.risk.venue import RiskGateway, VenueView
 from messages.commands import Command, Halt, Kill, Reduce, Reply, Resume, SetParameter, TakeConfig
 from runtime.actor import Actor, ActorContext, Handler
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 from trading.risk.account import total_pnl
 from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, take_kill_mark

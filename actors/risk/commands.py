@@ -14,7 +14,7 @@ from domain.order import TradingState
 from messages.commands import Command, Flatten, Halt, Kill, Reduce, Reply, Resume, SetParameter, Status, TakeConfig
 from runtime.actor import ActorContext, Handler
 from runtime.config import read_config
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 from trading.risk.latch import clear_kill_mark
 from trading.risk.limit_changes import LOOSER, changed_limit, looser_limits, with_limits
 from trading.risk.limits import recovery_of

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from domain.records import PNL, TEXT_BYTES
 from runtime.actor import ActorContext
 from shm.record import TableWriter
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 
 _INSTRUMENT = PNL.word("instrument")
 _WRITTEN = PNL.word("written_time_ns")

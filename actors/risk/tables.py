@@ -14,7 +14,7 @@ from domain.records import ACCOUNT, FEED, QUOTE_LEVELS_MAX, RISK, SHARED_MARKET_
 from runtime.actor import ActorContext
 from runtime.heartbeats import HeartbeatReader
 from shm.record import load_row
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 from trading.quoting.config import QuotingConfig
 from trading.risk.config import RiskConfig
 from trading.risk.exposure import risk_of

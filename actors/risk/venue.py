@@ -15,7 +15,7 @@ from domain.instrument import Instrument
 from domain.order import RequestKind
 from domain.reports import MarginReport, OrderReport, PositionReport, SettlementReport, TradeReport
 from runtime.actor import ActorContext
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 from trading.orders.config import order_label
 from trading.risk.account import RunAccount, openings_of
 from trading.risk.latch import RiskMemory

@@ -20,7 +20,7 @@ from tests.risk_process import (
     Trader,
 )
 from tests.sessions import read_json_lines
-from trading.ledger import Pnl
+from trading.ledger_line import Pnl
 
 
 def test_limits_are_open_once_the_account_is_known_and_written_again_and_again(

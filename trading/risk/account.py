@@ -11,7 +11,8 @@ from typing import NamedTuple
 from domain.instrument import Instrument, InstrumentKind
 from domain.reports import PositionReport, SettlementReport, TradeReport
 from trading.fill_keys import FillKeys, fingerprint
-from trading.ledger import ZERO, Ledger, LedgerState, Pnl
+from trading.ledger import Ledger, LedgerState
+from trading.ledger_line import ZERO, Pnl
 from trading.risk.latch import Opening
 from trading.risk.round_trips import RoundTrip, TripState
 

@@ -13,7 +13,8 @@ from domain.order import LiquiditySide, Side
 from domain.reports import FillReport, PositionReport, SettlementReport, TradeReport
 from trading.daily_funding import DAY_NS, LEAD_NS, SETTLING_NS, settlement_before
 from trading.fill_keys import FillKeys
-from trading.ledger import Ledger, LedgerState, LineState
+from trading.ledger import Ledger, LedgerState
+from trading.ledger_line import LineState
 
 D = Decimal
 NAME, OTHER = "BTC-PERPETUAL", "ETH-PERPETUAL"

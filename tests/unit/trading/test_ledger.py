@@ -9,7 +9,8 @@ import pytest
 
 from domain.order import LiquiditySide, Side
 from domain.reports import FillReport, TradeReport
-from trading.ledger import Ledger, LedgerLine
+from trading.ledger import Ledger
+from trading.ledger_line import LedgerLine
 
 D = Decimal
 NAME = "BTC-PERPETUAL"
