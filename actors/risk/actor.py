@@ -29,6 +29,7 @@ from actors.risk.venue import RiskGateway, VenueView
 from messages.commands import Command, Halt, Kill, Reduce, Reply, Resume, SetParameter, TakeConfig
 from runtime.actor import Actor, ActorContext, Handler
 from trading.ledger_line import Pnl
+from trading.orders.config import order_label, stop_label
 from trading.risk.account import total_pnl
 from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, take_kill_mark
@@ -98,6 +99,7 @@ class RiskActor(Actor):
     def open_gateway(self, listener: OrderListener) -> RiskGateway:
         """Return the connection of our own; it shows the orders of the whole account."""
         ctx = self.ctx
+        label = order_label(ctx.config.execution, ctx.session)
         return ThalexOrderGateway(
             ctx.config.venue,
             venue_url(ctx.config.venue, os.environ),
@@ -108,6 +110,7 @@ class RiskActor(Actor):
             ctx.log,
             ctx.spawn,
             orders_channel="account.orders",
+            own_labels=frozenset({label, stop_label(label)}),
         )
 
     # ---- life ----------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ class RiskActor(Actor):
     async def stop(self) -> None:
         """Close the gate, leave no order behind, remember."""
         self._end_session("risk stops")
-        if self.venue.gateway.is_ready and await self.venue.guard.look() > 0:
+        if self.venue.gateway.is_ready and await self.venue.guard.look() != 0:  # what cannot be seen may stand
             await self.venue.guard.sweep("the session ends", STOP_SWEEP_S)
         await self.venue.gateway.close()
         self._keeper.save(self._memory())

@@ -24,6 +24,11 @@ class GuardedGateway(SweepGateway, Protocol):
     @property
     def is_ready(self) -> bool: ...
 
+    @property
+    def unreadable_orders(self) -> int:
+        """Orders that are not ours and stand at the venue, for all that can be read."""
+        ...
+
 
 class OrderGuard:
     """Tracks the open orders of the account and sweeps them when nobody else does.
@@ -71,8 +76,10 @@ class OrderGuard:
 
     @property
     def working(self) -> dict[str, Working] | None:
-        """Remaining size of the account's open orders, ours and others', by instrument; None when not known."""
-        return self._sizes(self._open.values()) if self._is_known else None
+        """Remaining size of the account's open orders, ours and others', by instrument; None when not known, as while
+        an order of others cannot be read."""
+        is_known = self._is_known and not self._gateway.unreadable_orders
+        return self._sizes(self._open.values()) if is_known else None
 
     @property
     def working_of_others(self) -> dict[str, Working]:
@@ -91,13 +98,13 @@ class OrderGuard:
             found[order.instrument_name] = Working(bought, sold)
         return found
 
-    async def look(self) -> int:
-        """Ask the venue for its open orders; return how many are ours, or -1 when it did not answer."""
+    async def look(self) -> int | None:
+        """Ask the venue for its open orders; return how many are ours, None when it does not say."""
         try:
             orders = await self._gateway.open_orders()
         except (ConnectivityError, VenueError) as error:
             self._ctx.log.warning("cannot see the open orders", reason=str(error))
-            return -1
+            return None
         self._open.clear()  # not the times: an order that still stands has stood since it was first seen
         self.on_orders(orders)
         self._seen_ns = {order_id: self._seen_ns[order_id] for order_id in self._open}
@@ -154,7 +161,7 @@ class OrderGuard:
 
     async def _look_and_sweep(self, why: str, is_obsolete: Callable[[], bool]) -> None:
         try:
-            if await self.look() > 0:
+            if await self.look() != 0:  # what cannot be seen may stand
                 await self.sweep(why, SWEEP_TIMEOUT_S, is_obsolete)
         finally:
             self._is_busy = False

@@ -283,7 +283,7 @@ class VenueView:
         )
 
     async def _audit(self) -> None:
-        if await self.guard.look() < 0:
+        if await self.guard.look() is None:
             return  # the venue does not answer
         try:
             self._take_history(await self.gateway.trade_history(self._history_from_ns))

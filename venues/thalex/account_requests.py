@@ -73,7 +73,12 @@ class AccountRequests(ABC):
         await self._call("private/set_mm_protection", params, account_wire.decode_void)
 
     async def open_orders(self) -> list[OrderReport]:
-        return cast(list[OrderReport], await self._call("private/open_orders", {}, self.lists.orders))
+        return cast(list[OrderReport], await self._call("private/open_orders", {}, self.lists.open_orders))
+
+    @property
+    def unreadable_orders(self) -> int:
+        """Orders of others that nobody here can read, and that may be open."""
+        return len(self.lists.left_out)
 
     async def positions(self) -> list[PositionReport]:
         answer = await self._call("private/portfolio", {}, account_wire.decode_positions)

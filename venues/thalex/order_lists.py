@@ -39,6 +39,9 @@ class OrderLists:
     Args:
         own_labels: mark our orders, every one of them; none = any order may be ours.
         tell: told once of each order that is left out, and why.
+
+    Attributes:
+        left_out: ids of the orders that could not be read when they were last told, and may be open.
     """
 
     def __init__(
@@ -47,16 +50,31 @@ class OrderLists:
         self._own_labels = own_labels
         self._tell = tell
         self._told: set[str] = set()
+        self.left_out: set[str] = set()
 
     def orders(self, payload: Any) -> list[OrderReport]:
-        """Return a message of session.orders or the answer of private/open_orders."""
-        return self._read(payload, decode_orders, decode_order)
+        """Return a message of session.orders or account.orders: orders that have changed."""
+        reports = self._read(payload, decode_orders, decode_order, self.left_out)
+        if self.left_out:
+            self.left_out.difference_update(report.venue_order_id for report in reports)
+        return reports
+
+    def open_orders(self, payload: Any) -> list[OrderReport]:
+        """Return the answer of private/open_orders: all that is open."""
+        self.left_out.clear()
+        return self.orders(payload)
 
     def conditional_orders(self, payload: Any) -> list[ConditionalOrderReport]:
         """Return a message of account.conditional_orders or the answer of private/open_conditional_orders."""
-        return self._read(payload, decode_conditional_orders, decode_conditional_order)
+        return self._read(payload, decode_conditional_orders, decode_conditional_order, set())
 
-    def _read(self, payload: Any, decode_all: Callable[[Any], list[_T]], decode_one: Callable[[Any], _T]) -> list[_T]:
+    def _read(
+        self,
+        payload: Any,
+        decode_all: Callable[[Any], list[_T]],
+        decode_one: Callable[[Any], _T],
+        left_out: set[str],
+    ) -> list[_T]:
         try:
             return decode_all(payload)
         except ProtocolError:
@@ -67,7 +85,9 @@ class OrderLists:
             try:
                 found.append(decode_one(item))
             except ProtocolError as error:
-                self._leave_out(_decode_whose(item), error)
+                whose = _decode_whose(item)
+                self._leave_out(whose, error)
+                left_out.add(whose.order_id)
         return found
 
     def _leave_out(self, whose: _Whose, error: ProtocolError) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.risk.guard import OrderGuard
 from domain.clock import NS_PER_S, SimClock
+from domain.errors import VenueError
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
 from tests.model_venue import INSTRUMENT
@@ -32,7 +33,7 @@ def a_guard(*open_orders: OrderReport) -> OrderGuard:
     async def answer() -> list[OrderReport]:
         return list(open_orders)
 
-    gateway: Any = SimpleNamespace(open_orders=answer, is_ready=True)
+    gateway: Any = SimpleNamespace(open_orders=answer, is_ready=True, unreadable_orders=0)
     return OrderGuard(a_context(), gateway, OURS)
 
 
@@ -69,6 +70,49 @@ def test_after_a_reconnect_the_orders_are_not_known_until_the_venue_has_shown_th
     assert guard.working is None
     assert asyncio.run(guard.look()) == 1
     assert guard.working == {INSTRUMENT.name: Working(bought=Decimal("0.1"))}
+
+
+class Refusing:
+    """A venue that refuses to show anything, and takes cancels."""
+
+    is_ready = True
+
+    def __init__(self) -> None:
+        self.cancels = 0
+
+    async def cancel_all(self) -> int:
+        self.cancels += 1
+        return 0
+
+    async def cancel_all_conditional_orders(self) -> None: ...
+
+    async def open_conditional_orders(self) -> int:
+        return await self.open_orders()
+
+    async def open_orders(self) -> Any:
+        raise VenueError(5, "internal error", "private/open_orders")
+
+
+def test_what_the_venue_does_not_show_is_cancelled_while_execution_is_silent() -> None:
+    # Given a venue that refuses to show the open orders
+    context, gateway = a_context(), Refusing()
+    context.counters = SimpleNamespace(add=lambda _: None)
+    context.log = SimpleNamespace(**dict.fromkeys(("info", "warning", "error"), lambda *_, **__: None))
+    context.spawn = lambda coroutine, _: asyncio.run(coroutine)
+    guard = OrderGuard(context, gateway, OURS)  # type: ignore[arg-type]
+    answers = [True, True, True]  # to whether execution is silent, then it is back
+    # If execution is silent, I expect everything to be cancelled
+    guard.do_work(NS_PER_S, is_execution_silent=lambda: bool(answers) and answers.pop(), is_halted=False)
+    assert gateway.cancels >= 1
+    assert asyncio.run(guard.look()) is None
+
+
+def test_while_an_order_of_others_cannot_be_read_it_is_not_known_what_works() -> None:
+    guard = a_guard(order(1, Side.BUY, "0.1", OURS))
+    asyncio.run(guard.look())
+    assert guard.working is not None
+    guard._gateway.unreadable_orders = 1  # type: ignore[misc]
+    assert guard.working is None
 
 
 FLATTENED = (INSTRUMENT.name,)

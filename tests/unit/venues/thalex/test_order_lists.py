@@ -45,6 +45,19 @@ def test_an_unreadable_order_of_somebody_else_is_left_out_and_told_once(changed:
     assert line.startswith("order 2, label 'manual': ")
 
 
+def test_what_was_left_out_is_counted_until_it_is_read_or_open_no_more() -> None:
+    lists, frozen = OrderLists(OWN), order("2", label="manual", status="frozen")
+    lists.orders(payload(order("1"), frozen))
+    lists.orders(payload(order("3")))
+    assert lists.left_out == {"2"}
+    lists.orders(payload({**frozen, "status": "cancelled"}))
+    assert lists.left_out == set()
+    assert [report.venue_order_id for report in lists.open_orders(payload(order("1"), frozen))] == ["1"]
+    assert lists.left_out == {"2"}
+    lists.open_orders(payload(order("1")))
+    assert lists.left_out == set()
+
+
 @pytest.mark.parametrize("whose", [{}, {"label": None}, {"label": ""}])
 def test_an_unreadable_order_that_may_be_ours_makes_the_list_unreadable(whose: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError, match=r"order 2, which may be ours: order status 'frozen' is not one of open"):
