@@ -133,17 +133,17 @@ class BooksKeeper:
         assert fills == state.ledger.fills, f"{fills} fingerprints of {state.ledger.fills} trades"
         kept = KeptAccount(basis=self.basis(account, since_ns), history_from_ns=history_from_ns, state=state)
         self._is_saving = True
-        self._ctx.spawn(self._save(account, kept), "books")
+        self._ctx.spawn(self._save(account, kept, bytes_of(account.unsealed)), "books")
 
     def distrust(self) -> None:
         """The venue contradicts what was booked: the next life is to read everything."""
         self._is_distrusted = True
         self._remove()
 
-    async def _save(self, account: RunAccount, kept: KeptAccount) -> None:
-        count = len(account.unsealed)
+    async def _save(self, account: RunAccount, kept: KeptAccount, fingerprints: bytes) -> None:
+        """Write what was taken in one step with the sums: until this begins another trade may be booked."""
         try:
-            sealed = await asyncio.to_thread(self._write, kept, bytes_of(account.unsealed))
+            sealed = await asyncio.to_thread(self._write, kept, fingerprints)
         except OSError as error:
             if not self._has_failed:
                 self._ctx.log.error(
@@ -156,7 +156,7 @@ class BooksKeeper:
             self._is_saving = False
         self._has_failed = False
         self._fills.sealed = sealed
-        del account.unsealed[:count]
+        del account.unsealed[: len(fingerprints) // FINGERPRINT_BYTES]
         self._saved = (kept.state, kept.history_from_ns)
         if self._is_distrusted:
             self._remove()

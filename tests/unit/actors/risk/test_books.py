@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from actors.risk import venue
-from actors.risk.books import KEEP_INTERVAL_NS
+from actors.risk.books import KEEP_INTERVAL_NS, BooksKeeper
 from domain.clock import NS_PER_S
 from domain.order import Side
 from runtime.sealed_fills import FillsFile
@@ -274,6 +274,19 @@ def test_a_trade_that_comes_while_it_is_written_is_kept_the_next_time(scene: Sce
     scene.pass_time(KEEP_INTERVAL_NS)
     assert resumes(scene)
     assert (scene.context.run_dir / FILLS_NAME).stat().st_size == (TRADES + 2) * 8
+
+
+def test_a_trade_that_comes_before_the_writing_begins_is_kept_the_next_time(scene: Scene) -> None:
+    save = BooksKeeper._save
+
+    async def after_a_trade(keeper: BooksKeeper, *taken: Any) -> None:
+        trade(scene, TRADES + 1, 0)
+        await save(keeper, *taken)
+
+    with patch.object(BooksKeeper, "_save", after_a_trade):
+        scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
+    assert scene.warnings == []
 
 
 def test_once_the_venue_contradicts_itself_the_next_life_reads_everything(scene: Scene) -> None:
