@@ -31,7 +31,6 @@ from runtime.actor import Actor, ActorContext, Handler
 from trading.ledger_line import Pnl
 from trading.orders.config import order_label, stop_label
 from trading.risk.account import total_pnl
-from trading.risk.drawdown import Drawdown
 from trading.risk.latch import RiskMemory, take_kill_mark
 from trading.risk.limit_changes import with_limits
 from trading.risk.limits import recovery_of
@@ -65,8 +64,7 @@ class RiskActor(Actor):
             states, memory.waiting, ctx.instrument_names, is_same_boot=is_same_boot, now_ns=now_ns,
             realtime_ns=realtime_ns,
         )  # fmt: skip
-        drawdown = Drawdown(peak=memory.equity_peak, day=memory.day, day_start_equity=memory.day_start_equity)
-        self.monitor = RiskMonitor(config, ctx.instrument_names, states, drawdown, memory.trails)
+        self.monitor = RiskMonitor(config, ctx.instrument_names, states, memory.drawdown(), memory.trails)
         self.tables = RiskTables(ctx)
         self._pnl_table = PnlTable(ctx)
         self.venue = VenueView(

@@ -16,15 +16,17 @@ class Drawdown:
 
     Attributes:
         equity: newest value.
-        known_equity: newest value that was finite.
+        known_equity: newest value that was finite; before the first what an earlier process of the run knew.
         peak: highest value so far.
         day: number of the UTC day since 1970 of the newest value; -1 before the first.
         day_start_equity: first value of that day, less what earlier runs of the day made.
     """
 
-    def __init__(self, *, peak: float = 0.0, day: int = -1, day_start_equity: float = 0.0) -> None:
+    def __init__(
+        self, *, peak: float = 0.0, day: int = -1, day_start_equity: float = 0.0, known_equity: float = 0.0
+    ) -> None:
         self.equity = 0.0
-        self.known_equity = 0.0
+        self.known_equity = known_equity
         self.peak = peak
         self.day = day
         self.day_start_equity = day_start_equity

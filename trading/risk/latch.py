@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from domain.errors import UserError
+from trading.risk.drawdown import Drawdown
 from trading.risk.exits import Trail
 from trading.risk.states import Cause, Latched
 from trading.risk.waiting import Waiting
@@ -68,6 +69,12 @@ class RiskMemory(msgspec.Struct, kw_only=True):
     boot: str = ""
     trails: dict[str, Trail] = {}
     forgiven: dict[str, int] = {}
+
+    def drawdown(self) -> Drawdown:
+        """Return the figures of the equity, to go on from."""
+        return Drawdown(
+            peak=self.equity_peak, day=self.day, day_start_equity=self.day_start_equity, known_equity=self.equity
+        )
 
     def for_run(self, run: str, account: str) -> RiskMemory:
         """Return what a run of this id may take over: all of it, or of another run's what is latched, and, if it was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 
 from domain.clock import NS_PER_S
 from domain.errors import UserError
-from trading.risk.drawdown import Drawdown
 from trading.risk.latch import (
     FILE_NAME,
     KILL_FILE_NAME,
@@ -74,12 +74,24 @@ def test_an_unreadable_mark_counts_as_one(tmp_path: Path) -> None:
     assert mark.cause is Cause.KILLED
 
 
+def test_a_process_that_never_saw_the_account_forgets_nothing_of_the_day() -> None:
+    # Given a run that lost 80 of the day, whose risk began anew and ended before it knew the account
+    lost = RiskMemory(run="a", account="thalex", day=20_000, day_start_equity=0.0, equity=-80.0)
+    blind = lost.drawdown()
+    blind.update(math.nan, 20_000 * DAY_NS)
+    kept = RiskMemory(
+        run="a", account="thalex", day=blind.day, day_start_equity=blind.day_start_equity, equity=blind.known_equity
+    )
+    # If the next run on the account begins, I expect the loss to count on
+    assert kept.for_run("b", "thalex").day_start_equity == 80.0
+
+
 def test_the_loss_of_a_day_goes_on_in_the_next_run_of_the_same_account() -> None:
     # Given a run that lost 120 of what it had made at the day's start
     lost = RiskMemory(run="a", account="thalex", day=20_000, day_start_equity=20.0, equity=-100.0)
     # If the next run on the account begins
     memory = lost.for_run("b", "thalex")
-    drawdown = Drawdown(day=memory.day, day_start_equity=memory.day_start_equity)
+    drawdown = memory.drawdown()
     drawdown.update(-1.0, 20_000 * DAY_NS + 5)
     # I expect the day's loss to count on, until the day ends; and nothing of it in another account
     assert drawdown.of_day == 121.0
