@@ -54,9 +54,19 @@ def openings_of(
         first = next((one for one in trades if one.instrument_name == name and not one.is_correction), None)
         if first is not None:
             position = first.position_after - first.side * first.size
-        price = report.mark_price if report else Decimal(repr(marks.get(name, 0.0)))
-        openings[name] = Opening(position, price, report.unrealised_funding if report else ZERO, seen_ns)
+        openings[name] = Opening(
+            position, _opening_price(report, marks.get(name)), report.unrealised_funding if report else ZERO, seen_ns
+        )
     return openings
+
+
+def _opening_price(report: PositionReport | None, mark: float | None) -> Decimal:
+    """Return the venue's mark; where it has told none the feed's, then what the position was bought or sold at."""
+    if report is not None and report.mark_price > 0:
+        return report.mark_price
+    if mark is not None:
+        return Decimal(repr(mark))
+    return report.average_price if report is not None else ZERO
 
 
 def total_pnl(lines: Iterable[Pnl | None]) -> Pnl | None:

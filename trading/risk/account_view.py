@@ -77,7 +77,7 @@ class AccountView:
         for report in reports:
             self._positions[report.instrument_name] = report
             if report.instrument_name not in self._rows:  # held in the account, not ours to quote
-                self._marks[report.instrument_name] = float(report.mark_price)
+                self._marks[report.instrument_name] = _mark_or_nan(float(report.mark_price))
 
     def on_margin(
         self,
@@ -100,8 +100,7 @@ class AccountView:
 
     def on_mark(self, row: int, mark_price: float) -> None:
         """Take over a mark price; what is not finite and positive makes it unknown."""
-        is_price = math.isfinite(mark_price) and mark_price > 0.0
-        self._marks[self.names[row]] = mark_price if is_price else math.nan
+        self._marks[self.names[row]] = _mark_or_nan(mark_price)
 
     def on_last_price(self, row: int, price: float) -> None:
         """Take over the price of the last public trade; what is not positive makes it unknown."""
@@ -216,3 +215,8 @@ class AccountView:
         if name in self._instruments:
             found.append(off_of(grid, self._instruments[name]))
         return max(found)
+
+
+def _mark_or_nan(mark_price: float) -> float:
+    """Return a mark price; NaN for what is none, such as the zero that stands for one the venue did not tell."""
+    return mark_price if math.isfinite(mark_price) and mark_price > 0.0 else math.nan

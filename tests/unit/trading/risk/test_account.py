@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 
+import msgspec
+
 from domain.instrument import Instrument, InstrumentKind
 from domain.order import LiquiditySide, Side
 from domain.records import TEXT_BYTES
@@ -60,6 +62,13 @@ def test_unrealised_profit_follows_the_mark_and_is_unknown_without_one() -> None
 def test_an_opening_is_what_the_venue_holds_when_nothing_was_traded() -> None:
     openings = openings_of([BTC], {}, holding("0.05", "101000", "-0.4"), [], {})
     assert openings == {BTC: Opening(Decimal("0.05"), Decimal(101_000), Decimal("-0.4"))}
+
+
+def test_an_opening_without_a_mark_of_the_venue_is_priced_by_the_feed_else_by_its_entry() -> None:
+    unmarked = {BTC: msgspec.structs.replace(holding("0.05", "0")[BTC], average_price=Decimal(98_000))}
+
+    assert openings_of([BTC], {}, unmarked, [], {BTC: 100_500.5})[BTC].price == Decimal("100500.5")
+    assert openings_of([BTC], {}, unmarked, [], {})[BTC].price == Decimal(98_000)
 
 
 def test_an_opening_goes_back_before_the_first_trade_of_the_run() -> None:

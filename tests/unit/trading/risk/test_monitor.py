@@ -96,6 +96,13 @@ def test_gross_notional_counts_every_holding_of_the_account() -> None:
     assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.NOTIONAL_LIMIT
 
 
+def test_a_holding_that_is_not_ours_and_has_no_mark_makes_the_account_unknown() -> None:
+    scene = Scene(RiskConfig(gross_notional_max_usd=20_000.0))
+    scene.monitor.account.on_positions([position("BTC-25DEC26", "0.05", mark="0")], is_snapshot=True)
+    assert math.isnan(scene.monitor.account.gross_notional)
+    assert scene.step() is not TradingState.ACTIVE
+
+
 def test_a_missing_mark_of_something_held_halts() -> None:
     # Given a position whose mark is lost
     scene = Scene()
