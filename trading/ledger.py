@@ -11,7 +11,7 @@ position shows what it did. It is kept to be told, and whoever compares position
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -57,6 +57,8 @@ class Ledger:
         self._counted = before if before is not None else FillKeys()
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
+        self._overdue: set[FillKey] = set()  # whose fee is waited for no longer, and booked if it comes even so
+        self._newest_ns = 0  # of what has come, by the venue's clock
         self._corrected: set[FillKey] = set()  # before their own line came, which is booked if it comes even so
         self._ignored = frozenset(ignored)
         self._contradicted: set[tuple[FillKey, bool]] = set()
@@ -93,8 +95,22 @@ class Ledger:
 
     @property
     def uncharged(self) -> int:
-        """Fills whose fee the venue has not told: those that it corrected before it did are not waited for."""
-        return len(self._unbooked) + len(self._corrected)
+        """Fills whose fee the venue has not told: for those that it corrected before it did, and for those whose fee
+        was given up, nobody waits."""
+        return len(self._unbooked) + len(self._corrected) + len(self._overdue)
+
+    @property
+    def awaited_fees(self) -> KeysView[FillKey]:
+        """The fills whose fee is waited for."""
+        return self._unbooked.keys()
+
+    def give_up_fee(self, key: FillKey) -> None:
+        """Wait no longer for the fee of a fill: until it is known, all trades since would be asked for again and again.
+
+        Its line of the ledger goes on counting it as unbooked.
+        """
+        del self._unbooked[key]
+        self._overdue.add(key)
 
     @property
     def unbooked_since_ns(self) -> int | None:
@@ -113,7 +129,7 @@ class Ledger:
         """Count a fill that came with an order; return False when it was counted before."""
         if not self._count(fill.key, instrument_name, side, fill.price, fill.size, fill.time_ns):
             return False
-        self._unbooked[fill.key] = fill.time_ns
+        self._unbooked[fill.key] = fill.time_ns or self._newest_ns
         self.lines[instrument_name].unbooked += 1
         return True
 
@@ -128,13 +144,14 @@ class Ledger:
             self._wait_no_longer(trade.key, line)
             return False
         is_new = self._count(trade.key, trade.instrument_name, trade.side, trade.price, trade.size, trade.time_ns)
-        is_awaited = self._unbooked.pop(trade.key, None) is not None
+        is_awaited = self._unbooked.pop(trade.key, None) is not None or trade.key in self._overdue
         if is_new or is_awaited or trade.key in self._corrected:
             line.fees += trade.fee
             line.funding_booked += trade.funding_pnl
             line.daily.on_trade(trade.funding_pnl, trade.time_ns)
             line.unbooked -= is_awaited
         self._corrected.discard(trade.key)
+        self._overdue.discard(trade.key)
         return is_new
 
     # ---- daily settlements -----------------------------------------------------------------------------
@@ -205,6 +222,8 @@ class Ledger:
     ) -> bool:
         if key in self._ignored:
             return False
+        self._newest_ns = max(self._newest_ns, time_ns)
+        time_ns = time_ns or self._newest_ns  # a fill that the venue gives no time is not older than what came before
         if not self._counted.add(key):
             self._compare(key, price, size)
             return False

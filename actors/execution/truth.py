@@ -14,7 +14,7 @@ from actors.execution.venue_clock import VenueClock
 from actors.settlements import Settlements
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ConnectivityError, ProtocolError, VenueError
-from domain.reports import OrderReport, PositionReport, TradeReport
+from domain.reports import FillKey, OrderReport, PositionReport, TradeReport
 from trading.ledger import LedgerState
 from trading.orders.config import ExecutionConfig
 from venues.gateway import OrderGateway
@@ -22,6 +22,7 @@ from venues.gateway import OrderGateway
 WARN_INTERVAL_NS = 5 * NS_PER_S
 HEALED = "position agrees again"
 GAP_PATIENCE_NS = 60 * NS_PER_S  # for a fill that the venue counts and does not tell
+FEE_PATIENCE_NS = 600 * NS_PER_S  # for the line of the history that says what a fill cost
 HISTORY_MARGIN_NS = 60 * NS_PER_S  # the history is written later than fills are told
 SETTLE_INTERVAL_NS = 60 * NS_PER_S  # between two states of the ledger in the journal
 LATE_ORDERS_NS = 5 * NS_PER_S  # an order of a broken session may arrive until cancel-on-disconnect acts
@@ -64,6 +65,7 @@ class Truth:
         self._is_asking = False
         self._asking = Asking()
         self._gaps_since_ns: dict[int, int] = {}
+        self._fees_since_ns: dict[FillKey, int] = {}
         self._settle_due_ns = 0
         self.history_from_ns = 0
         self._newest_trade_ns = 0
@@ -195,6 +197,7 @@ class Truth:
             await self.fetch_positions()  # a change that was never told shows here: the next audit looks into it
             self._judge_positions(has_lasted)
             self.give_up_old_gaps()
+            self._give_up_old_fees()
             is_settled = not self._books.manager.has_doubt() and not self._differs_since_ns
             if is_settled:
                 self._move_history()
@@ -228,6 +231,19 @@ class Truth:
                 self._log.error(
                     "the venue says that more was filled than it tells fills of: it is asked no longer",
                     order=repr(order), told_lots=order.booked_lots, filled_lots=order.filled_lots,
+                )  # fmt: skip
+
+    def _give_up_old_fees(self) -> None:
+        """Wait no longer for what fills cost that the history has not told in FEE_PATIENCE_NS: as long as one is waited
+        for every audit reads all trades since it."""
+        now_ns, ledger = self._clock.monotonic_ns(), self._books.ledger
+        self._fees_since_ns = {key: self._fees_since_ns.get(key, now_ns) for key in ledger.awaited_fees}
+        for key, since_ns in self._fees_since_ns.items():
+            if now_ns - since_ns >= FEE_PATIENCE_NS:
+                ledger.give_up_fee(key)
+                self._log.error(
+                    "the history does not tell what a fill cost: its fee is not booked, and waited for no longer",
+                    trade_id=key[0], venue_order_id=key[1],
                 )  # fmt: skip
 
     def _move_history(self) -> None:

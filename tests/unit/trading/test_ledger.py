@@ -118,6 +118,30 @@ def test_a_correction_instead_of_a_fills_own_line_leaves_no_fee_to_wait_for() ->
     assert book.state == corrected_after_its_line().state
 
 
+def test_a_fee_that_was_given_up_is_waited_for_no_longer_and_booked_if_it_comes() -> None:
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+
+    book.give_up_fee(fill().key)
+    assert (book.unbooked, book.unbooked_since_ns, book.uncharged) == (0, None, 1)
+    assert not book.awaited_fees
+
+    assert not book.book_trade(trade())
+    assert (book.uncharged, book.lines[NAME].unbooked, book.lines[NAME].fees) == (0, 0, D("0.01"))
+    assert not book.book_trade(trade())
+    assert book.lines[NAME].fees == D("0.01")
+
+
+def test_a_fill_without_a_time_is_not_older_than_what_came_before_it() -> None:
+    book = ledger()
+    book.book_fill(msgspec.structs.replace(fill("t1"), time_ns=5_000), NAME, Side.BUY)
+    book.book_trade(msgspec.structs.replace(trade("t1"), time_ns=5_000))
+
+    book.book_fill(msgspec.structs.replace(fill("t2"), time_ns=0), NAME, Side.BUY)
+
+    assert book.unbooked_since_ns == 5_000
+
+
 def corrected_after_its_line() -> Ledger:
     book = ledger()
     book.book_fill(fill(), NAME, Side.BUY)
