@@ -12,6 +12,7 @@ import structlog
 
 from actors.execution import recovery
 from actors.execution.permission import POSITION_DIFFERS
+from actors.execution.truth import FEE_PATIENCE_NS
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.order import Side, VenueOrderStatus
 from domain.reports import OrderReport
@@ -183,6 +184,31 @@ def test_a_correction_instead_of_a_fills_own_line_does_not_pin_the_history(run: 
         assert bench.core.truth.history_from_ns > bench.venue.trades[0].time_ns
         assert bench.core.books.ledger.unbooked == 0
         assert bench.measures.counts.by_name["trades_contradicted"] == 1
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_a_fee_that_the_history_never_tells_does_not_pin_it_for_ever(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill whose line of the history never comes
+        await quoting(bench, BIDS, ASKS)
+        bench.venue.fill(bench.venue.open[0], 2)
+        bench.pump()
+        gone = bench.venue.trades.pop(0)
+        await pass_with_wishes(bench, 25)
+        assert bench.core.books.ledger.unbooked == 1
+        with structlog.testing.capture_logs() as lines:
+            bench.clock.advance(FEE_PATIENCE_NS)
+            bench.venue.time_ns = bench.clock.realtime_ns()
+            await pass_with_wishes(bench, 1)
+            bench.venue.fill(bench.venue.open[-1], 1)
+            bench.pump()
+            await pass_with_wishes(bench, 25)
+        # I expect its fee to be waited for no longer, which is said once, and older trades not to be asked for again
+        assert bench.core.books.ledger.unbooked == 0
+        assert [line["trade_id"] for line in lines if "what a fill cost" in line["event"]] == [gone.trade_id]
+        assert bench.core.truth.history_from_ns > gone.time_ns
         assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)
