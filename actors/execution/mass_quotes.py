@@ -3,7 +3,8 @@
 A mass quote does not count what was filled: while it is on its way an old level may fill and the new one comes on
 top. So both count against the limits until the venue has said that the old one is gone, and a side waits for that
 before it is sent again. Whatever must go at once goes: by an empty side, or, without a token for one, by cancelling
-the quotes of the product, which is a cancel and never waits.
+the quotes of the product, which is a cancel and never waits. A quote that should move away from the market, and would
+wait too long for that, is cancelled by its number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from actors.execution.desk import Desk
+from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import JournalFailsError
 from actors.execution.mass_quote_plan import Item, QuotePlanner
 from actors.execution.mm_protection import MarketMakerProtection
@@ -92,6 +93,9 @@ class MassQuotes(QuoteSender):
             if state is GroupState.COOLING:
                 desk.is_allowed = (False, False)
         self.ready_gate(desk, throttle, now_ns)
+        taken_back = self._take_back(desk, view, now_ns) if bids or asks else 0
+        if taken_back:
+            view = desk.view(self._manager.live(desk.row))
         began_ns = self._clock.monotonic_ns()
         sides = []
         for side, wanted, live in ((Side.BUY, bids, view.bids), (Side.SELL, asks, view.asks)):
@@ -102,10 +106,26 @@ class MassQuotes(QuoteSender):
             desk.added = gate.notional_added(self._shared.limits, desk.exposure)
         if not sides:
             desk.throttled_since_ns = 0
-            return 0
+            return taken_back
         self._measures.gate.record(self._clock.monotonic_ns() - began_ns)
         self._items.setdefault(product, []).append(Item(desk, sides, source_time_ns))
-        return 0
+        return taken_back
+
+    def _take_back(self, desk: Desk, view: LiveView, now_ns: int) -> int:
+        """Cancel, one by one, the quotes that would stand for too long where they are no longer wanted, for want of a
+        token or because the venue refuses new ones; return messages sent. The others keep their place.
+        """
+        if self.breaker.may_insert(now_ns) and not self._waits_long(desk, now_ns):
+            return 0
+        sent = 0
+        for client_order_id in sorted(self._excess(desk, view)):
+            order = self._manager.get(client_order_id)
+            assert order is not None, f"quote {client_order_id} is not in the book"
+            try:
+                sent += super().cancel(order, desk, now_ns)
+            except ConnectivityError:
+                break  # recovery finds out what became of it
+        return sent
 
     # ---- sending ---------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
 """Quoting with single orders: reconcile, gate, throttle, send.
 
 An order that cannot be moved is cancelled, for the wish does not want it where it is: at once when the gate refuses
-the amend, after the second refusal when the venue does. The insert that takes its place passes the breaker.
+the amend, after the second refusal when the venue does, and when it should move away from the market and would wait
+too long for a token. The insert that takes its place passes the breaker.
 """
 
 from __future__ import annotations
 
-from actors.execution.desk import Desk
+from actors.execution.desk import Desk, LiveView
 from actors.execution.journal import JournalFailsError
 from actors.execution.quotes import QuoteSender
 from domain.codes import RiskReason
@@ -46,27 +47,45 @@ class OrderQuotes(QuoteSender):
         if not plan.steps:
             desk.throttled_since_ns = 0
             return 0
-        return self._send_all(desk, plan.steps, source_time_ns, now_ns)
+        return self._send_all(desk, view, plan.steps, source_time_ns, now_ns)
 
-    def _send_all(self, desk: Desk, steps: list[Step], source_time_ns: int, now_ns: int) -> int:
+    def _send_all(self, desk: Desk, view: LiveView, steps: list[Step], source_time_ns: int, now_ns: int) -> int:
         sent = 0
         throttle = self.throttle
         if throttle is None or not self._gateway.is_ready:
             return 0
         self.ready_gate(desk, throttle, now_ns)
         try:
-            for step in steps:
+            for done, step in enumerate(steps):
                 if step.kind is _CANCEL or self._is_stuck(step):
                     sent += self._cancel(desk, step.client_order_id, now_ns)
                     continue
                 outcome = self._order(desk, step, throttle, source_time_ns)
                 if outcome < 0:
+                    sent += self._take_back(desk, view, steps[done:])
                     break
                 sent += outcome
             else:
                 desk.throttled_since_ns = 0
         except (ConnectivityError, JournalFailsError):
             desk.is_dirty = True
+        return sent
+
+    def _take_back(self, desk: Desk, view: LiveView, waiting: list[Step]) -> int:
+        """Cancel the orders that would stand for too long where they are no longer wanted; return messages sent.
+
+        Each is cancelled once: what takes its place is an insert, which waits for its token and the newest wish.
+        """
+        now_ns = self._clock.monotonic_ns()
+        leading_away = self._excess(desk, view)
+        sent = ahead = 0
+        for step in waiting:
+            if step.client_order_id not in leading_away:
+                continue
+            if self._is_stuck(step) or self._waits_long(desk, now_ns, ahead):
+                sent += self._cancel(desk, step.client_order_id, now_ns)
+            else:
+                ahead += 1
         return sent
 
     def _is_stuck(self, step: Step) -> bool:

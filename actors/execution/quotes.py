@@ -24,12 +24,16 @@ from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig
 from trading.orders.manager import CANCEL_AGAIN_NS, MOVED_BACK_NS, OrderManager
 from trading.orders.order import Order
-from trading.orders.reconcile import Level, Step, is_wanted
+from trading.orders.reconcile import Level, Step, excess, is_wanted
 from trading.orders.throttle import Throttle
 from trading.risk import gate
 from venues.gateway import NO_STP, OrderGateway, SelfTradePrevention
 
 _RATE_MAX = LIMITS.word("order_rate_max")
+# How long a quote may stand, for want of a token, where the wish has left it. A token comes back every 30 ms at the
+# default rate, and an amend keeps the order alive; the shortest pause after a `throttle exceeded` is 250 ms, in which a
+# market can leave us behind: then the order is cancelled, which needs no token, and inserted when there is one.
+RETREAT_WAIT_NS_MAX = 100 * NS_PER_MS
 REFUSALS_KEPT_MAX = 64
 IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
 
@@ -245,6 +249,25 @@ class QuoteSender(ABC):
         if not desk.throttled_since_ns:
             desk.throttled_since_ns = now_ns
             self._measures.counts.add("throttled")
+
+    def _waits_long(self, desk: Desk, now_ns: int, ahead: int = 0) -> bool:
+        """Return whether what leads away from the market would wait too long, after `ahead` other messages.
+
+        What the instrument has waited already counts: others may take the tokens before it, again and again.
+        """
+        assert self.throttle is not None, "nothing waits without a throttle"
+        wait_ns = self.throttle.wait_ns(now_ns, ahead)
+        waited_ns = now_ns - desk.throttled_since_ns if desk.throttled_since_ns else 0
+        return wait_ns > 0 and waited_ns + wait_ns > RETREAT_WAIT_NS_MAX
+
+    def _excess(self, desk: Desk, view: LiveView) -> set[int]:
+        """Return the orders that are too much where they rest, of sides that are on: others are cancelled in any case.
+
+        What is wanted must just have been worked out.
+        """
+        threshold_ticks, (bids, asks) = self._config.amend_threshold_ticks, desk.wanted
+        over_bids = excess(bids, view.bids, True, threshold_ticks) if bids else set()
+        return over_bids | (excess(asks, view.asks, False, threshold_ticks) if asks else set())
 
     def _tell_refusal(self, desk: Desk, step: Step, verdict: gate.Refused) -> None:
         """Tell what the gate refused, once until it lets the level pass.

@@ -159,6 +159,37 @@ def test_without_a_token_quotes_that_must_go_are_cancelled_and_protection_is_set
     run(scenario)
 
 
+@pytest.mark.parametrize("why", ["venue", "risk", "breaker"])
+def test_a_quote_that_should_lead_away_is_cancelled_by_its_number_when_it_would_wait_long(run: Run, why: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, rounds=5)
+        quotes, now_ns = bench.core.quotes, bench.clock.monotonic_ns()
+        assert quotes.throttle is not None
+        # Given a venue that says that we send too much, a limit of risk that is spent, or inserts that pause
+        if why == "venue":
+            quotes.throttle.on_throttled(now_ns)
+        elif why == "risk":
+            bench.write_limits(order_rate_max=1)
+        else:
+            while not quotes.breaker.on_refused(now_ns):
+                pass
+        # If the ladders move down, I expect the best bid gone, by one cancel, and all others in their places
+        lower = [(99, 5), (98, 5)]
+        bench.wish(lower, [(101, 5), (103, 5)])
+        await bench.let_pass(40 * NS_PER_MS, 5 * NS_PER_MS)
+        assert both(bench) == ([(99, 5)], ASKS)
+        assert bench.gateway.kinds() == ["cancel_order"]
+        # I expect the wish to rest once messages may leave again
+        bench.write_limits(order_rate_max=50)
+        for _ in range(30):
+            bench.wish(lower, [(101, 5), (103, 5)])
+            await bench.let_pass(100 * NS_PER_MS)
+        assert both(bench) == (lower, [(101, 5), (103, 5)])
+        assert bench.gateway.kinds().count("cancel_order") == 1
+
+    run(scenario)
+
+
 def test_a_fill_counts_once_and_is_made_up_for(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench, rounds=5)

@@ -85,17 +85,91 @@ def test_an_amend_that_is_taken_lets_the_refusals_before_it_be_forgotten(run: Ru
     run(scenario)
 
 
-@pytest.mark.parametrize("code", [CODE_ORDER_NOT_FOUND, CODE_THROTTLED])
-def test_amends_that_come_too_late_or_too_often_cancel_nothing(run: Run, code: int) -> None:
+@pytest.mark.parametrize(("code", "price"), [(CODE_ORDER_NOT_FOUND, 90), (CODE_THROTTLED, 105)])
+def test_amends_that_come_too_late_or_advances_that_come_too_often_cancel_nothing(
+    run: Run, code: int, price: int
+) -> None:
     async def scenario(bench: Bench) -> None:
         bench.venue.refusals = {"amend": code}
         sent = len(bench.gateway.sent)
-        await wished(bench, [(90, 5)], ASKS, 3 * NS_PER_S)
+        await wished(bench, [(price, 5)], ASKS, 3 * NS_PER_S)
         assert "cancel" not in bench.gateway.kinds()[sent:]
         bench.venue.refusals = {}
-        await wished(bench, [(90, 5)], ASKS, 6 * NS_PER_S)
-        assert bench.resting(Side.BUY) == [(90, 5)]
+        await wished(bench, [(price, 5)], ASKS, 6 * NS_PER_S)
+        assert bench.resting(Side.BUY) == [(price, 5)]
         assert "cancel" not in bench.gateway.kinds()[sent:]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("bids", [[(90, 5)], [(100, 3)], [(101, 3)]], ids=["down", "smaller", "smaller and up"])
+def test_a_quote_that_should_lead_away_is_cancelled_while_the_venue_is_told_too_much(run: Run, bids: Ladder) -> None:
+    async def scenario(bench: Bench) -> None:
+        # If the venue takes neither amends nor inserts for their rate, and the bid should go down, or be smaller
+        bench.venue.refusals = {"amend": CODE_THROTTLED, "insert": CODE_THROTTLED}
+        sent = len(bench.gateway.sent)
+        await wished(bench, bids, ASKS, 3 * NS_PER_S)
+        # I expect it gone after one cancel, the ask where it is, and a few inserts tried between the pauses
+        assert both(bench) == ([], ASKS)
+        kinds = bench.gateway.kinds()[sent:]
+        assert kinds[:2] == ["amend", "cancel"]
+        assert set(kinds[2:]) == {"insert"}
+        assert len(kinds[2:]) <= 4
+        # If it takes them again, I expect the newest wish to rest, by one insert
+        bench.venue.refusals = {}
+        await wished(bench, [(80, 5)], ASKS, 6 * NS_PER_S)
+        assert both(bench) == ([(80, 5)], ASKS)
+        assert bench.gateway.kinds()[sent:].count("cancel") == 1
+
+    run(scenario)
+
+
+def test_a_market_that_falls_through_a_pause_finds_no_bid_that_was_left_behind(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.venue.refusals = {"amend": CODE_THROTTLED}
+        sent = len(bench.gateway.sent)
+        highest_over = 0
+        for mid in range(104, 44, -2):
+            bench.wish([(mid - 5, 5)], [(mid + 5, 5)])
+            await bench.let_pass(200 * NS_PER_MS)
+            highest_over = max([highest_over, *(price - mid + 5 for price, _ in bench.resting(Side.BUY))])
+        # I expect no bid above the wish at any look, and no more cancels than orders
+        assert highest_over <= 0
+        kinds = bench.gateway.kinds()[sent:]
+        assert 0 < kinds.count("cancel") <= kinds.count("insert") + 1
+
+    run(scenario)
+
+
+def test_a_quote_that_should_lead_away_is_cancelled_when_risk_leaves_no_message_for_long(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given two messages a second, which are spent
+        bench.write_limits(order_rate_max=2)
+        await wished(bench, BIDS, ASKS, NS_PER_S)
+        await wished(bench, [(101, 5)], [(109, 5)], 2 * STEP_NS)
+        sent = len(bench.gateway.sent)
+        # If both should move down, I expect the bid cancelled at once, and the ask left where it is: it can wait
+        bench.wish([(96, 5)], [(102, 5)])
+        await bench.let_pass(2 * STEP_NS)
+        assert both(bench) == ([], [(109, 5)])
+        assert bench.gateway.kinds()[sent:] == ["cancel"]
+        # I expect both in their places once there are messages again
+        await wished(bench, [(96, 5)], [(102, 5)], 2 * NS_PER_S)
+        assert both(bench) == ([(96, 5)], [(102, 5)])
+        assert sorted(bench.gateway.kinds()[sent:]) == ["amend", "cancel", "insert"]
+
+    run(scenario)
+
+
+def test_a_quote_keeps_its_life_while_the_next_token_is_near(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        sent = len(bench.gateway.sent)
+        # If a bid falls far more often than messages are allowed, each wait some 30 ms
+        for price in range(99, 19, -1):
+            bench.wish([(price, 5)], ASKS)
+            await bench.let_pass(10 * NS_PER_MS, 5 * NS_PER_MS)
+        # I expect amends alone
+        assert set(bench.gateway.kinds()[sent:]) == {"amend"}
 
     run(scenario)
 

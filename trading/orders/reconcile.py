@@ -127,6 +127,29 @@ def is_wanted(ladder: Sequence[Level], terms: Sequence[Level], filled_lots: int,
     )
 
 
+def excess(wanted: Sequence[Level], live: Sequence[LiveOrder], is_buy: bool, amend_threshold_ticks: int) -> set[int]:
+    """Return the client order ids of a side's free orders that make more rest somewhere than is wanted up to there.
+
+    Counted from the other side outwards: a bid that should go down is one, and one that should shrink; a bid that
+    should go up is not. What has a message in flight is left out, as its answer brings us back here.
+    """
+    sign = -1 if is_buy else 1
+    free = sorted(
+        (order for order in live if order.hold is _FREE), key=lambda order: sign * order.aggressive_price_ticks
+    )
+    staying_lots = 0
+    found = set()
+    for order in free:
+        open_lots = order.size_lots - order.filled_lots
+        at_ticks = order.aggressive_price_ticks
+        near = [lots for price, lots in wanted if sign * (price - at_ticks) < amend_threshold_ticks]
+        if staying_lots + open_lots > sum(near):
+            found.add(order.client_order_id)
+        else:
+            staying_lots += open_lots
+    return found
+
+
 class _SideSteps(NamedTuple):
     cancels: list[Step]
     retreats: list[Step]

@@ -112,15 +112,15 @@ class Throttle:
         """Take leave for one cancel; never waits for orders or for their backoff."""
         return self._cancels.take(now_ns)
 
-    def wait_ns(self, now_ns: int) -> int:
-        """Return how long until a quote may be sent; 0 = now."""
+    def wait_ns(self, now_ns: int, ahead: int = 0) -> int:
+        """Return how long until a quote may be sent, after `ahead` others that wait too; 0 = now."""
         blocked_ns = max(self._blocked_until_ns - now_ns, 0)
         window_ns = 0
-        if self.order_rate_max <= 0:
+        if self.order_rate_max <= ahead:
             window_ns = NS_PER_S
-        elif self.order_rate_max <= self.messages_last_s(now_ns):
-            window_ns = self._sent_ns[-self.order_rate_max] + NS_PER_S - now_ns
-        return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve))
+        elif self.order_rate_max <= self.messages_last_s(now_ns) + ahead:
+            window_ns = self._sent_ns[ahead - self.order_rate_max] + NS_PER_S - now_ns
+        return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve + ahead))
 
     def blocked_ms(self, now_ns: int) -> int:
         """Return how long the pause after a `throttle exceeded` still lasts; 0 = there is none."""

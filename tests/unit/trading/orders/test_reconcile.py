@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from trading.orders.reconcile import Hold, Level, LiveOrder, Plan, Step, StepKind, reconcile
+from trading.orders.reconcile import Hold, Level, LiveOrder, Plan, Step, StepKind, excess, reconcile
 
 
 def live(
@@ -166,3 +166,29 @@ def test_one_order_and_one_level_a_side_are_treated_as_longer_ladders_are() -> N
         buy, sell = live(1, 100, filled=filled_lots), live(2, 106, filled=filled_lots)
         short = plan(bids, asks, [buy], [sell], threshold)
         assert short == plan(bids, asks, [buy, gone_bid], [sell, gone_ask], threshold)
+
+
+def test_what_is_too_much_where_it_rests_is_told_apart_from_what_only_falls_behind() -> None:
+    ladder = [live(1, 100, 5), live(2, 99, 10), live(3, 98, 15)]
+
+    def bids_over(*wanted: Level, threshold: int = 1) -> set[int]:
+        return excess(wanted, ladder, True, threshold)
+
+    # A ladder that stays, or goes up and trades its levels' sizes on the way, leaves nothing too much
+    assert bids_over((100, 5), (99, 10), (98, 15)) == set()
+    assert bids_over((101, 5), (100, 10), (99, 15)) == set()
+    # One that goes down leaves what no other level takes over, within the threshold that quotes may stand off
+    assert bids_over((99, 5), (98, 10), (97, 15)) == {1, 2}
+    assert bids_over((99, 10), (98, 15), (97, 5)) == {1}
+    assert bids_over((99, 5), (98, 10), (97, 15), threshold=2) == set()
+    assert bids_over((90, 5)) == {1, 2, 3}
+    # A level that should be smaller is too much, though another takes its place nearer to the market
+    assert bids_over((101, 15)) == {3}
+    assert bids_over((100, 4), (99, 10), (98, 15)) == {1}
+
+
+def test_an_ask_that_should_go_up_is_too_much_unless_something_is_on_its_way_to_it() -> None:
+    assert excess([(103, 10)], [live(1, 102)], False, 1) == {1}
+    assert excess([(101, 10)], [live(1, 102)], False, 1) == set()
+    assert excess([(103, 10)], [live(1, 102, 12, filled=2, hold=Hold.BUSY)], False, 1) == set()
+    assert excess([(102, 10)], [live(1, 102, 12, filled=2), live(2, 102, hold=Hold.LEAVING)], False, 1) == set()

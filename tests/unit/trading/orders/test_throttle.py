@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from domain.clock import NS_PER_MS, NS_PER_S
 from trading.orders.breaker import PAUSE_NS_MIN, REFUSALS_MAX, Breaker
 from trading.orders.throttle import Throttle, TokenBucket
@@ -38,6 +40,22 @@ def test_a_lower_limit_of_risk_holds() -> None:
     assert [pace.take_order(1) for _ in range(4)] == [True, True, True, False]
     assert pace.wait_ns(1) == NS_PER_S
     assert pace.take_order(NS_PER_S + 1)
+
+
+def test_who_waits_behind_others_waits_longer() -> None:
+    # Given an empty bucket of 33 tokens a second
+    pace = throttle(burst=12, reserve=0)
+    while pace.take_order(0):
+        pass
+    assert pace.wait_ns(0, ahead=2) == pytest.approx(3 * NS_PER_S / 33, abs=2)
+    # Given three messages a second, of which two have left, a tenth of a second apart
+    pace = throttle()
+    pace.order_rate_max = 3
+    assert pace.take_order(0)
+    assert pace.take_order(NS_PER_S // 10)
+    # I expect the first that waits to leave at once, and each after it when one of those that left is a second old
+    waits_ns = [pace.wait_ns(NS_PER_S // 10, ahead) for ahead in range(4)]
+    assert waits_ns == [0, 9 * NS_PER_S // 10, NS_PER_S, NS_PER_S]
 
 
 def test_nothing_leaves_while_risk_allows_no_message() -> None:
