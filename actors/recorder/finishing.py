@@ -1,7 +1,10 @@
 """Parts → one Parquet file for each kind and hour; also those that a killed recorder left, in this run or before it.
 
-The file is written beside its name, synced and renamed; only when its rows were counted do the parts go. It carries
-their names: a part that outlived a kill between the two is deleted at the next start and not taken twice.
+The file is written beside its name, synced and renamed; only when it was read back do the parts go. It carries their
+names: a part that outlived a kill between the two is deleted at the next start and not taken twice.
+
+A part that could not be read in whole does not go: what is legible is in the file, what is missing stands in `gaps` of
+the run's audit trail, and the part itself stays under the name of a damaged one.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from actors.recorder.damaged import UNKNOWN, Damaged, batches_told, note_gaps
 from runtime.recordings.columns import KINDS_BY_NAME, SCHEMA_VERSION, schema_of
 from runtime.recordings.files import (
+    DAMAGED_SUFFIX,
     FOLDER,
     METADATA_KEY,
     PARQUET_SUFFIX,
@@ -35,39 +40,56 @@ LOCK_FILE = ".lock"
 _TEMPORARY_SUFFIX = ".parquet.new"
 
 
-def finish(folder: Path, hour: str, *, lives_before: int = LIVES_MAX) -> Path | None:
+def finish(
+    folder: Path, hour: str, *, lives_before: int = LIVES_MAX, on_damage: Callable[[Damaged], None] = lambda _part: None
+) -> Path | None:
     """Turn the parts of an hour in the folder of a kind into HOUR.parquet, together with what stands there already.
 
     Args:
         lives_before: parts of this life of the recorder and later ones are left alone: they may still be written.
+        on_damage: told of each part that could not be read in whole, when it has its new name.
 
     Returns:
         the file; None when the parts held nothing and there is none.
 
     Raises:
-        OSError: the disk refuses, or the file does not hold what was written: then the parts stay.
+        OSError: the disk refuses, or the file cannot be read back: then the parts stay.
     """
     target = folder / f"{hour}{PARQUET_SUFFIX}"
     known = metadata_of(target) if target.exists() else {}
     taken = set(known.get("parts", []))
+    damaged = [Damaged(**found) for found in known.get("damaged", [])]
     parts = [path for path in parts_of(folder) if _is_meant(path, hour, lives_before)]
     fresh = [path for path in parts if path.name not in taken]
     if fresh:
         sources = ([target] if target.exists() else []) + fresh
         names = sorted(taken | {path.name for path in fresh})
-        _merge(folder.name, sources, target, {**known, "parts": names})
+        damaged = _merge(folder.name, sources, target, {**known, "parts": names}, damaged)
     for path in parts:
-        path.unlink(missing_ok=True)
+        found = [one for one in damaged if one.part == path.name]
+        if not found:
+            path.unlink(missing_ok=True)
+            continue
+        note_gaps(folder.parents[1], found)
+        path.rename(path.with_name(path.name + DAMAGED_SUFFIX))
+        for one in found:
+            on_damage(one)
     return target if target.exists() else None
 
 
-def finish_all(folder: Path, *, but_hour: str = "", lives_before: int = LIVES_MAX) -> int:
+def finish_all(
+    folder: Path,
+    *,
+    but_hour: str = "",
+    lives_before: int = LIVES_MAX,
+    on_damage: Callable[[Damaged], None] = lambda _part: None,
+) -> int:
     """Finish every hour in the folder of a kind, but one that goes on; return how many files that gave."""
     for path in folder.glob(f"*{_TEMPORARY_SUFFIX}"):
         if not _has_living_writer(path):
             path.unlink(missing_ok=True)
-    hours = {PartName.of(path).hour for path in parts_of(folder)} - {but_hour}
-    return sum(finish(folder, hour, lives_before=lives_before) is not None for hour in sorted(hours))
+    hours = sorted({PartName.of(path).hour for path in parts_of(folder)} - {but_hour})
+    return sum(finish(folder, hour, lives_before=lives_before, on_damage=on_damage) is not None for hour in hours)
 
 
 def _has_living_writer(temporary: Path) -> bool:
@@ -110,7 +132,10 @@ def try_lock(folder: Path) -> int | None:
     return fd
 
 
-def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str, Any]) -> None:
+def _merge(
+    kind_name: str, sources: list[Path], target: Path, metadata: dict[str, Any], damaged: list[Damaged]
+) -> list[Damaged]:
+    """Write the file; return what is damaged in its sources, after what was known before."""
     import pyarrow.parquet as pq
 
     kind = KINDS_BY_NAME[kind_name]
@@ -118,31 +143,38 @@ def _merge(kind_name: str, sources: list[Path], target: Path, metadata: dict[str
     rows = 0
     positions = _Positions()
     schema = schema_of(kind)
+    found: list[Damaged] = []
     try:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for group in _groups(sources):
+            for group in _groups(sources, found):
                 positions.take(group)
                 writer.write_table(group.cast(schema))
                 rows += group.num_rows
+            damaged = damaged + found
             described = {
                 **metadata,
                 "schema_version": SCHEMA_VERSION,
                 "kind": kind_name,
                 "next_position": positions.next,
-                "lost": positions.lost,
+                "lost": positions.lost + sum(one.records for one in damaged if positions.ends_with(one)),
+                "damaged": [one._asdict() for one in damaged],
             }
             writer.add_key_value_metadata({METADATA_KEY: json.dumps(described)})
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        _check_rows(temporary, rows)
+        _check_written(temporary, rows)
         os.replace(temporary, target)
-        _check_rows(target, rows)
+        _check_written(target, rows)
     finally:
         temporary.unlink(missing_ok=True)
+    return damaged
 
 
-def _check_rows(path: Path, rows: int) -> None:
-    """OSError unless a file can be read and holds so many rows."""
+def _check_written(path: Path, rows: int) -> None:
+    """OSError unless the file can be read back and holds as many rows as were written into it.
+
+    Whether that is all that the parts held, it does not say: what is missing of them was told while they were read.
+    """
     import pyarrow.parquet as pq
 
     try:
@@ -153,12 +185,12 @@ def _check_rows(path: Path, rows: int) -> None:
         raise OSError(f"{path}: {found} rows instead of {rows}; the parts stay")
 
 
-def _groups(sources: list[Path]) -> Iterator[Any]:
-    """Yield tables of a good size for a row group."""
+def _groups(sources: list[Path], damaged: list[Damaged]) -> Iterator[Any]:
+    """Yield tables of a good size for a row group; what cannot be read is added to `damaged`."""
     waiting: list[Any] = []
     rows = size = 0
     for path in sources:
-        for batch in batches(path):
+        for batch in batches(path) if path.suffix == PARQUET_SUFFIX else batches_told(path, damaged):
             waiting.append(batch.replace_schema_metadata(None))
             rows += batch.num_rows
             size += batch.nbytes
@@ -182,6 +214,10 @@ class _Positions:
             expected = np.concatenate(([self.next.get(actor, own[0])], own[:-1] + 1))
             self.lost += int((own - expected).clip(min=0).sum())
             self.next[actor] = int(own[-1]) + 1
+
+    def ends_with(self, damaged: Damaged) -> bool:
+        """Return whether nothing came behind it, so that no jump of the positions tells what is missing there."""
+        return damaged.first_position == UNKNOWN or damaged.first_position in self.next.values()
 
 
 def next_position(folder: Path, actor: str) -> int | None:

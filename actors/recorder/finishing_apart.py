@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from actors.recorder import finishing
+from actors.recorder.damaged import Damaged
 from actors.recorder.footprint import do_without_pandas
 from runtime.parent import die_with
 from runtime.priority import NICE_MAX, give_priority, give_way
@@ -39,6 +40,13 @@ class Task(msgspec.Struct, frozen=True):
     parent_pid: int
 
 
+class Done(msgspec.Struct, frozen=True):
+    """What came of it, as it is printed."""
+
+    files: int
+    damaged: list[Damaged]
+
+
 def finish_apart(
     folder: Path,
     *,
@@ -46,6 +54,7 @@ def finish_apart(
     but_hour: str = "",
     lives_before: int = finishing.LIVES_MAX,
     is_awaited: Callable[[], bool] = lambda: False,
+    on_damage: Callable[[Damaged], None] = lambda _part: None,
 ) -> int:
     """Do what `finishing.finish`, without `hour` what `finishing.finish_all` does; return how many files that gave.
 
@@ -53,6 +62,7 @@ def finish_apart(
 
     Args:
         is_awaited: whether somebody waits for it now: then it gives way no more.
+        on_damage: told of each part that could not be read in whole.
 
     Raises:
         OSError: it could not be done, and why.
@@ -71,7 +81,10 @@ def finish_apart(
     if process.returncode:
         lines = said.strip().splitlines() or [f"ended with {process.returncode}"]
         raise OSError(f"{folder}: {lines[-1]}")
-    return int(printed)
+    done = msgspec.json.decode(printed, type=Done)
+    for one in done.damaged:
+        on_damage(one)
+    return done.files
 
 
 def _communicate(process: subprocess.Popen[str], is_awaited: Callable[[], bool]) -> tuple[str, str]:
@@ -84,16 +97,21 @@ def _communicate(process: subprocess.Popen[str], is_awaited: Callable[[], bool])
 
 
 def main() -> None:
-    """Do the task that is the argument, and print how many files it gave."""
+    """Do the task that is the argument, and print what came of it."""
     task = msgspec.json.decode(sys.argv[1], type=Task)
     die_with(task.parent_pid, signal.SIGKILL)
     give_way()
     do_without_pandas()
-    folder = Path(task.folder)
+    folder, lives_before = Path(task.folder), task.lives_before
+    damaged: list[Damaged] = []
     if task.hour:
-        print(int(finishing.finish(folder, task.hour, lives_before=task.lives_before) is not None))
+        path = finishing.finish(folder, task.hour, lives_before=lives_before, on_damage=damaged.append)
+        files = int(path is not None)
     else:
-        print(finishing.finish_all(folder, but_hour=task.but_hour, lives_before=task.lives_before))
+        files = finishing.finish_all(
+            folder, but_hour=task.but_hour, lives_before=lives_before, on_damage=damaged.append
+        )
+    print(msgspec.json.encode(Done(files, damaged)).decode())
 
 
 if __name__ == "__main__":

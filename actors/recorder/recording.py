@@ -11,11 +11,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from actors.recorder import finishing
 from actors.recorder.audit import ORDER_EVENTS, Audit, Step
+from actors.recorder.damaged import Damaged
 from actors.recorder.disk import DISK_ERRORS, Disk
 from actors.recorder.finishing_apart import finish_apart
 from actors.recorder.footprint import give_back
@@ -27,7 +29,7 @@ from domain.records import INSTRUMENT, RECORDER
 from runtime.actor import ActorContext
 from runtime.paths import home, write_atomically
 from runtime.recordings.columns import KINDS, Recorded
-from runtime.recordings.files import FOLDER, INSTRUMENTS_FILE, hour_name, hour_of
+from runtime.recordings.files import DAMAGED_SUFFIX, FOLDER, INSTRUMENTS_FILE, hour_name, hour_of
 from runtime.topology import EXECUTION
 from shm.errors import RecordBusyError
 from shm.ring import RingReader
@@ -64,6 +66,7 @@ class Recording:
         self._stage = ctx.histogram("record")
         self._counted = dict.fromkeys(("rows", "lost", "gaps", "audit_rows", "disk_faults"), 0)
         self._gaps_seen = 0
+        self._damaged_records = 0
         self._recovers = ctx.epoch == 1
 
     # ---- the work ------------------------------------------------------------------------------------
@@ -97,7 +100,8 @@ class Recording:
             for tape in self._tapes or ():
                 tape.close()
             for name in {tape.kind.name for tape in self._tapes or ()}:  # this process ends: it may grow
-                self._finishing.append(self._pool.submit(finishing.finish_all, self._folder / name))
+                finish_all = partial(finishing.finish_all, self._folder / name, on_damage=self._on_damage)
+                self._finishing.append(self._pool.submit(finish_all))
         self._pool.shutdown(wait=True)
         self._collect_finished()
         if self._audit is not None:
@@ -230,7 +234,22 @@ class Recording:
         self._finishing.append(self._pool.submit(self._finish_apart, folder, but_hour=present, lives_before=life))
 
     def _finish_apart(self, folder: Path, **what: Any) -> int:
-        return finish_apart(folder, **what, is_awaited=lambda: self._is_ending)
+        told = self._on_damage if folder.parent == self._folder else partial(self._log_damage, folder)
+        return finish_apart(folder, **what, is_awaited=lambda: self._is_ending, on_damage=told)
+
+    def _on_damage(self, damaged: Damaged) -> None:
+        """Count what was lost of this run's own parts; called where hours are finished, one after the other."""
+        self._log_damage(self._folder / damaged.ring.partition(".")[0], damaged)
+        self._damaged_records += damaged.records
+        self._gaps_seen += 1
+
+    def _log_damage(self, folder: Path, damaged: Damaged) -> None:
+        self._log.error(
+            "a part is damaged: what is legible is in the file of its hour, and the part is kept",
+            part=str(folder / f"{damaged.part}{DAMAGED_SUFFIX}"),
+            first_position=damaged.first_position,
+            records=damaged.records,
+        )
 
     def _recover_runs(self) -> int:
         """Finish the recordings of earlier runs whose recorder was killed."""
@@ -255,7 +274,7 @@ class Recording:
     def _show(self) -> None:
         tapes: Sequence[Tape] = self._tapes or ()
         audit = self._audit
-        lost = sum(tape.lost for tape in tapes) + (audit.lost if audit is not None else 0)
+        lost = sum(tape.lost for tape in tapes) + (audit.lost if audit is not None else 0) + self._damaged_records
         counts = {
             "rows": sum(tape.rows for tape in tapes),
             "lost": lost,

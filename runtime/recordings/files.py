@@ -2,26 +2,29 @@
 
 A part is an Arrow stream: a schema, then batch after batch. It can be read while it grows and after its writer was
 killed: a batch that was not finished is not there. When its hour is over, the parts of the hour become one Parquet
-file, which carries their names, so that a part that was left beside it is not taken twice.
+file, which carries their names, so that a part that was left beside it is not taken twice. A part that the disk has
+spoilt is kept beside it, as HOUR.LIFE.RING.part.damaged.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from domain.clock import NS_PER_S
 from domain.errors import UserError
+from runtime.recordings.stream import Damage, read_stream
 
 FOLDER = "recordings"
 INSTRUMENTS_FILE = "instruments.json"
 METADATA_KEY = "ringmaker"
 PARQUET_SUFFIX = ".parquet"
 PART_SUFFIX = ".part"
+DAMAGED_SUFFIX = ".damaged"  # of a part that does not go, for not all of it could be read
 HOUR_NS = 3600 * NS_PER_S
 
 
@@ -85,26 +88,26 @@ def metadata_of(path: Path) -> dict[str, Any]:
     return dict(json.loads(found)) if found else {}
 
 
-def batches(path: Path, columns: list[str] | None = None) -> Iterator[Any]:
-    """Yield the Arrow batches of a file, finished or not; what a killed writer left unfinished is left out."""
-    import pyarrow as pa
+def batches(
+    path: Path, columns: list[str] | None = None, on_damage: Callable[[Damage], None] = lambda _damage: None
+) -> Iterator[Any]:
+    """Yield the Arrow batches of a file, finished or not; what a killed writer left unfinished is left out.
+
+    Args:
+        on_damage: told of what cannot be read of a part, between the batches before and behind it. It is missing in
+            the positions, too.
+
+    Raises:
+        OSError: the disk does not give its bytes.
+    """
     import pyarrow.parquet as pq
 
     if path.suffix == PARQUET_SUFFIX:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(columns=columns)
         return
-    with path.open("rb") as file:
-        try:
-            stream = pa.ipc.open_stream(file)
-        except (pa.ArrowInvalid, OSError):
-            return  # killed inside the schema: nothing was written yet
-        while True:
-            try:
-                batch = stream.read_next_batch()
-            except (StopIteration, pa.ArrowInvalid, OSError):
-                return
-            yield batch if columns is None else batch.select(columns)
+    for batch in read_stream(path, on_damage):
+        yield batch if columns is None else batch.select(columns)
 
 
 def table(run: Path, kind: str, columns: list[str] | None = None) -> Any:
