@@ -14,9 +14,8 @@ from pathlib import Path
 import msgspec
 
 from backtest.data.findings import DataError
-from backtest.engine.arguments import add_arguments, options_of, recorded, settings_of
+from backtest.engine.arguments import Conditions, add_arguments, conditions_of, options_of, recorded
 from backtest.engine.result import Rows
-from backtest.engine.run import Settings
 from backtest.metrics.facts import Facts, write_run
 from backtest.metrics.leg import Leg
 from backtest.metrics.tables import pyarrow
@@ -29,7 +28,6 @@ from domain import jit
 from domain.errors import ExitCode, UserError
 from runtime import paths
 from runtime.arguments import Arguments
-from runtime.config import load_config
 from runtime.secrecy import keep_files_private
 
 
@@ -51,19 +49,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     pyarrow()  # refused at once where it is missing, not after the run
-    settings = settings_of(given)
+    conditions = conditions_of(given)
     tell_compiling()
     progress = _Progress(is_shown=not given.json)
     progress.say("reading " + ", ".join(given.data))
     if given.together:
-        facts, legs = _together(given, settings)
+        facts, legs = _together(given, conditions)
     else:
         data = [Path(name) for name in given.data]
         options = options_of(given)
         with recorded(data, options) as file:
+            settings, notes = conditions.settings_for(file.header.instrument)
             result, leg = play(file, settings, progress.watch)
-            repairs = options.repairs
-            facts = facts_of_backtest(file, result, leg, data=data, config=given.config, repairs=repairs)
+            facts = facts_of_backtest(
+                file, result, leg, data=data, config=given.config, repairs=options.repairs, notes=notes
+            )
             legs = [leg]
     progress.say("")
     if jit.is_enabled():
@@ -79,16 +79,17 @@ def tell_compiling() -> None:
         print("compiling kernels, once for these sources: up to a minute on a quiet core", file=sys.stderr, flush=True)
 
 
-def _together(given: argparse.Namespace, settings: Settings) -> tuple[Facts, list[Leg]]:
+def _together(given: argparse.Namespace, conditions: Conditions) -> tuple[Facts, list[Leg]]:
     sources = [source_of(text) for text in given.data]
     if len(sources) < 2:
         raise DataError(f"--together with {given.data[0]} alone: expected the recordings of two instruments or more")
-    config = load_config(given.config) if given.config else None
     options = options_of(given)
     with recorded_together(sources, options) as files:
-        results, legs = play_together(files, settings, config)
+        results, legs, notes = play_together(files, conditions)
         data = [path for source in sources for path in source.paths]
-        facts = facts_together(files, results, legs, data=data, config=given.config, repairs=options.repairs)
+        facts = facts_together(
+            files, results, legs, data=data, config=given.config, repairs=options.repairs, notes=notes
+        )
         return facts, legs
 
 

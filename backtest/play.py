@@ -35,6 +35,7 @@ def facts_of_backtest(
     data: Sequence[Path],
     config: Path | None,
     repairs: Iterable[Repair],
+    notes: Sequence[str] = (),
 ) -> Facts:
     """Return all that is known of a run but its tables; `repairs` are those that were allowed."""
     mended = [f"{name} ({count:,})" for name, count in file.header.repairs.items() if count]
@@ -43,7 +44,7 @@ def facts_of_backtest(
         kind="backtest",
         data=[path.name for path in data],
         config=str(config or ""),
-        notes=[f"{leg.instrument}: the recording was repaired: {', '.join(mended)}"] if mended else [],
+        notes=[*notes, *([f"{leg.instrument}: the recording was repaired: {', '.join(mended)}"] if mended else [])],
         counts={name: int(result.run[name][0]) for name in COUNTED},
         fill_rules=rules_of([leg]),
         latency_us=latencies([file], [result]),

@@ -14,7 +14,7 @@ import numpy as np
 from backtest.data.container import EventFile
 from backtest.data.convert import Options
 from backtest.data.findings import DataError, Repair
-from backtest.engine.arguments import recorded
+from backtest.engine.arguments import Conditions, recorded
 from backtest.engine.result import RunResult
 from backtest.engine.run import Settings
 from backtest.engine.together import Account, Leg, backtest_together
@@ -75,15 +75,20 @@ def _check_overlap(sources: Sequence[Source], files: Sequence[EventFile]) -> Non
 
 
 def play_together(
-    files: Sequence[EventFile], settings: Settings, config: Config | None
-) -> tuple[tuple[RunResult, ...], list[metrics.Leg]]:
-    """Run all instruments on one clock and one account; each has the strategy that the configuration has for it."""
-    legs = []
+    files: Sequence[EventFile], conditions: Conditions
+) -> tuple[tuple[RunResult, ...], list[metrics.Leg], list[str]]:
+    """Run all instruments on one clock and one account; each has the strategy that the configuration has for it.
+
+    Returns (what came out, with the market around it, what the reader has to know of the settings).
+    """
+    names = [file.header.instrument for file in files]
+    legs, notes = [], []
     for file in files:
-        its = config.instruments.get(file.header.instrument) if config else None
-        legs.append(Leg(file, replace(settings, quoting=its.strategy) if its else settings))
-    results = backtest_together(legs, _account(settings, config))
-    return results, [metrics.leg_of_result(file, result) for file, result in zip(files, results, strict=True)]
+        settings, its_notes = conditions.settings_for(file.header.instrument, names)
+        legs.append(Leg(file, settings))
+        notes += its_notes
+    results = backtest_together(legs, _account(conditions.settings, conditions.config))
+    return results, [metrics.leg_of_result(file, result) for file, result in zip(files, results, strict=True)], notes
 
 
 def _account(settings: Settings, config: Config | None) -> Account:
@@ -99,7 +104,7 @@ def _account(settings: Settings, config: Config | None) -> Account:
 
 def facts_together(
     files: Sequence[EventFile], results: Sequence[RunResult], legs: Sequence[metrics.Leg], *, data: Sequence[Path],
-    config: Path | None, repairs: Iterable[Repair],
+    config: Path | None, repairs: Iterable[Repair], notes: Sequence[str] = (),
 ) -> Facts:  # fmt: skip
     """Return all that is known of a run of several instruments but its tables."""
     parameters: dict[str, Any] = {result.instrument: result.parameters for result in results}
@@ -110,10 +115,13 @@ def facts_together(
         data=[path.name for path in data],
         config=str(config or ""),
         notes=[
-            f"{file.header.instrument}: the recording was repaired: {name} ({count:,})"
-            for file in files
-            for name, count in file.header.repairs.items()
-            if count
+            *notes,
+            *(
+                f"{file.header.instrument}: the recording was repaired: {name} ({count:,})"
+                for file in files
+                for name, count in file.header.repairs.items()
+                if count
+            ),
         ],
         counts={name: int(np.sum([result.run[name][0] for result in results])) for name in COUNTED},
         fill_rules=rules_of(legs),

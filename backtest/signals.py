@@ -10,6 +10,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from domain.jit import Array, Record, kernel
 from domain.records import BOOK
 from domain.records import TRADE as TRADE_RECORD
 from runtime.config import load_config
+from runtime.instrument_strategy import strategy_for
 from trading.quoting.config import QuotingConfig
 from trading.quoting.params import Units
 from trading.quoting.quoter import Quoter
@@ -98,34 +101,39 @@ def candles_of(file: EventFile, config: QuotingConfig) -> list[CandleLine]:
     return lines + log.end()
 
 
-def candles_of_data(paths: list[Path], config: QuotingConfig) -> list[CandleLine]:
-    """Return the candles of a recording in any supported format, its parts in order.
+@contextmanager
+def _file_of(paths: list[Path]) -> Iterator[EventFile]:
+    """Give the event file that a recording in any supported format, its parts in order, is or becomes for a while.
 
     Raises:
         DataError: when the data cannot be read.
     """
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
-        return candles_of(EventFile(paths[0]), config)
+        yield EventFile(paths[0])
+        return
     options = replace(Options(), repairs=Options().repairs | {Repair.CLOCK})
     with scratch_folder("signals") as folder:
         output = folder / "signals.events"
         convert(paths, output, options)
-        return candles_of(EventFile(output), config)
+        yield EventFile(output)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Judge the signals on a recording and print the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m backtest.signals", description=__doc__)
     parser.add_argument("data", nargs="+", type=Path, help="parts of one recording, in order")
-    parser.add_argument("--config", type=Path, help="take [strategy] from this configuration")
+    parser.add_argument("--config", type=Path, help="take what it has for the instrument")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of [strategy]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     try:
-        config = load_config(given.config).strategy if given.config else QuotingConfig()
+        config = load_config(given.config) if given.config else None
         changes = {name: parse_value(value) for name, _, value in (text.partition("=") for text in given.set)}
-        config = config.with_values({**changes, "signals.is_enabled": True})
-        lines = candles_of_data(given.data, config)
+        with _file_of(given.data) as file:
+            quoting, note = strategy_for(config, file.header.instrument) if config else (QuotingConfig(), "")
+            if note:
+                print(f"note: {note}", file=sys.stderr)
+            lines = candles_of(file, quoting.with_values({**changes, "signals.is_enabled": True}))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)

@@ -237,6 +237,8 @@ def load_config(path: Path, *, replay: list[str] | None = None) -> Config:
     _converted(path, {**tree, **named, "instruments": {}})  # a fault in [strategy] is not the instruments'
     _merge_strategies(path, tree)
     _merge_instruments(path, tree)
+    for section in (tree, *tree.get("strategies", {}).values()):
+        section["strategy"] = with_preset(section.get("strategy", {}))
     config = _converted(path, {**tree, **named})
     check_config(path, config)
     return config

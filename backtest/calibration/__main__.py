@@ -20,15 +20,15 @@ from backtest.data.grid import Steps
 from domain.errors import ExitCode, UserError
 from runtime.arguments import Arguments
 from runtime.config import load_config
-from trading.quoting.config import QuotingConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Calibrate and print; returns the exit code."""
     given = _parser().parse_args(arguments)
     try:
+        config = load_config(given.config) if given.config else None
         settings = Settings(
-            quoting=_quoting(given.config, given.order_size),
+            order_size_base=None if given.order_size is None else _positive("--order-size", given.order_size),
             inventory_bound_base=_positive("--inventory-bound", given.inventory_bound),
             depth_step_ticks=given.depth_step_ticks,
             window_s=_positive("--window-s", given.window_s),
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if given.output is not None and not given.output.parent.is_dir():  # before minutes of work
             raise DataError(f"{given.output}: cannot be written: no folder {given.output.parent}")
-        found = calibrate(given.data, options, settings)
+        found = calibrate(given.data, options, settings, config)
         if given.output is not None:
             _write(given.output, toml_text(found))
     except UserError as error:
@@ -55,14 +55,6 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(f"\nwritten to {given.output}")
     return int(ExitCode.CLEAN)
-
-
-def _quoting(config: Path | None, order_size: float | None) -> QuotingConfig:
-    quoting = load_config(config).strategy if config else QuotingConfig()
-    if order_size is None:
-        return quoting
-    size = _positive("--order-size", order_size)
-    return msgspec.structs.replace(quoting, order_size_base=size)
 
 
 def _positive(name: str, value: float) -> float:
@@ -90,7 +82,9 @@ def _parser() -> Arguments:
         "--inventory-bound", type=float, default=0.0, metavar="BASE", help="wished bound of |position|, base units"
     )
     parser.add_argument("--order-size", type=float, metavar="BASE", help="Δ, base units; default: the configuration's")
-    parser.add_argument("--config", type=Path, help="take grid, interval, fees and floors from its [strategy]")
+    parser.add_argument(
+        "--config", type=Path, help="take grid, interval, fees and floors from what it has for the instrument"
+    )
     parser.add_argument("--depth-step-ticks", type=int, default=0, help="ticks between depths; default: chosen")
     parser.add_argument("--window-s", type=float, default=WINDOW_S, help="length of the windows of time, s")
     parser.add_argument("--windows", action="store_true", help="print the fits of every window too")

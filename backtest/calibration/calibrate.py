@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ from backtest.data.findings import DataError, times_words
 from backtest.data.formats import EVENT_FILE, format_of
 from backtest.data.recordings import files_of_runs
 from backtest.scratch import scratch_folder
+from runtime.config import Config
+from runtime.instrument_strategy import strategy_for
 from trading.quoting.config import QuotingConfig
 
 REACHED_PART = 0.03  # the deepest depth of the fit is the one that so many quotes' lives reach: near the touch
@@ -35,13 +37,15 @@ class Settings:
     """How to calibrate.
 
     Attributes:
-        quoting: grid, interval, depths, Δ, fees and floors are taken from it.
+        quoting: grid, interval, depths, Δ, fees and floors are taken from it, where there is no configuration.
+        order_size_base: Δ; None = the strategy's.
         inventory_bound_base: wished bound of |position|; 0 = the configuration's hard limit.
         depth_step_ticks: ticks between two depths; 0 = chosen so that few quotes are reached beyond the last.
         window_s: length of the windows of time between which the fits' spread is told.
     """
 
     quoting: QuotingConfig = field(default_factory=QuotingConfig)
+    order_size_base: float | None = None
     inventory_bound_base: float = 0.0
     depth_step_ticks: int = 0
     window_s: float = WINDOW_S
@@ -100,25 +104,35 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     settings_bound_base: float
 
 
-def calibrate(paths: list[Path], options: Options, settings: Settings) -> Calibration:
-    """Calibrate on recordings of any supported format.
+def calibrate(paths: list[Path], options: Options, settings: Settings, config: Config | None = None) -> Calibration:
+    """Calibrate on recordings of any supported format, with what `config` has for their instrument.
 
     Raises:
         DataError: when the data cannot be read, or has a fault that `options` do not repair.
     """
     paths = files_of_runs(paths)
     if len(paths) == 1 and format_of(paths[0])[0] == EVENT_FILE:
-        return calibrate_file(EventFile(paths[0]), [], settings)
+        return _calibrated(EventFile(paths[0]), [], settings, config)
     with scratch_folder("calibrate") as folder:
         output = folder / "calibrated.events"
         report = convert(paths, output, options)
         notes = [f"repaired {times_words(count)}: {name}" for name, count in report.repairs.items()]
-        return calibrate_file(EventFile(output), notes, settings)
+        return _calibrated(EventFile(output), notes, settings, config)
+
+
+def _calibrated(file: EventFile, notes: list[str], settings: Settings, config: Config | None) -> Calibration:
+    if config is not None:
+        quoting, note = strategy_for(config, file.header.instrument)
+        settings = replace(settings, quoting=quoting)
+        notes = [*notes, note] if note else notes
+    return calibrate_file(file, notes, settings)
 
 
 def calibrate_file(file: EventFile, notes: list[str], settings: Settings) -> Calibration:
     """Calibrate on an event file."""
     quoting = settings.quoting
+    if settings.order_size_base is not None:
+        quoting = msgspec.structs.replace(quoting, order_size_base=settings.order_size_base)
     step = settings.depth_step_ticks or _chosen_step(file, quoting)
     quoting = msgspec.structs.replace(quoting, fit_depth_step_ticks=step)
     seen = observe(file, quoting, settings.window_s)

@@ -13,7 +13,7 @@ os.environ.setdefault(jit.ENV_JIT, "1")  # before a kernel is imported
 
 import msgspec
 
-from backtest.engine.arguments import add_arguments, options_of, recorded, settings_of
+from backtest.engine.arguments import add_arguments, conditions_of, options_of, recorded
 from backtest.engine.run import backtest
 from backtest.engine.summary import summarise
 from domain.errors import ExitCode, UserError
@@ -27,12 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     try:
-        settings = settings_of(given)
+        conditions = conditions_of(given)
         with recorded(given.data, options_of(given)) as file:
+            settings, notes = conditions.settings_for(file.header.instrument)
             found = summarise(backtest(file, settings))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
+    print(*(f"note: {note}\n" for note in notes), sep="", end="", file=sys.stderr)
     print(msgspec.json.encode(found).decode() if given.json else "\n".join(found.lines()))
     return int(ExitCode.CLEAN)
 

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backtest.data.container import EventFile
@@ -18,7 +19,8 @@ from backtest.engine.venue import Latency, VenueSettings
 from backtest.live import measured_ways
 from backtest.scratch import scratch_folder
 from fills.queue import POWER, QueueModel
-from runtime.config import load_config
+from runtime.config import Config, load_config
+from runtime.instrument_strategy import strategy_for
 
 _MS_MAX = 60_000.0
 _BOUNDS = {
@@ -60,8 +62,37 @@ def options_of(given: argparse.Namespace) -> Options:
     return Options(instrument=given.instrument, repairs=parse_repairs(given.repair))
 
 
-def settings_of(given: argparse.Namespace) -> Settings:
-    """Return what is run.
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the arguments of a command ask for, whatever instrument is played.
+
+    Attributes:
+        config: the configuration, if one was given.
+        settings: of an instrument of which it says nothing.
+        is_fee_given: the maker fee is the command's, not the strategy's.
+    """
+
+    config: Config | None
+    settings: Settings
+    is_fee_given: bool
+
+    def settings_for(self, instrument: str, beside: Sequence[str] = ()) -> tuple[Settings, list[str]]:
+        """Return what is run of an instrument, and what the reader has to know of it.
+
+        Args:
+            beside: instruments that are played together with it.
+        """
+        if self.config is None:
+            return self.settings, []
+        found = strategy_for(self.config, instrument, beside)
+        venue = self.settings.venue
+        if not self.is_fee_given:
+            venue = replace(venue, maker_fee_bps=found.quoting.fee_maker_bps)
+        return replace(self.settings, quoting=found.quoting, venue=venue), [found.note] if found.note else []
+
+
+def conditions_of(given: argparse.Namespace) -> Conditions:
+    """Return what the arguments ask for.
 
     Raises:
         UserError: for a configuration or a number that cannot be run.
@@ -75,7 +106,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
                 f"--{name.replace('_', '-')} {getattr(given, name):g}: expected {unit}from {low:,g} to {high:,g}"
             )
     quoting = config.strategy if config else usual.quoting
-    return Settings(
+    settings = Settings(
         quoting=quoting,
         execution=config.execution if config else usual.execution,
         venue=VenueSettings(
@@ -95,6 +126,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
         step_ms=given.step_ms,
         position_max_base=config.risk.position_max_base if config else usual.position_max_base,
     )
+    return Conditions(config, settings, given.maker_fee_bps is not None)
 
 
 def _latency(given: argparse.Namespace) -> Latency:
@@ -105,8 +137,8 @@ def _latency(given: argparse.Namespace) -> Latency:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a command take what `settings_of` and `options_of` read."""
-    parser.add_argument("--config", type=Path, help="its [strategy] and [execution] are run; default: the defaults")
+    """Let a command take what `conditions_of` and `options_of` read."""
+    parser.add_argument("--config", type=Path, help="what it has for the instrument is run; default: the defaults")
     parser.add_argument("--step-ms", type=float, default=0.0, help="decide so often; 0 = at every message of the feed")
     parser.add_argument("--entry-ms", type=float, default=5.0, help="latency to the exchange")
     parser.add_argument("--answer-ms", type=float, default=5.0, help="latency back to us")

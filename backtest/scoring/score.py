@@ -25,6 +25,7 @@ from backtest.scratch import scratch_folder
 from domain.codes import OrderEventKind
 from fills.queue import QueueModel
 from runtime.config import Config
+from runtime.instrument_strategy import strategy_for
 from runtime.paths import CONFIG_FILE
 from runtime.recordings.audit import open_audit
 
@@ -119,7 +120,7 @@ def _settings(run: Path, instrument: str, latency: Latency, power: float) -> Set
         config = msgspec.json.decode((run / CONFIG_FILE).read_bytes(), type=Config)
     except (OSError, msgspec.MsgspecError):
         return None
-    strategy = config.instruments[instrument].strategy if instrument in config.instruments else config.strategy
+    strategy = strategy_for(config, instrument).quoting
     is_local = config.venue.kind == "local"
     venue = VenueSettings(
         latency=latency,

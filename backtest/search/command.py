@@ -21,14 +21,15 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from backtest.data.container import read_header
 from backtest.data.findings import DataError
-from backtest.engine.arguments import add_arguments, options_of, recorded, settings_of
+from backtest.engine.arguments import Conditions, add_arguments, conditions_of, options_of, recorded
 from backtest.engine.run import WATCHED_PARTS, Settings
 from backtest.metrics.tables import pyarrow
 from backtest.search.cluster import DaskWorkers
 from backtest.search.ledger import Ledger
 from backtest.search.results import FoldResult, write_best, write_page, write_table
-from backtest.search.space import read_space
+from backtest.search.space import Space, check_space, read_space
 from backtest.search.study import SAMPLERS, new_sampler, study_of, write_studies
 from backtest.search.sweep import OBJECTIVES, Plan, Sweep, Workers, objective
 from backtest.search.windows import Window, cut, parts_of
@@ -60,11 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _search(given: argparse.Namespace) -> None:
     pyarrow()
     _check(given)
-    base = settings_of(given)
-    space = read_space(given.space, base)
+    conditions = conditions_of(given)
+    space = read_space(given.space)
     folder = given.output or paths.new_run("optimize")
     folder.mkdir(parents=True, exist_ok=True)
-    windows = _windows(given, base, folder)
+    windows, base = _windows(given, conditions, space, folder)
     plans = [
         Plan(fold, space, base, [window for window in windows if window.part <= fold], given.objective, given.trials)
         for fold in range(given.folds)
@@ -102,8 +103,19 @@ def _check(given: argparse.Namespace) -> None:
             raise DataError(f"--{name} {getattr(given, name)}: expected {low} to {high}")
 
 
-def _windows(given: argparse.Namespace, base: Settings, folder: Path) -> list[Window]:
-    """Return the windows of a search, cut once; a folder that holds another search is refused."""
+def _windows(
+    given: argparse.Namespace, conditions: Conditions, space: Space, folder: Path
+) -> tuple[list[Window], Settings]:
+    """Return the windows of a search, cut once, and what is varied.
+
+    Raises:
+        UserError: when the folder holds another search, or the space does not fit what is varied.
+    """
+    path = folder / PLAN_FILE
+    kept = msgspec.json.decode(path.read_bytes()) if path.exists() else None
+    windows = msgspec.convert(kept["windows"], list[Window]) if kept else _cut(given, folder)
+    base = _varied(conditions, windows)
+    check_space(given.space, space, base)
     plan = {
         "data": given.data,
         "train": given.train,
@@ -112,21 +124,40 @@ def _windows(given: argparse.Namespace, base: Settings, folder: Path) -> list[Wi
         "settings": base.plain(),
         "space": given.space.read_text(encoding="utf-8"),
     }
-    path = folder / PLAN_FILE
     wanted = msgspec.json.decode(msgspec.json.encode(plan))
-    if path.exists():
-        kept = msgspec.json.decode(path.read_bytes())
+    if kept:
         differing = [name for name in wanted if kept["plan"].get(name) != wanted[name]]
         if differing:
             raise DataError(f"{folder}: holds a search with other {', '.join(differing)}: choose another folder (-o)")
-        return msgspec.convert(kept["windows"], list[Window])
+        return windows, base
+    content = msgspec.json.encode({"plan": wanted, "windows": windows})
+    write_atomically(path, msgspec.json.format(content, indent=2))
+    return windows, base
+
+
+def _cut(given: argparse.Namespace, folder: Path) -> list[Window]:
     windows = []
     for number, data in enumerate(given.data):
         with recorded([Path(part) for part in data.split(",")], options_of(given)) as file:
             windows += cut(file, number, parts_of(given.train, given.folds), folder)
-    content = msgspec.json.encode({"plan": wanted, "windows": windows})
-    write_atomically(path, msgspec.json.format(content, indent=2))
     return windows
+
+
+def _varied(conditions: Conditions, windows: Sequence[Window]) -> Settings:
+    """Return the settings that trials vary; say where the strategy is from, if the configuration has not the name.
+
+    Raises:
+        DataError: when the recordings are of instruments with different strategies.
+    """
+    names = dict.fromkeys(read_header(Path(window.path)).instrument for window in windows)
+    found = {name: conditions.settings_for(name) for name in names}
+    first, *others = names
+    for name in others:
+        if found[name][0] != found[first][0]:
+            raise DataError(f"{first} and {name} have different strategies in the configuration: search each by itself")
+    for _, notes in found.values():
+        print(*(f"note: {note}\n" for note in notes), sep="", end="")
+    return found[first][0]
 
 
 def _counted(windows: Sequence[Window], folds: int) -> str:

@@ -53,11 +53,8 @@ def draw(space: Space, trial: Trial) -> dict[str, Any]:
     return values
 
 
-def read_space(path: Path, base: Settings) -> Space:
-    """Return what is searched.
-
-    Args:
-        base: the configuration that is varied: a range must fit it.
+def read_space(path: Path) -> Space:
+    """Return what is searched, as the file has it.
 
     Raises:
         ConfigError: with one line: file, key, value, what was expected.
@@ -66,14 +63,24 @@ def read_space(path: Path, base: Settings) -> Space:
     ranges = {name: given for section in tree for name, given in _ranges(tree[section], section).items()}
     if not ranges:
         raise ConfigError(f"{path}: nothing to search: give a key of [strategy] a range {{ low = …, high = … }}")
-    space = {name: _distribution(f"{path}: {name}", given) for name, given in ranges.items()}
+    return {name: _distribution(f"{path}: {name}", given) for name, given in ranges.items()}
+
+
+def check_space(path: Path, space: Space, base: Settings) -> None:
+    """Refuse a space whose ranges do not fit the configuration that is varied.
+
+    Args:
+        path: its file.
+
+    Raises:
+        ConfigError: with one line: file, key, value, what was expected.
+    """
     for name, drawn in space.items():
         for value in _ends(drawn):
             try:
                 with_values(base, {name: value})
             except ConfigError as error:
                 raise ConfigError(f"{path}: {name} = {value!r}: {error}") from None
-    return space
 
 
 def with_values(base: Settings, values: Mapping[str, Any]) -> Settings:

@@ -243,6 +243,27 @@ def test_a_clock_that_runs_behind_is_refused_and_shifted_when_asked_as_of_a_back
     assert "repaired once: clock" in found.notes
 
 
+def test_grid_and_order_size_are_those_of_the_instrument_in_the_configuration(tmp_path: Path) -> None:
+    lines = small_market()
+    for i in range(20):
+        lines.best(100 + 10 * i, 100.0 - 0.1 * (i % 2), 1.0, 100.1, 1.0)
+    path = lines.write(tmp_path / "moves.gz")
+    text = '[strategy]\nsigma_grid_ms = 10\n[instruments."{}".strategy]\norder_size_base = 0.02\nsigma_grid_ms = 20\n'
+    # Given the instrument of the recording, and another one
+    fine = Settings(QuotingConfig(sigma_grid_ms=10))
+    (tmp_path / "own.toml").write_text(text.format(calibrate([path], Options(), fine).instrument))
+    (tmp_path / "other.toml").write_text(text.format("OTHER"))
+    own, other = (
+        calibrate([path], Options(), Settings(), load_config(tmp_path / name)) for name in ("own.toml", "other.toml")
+    )
+    assert (own.grid_s, own.settings_size_base, own.notes) == (0.02, 0.02, [])
+    assert (other.grid_s, other.settings_size_base) == (0.01, 0.01)
+    assert "played with [strategy] alone" in other.notes[0]
+    # If an order's size is given, I expect it
+    sized = calibrate([path], Options(), Settings(order_size_base=0.05), load_config(tmp_path / "own.toml"))
+    assert sized.settings_size_base == 0.05
+
+
 def run_cli(*arguments: str, jit: str = "0") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RINGMAKER_JIT": jit}
     command = [sys.executable, "cli.py", "calibrate", *arguments]

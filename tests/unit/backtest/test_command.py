@@ -9,13 +9,14 @@ import sys
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from backtest.command import main, tell_compiling
-from backtest.data.container import EventWriter
+from backtest.data.container import EventFile, EventWriter
 from backtest.metrics.definitions import DEFINITIONS
 from backtest.report.command import main as report
 from backtest.warm import KERNELS, RECORDING
@@ -213,6 +214,66 @@ def test_several_instruments_run_together_and_stand_side_by_side(tmp_path: Path)
     levels = {name: found["quoting"]["levels"] for name, found in summary["parameters"].items()}
     assert levels == {"GENERATED": 2, "OTHER": 1}
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def renamed(folder: Path, first: EventFile, name: str) -> Path:
+    """Write the same market as another instrument's."""
+    path = folder / f"{name}.events"
+    with EventWriter(path) as writer:
+        writer.write(np.array(first.rows))
+        writer.finish(msgspec.structs.replace(first.header, instrument=name))
+    return path
+
+
+# As `./cli.py init --preset conservative` leaves it: what the preset sets stands nowhere in the file.
+PRESET = """
+[instruments."BTC-PERPETUAL"]
+[instruments."BTC-FUTURE-1".strategy]
+levels = 4
+fee_maker_bps = 0.7
+[strategy]
+preset = "conservative"
+"""
+
+
+def played(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Return the summary of a backtest of configuration PRESET."""
+    (folder / "preset.toml").write_text(PRESET)
+    options = ["--step-ms", "1000", "--config", str(folder / "preset.toml"), "-o", str(folder / "run")]
+    assert main([*arguments, *options]) == 0
+    return dict(json.loads((folder / "run" / "summary.json").read_text()))
+
+
+def test_the_strategy_of_the_session_is_played_its_preset_and_overrides_in_it(tmp_path: Path) -> None:
+    data = renamed(tmp_path, written(tmp_path, seconds=3.0), "BTC-PERPETUAL")
+    summary = played(tmp_path, str(data))
+    quoting = summary["parameters"]["quoting"]
+    assert (quoting["levels"], quoting["level_spacing_ticks"], quoting["shaping"]["tick_filter"]) == (2, 10, True)
+    assert summary["notes"] == []
+
+
+def test_a_recording_of_another_instrument_says_in_one_line_what_it_was_played_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = played(tmp_path, str(written(tmp_path, seconds=3.0).path))
+    quoting = summary["parameters"]["quoting"]
+    assert (quoting["levels"], quoting["level_spacing_ticks"]) == (2, 10)
+    (note,) = summary["notes"]
+    assert note.startswith(f"GENERATED: not in {tmp_path / 'preset.toml'}, which has BTC-PERPETUAL, BTC-FUTURE-1: ")
+    assert f"  note: {note}" in capsys.readouterr().out.splitlines()
+
+
+def test_a_future_that_the_configuration_has_by_its_role_is_played_with_its_strategy_and_fee(tmp_path: Path) -> None:
+    market = written(tmp_path, seconds=3.0)
+    files = [renamed(tmp_path, market, name) for name in ("BTC-PERPETUAL", "BTC-27NOV26")]
+    summary = played(tmp_path, "--together", *map(str, files))
+    found = {
+        name: (settings["quoting"]["levels"], settings["quoting"]["level_spacing_ticks"])
+        for name, settings in summary["parameters"].items()
+    }
+    assert found == {"BTC-PERPETUAL": (2, 10), "BTC-27NOV26": (4, 10)}
+    assert summary["parameters"]["BTC-27NOV26"]["venue"]["maker_fee_bps"] == 0.7
+    assert summary["notes"] == ['BTC-27NOV26: played with the strategy of [instruments."BTC-FUTURE-1"]']
 
 
 def test_recordings_of_other_times_are_not_run_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from backtest.engine.run import Settings
-from backtest.search.space import read_space, with_values
+from backtest.search.space import check_space, read_space, with_values
 from domain.errors import ConfigError
 from tests.conftest import REPOSITORY
 
@@ -16,7 +16,9 @@ from tests.conftest import REPOSITORY
 def space_of(folder: Path, text: str) -> dict[str, object]:
     path = folder / "space.toml"
     path.write_text(text)
-    return dict(read_space(path, Settings()))
+    space = read_space(path)
+    check_space(path, space, Settings())
+    return dict(space)
 
 
 def test_ranges_choices_and_plain_values_become_what_is_drawn(tmp_path: Path) -> None:
@@ -67,4 +69,5 @@ def test_values_are_laid_over_the_configuration_and_contradictions_refused() -> 
 
 def test_the_space_that_comes_with_the_project_fits_the_configuration() -> None:
     for path in (REPOSITORY / "configs" / "spaces").glob("*.toml"):
-        assert read_space(path, Settings())
+        check_space(path, space := read_space(path), Settings())
+        assert space
