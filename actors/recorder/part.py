@@ -7,6 +7,7 @@ readable stream at any time; what a kill left half written is skipped by its rea
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Part:
         self._head_bytes = len(head)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE)
         self._size = 0
+        self._is_torn = False
         try:
             self._append(head)
         except OSError:
@@ -49,15 +51,23 @@ class Part:
         os.close(self._fd)
 
     def _append(self, content: bytes | memoryview) -> None:
+        if self._is_torn:
+            self._cut_off()
         written = 0
         try:
             while written < len(content):
                 written += os.write(self._fd, content[written:])
         except OSError:
-            os.ftruncate(self._fd, self._size)
-            os.lseek(self._fd, self._size, os.SEEK_SET)
+            self._is_torn = True
+            with suppress(OSError):  # then before the next append: nothing may stand behind torn bytes
+                self._cut_off()
             raise
         self._size += written
+
+    def _cut_off(self) -> None:
+        os.ftruncate(self._fd, self._size)
+        os.lseek(self._fd, self._size, os.SEEK_SET)
+        self._is_torn = False
 
 
 def _stream_bytes(schema: Any, batch: Any) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from actors.recorder.finishing import finish, finish_all, next_position, try_loc
 from domain.codes import SegmentKind
 from domain.records import TRADE
 from runtime.recordings.files import RecordingError, batches, files_of, metadata_of, parts_of, table
+from runtime.recordings.stream import Damage
 from shm.segment import create_segment
 from tests.unit.actors.recorder.rig import TapeRig
 
@@ -256,6 +258,41 @@ def test_what_a_full_disk_refuses_waits_in_the_ring_and_the_file_stays_whole(
     tape.write()
     assert prices(rig) == [1.0, 2.0]
     assert rig.gaps == []
+
+
+def test_torn_bytes_that_the_disk_does_not_cut_off_are_cut_off_before_the_next_append(
+    rig: TapeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a disk that takes half a batch, and not even the cut behind the last whole one
+    tape = rig.tape()
+    rig.publish(1.0)
+    tape.write()
+    (part,) = parts_of(rig.folder)
+    size = part.stat().st_size
+    writes = os.write
+    rig.publish(2.0)
+    with monkeypatch.context() as patch:
+
+        def half_then_broken(fd: int, content: bytes) -> int:
+            if os.fstat(fd).st_size == size:
+                return writes(fd, content[:100])
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def refuse(_fd: int, _size: int) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        patch.setattr(os, "write", half_then_broken)
+        patch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(OSError, match="Input/output error"):  # the first reason, not that of the cut
+            tape.write()
+        patch.setattr(os, "write", writes)
+        with pytest.raises(OSError, match="Read-only"):
+            tape.write()
+    # If it takes everything again, I expect no torn bytes between the batches
+    tape.write()
+    damages: list[Damage] = []
+    found = [p for b in batches(part, on_damage=damages.append) for p in b.column("price_usd").to_pylist()]
+    assert (found, damages, tape.lost) == ([1.0, 2.0], [], 0)
 
 
 def test_a_wall_clock_that_is_set_back_does_not_open_an_hour_again(rig: TapeRig) -> None:
