@@ -67,6 +67,7 @@ class Tape:
         self._schema = schema_of(kind)
         self._part: Part | None = None
         self._hour = 0
+        self._ended: list[int] = []  # and not told yet
         self._next = reader.position
 
     @property
@@ -80,15 +81,19 @@ class Tape:
         return self._hour if self._part is not None else 0
 
     def write(self) -> list[int]:
-        """Write what has come; return the hours that ended with it. One of DISK_ERRORS when the disk refuses."""
-        ended: list[int] = []
+        """Write what has come; return the hours that ended with it, or with an earlier try.
+
+        Raises:
+            OSError, sqlite3.DatabaseError: the disk refuses, one of DISK_ERRORS; what was not written comes again.
+        """
         while True:
             before = self._reader.position
             rows = self._reader.read(ROWS_AT_ONCE)
             if not len(rows):
+                ended, self._ended = self._ended, []
                 return ended
             try:
-                self._write(rows, ended)
+                self._write(rows)
             except DISK_ERRORS:
                 self._reader.position = max(before, self._next)
                 raise
@@ -107,7 +112,7 @@ class Tape:
         self._part = None
         return self._hour
 
-    def _write(self, rows: Rows, ended: list[int]) -> None:
+    def _write(self, rows: Rows) -> None:
         first = int(rows["sequence"][0]) - 1
         if first > self._next:
             self._on_gap(Gap(self.ring, self._next, first - self._next))
@@ -119,7 +124,7 @@ class Tape:
             later = hours > hour
             count = int(later.argmax()) if later.any() else len(rows)
             if hour > self._hour and (closed := self.close()):
-                ended.append(closed)
+                self._ended.append(closed)
             self._hour = hour
             self._append(rows[:count])
             rows, hours = rows[count:], hours[count:]

@@ -295,6 +295,30 @@ def test_torn_bytes_that_the_disk_does_not_cut_off_are_cut_off_before_the_next_a
     assert (found, damages, tape.lost) == ([1.0, 2.0], [], 0)
 
 
+def test_an_hour_that_ends_while_the_disk_refuses_the_next_one_is_told_when_it_takes_it(
+    rig: TapeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a tape whose hour ends on a disk that takes no new file
+    tape = rig.tape()
+    rig.publish(1.0)
+    tape.write()
+    hour = tape.hour
+    rig.publish(2.0, hour=1)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patch.setattr(os, "open", refuse)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                tape.write()
+    # I expect the hour to be told once, when the disk takes the next one: nobody else would finish it
+    assert tape.write() == [hour]
+    assert tape.write() == []
+    assert prices(rig) == [1.0, 2.0]
+
+
 def test_a_wall_clock_that_is_set_back_does_not_open_an_hour_again(rig: TapeRig) -> None:
     tape = rig.tape()
     rig.publish(1.0, hour=1)
