@@ -102,12 +102,22 @@ def _is_meant(path: Path, hour: str, lives_before: int) -> bool:
     return name.hour == hour and name.life < lives_before
 
 
-def unfinished_runs(runs: Path) -> Iterator[Path]:
-    """Yield the recordings folders of runs that have parts and no recorder any more; each is locked until the next."""
+def unfinished_runs(
+    runs: Path, on_fault: Callable[[Path, OSError], None] = lambda _folder, _error: None
+) -> Iterator[Path]:
+    """Yield the recordings folders of runs that have parts and no recorder any more; each is locked until the next.
+
+    Args:
+        on_fault: told of a folder that the disk, or its owner, does not give us.
+    """
     for folder in sorted(runs.glob(f"*/{FOLDER}")):
         if folder.parent.is_symlink() or not _has_parts(folder):
             continue
-        lock = try_lock(folder)
+        try:
+            lock = try_lock(folder)
+        except OSError as error:
+            on_fault(folder, error)
+            continue
         if lock is None:
             continue
         try:

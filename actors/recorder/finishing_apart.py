@@ -54,6 +54,7 @@ def finish_apart(
     but_hour: str = "",
     lives_before: int = finishing.LIVES_MAX,
     is_awaited: Callable[[], bool] = lambda: False,
+    is_given_up: Callable[[], bool] = lambda: False,
     on_damage: Callable[[Damaged], None] = lambda _part: None,
 ) -> int:
     """Do what `finishing.finish`, without `hour` what `finishing.finish_all` does; return how many files that gave.
@@ -62,6 +63,7 @@ def finish_apart(
 
     Args:
         is_awaited: whether somebody waits for it now: then it gives way no more.
+        is_given_up: whether nobody wants it any more: it is killed, and the parts wait for who tries next.
         on_damage: told of each part that could not be read in whole.
 
     Raises:
@@ -77,7 +79,7 @@ def finish_apart(
         start_new_session=True,  # in the recorder's its niceness may count among the two alone
     ) as process:
         give_priority(process.pid, NICE_MAX)  # for its imports; it makes sure itself
-        printed, said = _communicate(process, is_awaited)
+        printed, said = _communicate(process, is_awaited, is_given_up)
     if process.returncode:
         lines = said.strip().splitlines() or [f"ended with {process.returncode}"]
         raise OSError(f"{folder}: {lines[-1]}")
@@ -87,12 +89,16 @@ def finish_apart(
     return done.files
 
 
-def _communicate(process: subprocess.Popen[str], is_awaited: Callable[[], bool]) -> tuple[str, str]:
+def _communicate(
+    process: subprocess.Popen[str], is_awaited: Callable[[], bool], is_given_up: Callable[[], bool]
+) -> tuple[str, str]:
     while True:
         try:
             return process.communicate(timeout=LOOK_S)
         except subprocess.TimeoutExpired:
-            if is_awaited():
+            if is_given_up():
+                process.kill()
+            elif is_awaited():
                 give_priority(process.pid, 0)
 
 

@@ -22,6 +22,7 @@ from actors.recorder.disk import DISK_ERRORS, Disk
 from actors.recorder.finishing_apart import finish_apart
 from actors.recorder.footprint import give_back
 from actors.recorder.profit import ProfitReader
+from actors.recorder.recovery import recover_runs
 from actors.recorder.tape import Gap, Tape
 from domain.clock import NS_PER_S
 from domain.grid import grid_in
@@ -234,8 +235,17 @@ class Recording:
         self._finishing.append(self._pool.submit(self._finish_apart, folder, but_hour=present, lives_before=life))
 
     def _finish_apart(self, folder: Path, **what: Any) -> int:
-        told = self._on_damage if folder.parent == self._folder else partial(self._log_damage, folder)
-        return finish_apart(folder, **what, is_awaited=lambda: self._is_ending, on_damage=told)
+        return finish_apart(folder, **what, is_awaited=lambda: self._is_ending, on_damage=self._on_damage)
+
+    def _recover_runs(self) -> int:
+        """Finish the recordings of earlier runs, for as long as nobody waits for our own."""
+
+        def finish(folder: Path) -> int:
+            return finish_apart(
+                folder, is_given_up=lambda: self._is_ending, on_damage=partial(self._log_damage, folder)
+            )
+
+        return recover_runs(home() / "runs", finish, lambda: self._is_ending, self._log)
 
     def _on_damage(self, damaged: Damaged) -> None:
         """Count what was lost of this run's own parts; called where hours are finished, one after the other."""
@@ -250,15 +260,6 @@ class Recording:
             first_position=damaged.first_position,
             records=damaged.records,
         )
-
-    def _recover_runs(self) -> int:
-        """Finish the recordings of earlier runs whose recorder was killed."""
-        count = 0
-        for folder in finishing.unfinished_runs(home() / "runs"):
-            found = sum(self._finish_apart(kind) for kind in folder.iterdir() if kind.is_dir())
-            self._log.info("recordings of an earlier run finished", run=folder.parent.name, files=found)
-            count += found
-        return count
 
     def _collect_finished(self) -> None:
         for future in [future for future in self._finishing if future.done()]:
