@@ -148,13 +148,9 @@ class Engine:
         ours = self._blocks[1]
         return int(ours["time_ns"][0]) if len(ours) else 0, self.tape.header.end_ns
 
-    def position_base(self) -> float:
-        """Return the position at the exchange, base units."""
-        return int(self.venue["position_lots"][0]) * self.lot_base
-
     def notional_usd(self) -> float:
-        """Return the position at the mid, signed."""
-        return self.position_base() * float(market_mid(self.venue[0])) * float(self.run["tick_size"][0])
+        """Return the position at the exchange at the mid, signed."""
+        return int(self.venue["position_lots"][0]) * self.lot_usd()
 
     def worth_usd(self) -> float:
         """Return cash and position at the mid, less fees and funding."""
@@ -162,14 +158,21 @@ class Engine:
         points = int(venue["cash"]) - (int(venue["fees"]) + int(venue["funding"])) * FEE_UNIT
         return points * float(self.run["tick_size"][0]) * self.lot_base + self.notional_usd()
 
-    def out_usd(self) -> tuple[float, float]:
-        """Return what our open orders, and those on their way in or out, may buy and sell, at the mid."""
+    def heard_lots(self) -> int:
+        """Return the position of which we have heard."""
+        return int(self.run["position_lots"][0])
+
+    def out_lots(self) -> tuple[int, int]:
+        """Return what our open orders, and those on their way in or out, may buy and sell."""
         lots = []
         for side in range(2):
             live = self.desk["live"][0, side, : int(self.desk["counts"][0, side])]
             lots.append(int((live["exposed_lots"] - live["filled_lots"]).sum()))
-        price = float(market_mid(self.venue[0])) * float(self.run["tick_size"][0]) * self.lot_base
-        return lots[0] * price, lots[1] * price
+        return lots[0], lots[1]
+
+    def lot_usd(self) -> float:
+        """Return what a lot is worth at the mid."""
+        return float(market_mid(self.venue[0])) * float(self.run["tick_size"][0]) * self.lot_base
 
     def liquidate(self, now_ns: int) -> None:
         """Have the exchange cancel all orders, close the position, and take no more."""

@@ -10,7 +10,7 @@ import pytest
 
 from backtest.data.container import EventFile
 from backtest.engine.requests import LIQUIDATION_ID
-from backtest.engine.run import backtest
+from backtest.engine.run import Engine, backtest
 from backtest.engine.together import Account, Leg, backtest_together
 from tests.backtest_run import MARKET, settings, written
 
@@ -60,3 +60,41 @@ def test_an_account_that_is_used_up_is_closed_everywhere(legs: list[Leg]) -> Non
     assert all(result.venue["position_lots"][0] == 0 for result in results)
     assert all(result.venue["is_liquidated"][0] == 1 for result in results)
     assert sum(int((result.fills["order_id"] == LIQUIDATION_ID).sum()) for result in results) >= 1
+
+
+def skewed(legs: list[Leg]) -> list[Leg]:
+    """Return the legs with quotes that lean on the net delta of both."""
+    quoting = legs[0].settings.quoting.with_values({"underlying_inventory_weight": 0.5})
+    return [Leg(leg.file, replace(leg.settings, quoting=quoting)) for leg in legs]
+
+
+def test_what_comes_out_does_not_depend_on_the_order_in_which_they_are_given(legs: list[Leg]) -> None:
+    # Given legs that skew together, and limits that never bind
+    legs = skewed(legs)
+    account = Account(gross_notional_max_usd=1e9, net_notional_max_usd=1e9)
+    given, turned = backtest_together(legs, account), backtest_together(legs[::-1], account)
+    # I expect that they see each other, and the same whoever is played first
+    alone = [backtest(EventFile(leg.file.path), leg.settings).fills_hash for leg in legs]
+    assert [result.fills_hash for result in given] != alone
+    assert [result.fills_hash for result in given] == [result.fills_hash for result in turned[::-1]]
+
+
+def test_nobody_is_told_of_a_fill_that_another_has_not_heard_of_as_the_slice_begins(
+    legs: list[Leg], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, float]] = []  # (end of the slice, net delta that its engine was told)
+    play = Engine.play
+
+    def watched(engine: Engine, until_ns: int) -> None:
+        told.append((until_ns, float(engine.quoter.record["moment"]["net_delta"][0])))
+        play(engine, until_ns)
+
+    monkeypatch.setattr(Engine, "play", watched)
+    results = backtest_together(skewed(legs), Account())
+    begins_ns = [told[0][0], *(until_ns for until_ns, _ in told[::2])][: len(told) // 2]
+    fills = np.concatenate([result.fills for result in results])
+    lots = fills["side"].astype(np.int64) * fills["size_lots"]
+    expected = [float(lots[fills["local_time_ns"] <= begin_ns].sum()) * MARKET.lot_size for begin_ns in begins_ns]
+    assert [delta for _, delta in told[::2]] == pytest.approx(expected)
+    assert [delta for _, delta in told[1::2]] == pytest.approx(expected)
+    assert max(map(abs, expected)) > 0.0
