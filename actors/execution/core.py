@@ -33,8 +33,10 @@ from domain.reports import OrderReport, PositionReport, TradeReport
 from runtime.paths import JOURNAL_FILE
 from shm.errors import RecordBusyError
 from trading.ledger import Ledger
+from trading.orders.breaker import Breaker
 from trading.orders.config import ExecutionConfig, order_label
 from trading.orders.manager import OrderManager
+from trading.orders.order import Order
 from trading.orders.reconcile import Step
 from trading.orders.throttle import Throttle
 from trading.orders.triggers import CODE_ORDER_NOT_FOUND, CODE_THROTTLED
@@ -248,19 +250,33 @@ class ExecutionCore:
                 is_tracked = self._take_untracked(report, desk, now_ns)
             if report.status.is_closed:
                 self.quotes.note_closed(report, desk)
-            if is_tracked and report.change_reason == "insert" and not report.status.is_closed:
-                self._on_accepted()
+            if is_tracked and (report.fills or report.change_reason == "insert"):
+                self._on_taken(report)
         if self.quotes.throttle is not None:
             self.quotes.throttle.on_accepted(now_ns)
         if has_fills:
             self.truth.note_difference(now_ns)
         self._ports.work_soon()
 
-    def _on_accepted(self) -> None:
-        breaker = self.quotes.breaker
+    def _on_taken(self, report: OrderReport) -> None:
+        """An order rests or trades: an insert was taken when it may rest, a hedge also when it was filled at once."""
+        order = self.books.manager.get_by_venue(report.venue_order_id)
+        breaker = self._breaker_of(order)
+        rests = report.change_reason == "insert" and not report.status.is_closed
+        if breaker is None or not (rests or (breaker is self.hedging.breaker and report.fills)):
+            return
         if breaker.is_open:
-            self._log.info("the venue takes inserts again: they resume")
+            self._log.info("the venue takes inserts again: they resume", kind=_breaker_kind(order))
         breaker.on_accepted()
+
+    def _breaker_of(self, order: Order | None) -> Breaker | None:
+        """Return the breaker in which an insert counts. What flattens has none: it paces itself, and what becomes of it
+        says nothing about quotes."""
+        if order is None:
+            return self.quotes.breaker
+        if order.is_operator:
+            return None
+        return self.hedging.breaker if order.is_hedge else self.quotes.breaker
 
     def _take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
         with suppress(OffGridError):  # no quote of ours is there
@@ -277,14 +293,17 @@ class ExecutionCore:
 
     def on_rejected(self, kind: RequestKind, client_order_id: int, error: VenueError) -> None:
         now_ns = self._clock.monotonic_ns()
+        order = self.books.manager.get(client_order_id)
+        breaker = self._breaker_of(order)
         if error.code == CODE_THROTTLED and self.quotes.throttle is not None:
             pause_ms = self.quotes.throttle.on_throttled(now_ns)
             self._log.warning("the venue says we send too much: quotes wait", pause_ms=pause_ms)
-        elif kind == "insert" and self.quotes.breaker.on_refused(now_ns):
+        elif kind == "insert" and breaker is not None and breaker.on_refused(now_ns):
             self._ports.measures.counts.add("insert_pauses")
             self._log.warning(
-                "the venue refuses inserts: they pause", reason=str(error), pause_ms=self.quotes.breaker.pause_ms
-            )
+                "the venue refuses inserts: they pause",
+                kind=_breaker_kind(order), reason=str(error), pause_ms=breaker.pause_ms,
+            )  # fmt: skip
         if client_order_id:
             self.books.take_rejection(kind, client_order_id, error, now_ns)
             if error.code == CODE_ORDER_NOT_FOUND and kind != "insert":
@@ -330,6 +349,10 @@ class ExecutionCore:
             self.journal.close()
         except OSError as error:
             self._log.error("the end of the journal is lost", reason=str(error))
+
+
+def _breaker_kind(order: Order | None) -> str:
+    return "hedges" if order is not None and order.is_hedge else "quotes"
 
 
 def _opened_desks(ports: Ports, rows: Mapping[str, tuple[int, Instrument]], manager: OrderManager) -> dict[str, Desk]:

@@ -27,6 +27,7 @@ POLL_S = 0.01
 EMPTY_LISTS_NEEDED = 2
 PAUSE_S = 0.02
 RETRY_S = 0.2
+REFUSED_PAUSE_S_MAX = 1.6  # between two flattening orders that the venue refuses: doubling from RETRY_S
 
 
 class Ending:
@@ -139,9 +140,11 @@ class Ending:
     async def _flatten_desk(self, desk: Desk, deadline_ns: int) -> None:
         ended = self._flattenings_ended
         passive_until_ns = self._clock.monotonic_ns() + int(self._config.flatten_passive_s * NS_PER_S)
+        refused_pause_s = RETRY_S
         while desk.position_lots and self._clock.monotonic_ns() < deadline_ns and ended == self._flattenings_ended:
             now_ns = self._clock.monotonic_ns()
             is_passive = now_ns < passive_until_ns
+            until_ns = min(passive_until_ns, deadline_ns) if is_passive else deadline_ns
             price_ticks = self._price_ticks(desk, is_passive)
             if price_ticks is None:
                 await asyncio.sleep(RETRY_S)
@@ -150,9 +153,14 @@ class Ending:
             if order is None:
                 await asyncio.sleep(POLL_S)
                 continue
-            await self._wait_closed(order, min(passive_until_ns if is_passive else deadline_ns, deadline_ns))
-            if desk.position_lots and not is_passive:
-                await asyncio.sleep(RETRY_S if order.state is OrderState.REJECTED else POLL_S)
+            await self._wait_closed(order, until_ns)
+            if order.state is OrderState.REJECTED:
+                left_s = (until_ns - self._clock.monotonic_ns()) / NS_PER_S
+                await asyncio.sleep(min(refused_pause_s, max(left_s, POLL_S)))
+                refused_pause_s = min(2 * refused_pause_s, REFUSED_PAUSE_S_MAX)
+            elif desk.position_lots:
+                refused_pause_s = RETRY_S
+                await asyncio.sleep(POLL_S)
 
     def _price_ticks(self, desk: Desk, is_passive: bool) -> int | None:
         side = _reducing_side(desk)

@@ -27,6 +27,7 @@ from domain.units import lots_down
 from messages.commands import Hedge, Reply
 from shm.errors import RecordBusyError
 from trading.hedging.working import Finish, Place, Plan, Resting, View, Wait, Withdraw, next_step
+from trading.orders.breaker import Breaker
 from trading.orders.order import Order
 from trading.orders.states import CANCELLABLE_STATES, OrderState
 from trading.orders.throttle import Throttle
@@ -39,7 +40,11 @@ INTERRUPTED = "execution was restarted during this hedge: what it had done is in
 
 
 class Hedging:
-    """Carries out hedges, at most one for each instrument at a time."""
+    """Carries out hedges, at most one for each instrument at a time.
+
+    Attributes:
+        breaker: pauses hedges that the venue refuses one after the other; quotes have their own.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Hedging:
         self._prices = prices
         self._journal = journal
         self._label = label
+        self.breaker = Breaker()
         self._begun = BegunHedges(ports.run_dir / "hedges.begun")
         self._answers: OrderedDict[str, Reply] = OrderedDict()
         self._runs: dict[str, HedgeRun] = {}  # by instrument
@@ -208,7 +214,7 @@ class Hedging:
         """Send an order, if gate and throttle let it pass; or else the next look tries again."""
         desk, throttle = run.desk, self._quotes.throttle
         now_ns = self._clock.monotonic_ns()
-        if throttle is None or not self._gateway.is_ready or not self._quotes.breaker.may_insert(now_ns):
+        if throttle is None or not self._gateway.is_ready or not self.breaker.may_insert(now_ns):
             return
         if not self._may_place(run, step, throttle, now_ns) or not throttle.take_order(now_ns, is_urgent=True):
             return
@@ -230,7 +236,7 @@ class Hedging:
         run.orders += 1
         run.crossed_time_ns = run.crossed_time_ns if step.is_passive else now_ns
         self._counts.add("hedge_orders")
-        self._quotes.breaker.on_sent(now_ns)
+        self.breaker.on_sent(now_ns)
         self._send(order, desk, post_only=step.is_passive, now_ns=now_ns)
 
     def _may_place(self, run: HedgeRun, step: Place, throttle: Throttle, now_ns: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import VenueError
 from domain.order import Side
 from domain.reports import OrderReport
-from tests.execution_rig import Bench, Ladder, Run, Scenario, both
+from tests.execution_rig import LABEL, Bench, Ladder, Run, Scenario, both
+from tests.model_venue import INSTRUMENT, Request
+from trading.orders.breaker import REFUSALS_MAX
 from trading.orders.config import ExecutionConfig
+from trading.orders.order import Order
 
 BIDS, ASKS = [(100, 5)], [(110, 5)]
 STEP_NS = 100 * NS_PER_MS
@@ -66,6 +71,62 @@ def test_a_venue_that_refuses_amends_and_inserts_is_left_without_the_quote_and_i
         assert bench.gateway.kinds()[sent:].count("insert") <= 13
 
     run(scenario)
+
+
+def test_a_flattening_that_is_refused_backs_off_and_leaves_the_quotes_alone(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a position, and a venue that refuses to have it closed
+        bench.venue.fill(next(order for order in bench.venue.open if order.side is Side.BUY), 5)
+        bench.pump()
+        book = bench._writer("book_table")
+        book.scratch["is_valid"], book.scratch["bid_price"][0, 0], book.scratch["ask_price"][0, 0] = 1, 50.0, 55.0
+        book.publish(0)
+        bench.venue.refusals = {"insert": CODE_TEMPORARY}
+        bench.gateway.sent.clear()
+        # If it is flattened at the touch for a while
+        flattening = asyncio.create_task(bench.core.operations.flatten_instrument(bench.core.desks[INSTRUMENT.name]))
+        end = time.monotonic() + 0.7
+        while time.monotonic() < end:
+            await bench.settle(5)
+        tried = bench.gateway.kinds().count("insert")
+        flattening.cancel()
+        # I expect a few tries, each later than the one before, of which the breaker of the quotes knows nothing
+        assert 2 <= tried <= 5
+        for _ in range(3 * REFUSALS_MAX):
+            bench.core.on_rejected("insert", sent_one(bench, is_operator=True), VenueError(CODE_TEMPORARY, "refused"))
+        assert not bench.core.quotes.breaker.is_open
+
+    run(scenario, ExecutionConfig(flatten_passive_s=60.0, flatten_timeout_s=60.0))
+
+
+def test_hedges_that_are_refused_pause_and_leave_the_quotes_alone(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        quotes, hedges = bench.core.quotes.breaker, bench.core.hedging.breaker
+        for _ in range(REFUSALS_MAX):
+            bench.core.on_rejected("insert", sent_one(bench, is_hedge=True), VenueError(CODE_MARGIN, "refused"))
+        assert (quotes.is_open, hedges.is_open) == (False, True)
+        # If the venue takes a quote, I expect hedges to pause on; if it fills one that crosses, to resume
+        bench.wish([*BIDS, (98, 5)], ASKS)
+        await bench.let_pass(STEP_NS)
+        assert hedges.is_open
+        hedge = sent_one(bench, is_hedge=True)
+        bench.venue.inbox.append(Request("insert", hedge, Side.BUY, 110, 1, LABEL, is_immediate=True))
+        bench.pump()
+        report = bench.core.books.manager.get(hedge)
+        assert report is not None
+        assert report.filled_lots == 1
+        assert not hedges.is_open
+
+    run(scenario)
+
+
+def sent_one(bench: Bench, **kind: bool) -> int:
+    """Note an order as sent that no wish has led to; return our number of it."""
+    order = Order(
+        client_order_id=bench.core.new_order_id(), instrument=0, side=Side.BUY, price_ticks=110, size_lots=1, **kind
+    )  # type: ignore[arg-type]
+    bench.core.books.manager.insert_sent(order, bench.clock.monotonic_ns())
+    return order.client_order_id
 
 
 def test_an_amend_that_is_taken_lets_the_refusals_before_it_be_forgotten(run: Run) -> None:
