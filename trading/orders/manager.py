@@ -50,7 +50,6 @@ class OrderManager:
         self._shelf = OrderShelf(row for row, _ in self._instruments.values())
         self._live = self._shelf.live
         self._with_gap: set[int] = set()
-        self._lots_given_up: dict[int, int] = {}  # filled by the venue's word, and nobody will ever tell how
 
     # ---- what is known ---------------------------------------------------------------------------------
 
@@ -97,7 +96,7 @@ class OrderManager:
 
     def give_up_gap(self, order: Order) -> None:
         """Ask no more for what is missing of `order`, unless more is; what the venue says is filled stays filled."""
-        self._lots_given_up[order.client_order_id] = order.filled_lots - order.booked_lots
+        order.given_up_lots = order.filled_lots - order.booked_lots
         self._note_gap(order)
 
     # ---- what we do ------------------------------------------------------------------------------------
@@ -328,14 +327,12 @@ class OrderManager:
         return changes
 
     def _note_gap(self, order: Order) -> None:
-        number, missing_lots = order.client_order_id, order.filled_lots - order.booked_lots
-        given_up_lots = self._lots_given_up.get(number, 0)
-        if missing_lots < given_up_lots:  # told after all: the next ones that are missing are others
-            self._lots_given_up[number] = missing_lots
-        if missing_lots > given_up_lots:
-            self._with_gap.add(number)
+        # What is told after all is given up no longer: the next lots that are missing are others.
+        order.given_up_lots = min(order.given_up_lots, order.filled_lots - order.booked_lots)
+        if order.has_fill_gap:
+            self._with_gap.add(order.client_order_id)
         else:
-            self._with_gap.discard(number)
+            self._with_gap.discard(order.client_order_id)
 
     def _apply_absence(self, order: Order, now_ns: int) -> list[Change]:
         order.absences += 1
@@ -359,6 +356,5 @@ class OrderManager:
         if was_live and not order.is_live:
             for forgotten in self._shelf.close(order):
                 self._with_gap.discard(forgotten.client_order_id)
-                self._lots_given_up.pop(forgotten.client_order_id, None)
         elif order.is_live and not was_live:
             self._shelf.revive(order)

@@ -28,6 +28,7 @@ class Order:
         target: terms of an amend whose outcome is not known; None when there is none.
         filled_lots: what the venue says is filled; never falls.
         booked_lots: sum of the fills that were seen one by one; less than `filled_lots` while one is missing.
+        given_up_lots: of those that are missing, how many nobody will ever tell: they are asked for no more.
         deadline_ns: monotonic; a message in flight that is unanswered then leaves the order UNKNOWN.
         sent_time_ns: monotonic, when the last message of ours left.
         changed_time_ns: monotonic, last message sent or heard about it.
@@ -48,6 +49,7 @@ class Order:
         "deadline_ns",
         "fill_keys",
         "filled_lots",
+        "given_up_lots",
         "instrument",
         "is_hedge",
         "is_operator",
@@ -98,6 +100,7 @@ class Order:
         self.target: Terms | None = None
         self.filled_lots = 0
         self.booked_lots = 0
+        self.given_up_lots = 0
         self.deadline_ns = 0
         self.sent_time_ns = 0
         self.changed_time_ns = 0
@@ -159,8 +162,8 @@ class Order:
 
     @property
     def has_fill_gap(self) -> bool:
-        """The venue says more is filled than the fills that were seen: history must be asked."""
-        return self.filled_lots > self.booked_lots
+        """The venue says more is filled than the fills that were seen, or given up: history must be asked."""
+        return self.filled_lots > self.booked_lots + self.given_up_lots
 
     def adopt(self, terms: Terms) -> bool:
         """Take over terms that the venue confirmed; return whether they are new."""

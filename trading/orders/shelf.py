@@ -95,5 +95,5 @@ class OrderShelf:
 
 
 def _is_settled_before(order: Order, time_ns: int) -> bool:
-    """Return whether nothing was heard of a closed order since, and nothing is missing of it."""
+    """Return whether nothing was heard of a closed order since, and nothing more of it is waited for."""
     return order.changed_time_ns < time_ns and not order.has_fill_gap

@@ -14,6 +14,7 @@ from domain.reports import FillReport, OrderReport, TradeReport
 from trading.orders.changes import Change
 from trading.orders.manager import OrderManager
 from trading.orders.order import Order
+from trading.orders.shelf import CLOSED_KEPT_NS
 from trading.orders.states import OrderState
 
 NAME = "BTC-PERPETUAL"
@@ -149,6 +150,20 @@ def test_a_gap_given_up_hides_no_other_one_once_it_has_been_told() -> None:
     manager.apply_report(report(filled=7), 5)
     assert (order.filled_lots, order.booked_lots) == (7, 5)
     assert manager.has_fill_gap()
+
+
+def test_an_order_whose_gap_was_given_up_keeps_no_closed_orders_back() -> None:
+    # Given an order that the venue calls filled without ever telling how
+    manager, order = manager_with_order()
+    manager.apply_report(report(filled=10, status=VenueOrderStatus.FILLED), 2)
+    manager.give_up_gap(order)
+    # If others close in the minutes after it
+    for number in range(8, 14):
+        later = Order(client_order_id=number, instrument=0, side=Side.BUY, price_ticks=100, size_lots=5)
+        manager.insert_sent(later, number * CLOSED_KEPT_NS)
+        manager.apply_rejection("insert", number, VenueError(24, "margin"), number * CLOSED_KEPT_NS)
+    # I expect it and them to be forgotten in time
+    assert [number for number in range(7, 14) if manager.get(number) is not None] == [12, 13]
 
 
 def test_silence_makes_an_order_unknown_and_it_still_counts() -> None:
