@@ -69,6 +69,7 @@ class ExecutionActor(Actor):
             quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
             conditional_listener=self if ctx.config.execution.protection.kind != "off" else None,
             own_labels=frozenset({label, stop_label(label)}),
+            gives_up=ctx.epoch == 1,
         )  # fmt: skip
 
     def has_news(self) -> bool:

@@ -43,6 +43,7 @@ class MarketDataActor(Actor):
             ctx.clock,
             ctx.log,
             ctx.spawn,
+            gives_up=ctx.epoch == 1,
         )
 
     def on_start(self) -> None:

@@ -109,6 +109,7 @@ class RiskActor(Actor):
             ctx.spawn,
             orders_channel="account.orders",
             own_labels=frozenset({label, stop_label(label)}),
+            gives_up=ctx.epoch == 1,
         )
 
     # ---- life ----------------------------------------------------------------------------------------

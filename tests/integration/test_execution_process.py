@@ -159,3 +159,34 @@ def test_protection_that_is_used_up_takes_all_quotes_back_and_they_return(tmp_pa
             assert session.wait(40) == 0, session.said
         assert_agrees(session.summary, read_json_lines(exchange.order_log_path))
         assert session.summary["counters"]["execution"]["mm_protections"] >= 1
+
+
+def test_an_actor_that_is_restarted_during_an_outage_waits_for_the_venue_like_the_others(tmp_path: Path) -> None:
+    actors = ("market_data", "risk", "execution")
+    tries = "connect_tries_max = 2\nbackoff_ms_max = 200\n"
+    with (
+        StandaloneExchange(tmp_path) as exchange,
+        RunningSession(
+            tmp_path, THALEX.replace("backoff_ms_max = 200\n", tries), environ=exchange.environ()
+        ) as session,
+    ):
+        session.wait_for_quotes()
+        assert exchange.process is not None
+        exchange.process.terminate()
+        exchange.process.wait(10)
+        for actor in actors:
+            os.kill(session.actor_pid(actor), signal.SIGKILL)
+
+        # If the second life of each has been refused more often than a start puts up with, I expect it to go on
+        def refusals(actor: str) -> int:
+            assert session.process is not None
+            assert session.process.poll() is None, session.said
+            _, again, lines = (session.run / "logs" / f"{actor}.log").read_text().partition('"epoch": 2')
+            return lines.count("venue connection lost") if again else 0
+
+        for actor in actors:
+            wait_until(lambda actor=actor: refusals(actor) > 3, 30.0, f"{actor} tries again and again")
+        assert {session.status()["actors"][actor]["restarts"] for actor in actors} == {1}
+        session.signal(signal.SIGINT)
+        time.sleep(1.0)
+        session.signal(signal.SIGINT)

@@ -1,7 +1,8 @@
 """The thin shell with the socket: keeps one session alive, connection after connection.
 
-Before the first success a bounded number of tries is made; after it we never give up, for only a human or
-the supervisor may decide to stop a running market maker. Each pause doubles within bounds, with jitter.
+Before the first success of a session a bounded number of tries is made; after it, and in a later life of the actor, we
+never give up, for only a human or the supervisor may decide to stop a running market maker. Each pause doubles within
+bounds, with jitter.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ class ThalexFeed:
     Args:
         instrument_names: in the order of the configuration; their index is `row` everywhere.
         spawn: runs a connection's task; its failure must end the owner.
+        gives_up: False for a later life of an owner that has been here before: an outage ends no session.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class ThalexFeed:
         clock: Clock,
         log: BoundLogger,
         spawn: Spawn,
+        *,
+        gives_up: bool = True,
     ) -> None:
         self._config = config
         self._url = url
@@ -47,6 +50,7 @@ class ThalexFeed:
         self._clock = clock
         self._log = log
         self._spawn = spawn
+        self._gives_up = gives_up
         self._frames_of_gone_links = 0
         self._replaced_ns = -PLANNED_PAUSE_NS
         self._must_replace = False
@@ -151,5 +155,6 @@ class ThalexFeed:
 
     def _new_link(self, *, is_first: bool) -> FeedLink:
         return FeedLink(
-            self._config, self._url, self._names, self, self._listener, self._clock, self._log, is_first=is_first
-        )
+            self._config, self._url, self._names, self, self._listener, self._clock, self._log,
+            is_first=is_first, gives_up=self._gives_up,
+        )  # fmt: skip

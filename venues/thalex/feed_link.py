@@ -53,6 +53,7 @@ class FeedLink:
 
     Args:
         is_first: False = another link carries the rows, until this one has their books.
+        gives_up: of a first link: whether it does so where the venue never answers.
 
     Attributes:
         is_connected: subscribed now.
@@ -73,6 +74,7 @@ class FeedLink:
         log: BoundLogger,
         *,
         is_first: bool,
+        gives_up: bool = True,
     ) -> None:
         self._config = config
         self._names = list(names)
@@ -84,7 +86,7 @@ class FeedLink:
         self._settled: asyncio.Future[None] | None = None
         self._extra: list[str] = []
         self._let_go: set[int] = set()
-        self.connection = Connection(config, url, self, clock, log, gives_up=is_first)
+        self.connection = Connection(config, url, self, clock, log, gives_up=is_first and gives_up)
         self.subscriptions = Subscriptions(config, names, self._on_book_doubted, log)
         self._dispatch = FeedDispatch(
             config,

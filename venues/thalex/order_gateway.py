@@ -57,6 +57,7 @@ class ThalexOrderGateway(OrderRequests):
         conditional_listener: for an owner that keeps conditional orders.
         own_labels: mark all orders of the owner; then others' orders that cannot be read are left out of lists.
         is_errand: ready as soon as it has logged in, for an owner that places no orders and listens to no channel.
+        gives_up: False for a later life of an owner that has been here before: an outage ends no session.
 
     Attributes:
         bad_frames: frames that could not be read; they were skipped.
@@ -79,6 +80,7 @@ class ThalexOrderGateway(OrderRequests):
         conditional_listener: ConditionalListener | None = None,
         own_labels: frozenset[str] = frozenset(),
         is_errand: bool = False,
+        gives_up: bool = True,
     ) -> None:
         self._is_errand = is_errand
         self._config = config
@@ -87,7 +89,7 @@ class ThalexOrderGateway(OrderRequests):
         self._log = log
         self._spawn = spawn
         self._signer = TokenSigner(credentials, state_dir, clock)
-        self._connection = Connection(config, url, self, clock, log)
+        self._connection = Connection(config, url, self, clock, log, gives_up=gives_up)
         self._session: Session | None = None
         self._login_over = asyncio.Event()  # answered, one way or the other, or the connection is gone
         self._settled: asyncio.Future[None] | None = None
