@@ -19,6 +19,9 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ActorPhase
 from runtime.heartbeats import Heartbeat
 
+AWAY_NS = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
+ABSENCE_COUNTED_NS = 100 * NS_PER_MS  # of an absence alone; less than any silence that makes suspect
+
 
 class ChildState(Enum):
     DEAD = "dead"  # no process; the policy says when the next one starts
@@ -74,24 +77,58 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def judge(
-    heartbeat: Heartbeat, pid: int, *, started_ns: int, awake_since_ns: int, now_ns: int, patience: Patience
-) -> Verdict:
-    """Return what the newest sign of life of process `pid` means.
+class Absences:
+    """How much of the time between looks the supervisor itself was away: stopped, or with its whole machine.
 
-    Args:
-        started_ns: when the process was started, monotonic.
-        awake_since_ns: when the judge itself came back after it had not run (SIGSTOP, a frozen machine); silence
-            before that proves nothing.
+    Silence in that time proves nothing. But an absence is never forgiven whole, and of two in a row the second counts
+    for all that a look may take: a supervisor that is late every time would never judge.
     """
+
+    def __init__(self, now_ns: int) -> None:
+        self._looked_ns = now_ns
+        self._was_away = False
+
+    def look(self, now_ns: int) -> int:
+        """Return how much of the time since the look before does not count, ns."""
+        passed_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
+        was_away, self._was_away = self._was_away, passed_ns > AWAY_NS
+        if not self._was_away:
+            return 0
+        return passed_ns - (AWAY_NS if was_away else ABSENCE_COUNTED_NS)
+
+
+class Observed:
+    """How long one life has been starting and how long it is silent, without what does not count of that time.
+
+    Attributes:
+        starting_ns: since its process was started.
+        silent_ns: since its newest sign of life.
+    """
+
+    def __init__(self, started_ns: int) -> None:
+        self.starting_ns = self.silent_ns = 0
+        self._looked_ns = started_ns
+        self._beat_ns = self._forgiven_ns = 0
+
+    def look(self, beat_ns: int, now_ns: int, away_ns: int) -> None:
+        """Take note of the newest sign of life; `away_ns` of the time since the look before does not count."""
+        self.starting_ns += now_ns - self._looked_ns - away_ns
+        self._looked_ns = now_ns
+        if beat_ns != self._beat_ns:
+            self._beat_ns, self._forgiven_ns = beat_ns, 0
+        self._forgiven_ns = min(self._forgiven_ns + away_ns, max(now_ns - beat_ns, 0))
+        self.silent_ns = now_ns - beat_ns - self._forgiven_ns
+
+
+def judge(heartbeat: Heartbeat, pid: int, observed: Observed, patience: Patience) -> Verdict:
+    """Return what the newest sign of life of process `pid` means."""
     if heartbeat.pid != pid or heartbeat.phase in (ActorPhase.NONE, ActorPhase.STARTING, ActorPhase.COMPILING):
-        if now_ns - max(started_ns, awake_since_ns) > patience.start_deadline_s * NS_PER_S:
+        if observed.starting_ns > patience.start_deadline_s * NS_PER_S:
             return Verdict(Event.LOST, f"not live within {patience.start_deadline_s:g} s of its start")
         return Verdict(None)
-    silent_ms = (now_ns - max(heartbeat.beat_time_ns, awake_since_ns)) // NS_PER_MS
+    silent_ms = observed.silent_ns // NS_PER_MS
     if silent_ms > patience.dead_ms:
         return Verdict(Event.LOST, f"silent for {silent_ms} ms")
     if silent_ms > patience.suspect_ms:
         return Verdict(Event.SILENT, f"silent for {silent_ms} ms")
-    # After the judge's own absence a heartbeat from before it is neither a sign of life nor silence.
-    return Verdict(Event.BEAT if heartbeat.beat_time_ns >= awake_since_ns else None)
+    return Verdict(Event.BEAT)

@@ -20,7 +20,7 @@ from domain.codes import ActorPhase
 from domain.errors import ExitCode
 from runtime.config import SupervisorConfig
 from runtime.heartbeats import HeartbeatReader, erase_heartbeat
-from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, judge
+from runtime.lifecycle import TRANSITIONS, ChildState, Event, Observed, Patience, judge
 from runtime.restart_policy import GiveUp, RestartAt, RestartPolicy
 from runtime.supervision.deaths import Death, Trail, describe_exit
 from runtime.supervision.launch import REAP_S, Launcher
@@ -74,6 +74,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._pid_fd = -1
         self._started_ns = 0
+        self._observed = Observed(0)
         self._start_at_ns = 0
         self._compiling = False
         self._fenced = ""  # why it was killed, as long as it is not reaped
@@ -140,14 +141,15 @@ class Child:
             self._pid_fd = os.pidfd_open(self._process.pid)
         self._move(Event.SPAWNED)
         self._started_ns = now_ns
+        self._observed = Observed(now_ns)
         self._standby.rest(now_ns)
         return None
 
-    def watch(self, now_ns: int, awake_since_ns: int = 0) -> Note | GiveUp | None:
+    def watch(self, now_ns: int, away_ns: int = 0) -> Note | GiveUp | None:
         """Take note of an exit or of silence, start what is due.
 
         Args:
-            awake_since_ns: when the supervisor came back after it had not run for a while.
+            away_ns: how much of the time since the look before the supervisor did not run.
 
         Returns:
             a note when something happened, `GiveUp` when patience has ended, None otherwise.
@@ -162,7 +164,7 @@ class Child:
             return self._on_exit(exit_code, now_ns, self._fenced)
         if self.is_fenced:
             return None
-        outcome = self._look(now_ns, awake_since_ns) or self._go_on_replacing(now_ns)
+        outcome = self._look(now_ns, away_ns) or self._go_on_replacing(now_ns)
         return outcome or self._standby.look(now_ns, is_live=self.state is ChildState.LIVE)
 
     def replace(self, now_ns: int) -> None:
@@ -212,16 +214,10 @@ class Child:
             return None
         return self.spawn(now_ns) or Note(f"started again (life {self.life})")
 
-    def _look(self, now_ns: int, awake_since_ns: int) -> Note | GiveUp | None:
+    def _look(self, now_ns: int, away_ns: int) -> Note | GiveUp | None:
         heartbeat = self._heartbeats.read()
-        verdict = judge(
-            heartbeat,
-            self.pid,
-            started_ns=self._started_ns,
-            awake_since_ns=awake_since_ns,
-            now_ns=now_ns,
-            patience=self._patience,
-        )
+        self._observed.look(heartbeat.beat_time_ns, now_ns, away_ns)
+        verdict = judge(heartbeat, self.pid, self._observed, self._patience)
         if verdict.event is Event.LOST:
             return self._fence(verdict.reason, now_ns)
         before = self.state

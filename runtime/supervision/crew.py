@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from domain.clock import NS_PER_S, Clock
+from domain.clock import Clock
 from messages.commands import Reply
 from runtime import affinity, paths
 from runtime.commands import Request
 from runtime.config import Config
 from runtime.environment import ActorEnvironment
-from runtime.lifecycle import ChildState
+from runtime.lifecycle import Absences, ChildState
 from runtime.logs import Logger
 from runtime.restart_policy import GiveUp
 from runtime.session import SessionSegments
@@ -25,8 +25,6 @@ from runtime.supervision.note import Note
 from runtime.supervision.venue_access import VenueAccess
 from runtime.topology import ActorSpec, Topology
 from shm.doorbell import Doorbell
-
-AWAY_NS = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
 
 
 class Crew:
@@ -44,7 +42,7 @@ class Crew:
         self._say = say
         self._replacing: list[tuple[Request, Child, int]] = []  # whom to answer, who, and which life of it ends
         self._given_up: list[tuple[ActorSpec, GiveUp]] = []
-        self._looked_ns = self._awake_since_ns = clock.monotonic_ns()
+        self._absences = Absences(clock.monotonic_ns())
 
     @property
     def is_live(self) -> bool:
@@ -94,7 +92,7 @@ class Crew:
             stack.callback(child.finish)
             self.children.append(child)
             self._tell(child, child.spawn(self._clock.monotonic_ns()))
-        self._looked_ns = self._awake_since_ns = self._clock.monotonic_ns()
+        self._absences = Absences(self._clock.monotonic_ns())
 
     def hear_deaths(self, poller: select.epoll) -> None:
         """Have a poller wake up at once when one of them ends."""
@@ -105,11 +103,9 @@ class Crew:
 
     def watch(self, now_ns: int) -> list[tuple[ActorSpec, GiveUp]]:
         """Look at each of them, tell what happened, start what is due; return who was given up."""
-        if now_ns - self._looked_ns > AWAY_NS:
-            self._awake_since_ns = now_ns
-        self._looked_ns = now_ns
+        away_ns = self._absences.look(now_ns)
         for child in self.children:
-            self._tell(child, child.watch(now_ns, self._awake_since_ns))
+            self._tell(child, child.watch(now_ns, away_ns))
         given_up, self._given_up = self._given_up, []
         return given_up
 

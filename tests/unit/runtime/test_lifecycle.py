@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from actors.execution.watch import WATCH_INTERVAL_NS
@@ -7,7 +9,7 @@ from domain.clock import NS_PER_MS
 from domain.codes import ActorPhase
 from runtime.config import SupervisorConfig
 from runtime.heartbeats import NEVER, Heartbeat
-from runtime.lifecycle import TRANSITIONS, ChildState, Event, Patience, Verdict, judge
+from runtime.lifecycle import TRANSITIONS, Absences, ChildState, Event, Observed, Patience, Verdict, judge
 from supervisor import POLL_S
 from trading.orders.config import ExecutionConfig
 
@@ -15,18 +17,36 @@ PID = 4711
 PATIENCE = Patience(suspect_ms=450, dead_ms=2000, start_deadline_s=10)
 
 
-def look(
-    beat_ms: int | None, now_ms: int, *, phase: ActorPhase = ActorPhase.LIVE, pid: int = PID, awake_since_ms: int = 0
-) -> Verdict:
+def look(beat_ms: int | None, now_ms: int, *, phase: ActorPhase = ActorPhase.LIVE, pid: int = PID) -> Verdict:
     heartbeat = NEVER if beat_ms is None else Heartbeat(pid, 1, phase, beat_ms * NS_PER_MS)
-    return judge(
-        heartbeat,
-        PID,
-        started_ns=0,
-        awake_since_ns=awake_since_ms * NS_PER_MS,
-        now_ns=now_ms * NS_PER_MS,
-        patience=PATIENCE,
-    )
+    observed = Observed(started_ns=0)
+    observed.look(heartbeat.beat_time_ns, now_ms * NS_PER_MS, away_ns=0)
+    return judge(heartbeat, PID, observed, PATIENCE)
+
+
+class Supervised:
+    """An actor that was started at 0, and a supervisor that looks when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.beat_ms: int | None = None
+        self._absences = Absences(0)
+        self._observed = Observed(0)
+
+    def look_after(self, pause_ms: int) -> Verdict:
+        self.now_ms += pause_ms
+        heartbeat = NEVER if self.beat_ms is None else Heartbeat(PID, 1, ActorPhase.LIVE, self.beat_ms * NS_PER_MS)
+        now_ns = self.now_ms * NS_PER_MS
+        self._observed.look(heartbeat.beat_time_ns, now_ns, self._absences.look(now_ns))
+        return judge(heartbeat, PID, self._observed, PATIENCE)
+
+    def lost_after_ms(self, *pauses_ms: int) -> int:
+        """Return how long it takes until it is given up, with these pauses between looks, again and again."""
+        began_ms = self.now_ms
+        for pause_ms in itertools.islice(itertools.cycle(pauses_ms), 1000):
+            if self.look_after(pause_ms).event is Event.LOST:
+                return self.now_ms - began_ms
+        raise AssertionError(f"not lost after {self.now_ms - began_ms} ms")
 
 
 def test_silence_makes_it_suspect_and_then_lost() -> None:
@@ -49,10 +69,46 @@ def test_the_heartbeat_of_an_earlier_life_is_no_sign_of_this_one() -> None:
 
 def test_silence_while_the_judge_itself_did_not_run_proves_nothing() -> None:
     """After a frozen machine thaws, every actor has been silent for as long as its supervisor has been away."""
-    assert look(1000, 60_000).event is Event.LOST
-    assert look(1000, 60_000, awake_since_ms=60_000).event is None  # if it has just come back, it waits
-    assert look(60_010, 60_020, awake_since_ms=60_000).event is Event.BEAT
-    assert look(1000, 62_001, awake_since_ms=60_000).event is Event.LOST  # and not for ever
+    one = Supervised()
+    one.beat_ms = 10
+    assert one.look_after(20).event is Event.BEAT
+    assert one.look_after(60_000).event is Event.BEAT
+    assert one.look_after(10).event is Event.BEAT
+    assert 1500 < one.lost_after_ms(10) < 2000  # and not for ever
+
+
+def test_a_supervisor_that_is_stopped_again_and_again_kills_nobody_that_lives() -> None:
+    one = Supervised()
+    for _ in range(20):
+        one.beat_ms = one.now_ms + 5  # as it thaws
+        assert one.look_after(10).event is Event.BEAT
+        assert one.look_after(3_600_000).event is Event.BEAT
+    # If it is stopped anew before they have beaten, I expect it not to kill them either
+    assert one.look_after(3_600_000).event is not Event.LOST
+
+
+def test_an_actor_that_hung_while_nobody_looked_has_the_same_patience_afterwards() -> None:
+    one = Supervised()
+    one.look_after(10)
+    one.beat_ms = 30_000
+    assert one.look_after(60_000).event is Event.BEAT
+    assert 1800 < one.lost_after_ms(10) < 2100
+
+
+@pytest.mark.parametrize("pauses_ms", [(510,), (600, 10), (510, 400), (3000, 10, 10)])
+def test_a_supervisor_that_is_always_slow_kills_who_hangs(pauses_ms: tuple[int, ...]) -> None:
+    one = Supervised()
+    one.beat_ms = 0
+    assert one.lost_after_ms(*pauses_ms) < 60_000
+    late = Supervised()  # which never gets live
+    assert late.lost_after_ms(*pauses_ms) < 600_000
+
+
+def test_a_supervisor_that_is_late_at_every_look_kills_who_hangs_in_little_more_than_the_time_for_it() -> None:
+    one = Supervised()
+    one.beat_ms = 0
+    assert one.lost_after_ms(510) <= 3000
+    assert Supervised().lost_after_ms(510) <= 11_500
 
 
 def test_every_state_can_be_left_and_a_next_life_begins_only_after_the_last_is_dead() -> None:
