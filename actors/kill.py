@@ -27,7 +27,7 @@ from pathlib import Path
 import msgspec
 
 from actors.halting import SessionHalt, living_execution, runs_execution
-from actors.kill_config import session_of, venue_of
+from actors.kill_config import recording_fault, session_of, venue_of
 from actors.sweep import SweepResult, sweep
 from domain.clock import NS_PER_MS, NS_PER_S, Clock
 from domain.errors import ConfigError, ConnectivityError, ExitCode, UserError, VenueUnreachableError
@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     received_ns = system_clock(os.environ).monotonic_ns()
     halt = _prepare(options)
+    if _is_refused(options):
+        return ExitCode.USAGE
     exit_code = _kill(options, halt, received_ns)
     return _told(options.session, halt.fault(), exit_code)
 
@@ -95,6 +97,8 @@ def operate(arguments: Sequence[str], configs: Path) -> int:
     received_ns = system_clock(os.environ).monotonic_ns()
     session = options.session
     halt = _prepare(options)
+    if _is_refused(options):
+        return ExitCode.USAGE
     exit_code = _kill(options, halt, received_ns)
     from messages.commands import Kill
     from runtime.commands import send_command
@@ -133,6 +137,15 @@ def _prepare(options: argparse.Namespace) -> SessionHalt:
     keep_private(holds_keys=True)
     load_dotenv(paths.home() / ".env", warn=_warn)
     return SessionHalt(options.session, must_latch=options.latch, is_ending=options.session_ends)
+
+
+def _is_refused(options: argparse.Namespace) -> bool:
+    """Return whether a recording is meant, which places no order, and say so."""
+    fault = recording_fault(options.session, options.config)
+    if not fault or living_execution(options.session):
+        return False
+    print(f"kill: {fault}", file=sys.stderr)
+    return True
 
 
 def _kill(options: argparse.Namespace, halt: SessionHalt, received_ns: int) -> int:

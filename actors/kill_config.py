@@ -14,7 +14,7 @@ import msgspec
 from domain.errors import ConfigError
 from runtime import paths
 from runtime.config import load_config
-from runtime.last_run import last_run
+from runtime.last_run import is_recording, is_run_of_market_data, last_run
 from runtime.paths import CONFIG_FILE
 from venues.config import VenueConfig
 
@@ -33,6 +33,20 @@ def session_of(path: Path) -> str:
         ConfigError: if it is a run's and cannot be read.
     """
     return _ran(path).session if path.suffix == ".json" else path.stem
+
+
+def recording_fault(session: str, named: Sequence[Path]) -> str:
+    """Return why there is nothing to cancel, where what is meant is a recording of market data alone; else empty.
+
+    Its venue and the keys of .env are those of an account on which others trade: their orders are not meant.
+    """
+    is_copy = bool(named) and named[0].suffix == ".json"
+    if not (is_run_of_market_data(named[0]) if is_copy else not named and is_recording(session)):
+        return ""
+    return (
+        f"session {session} is a recording of market data and has no orders: nothing is cancelled; "
+        f"`./cli.py stop -s {session}` ends it; to cancel the orders of a session name that one"
+    )
 
 
 def venue_of(session: str, named: Sequence[Path], default: Path | None, warn: Callable[[str], None]) -> VenueConfig:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
+import time
 
 import typer
 
@@ -12,11 +15,12 @@ from messages.commands import Command, Reply
 from operating.places import CONFIGS
 from runtime import paths
 from runtime.commands import send_command
-from runtime.last_run import how_to_start, last_run
-from runtime.session import is_supervised
+from runtime.last_run import how_to_start, is_recording, last_run
+from runtime.session import is_supervised, supervisor_pid
 from runtime.topology import SUPERVISOR
 
 ANSWER_TIMEOUT_S = 10.0
+RECORDING_END_S = 60.0  # market data, then the recorder with its last files
 PATIENCE_S = 30.0  # without an answer for so long, the operator is told what is waited for
 
 
@@ -28,6 +32,8 @@ def send(session: str, command: Command, timeout_s: float | None = ANSWER_TIMEOU
     """
     if not is_supervised(session):
         raise UserError(_why_nobody_answers(session))
+    if is_recording(session):
+        raise UserError(_takes_no_commands(session))
     try:
         return send_command(session, SUPERVISOR, command, timeout_s)
     except ConnectivityError as error:
@@ -37,8 +43,17 @@ def send(session: str, command: Command, timeout_s: float | None = ANSWER_TIMEOU
         raise UserError(f"{error}; `./cli.py kill -s {session}` cancels without the supervisor") from None
 
 
+def _takes_no_commands(session: str) -> str:
+    """Return what a recording, which answers nobody, is, and how it is ended."""
+    pid = supervisor_pid(session)
+    kill = f"`kill {pid}`" if pid else "SIGTERM"
+    return f"session {session} is a recording: Ctrl-C, {kill} or `./cli.py stop -s {session}` ends it"
+
+
 def _why_nobody_answers(session: str) -> str:
     """Return what became of a session that has no supervisor, and how to start it."""
+    if is_recording(session):
+        return f"the recording {session} does not run; `./cli.py record`, with what it was given, starts it again"
     from runtime.abandoned import abandoned
     from shm.attach import list_sessions
 
@@ -66,6 +81,34 @@ def send_and_wait(session: str, command: Command) -> Reply:
         return send(session, command, timeout_s=None if takes_commands else ANSWER_TIMEOUT_S)
     finally:
         telling.cancel()
+
+
+def end_recording(session: str) -> str:
+    """Have a recording that runs end, wait for that, and return what became of it.
+
+    Raises:
+        UserError: it is not ours, or goes on for too long.
+    """
+    try:
+        pid = supervisor_pid(session)
+        pid_fd = os.pidfd_open(pid) if pid else -1
+        if pid_fd < 0:
+            raise UserError(_takes_no_commands(session))
+        try:
+            if supervisor_pid(session) == pid:  # still: the id is of this process, and of no later one
+                signal.pidfd_send_signal(pid_fd, signal.SIGTERM)
+        finally:
+            os.close(pid_fd)
+    except ProcessLookupError:
+        pass  # it has just ended
+    except PermissionError:
+        raise UserError(f"{_takes_no_commands(session)}; it is not yours to end") from None
+    deadline_s = time.monotonic() + RECORDING_END_S
+    while is_supervised(session):
+        if time.monotonic() > deadline_s:
+            raise UserError(f"the recording {session} (pid {pid}) was told to end and still writes its files")
+        time.sleep(0.05)
+    return f"the recording {session} has ended"
 
 
 def finish(reply: Reply) -> None:

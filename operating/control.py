@@ -9,9 +9,11 @@ import typer
 
 from domain.errors import UserError
 from messages import commands
-from operating.asking import ANSWER_TIMEOUT_S, finish, send, send_and_wait
+from operating.asking import ANSWER_TIMEOUT_S, end_recording, finish, send, send_and_wait
 from operating.options import Session
 from operating.places import CONFIGS
+from runtime.last_run import is_recording
+from runtime.session import is_supervised
 from runtime.topology import ACTORS
 
 RELOAD_TIMEOUT_S = 90.0
@@ -83,6 +85,9 @@ def stop(
     """End the session: quotes cancelled and confirmed by the venue, processes ended."""
     if restart and flatten_first:
         raise UserError("--restart goes on quoting, --flatten ends the session: use one of the two")
+    if is_recording(session) and is_supervised(session) and not (restart or flatten_first):
+        print(end_recording(session))
+        return
     finish(send_and_wait(session, commands.Stop(flatten=flatten_first, actor=restart)))
 
 

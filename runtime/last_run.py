@@ -15,6 +15,7 @@ from domain.errors import UserError
 from runtime import paths
 from runtime.paths import CONFIG_FILE, JOURNAL_FILE
 
+RECORDING_SUFFIX = "-record"  # of the names that `./cli.py record` gives
 JOURNAL_HEAD_BYTES = 4096  # beyond the words of each life that begins, the first messages stand here
 
 
@@ -30,6 +31,12 @@ class _Named(msgspec.Struct):
 
     session: str
     path: str
+
+
+class _Kind(msgspec.Struct):
+    """The part of a run's config.json that says whether it traded."""
+
+    is_market_data_only: bool = False
 
 
 def last_run(session: str) -> LastRun | None:
@@ -73,6 +80,22 @@ def choose_run(given: Path | None, session: str = "") -> Path:
     passed_over = "" if with_orders in (None, runs[0]) else f"; {runs[0].name} is newer, and no order was sent in it"
     print(f"run: {(with_orders or runs[0]).name}{passed_over}", file=sys.stderr)
     return with_orders or runs[0]
+
+
+def is_recording(session: str) -> bool:
+    """Return whether what ran last under this name was a recording of market data alone: it trades nothing.
+
+    Where the name is none of a recording no run is looked at.
+    """
+    last = last_run(session) if session.endswith(RECORDING_SUFFIX) else None
+    return last is not None and is_run_of_market_data(last.folder / CONFIG_FILE)
+
+
+def is_run_of_market_data(config: Path) -> bool:
+    """Return whether a run's config.json says that nobody traded in it; False where it cannot be read."""
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(config.read_bytes(), type=_Kind).is_market_data_only
+    return False
 
 
 def runs_of(session: str) -> Iterator[Path]:

@@ -189,6 +189,14 @@ def is_supervised(session: str) -> bool:
         os.close(fd)
 
 
+def supervisor_pid(session: str) -> int:
+    """Return the process id of a session's living supervisor; 0 when none lives, or it has not said it yet."""
+    with suppress(OSError, ValueError):
+        pid = int((run_directory(session) / "lock").read_text())
+        return pid if is_supervised(session) else 0
+    return 0
+
+
 def _is_file(fd: int, path: Path) -> bool:
     """Return whether an open file still has that name."""
     try:

@@ -24,6 +24,7 @@ from domain.records import RECORDER
 from runtime import paths
 from runtime.clock import SystemClock
 from runtime.config import Config, InstrumentConfig
+from runtime.last_run import RECORDING_SUFFIX
 from runtime.logs import open_log
 from runtime.recordings.config import RecorderConfig
 from runtime.recordings.files import FOLDER
@@ -38,7 +39,6 @@ from shm.record import TableReader, load_row
 from venues.config import VenueConfig, venue_url
 
 SESSION_NAME_MAX = 24
-_SUFFIX = "-record"
 POLL_S = 0.05
 SAY_INTERVAL_S = 10.0
 
@@ -50,7 +50,7 @@ def recording_of(config: Config) -> Config:
     }
     return msgspec.structs.replace(
         config,
-        session=config.session[: SESSION_NAME_MAX - len(_SUFFIX)] + _SUFFIX,
+        session=config.session[: SESSION_NAME_MAX - len(RECORDING_SUFFIX)] + RECORDING_SUFFIX,
         instruments=instruments,
         strategies={},
         hedge={},
@@ -70,7 +70,7 @@ def recording_of_venue(kind: str, instruments: list[str], url: str) -> Config:
         raise ConfigError(f"--venue {kind}: expected {' or '.join(kinds)}")
     return Config(
         instruments={name: InstrumentConfig(quote=False) for name in instruments},
-        session=f"{kind}{_SUFFIX}",
+        session=f"{kind}{RECORDING_SUFFIX}",
         path=f"--venue {kind}",
         venue=VenueConfig(kind=kind, url=url),  # type: ignore[arg-type]
         recorder=RecorderConfig(enabled=True),

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors import kill_config
-from actors.kill_config import venue_of
-from domain.errors import ConfigError
+from actors import kill, kill_config
+from actors.kill_config import recording_fault, venue_of
+from domain.errors import ConfigError, ExitCode
 from runtime.last_run import LastRun
 
 
@@ -54,3 +54,53 @@ def test_a_newest_run_that_was_named_and_cannot_be_read_is_told_once(
     with pytest.raises(ConfigError) as raised:
         venue_of("s", [config], None, lambda _fault: None)
     assert str(raised.value).count(str(config)) == 1
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a recording beside that of a session on the same account."""
+    monkeypatch.setenv("RINGMAKER_HOME", str(tmp_path))
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "r"))
+    monkeypatch.setattr(kill, "keep_private", lambda **_: None)
+    for number, session in enumerate(("x-record", "x")):
+        folder = tmp_path / "runs" / f"20260101-00000{number}-{session}"
+        folder.mkdir(parents=True)
+        told = {"session": session, "path": "x.toml", "is_market_data_only": session != "x", "venue": {"kind": "local"}}
+        (folder / "config.json").write_bytes(msgspec.json.encode(told))
+    return tmp_path / "runs" / "20260101-000000-x-record"
+
+
+def test_a_kill_of_a_recording_cancels_nothing_of_the_account_that_others_trade(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cancel(*_: object) -> None:
+        raise AssertionError("the orders of the whole account are cancelled")
+
+    monkeypatch.setattr(kill, "cancel_everything", cancel)
+    monkeypatch.setattr(kill, "find_venue", cancel)
+    for arguments in (["--session", "x-record"], ["--config", str(recorded / "config.json")]):
+        assert kill.operate(arguments, tmp_path) == ExitCode.USAGE
+        assert kill.main(arguments) == ExitCode.USAGE
+        told = capsys.readouterr()
+        assert told.err.count("\n") == 2
+        assert told.err.startswith("kill: session x-record is a recording of market data and has no orders: nothing is")
+    # and no mark that would halt a session
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_session_that_trades_is_killed_whatever_its_name_ends_with(recorded: Path, tmp_path: Path) -> None:
+    assert recording_fault("x", []) == ""
+    assert recording_fault("x-record", [tmp_path / "x.toml"]) == ""
+    config = recorded / "config.json"
+    config.write_bytes(config.read_bytes().replace(b"true", b"false"))
+    assert recording_fault("x-record", []) == ""
+    config.write_text("{")
+    assert recording_fault("x-record", []) == ""
+
+
+def test_a_recording_in_whose_name_something_trades_is_killed(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kill, "living_execution", lambda _session: 4711)
+    assert not kill._is_refused(kill._parse(["--session", "x-record"]))
+    assert capsys.readouterr().err == ""

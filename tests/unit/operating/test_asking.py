@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from domain.errors import UserError
 from messages.commands import Reply
-from operating import asking, control
+from operating import asking, control, looking
 from runtime.commands import CommandServer
 from runtime.paths import run_directory
 from runtime.session import SessionLock
 from runtime.topology import SUPERVISOR
+from tests.conftest import REPOSITORY
 
 ANSWERS_AFTER_S = 1.0
 
@@ -96,3 +100,50 @@ def test_a_recording_which_takes_no_commands_is_not_waited_for_without_end(
             control.stop(session="slow")
     finally:
         lock.release()
+
+
+@pytest.fixture
+def recording(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the lock of a recording and ends in order on SIGTERM, and the folder of its run."""
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path / "r"))
+    monkeypatch.setenv("RINGMAKER_HOME", str(tmp_path))
+    run = tmp_path / "runs" / "20260101-000000-x-record"
+    run.mkdir(parents=True)
+    (run / "config.json").write_text('{"session": "x-record", "path": "x.toml", "is_market_data_only": true}')
+    code = (
+        "import signal, sys, time\nfrom runtime.paths import run_directory\nfrom runtime.session import SessionLock\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "lock = SessionLock(run_directory('x-record'), 'x-record')\nprint(flush=True)\n"
+        "try:\n    time.sleep(60)\nfinally:\n    lock.release()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("command", [looking.status, control.pause, partial(control.stop, flatten_first=True)])
+def test_a_recording_says_at_once_that_it_is_one_and_how_it_ends(
+    command: Callable[..., None], recording: subprocess.Popen[str]
+) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(UserError) as raised:
+        command(session="x-record")
+    ends = f"Ctrl-C, `kill {recording.pid}` or `./cli.py stop -s x-record` ends it"
+    assert str(raised.value) == f"session x-record is a recording: {ends}"
+    assert time.monotonic() - began_s < asking.ANSWER_TIMEOUT_S / 2
+    assert recording.poll() is None
+
+
+def test_stop_ends_a_recording_and_waits_for_its_end(
+    recording: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    control.stop(session="x-record")
+    assert recording.wait(10) == 7
+    assert capsys.readouterr().out == "the recording x-record has ended\n"
+    # and again, I expect to be told that there is none, and not to kill anything
+    with pytest.raises(UserError, match=r"the recording x-record does not run; `./cli.py record`"):
+        control.stop(session="x-record")
