@@ -24,13 +24,19 @@ _EVENTS = f"""
            size_lots, remaining_lots, position_lots
     FROM order_events WHERE instrument = ? AND kind IN ({", ".join(f"'{kind}'" for kind in _KINDS)})
 """
+# A fill is a row of the journal and an event. Its time is the stamp of whichever the recorder read first, the journal's
+# some 50 µs before the event's; the position after it is in the row from the event, and the same in both.
 _FILLS = """
     SELECT f.exchange_time_ns, f.time_ns AS local_time_ns, 'filled' AS kind, f.client_order_id, f.venue_order_id,
            f.side, f.price, f.size, f.fee, f.liquidity, f.position_lots,
-           (SELECT e.remaining_lots FROM order_events e WHERE e.client_order_id = f.client_order_id
-            AND e.kind = 'filled' AND e.time_ns = f.time_ns) AS remaining_lots
+           (SELECT remaining_lots FROM (
+                SELECT e.remaining_lots, abs(e.time_ns - f.time_ns) AS away_ns
+                FROM order_events e WHERE e.client_order_id = f.client_order_id AND e.kind = 'filled'
+                AND e.venue_order_id = f.venue_order_id AND e.position_lots = f.position_lots
+                ORDER BY away_ns LIMIT 1)) AS remaining_lots
     FROM fills f WHERE f.instrument = ?
 """
+_UNKNOWN = -1  # lots that remain after a fill whose event was lost
 
 
 def live_answers(run: Path, instrument: str) -> npt.NDArray[np.void]:
@@ -57,7 +63,19 @@ def live_answers(run: Path, instrument: str) -> npt.NDArray[np.void]:
     for i, answer in enumerate(answers):
         for name, value in answer.items():
             rows[name][i] = value
-    return rows[np.argsort(rows["local_time_ns"], kind="stable")]
+    rows = rows[np.argsort(rows["local_time_ns"], kind="stable")]
+    _reckon_unknown(rows)
+    return rows
+
+
+def _reckon_unknown(rows: npt.NDArray[np.void]) -> None:
+    """Write what remained after the fills whose events were lost: what the order had left before, less the fill."""
+    left: dict[int, int] = {}
+    for row in rows:
+        order = int(row["order_id"])
+        if row["remaining_lots"] == _UNKNOWN:
+            row["remaining_lots"] = max(left.get(order, 0) - int(row["size_lots"]), 0)
+        left[order] = int(row["remaining_lots"])
 
 
 def _answer(told: dict[str, Any], tick: Decimal, lot: Decimal, point: Decimal) -> dict[str, int]:
@@ -72,7 +90,7 @@ def _answer(told: dict[str, Any], tick: Decimal, lot: Decimal, point: Decimal) -
         "side": Side[told["side"].upper()],
         "price_ticks": told["price_ticks"],
         "size_lots": told["size_lots"],
-        "remaining_lots": told["remaining_lots"] or 0,
+        "remaining_lots": _UNKNOWN if told["remaining_lots"] is None else told["remaining_lots"],
         "position_lots": told["position_lots"] or 0,
         "liquidity_side": LiquiditySide[told["liquidity"].upper()] if told.get("liquidity") else 0,
         "fee": round(Decimal(told.get("fee") or 0) / point * FEE_UNITS_PER_POINT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -45,6 +46,35 @@ def test_an_order_is_told_from_its_acceptance_to_its_end_with_the_fee_of_its_fil
     assert fill["fee"] == 1_010_000  # 0.00000505 $ over 0.0005 $ for a point, in 1e-8
     (order,) = orders_of(answers)
     assert (order["order_id"], order["filled_lots"], order["end_kind"]) == (7, 2, OrderEventKind.CANCELLED)
+
+
+def changed(run: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(run / FILE_NAME)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def test_a_fill_that_was_read_from_the_journal_first_leaves_its_order_open_as_the_event_says(run: Path) -> None:
+    # Given the journal's stamp, before the event's, and an earlier fill of the order that left it at the same position
+    changed(
+        run,
+        "UPDATE fills SET time_ns = 195",
+        "INSERT INTO order_events SELECT 9, 150, kind, instrument, client_order_id, venue_order_id, side, price_ticks, "
+        "size_lots, 4, position_lots, wish_id, reason, venue_code, 140, 9 FROM order_events WHERE kind = 'filled'",
+    )
+    answers = live_answers(run, "BTC-PERPETUAL")
+    assert answers["local_time_ns"].tolist() == [100, 195, 300]
+    assert answers["remaining_lots"].tolist() == [5, 3, 0]
+    assert [order["end_kind"] for order in orders_of(answers)] == [OrderEventKind.CANCELLED]
+
+
+def test_a_fill_whose_event_was_lost_leaves_what_there_was_less_the_fill(run: Path) -> None:
+    changed(run, "DELETE FROM order_events WHERE kind = 'filled'", "UPDATE fills SET position_lots = NULL")
+    assert live_answers(run, "BTC-PERPETUAL")["remaining_lots"].tolist() == [5, 3, 0]
+    # If nothing is known of the order before, I expect nothing that remains
+    changed(run, "DELETE FROM order_events WHERE kind = 'accepted'")
+    assert live_answers(run, "BTC-PERPETUAL")["remaining_lots"].tolist() == [0, 0]
 
 
 def test_an_instrument_that_the_run_had_not_has_no_answers(run: Path) -> None:
