@@ -69,7 +69,7 @@ class FakeGateway:
     """
 
     is_ready = True
-    unreadable_orders = 0
+    unreadable_orders = unreadable_positions = 0
 
     def __init__(self) -> None:
         self.history: list[TradeReport] = []

@@ -46,6 +46,7 @@ class Recorder:
         self.positions: list[PositionReport] = []
         self.snapshots = 0
         self.bad_frames: list[ProtocolError] = []
+        self.unreadable_trades: list[str] = []
         self.alive_ns = 0
 
     def on_ready(self) -> None:
@@ -66,6 +67,9 @@ class Recorder:
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self.positions += positions
         self.snapshots += is_snapshot
+
+    def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        self.unreadable_trades.append(instrument_name)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         self.bad_frames.append(error)

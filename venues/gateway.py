@@ -83,6 +83,13 @@ class OrderListener(Protocol):
         """New lines of the account's trade history; later than the fills in `on_orders`."""
         ...
 
+    def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        """A line of the trade history, pushed or asked for, cannot be read; told once, and left out.
+
+        `instrument_name` is empty where not even that can be read.
+        """
+        ...
+
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         """Holdings; a snapshot is complete, other messages carry changed lines only."""
         ...
@@ -144,7 +151,9 @@ class OrderGateway(Protocol):
 
     async def open_orders(self) -> list[OrderReport]: ...
 
-    async def positions(self) -> list[PositionReport]: ...
+    async def positions(self) -> list[PositionReport]:
+        """Return all holdings; ProtocolError when one that may be ours cannot be read."""
+        ...
 
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]:
         """Return all trades of the account since then, oldest first."""

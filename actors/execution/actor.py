@@ -68,7 +68,7 @@ class ExecutionActor(Actor):
             ctx.config.venue, url, ctx.credentials, ctx.state_dir, self, ctx.clock, ctx.log, ctx.spawn,
             quote_listener=self if ctx.config.execution.mode == "mass_quotes" else None,
             conditional_listener=self if ctx.config.execution.protection.kind != "off" else None,
-            own_labels=frozenset({label, stop_label(label)}),
+            own_labels=frozenset({label, stop_label(label)}), own_instruments=frozenset(ctx.instrument_names),
             gives_up=ctx.epoch == 1,
         )  # fmt: skip
 
@@ -156,6 +156,11 @@ class ExecutionActor(Actor):
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         if self._core is not None:
             self._core.on_positions(positions, is_snapshot)
+
+    def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        self.ctx.counters.add("unreadable_trades")
+        if self._core is not None:
+            self._core.on_unreadable_trade(instrument_name, reason)
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         self.ctx.counters.add("bad_frames")

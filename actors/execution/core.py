@@ -319,6 +319,11 @@ class ExecutionCore:
     def on_positions(self, positions: list[PositionReport], is_snapshot: bool) -> None:
         self.truth.take_positions(positions, is_snapshot, self._clock.monotonic_ns())
 
+    def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        if not instrument_name or instrument_name in self.desks:
+            self.truth.doubt_position(reason)
+            self._ports.work_soon()
+
     def on_bad_frame(self) -> None:
         """A frame that nobody could read may have told of an order of ours: the venue is asked."""
         self.truth.ask_soon(self._clock.monotonic_ns())

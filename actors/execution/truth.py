@@ -72,6 +72,7 @@ class Truth:
         self._differs_since_ns = 0
         self.strangers: frozenset[str] = frozenset()
         self._warn_due_ns = 0
+        self._doubts = self._doubts_settled = 0  # trades of ours that could not be read, and had been at the last look
         self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
         self.venue_clock = VenueClock(ports.clock, ports.shared.book_table, len(ports.instrument_names))
@@ -102,7 +103,8 @@ class Truth:
         """A recovery has ended: both sides agree. Orders of the broken session may still arrive for a while."""
         self._differs_since_ns = 0
         self.release(RECOVERING)
-        self.release(POSITION_DIFFERS)
+        if self._doubts == self._doubts_settled:
+            self.release(POSITION_DIFFERS)
         self._asking.begin(now_ns + LATE_ORDERS_NS)
 
     def disagreed(self, now_ns: int) -> None:
@@ -155,6 +157,16 @@ class Truth:
         """Bring the next audit forward: something that the venue said was lost. A flood of such asks once a second."""
         self._asking.ask_soon(now_ns)
 
+    def doubt_position(self, reason: str) -> None:
+        """A trade that may be of ours cannot be read: quote nothing until the venue's positions have been compared."""
+        self._doubts += 1
+        self._log.error(
+            "a trade that may be ours is unreadable: quotes wait for the venue's positions. If they differ, end the "
+            "session and begin another, which starts from them", reason=reason,
+        )  # fmt: skip
+        self.hold(POSITION_DIFFERS)
+        self.ask_soon(self._clock.monotonic_ns())
+
     def take_positions(self, reports: list[PositionReport], is_snapshot: bool, now_ns: int) -> None:
         """Remember the venue's positions and since when they differ from ours."""
         seen = self._books.ledger.see(reports, self.venue_clock.realtime_ns(), is_snapshot=is_snapshot)
@@ -204,6 +216,8 @@ class Truth:
             self._ports.measures.counts.add("audits")
         except (VenueError, ProtocolError) as error:
             self._log.warning("audit refused by the venue", reason=str(error))
+            if type(error) is ProtocolError:  # trades or positions that nobody can read: what is held is not known
+                self.hold(POSITION_DIFFERS)
         except ConnectivityError as error:
             if self._gateway.is_ready:
                 self._log.warning("audit without an answer", reason=str(error))
@@ -276,7 +290,7 @@ class Truth:
     def _judge_positions(self, has_lasted: bool) -> None:
         """Hold the quotes back for a difference that has lasted and still cannot be explained; release them as soon
         as there is none, whatever has ended it."""
-        if not self.differences():
+        if not self.differences() and self._doubts == self._doubts_settled:
             self.release(POSITION_DIFFERS)
         elif has_lasted:
             self.hold(POSITION_DIFFERS)
@@ -297,7 +311,9 @@ class Truth:
         for first, so that the positions are of after it."""
         ledger, venue_ns = self._books.ledger, self.venue_clock.realtime_ns()
         reports = await self._settlements.ask(self._gateway, ledger.settlements_from_ns(venue_ns), venue_ns)
+        doubts = self._doubts
         positions = await self._gateway.positions()
+        self._doubts_settled = doubts
         if reports is not None:
             self._settlements.tell(ledger.book_settlements(reports))
         self.take_positions(positions, True, self._clock.monotonic_ns())

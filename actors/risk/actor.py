@@ -109,6 +109,7 @@ class RiskActor(Actor):
             ctx.spawn,
             orders_channel="account.orders",
             own_labels=frozenset({label, stop_label(label)}),
+            own_instruments=frozenset(ctx.instrument_names),
             gives_up=ctx.epoch == 1,
         )
 

@@ -38,6 +38,12 @@ class RiskGateway(GuardedGateway, Protocol):
     def keep_alive(self, now_ns: int) -> None: ...
     async def positions(self) -> list[PositionReport]: ...
     async def margin(self) -> MarginReport: ...
+
+    @property
+    def unreadable_positions(self) -> int:
+        """Instruments that are not ours and whose position cannot be read."""
+        ...
+
     async def trade_history(self, since_realtime_ns: int) -> list[TradeReport]: ...
     async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]: ...
     async def instruments(self) -> dict[str, Instrument]: ...
@@ -150,6 +156,13 @@ class VenueView:
         if self._account is not None:
             positions = self._account.see(positions, self._venue_now_ns(), is_snapshot=is_snapshot)
         self._view.on_positions(positions, is_snapshot)
+        self._view.is_rest_unknown = bool(self.gateway.unreadable_positions)
+
+    def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        if not instrument_name or instrument_name in self._ctx.instrument_names:
+            self._ctx.counters.add("unreadable_trades")
+            self._ctx.log.error("a trade that may be ours is unreadable: profit and loss lacks it", reason=reason)
+            self._books.distrust()
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Counted; the audit reads positions, orders and trades anew every few seconds anyway."""
@@ -184,7 +197,7 @@ class VenueView:
         if not self._history_from_ns:
             self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
-        self.on_positions(await self.gateway.positions(), is_snapshot=True)
+        self.on_positions(await self._read_positions(), is_snapshot=True)
         self._take_margin(await self.gateway.margin())
         if not self.is_started:
             await self._open_account(instruments, trades)
@@ -207,7 +220,7 @@ class VenueView:
         new: list[TradeReport] = []
         for pause_s in RESUME_PAUSES_S:
             trades = await self.gateway.trade_history(kept.history_from_ns)
-            positions = await self.gateway.positions()
+            positions = await self._read_positions()
             self._view.on_positions(positions, is_snapshot=True)
             new += account.on_trades([*trades, *self._early_trades])
             differences = account.differences({report.instrument_name: report for report in positions})
@@ -311,7 +324,7 @@ class VenueView:
         reports = await self._settlements.ask(self.gateway, account.settlements_from_ns(now_ns), now_ns)
         if reports is None:
             return
-        positions = await self.gateway.positions()
+        positions = await self._read_positions()
         self._settlements.tell(account.on_settlements(reports))
         self.on_positions(positions, is_snapshot=True)
 
@@ -323,7 +336,7 @@ class VenueView:
     async def _read_money(self) -> None:
         """Read positions and margin; the venue pushes neither funding nor margin."""
         try:
-            self.on_positions(await self.gateway.positions(), is_snapshot=True)
+            self.on_positions(await self._read_positions(), is_snapshot=True)
             self._take_margin(await self.gateway.margin())
         except (
             ConnectivityError,
@@ -333,6 +346,14 @@ class VenueView:
             self._ctx.log.warning("positions and margin could not be read", reason=str(error))
         finally:
             self._is_asking_money = False
+
+    async def _read_positions(self) -> list[PositionReport]:
+        """Ask the venue for all positions; where one of ours cannot be read none is known any more."""
+        try:
+            return await self.gateway.positions()
+        except ProtocolError:
+            self._view.are_positions_known = False
+            raise
 
     def _take_margin(self, report: MarginReport) -> None:
         margin, required = float(report.margin), float(report.required_margin)

@@ -14,8 +14,9 @@ from actors.execution import recovery
 from actors.execution.permission import POSITION_DIFFERS
 from actors.execution.truth import FEE_PATIENCE_NS
 from domain.clock import NS_PER_MS, NS_PER_S
+from domain.errors import ProtocolError
 from domain.order import Side, VenueOrderStatus
-from domain.reports import OrderReport
+from domain.reports import OrderReport, PositionReport
 from tests.execution_rig import Bench, Run, quoting
 from tests.model_venue import INSTRUMENT, Request
 from trading.orders.states import OrderState
@@ -387,6 +388,59 @@ def test_a_reconnect_cancels_what_is_off_the_price_grid(run: Run) -> None:
         # I expect it to be cancelled, and quotes to go on
         await pass_with_wishes(bench, 1)
         assert not venue_order.is_open
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_a_trade_of_ours_that_nobody_can_read_holds_quotes_until_the_positions_agree(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, BIDS, ASKS)
+        # If a line of another instrument cannot be read, I expect nothing
+        bench.core.on_unreadable_trade("ANOTHER", "price is null")
+        assert bench.core.books.is_known
+        # If one of ours cannot be read, I expect quotes to be held at once, and back when the positions have agreed
+        bench.core.on_unreadable_trade(INSTRUMENT.name, "price is null")
+        assert POSITION_DIFFERS in bench.core.quotes.holds
+        assert not bench.core.books.is_known
+        await pass_with_wishes(bench, 3)
+        assert bench.core.books.is_known
+        assert bench.resting(Side.BUY) == BIDS
+
+    run(scenario)
+
+
+def test_what_an_unreadable_trade_has_moved_holds_quotes_and_the_cancels_go(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a fill that nobody was told of but by a line that cannot be read
+        await quoting(bench, BIDS, ASKS)
+        bench.gateway.start_position += Decimal("0.004")
+        bench.core.on_unreadable_trade(INSTRUMENT.name, "price is null")
+        # I expect no quote to rest, however long that lasts, and the connection to live
+        await pass_with_wishes(bench, 30)
+        assert bench.resting(Side.BUY) == bench.resting(Side.SELL) == []
+        assert bench.venue.open == []
+        assert not bench.core.books.is_known
+        assert bench.gateway.is_ready
+
+    run(scenario)
+
+
+def test_answers_that_nobody_can_read_hold_quotes_until_they_can_be_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable(*_: object) -> list[PositionReport]:
+        raise ProtocolError("position in BTC-PERPETUAL, which may be ours: unreadable")
+
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, BIDS, ASKS)
+        # If an audit cannot read what is held, I expect nothing to be quoted on it
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.gateway, "positions", unreadable)
+            await pass_with_wishes(bench, 15)
+            assert bench.resting(Side.BUY) == []
+        # and quotes to be back once it can
+        await pass_with_wishes(bench, 15)
         assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.integration.test_thalex_connector import DEADLINE_S, Desk, _until
+from tests.thalex_desk import DEADLINE_S, Desk, until
 from venues.config import VenueConfig
 from venues.credentials import Credentials
 
@@ -90,7 +90,7 @@ def test_logins_that_nobody_answers_in_the_time_for_connecting_are_only_tried_ag
         venue = Venue(answers=False)
         async with _working(venue, credentials, tmp_path, connect_timeout_ms=100) as (_, complaints):
             # If several logins have come to nothing, I expect none to be called a bug of ours, which ends the actor
-            await _until(lambda: venue.logins >= 4, "four logins")
+            await until(lambda: venue.logins >= 4, "four logins")
         assert complaints == []
 
     uvloop.run(main())

@@ -39,12 +39,14 @@ class AccountView:
         names: the session's instruments by row.
         margin: the venue's last word on margin.
         are_positions_known: a snapshot of the positions has come.
+        is_rest_unknown: something is held, in instruments that are not ours, that nobody can read.
     """
 
     def __init__(self, instrument_names: Sequence[str]) -> None:
         self.names = tuple(instrument_names)
         self.margin: AccountMargin = UNKNOWN_MARGIN
         self.are_positions_known = False
+        self.is_rest_unknown = False
         self._rows = {name: row for row, name in enumerate(instrument_names)}
         self._instruments: dict[str, Instrument] = {}
         self._listed: dict[str, Instrument] | None = None
@@ -162,12 +164,16 @@ class AccountView:
     @property
     def gross_notional(self) -> float:
         """Sum of |position| × mark over the account, quote currency; NaN when part of it is unknown."""
-        return math.fsum(abs(value) for value in self.notionals.values()) if self.are_positions_known else math.nan
+        return math.fsum(map(abs, self.notionals.values())) if self._is_all_known else math.nan
 
     @property
     def net_notional(self) -> float:
         """The same, signed."""
-        return math.fsum(self.notionals.values()) if self.are_positions_known else math.nan
+        return math.fsum(self.notionals.values()) if self._is_all_known else math.nan
+
+    @property
+    def _is_all_known(self) -> bool:
+        return self.are_positions_known and not self.is_rest_unknown
 
     def margin_rate(self, rate_min: float) -> float:
         """Return what part of its notional new exposure needs as margin: what the venue asked for last, if it is more

@@ -14,6 +14,7 @@ from domain.reports import FillKey, MarginReport, OrderReport, PositionReport, S
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.thalex import account_wire, conditional_wire
 from venues.thalex.market_wire import decode_instruments
+from venues.thalex.money_lists import PositionLists, TradeLists
 from venues.thalex.order_lists import OrderLists
 from venues.thalex.protocol import Decode
 from venues.thalex.quote_wire import protection_params
@@ -28,10 +29,12 @@ class AccountRequests(ABC):
     """The slow half of a gateway: it needs nothing but a way to `_call` a method of the venue.
 
     Attributes:
-        lists: reads the lists of orders.
+        lists, trade_lists, position_lists: read lists line by line.
     """
 
     lists = OrderLists()
+    trade_lists = TradeLists()
+    position_lists = PositionLists()
 
     @abstractmethod
     async def _call(self, method: str, params: object, decode: Decode) -> Any:
@@ -81,8 +84,16 @@ class AccountRequests(ABC):
         return len(self.lists.left_out)
 
     async def positions(self) -> list[PositionReport]:
-        answer = await self._call("private/portfolio", {}, account_wire.decode_positions)
+        # An answer that cannot be read must not cost the connection: cancels go over it.
+        answer = await self._call("private/portfolio", {}, _or_error(self.position_lists.all))
+        if isinstance(answer, ProtocolError):
+            raise answer
         return cast(list[PositionReport], answer)
+
+    @property
+    def unreadable_positions(self) -> int:
+        """Instruments that are not ours and whose position nobody here can read."""
+        return len(self.position_lists.left_out)
 
     async def margin(self) -> MarginReport:
         return cast(MarginReport, await self._call("private/account_summary", {}, account_wire.decode_margin))
@@ -94,9 +105,8 @@ class AccountRequests(ABC):
         # A page may begin with what the one before ended with.
         trades: dict[tuple[FillKey, bool], TradeReport] = {}
         order = {"sort": "ascending"}
-        async for page in self._pages(
-            "private/trade_history", since_realtime_ns, order, account_wire.decode_trade_page
-        ):
+        decode = _or_error(self.trade_lists.page)  # as of positions
+        async for page in self._pages("private/trade_history", since_realtime_ns, order, decode):
             trades.update(((trade.key, trade.is_correction), trade) for trade in page)
         return sorted(trades.values(), key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
 
@@ -124,7 +134,7 @@ class AccountRequests(ABC):
                 raise answer
             page, bookmark = answer
             yield page
-            if not bookmark or bookmark in seen or not page:
+            if not bookmark or bookmark in seen:
                 return
             seen.add(bookmark)
             params = {**params, "bookmark": bookmark}

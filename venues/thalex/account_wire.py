@@ -16,6 +16,8 @@ from venues.thalex.wire import readable
 _T = TypeVar("_T")
 _ZERO = Decimal(0)
 _SECONDS_MAX = 9 * 10**9  # the year 2255
+_NUMBER_MAX = 10**12  # of prices, sizes and money; in ticks and lots they must fit 64 bits
+_LEGS_MAX = 1000
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _CORRECTIONS = frozenset({"amend", "delete"})  # of trades, by trade_type
 _LIQUIDITY = {"maker": LiquiditySide.MAKER, "taker": LiquiditySide.TAKER}
@@ -33,7 +35,7 @@ class _Fill(msgspec.Struct, gc=False):
     price: Decimal
     amount: Decimal
     maker_taker: str
-    leg_index: float = 0
+    leg_index: float | None = None
     time: Decimal | None = None
 
 
@@ -62,7 +64,7 @@ class _Trade(msgspec.Struct, gc=False):
     amount: Decimal
     time: Decimal
     position_after: Decimal
-    fee: Decimal = _ZERO
+    fee: Decimal | None = None
     liquidation_fee: Decimal | None = None
     position_pnl: Decimal | None = None
     perpetual_funding_pnl: Decimal | None = None
@@ -121,9 +123,11 @@ class Armed(msgspec.Struct, gc=False):
 
 _decode_order = readable(msgspec.json.Decoder(_OrderStatus).decode)
 _decode_orders = readable(msgspec.json.Decoder(list[_OrderStatus]).decode)
+_decode_trade = readable(msgspec.json.Decoder(_Trade).decode)
 _decode_trades = readable(msgspec.json.Decoder(list[_Trade]).decode)
 _decode_trade_page = readable(msgspec.json.Decoder(_TradePage).decode)
 _decode_daily_mark_page = readable(msgspec.json.Decoder(_DailyMarkPage).decode)
+_decode_position = readable(msgspec.json.Decoder(_PortfolioEntry).decode)
 _decode_portfolio = readable(msgspec.json.Decoder(list[_PortfolioEntry]).decode)
 _decode_summary = readable(msgspec.json.Decoder(_Summary).decode)
 decode_login = readable(msgspec.json.Decoder(Login | None).decode)
@@ -146,15 +150,24 @@ def decode_orders(payload: Any) -> list[OrderReport]:
     return [_order_report(order) for order in _decode_orders(payload)]
 
 
+def decode_trade(payload: Any) -> TradeReport:
+    """Return one line of a trade history."""
+    return _trade_report(_decode_trade(payload))
+
+
 def decode_trades(payload: Any) -> list[TradeReport]:
-    """Return a message of account.trade_history."""
+    """Return a message of account.trade_history; ProtocolError when any line is unreadable (see money_lists.py)."""
     return [_trade_report(trade) for trade in _decode_trades(payload)]
 
 
 def decode_trade_page(payload: Any) -> tuple[list[TradeReport], str]:
-    """Return one page of private/trade_history and the bookmark of the next; empty = last page."""
+    """Return one page of private/trade_history and the bookmark of the next; empty = last page.
+
+    Raises:
+        ProtocolError: any line is unreadable (see money_lists.py).
+    """
     page = _decode_trade_page(payload)
-    return [_trade_report(trade) for trade in page.trades], page.bookmark or ""
+    return [_trade_report(trade) for trade in page.trades], (page.bookmark or "") if page.trades else ""
 
 
 def decode_daily_mark_page(payload: Any) -> tuple[list[SettlementReport], str]:
@@ -171,23 +184,18 @@ def decode_daily_mark_page(payload: Any) -> tuple[list[SettlementReport], str]:
         )
         for mark in page.daily_marks
     ]
-    return reports, page.bookmark or ""
+    return reports, (page.bookmark or "") if reports else ""
+
+
+def decode_position(payload: Any) -> PositionReport:
+    """Return one line of a portfolio."""
+    return _position_report(_decode_position(payload))
 
 
 def decode_positions(payload: Any) -> list[PositionReport]:
-    """Return a message of account.portfolio or the answer of private/portfolio."""
-    return [
-        PositionReport(
-            instrument_name=entry.instrument_name,
-            position=_finite(entry.position, "position"),
-            average_price=_money(entry.average_price, "average_price"),
-            mark_price=_money(entry.mark_price, "mark_price"),
-            unrealised_pnl=_money(entry.unrealised_pnl, "unrealised_pnl"),
-            realised_pnl=_money(entry.realised_pnl, "realised_pnl"),
-            unrealised_funding=_money(entry.unrealised_perpetual_funding, "unrealised_perpetual_funding"),
-        )
-        for entry in _decode_portfolio(payload)
-    ]
+    """Return a message of account.portfolio or the answer of private/portfolio; ProtocolError when any line is
+    unreadable (see money_lists.py)."""
+    return [_position_report(entry) for entry in _decode_portfolio(payload)]
 
 
 def decode_margin(payload: Any) -> MarginReport:
@@ -205,10 +213,20 @@ def _time_ns(seconds: Decimal | None) -> int:
 
 
 def _finite(value: Decimal, what: str) -> Decimal:
-    """Return `value`; a decimal may have been read from a text such as "NaN"."""
+    """Return `value`; a decimal may have been read from a text such as "NaN", or be larger than anything there is."""
     if not value.is_finite():
         raise ProtocolError(f"{what} {value} is not a finite number")
+    if abs(value) > _NUMBER_MAX:
+        raise ProtocolError(f"{what} {value} is beyond {_NUMBER_MAX}")
     return value
+
+
+def _leg(index: float | None) -> int:
+    if index is None:
+        return 0
+    if not 0 <= index <= _LEGS_MAX:
+        raise ProtocolError(f"leg_index {index} is not in 0..{_LEGS_MAX}")
+    return int(index)
 
 
 def _money(value: Decimal | None, what: str) -> Decimal:
@@ -245,7 +263,7 @@ def _fill_report(fill: _Fill, order_id: str) -> FillReport:
     return FillReport(
         trade_id=fill.trade_id,
         venue_order_id=order_id,
-        leg_index=int(fill.leg_index),
+        leg_index=_leg(fill.leg_index),
         price=_finite(fill.price, "price"),
         size=_finite(fill.amount, "amount"),
         liquidity_side=_known(_LIQUIDITY, fill.maker_taker, "maker_taker"),
@@ -253,16 +271,28 @@ def _fill_report(fill: _Fill, order_id: str) -> FillReport:
     )
 
 
+def _position_report(entry: _PortfolioEntry) -> PositionReport:
+    return PositionReport(
+        instrument_name=entry.instrument_name,
+        position=_finite(entry.position, "position"),
+        average_price=_money(entry.average_price, "average_price"),
+        mark_price=_money(entry.mark_price, "mark_price"),
+        unrealised_pnl=_money(entry.unrealised_pnl, "unrealised_pnl"),
+        realised_pnl=_money(entry.realised_pnl, "realised_pnl"),
+        unrealised_funding=_money(entry.unrealised_perpetual_funding, "unrealised_perpetual_funding"),
+    )
+
+
 def _trade_report(trade: _Trade) -> TradeReport:
     return TradeReport(
         trade_id=trade.trade_id,
         venue_order_id=trade.order_id or "",
-        leg_index=int(trade.leg_index or 0),
+        leg_index=_leg(trade.leg_index),
         instrument_name=trade.instrument_name,
         side=_known(_SIDES, trade.direction, "direction"),
         price=_finite(trade.price, "price"),
         size=_finite(trade.amount, "amount"),
-        fee=_finite(trade.fee, "fee") + _money(trade.liquidation_fee, "liquidation_fee"),
+        fee=_money(trade.fee, "fee") + _money(trade.liquidation_fee, "liquidation_fee"),
         position_after=_finite(trade.position_after, "position_after"),
         realised_pnl=_money(trade.position_pnl, "position_pnl"),
         funding_pnl=_money(trade.perpetual_funding_pnl, "perpetual_funding_pnl"),

@@ -23,6 +23,7 @@ from venues.gateway import OrderListener
 from venues.quoting import QuoteListener
 from venues.thalex import account_wire
 from venues.thalex.connection import Connection
+from venues.thalex.money_lists import PositionLists, TradeLists
 from venues.thalex.order_lists import OrderLists
 from venues.thalex.order_replies import (
     CONDITIONAL_CHANNEL,
@@ -56,6 +57,7 @@ class ThalexOrderGateway(OrderRequests):
         quote_listener: for an owner that sends mass quotes.
         conditional_listener: for an owner that keeps conditional orders.
         own_labels: mark all orders of the owner; then others' orders that cannot be read are left out of lists.
+        own_instruments: those that the owner trades; then unreadable positions in others are left out of lists.
         is_errand: ready as soon as it has logged in, for an owner that places no orders and listens to no channel.
         gives_up: False for a later life of an owner that has been here before: an outage ends no session.
 
@@ -79,6 +81,7 @@ class ThalexOrderGateway(OrderRequests):
         quote_listener: QuoteListener | None = None,
         conditional_listener: ConditionalListener | None = None,
         own_labels: frozenset[str] = frozenset(),
+        own_instruments: frozenset[str] = frozenset(),
         is_errand: bool = False,
         gives_up: bool = True,
     ) -> None:
@@ -95,8 +98,11 @@ class ThalexOrderGateway(OrderRequests):
         self._settled: asyncio.Future[None] | None = None
         self._ready = asyncio.Event()
         self.lists = OrderLists(own_labels, self._on_left_out)
+        self.trade_lists = TradeLists(self._on_unreadable_trade)
+        self.position_lists = PositionLists(own_instruments, self._on_position_left_out)
         self._replies = OrderReplies(
-            listener, orders_channel, log, quote_listener, conditional_listener, self.lists
+            listener, orders_channel, log, quote_listener, conditional_listener, self.lists, self.trade_lists,
+            self.position_lists,
         )  # fmt: skip
         self._channels: tuple[str, ...] = (orders_channel, POSITIONS_CHANNEL, TRADES_CHANNEL)
         if quote_listener is not None:
@@ -304,6 +310,13 @@ class ThalexOrderGateway(OrderRequests):
 
     def _on_left_out(self, reason: str) -> None:
         self._log.warning("an order that is not ours is unreadable, and left out", reason=reason)
+
+    def _on_position_left_out(self, reason: str) -> None:
+        self._log.warning("a position that is not ours is unreadable, and left out", reason=reason)
+
+    def _on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
+        self._log.warning("a line of the trade history is unreadable, and left out", reason=reason)
+        self._listener.on_unreadable_trade(instrument_name, reason)
 
     def _flush(self, session: Session) -> None:
         for frame in session.data_to_send():

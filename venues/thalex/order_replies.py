@@ -11,8 +11,8 @@ from domain.order import RequestKind
 from venues.conditional import ConditionalListener
 from venues.gateway import OrderListener
 from venues.quoting import QuoteListener
-from venues.thalex import account_wire
 from venues.thalex.market_wire import decode_system
+from venues.thalex.money_lists import PositionLists, TradeLists
 from venues.thalex.order_lists import OrderLists
 from venues.thalex.protocol import Answer
 from venues.thalex.quote_wire import decode_protections
@@ -43,8 +43,12 @@ class OrderReplies:
         quote_listener: QuoteListener | None,
         conditional_listener: ConditionalListener | None,
         lists: OrderLists,
+        trade_lists: TradeLists,
+        position_lists: PositionLists,
     ) -> None:
         self._lists = lists
+        self._trade_lists = trade_lists
+        self._position_lists = position_lists
         self._listener = listener
         self._quote_listener = quote_listener
         self._conditional_listener = conditional_listener
@@ -116,11 +120,11 @@ class OrderReplies:
             reports = self._lists.orders(envelope.notification)
             return lambda: listener.on_orders(reports)
         if envelope.channel_name == POSITIONS_CHANNEL:
-            positions = account_wire.decode_positions(envelope.notification)
+            positions = self._position_lists.changed(envelope.notification)
             is_snapshot = bool(envelope.snapshot)
             return lambda: listener.on_positions(positions, is_snapshot)
         if envelope.channel_name == TRADES_CHANNEL:
-            trades = account_wire.decode_trades(envelope.notification)
+            trades = self._trade_lists.trades(envelope.notification)
             return lambda: listener.on_trades(trades)
         if envelope.channel_name == PROTECTION_CHANNEL and (quote_listener := self._quote_listener) is not None:
             protections = decode_protections(envelope.notification)

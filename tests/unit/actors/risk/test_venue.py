@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from actors.risk.books import BooksKeeper
 from actors.risk.venue import AUDIT_INTERVAL_NS, VenueView
 from domain.clock import NS_PER_S
+from domain.errors import ProtocolError
 from domain.order import Side
 from tests.risk_view import WALL_NS, Scene, a_trade
 from trading.risk.latch import RiskMemory
@@ -92,3 +94,42 @@ def test_the_account_is_opened_only_once_the_venues_clock_is_known(tmp_path: Pat
     view.on_ready()
     assert view.is_started
     assert view.since_ns == begun.since_ns - 60 * NS_PER_S
+
+
+def test_a_position_of_ours_that_cannot_be_read_makes_the_positions_unknown(tmp_path: Path) -> None:
+    # Given risk that knows the positions
+    scene = Scene(tmp_path)
+    account = scene.monitor.account
+    assert account.are_positions_known
+    read = scene.gateway.positions
+
+    async def unreadable() -> list[Any]:
+        raise ProtocolError("position in BTC-PERPETUAL, which may be ours: unreadable")
+
+    # If the venue tells one of ours in a form that nobody knows, I expect none to count as known until it can be read
+    scene.gateway.positions = unreadable  # type: ignore[method-assign]
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert not account.are_positions_known
+    scene.gateway.positions = read  # type: ignore[method-assign]
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert account.are_positions_known
+
+
+def test_a_position_of_others_that_cannot_be_read_leaves_the_whole_unknown(tmp_path: Path) -> None:
+    # Given risk that knows what is held in all
+    scene = Scene(tmp_path)
+    account = scene.monitor.account
+    assert math.isfinite(account.gross_notional)
+    # If a line of another instrument cannot be read, I expect the sum to be unknown, and ours to stay known
+    scene.gateway.unreadable_positions = 1
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert math.isnan(account.gross_notional)
+    assert account.are_positions_known
+
+
+def test_a_trade_of_ours_that_cannot_be_read_is_told_and_one_of_others_is_not(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.view.on_unreadable_trade("ANOTHER", "price is null")
+    assert scene.warnings == []
+    scene.view.on_unreadable_trade("BTC-PERPETUAL", "price is null")
+    assert scene.warnings == ["a trade that may be ours is unreadable: profit and loss lacks it: price is null"]
