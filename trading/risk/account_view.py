@@ -39,7 +39,8 @@ class AccountView:
         names: the session's instruments by row.
         margin: the venue's last word on margin.
         are_positions_known: a snapshot of the positions has come.
-        is_rest_unknown: something is held, in instruments that are not ours, that nobody can read.
+        is_rest_unknown: of instruments that are not ours, something may be held that nobody can read: what is held in
+            all is more than the notionals say.
     """
 
     def __init__(self, instrument_names: Sequence[str]) -> None:
@@ -164,16 +165,12 @@ class AccountView:
     @property
     def gross_notional(self) -> float:
         """Sum of |position| × mark over the account, quote currency; NaN when part of it is unknown."""
-        return math.fsum(map(abs, self.notionals.values())) if self._is_all_known else math.nan
+        return math.fsum(map(abs, self.notionals.values())) if self.are_positions_known else math.nan
 
     @property
     def net_notional(self) -> float:
         """The same, signed."""
-        return math.fsum(self.notionals.values()) if self._is_all_known else math.nan
-
-    @property
-    def _is_all_known(self) -> bool:
-        return self.are_positions_known and not self.is_rest_unknown
+        return math.fsum(self.notionals.values()) if self.are_positions_known else math.nan
 
     def margin_rate(self, rate_min: float) -> float:
         """Return what part of its notional new exposure needs as margin: what the venue asked for last, if it is more

@@ -9,14 +9,17 @@ from trading.risk.config import RiskConfig
 from trading.risk.portfolio import PortfolioRisk, combined_deviation, portfolio_risk
 from trading.risk.states import Cause, Tell
 
+UNREAD = " and what nobody can read, in an instrument that is not ours"
+
 
 def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> None:
     """Bring the causes of exposure up to date."""
     gross, net = account.gross_notional, account.net_notional
     tell(
         Cause.NOTIONAL_LIMIT,
-        gross > config.gross_notional_max_usd,
-        f"gross notional {gross:.2f}, limit {config.gross_notional_max_usd:.2f} USD",
+        gross > config.gross_notional_max_usd or account.is_rest_unknown,
+        f"gross notional {gross:.2f}{UNREAD if account.is_rest_unknown else ''}, limit "
+        f"{config.gross_notional_max_usd:.2f} USD",
     )
     tell(
         Cause.NET_NOTIONAL,

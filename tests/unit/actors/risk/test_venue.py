@@ -15,7 +15,11 @@ from domain.clock import NS_PER_S
 from domain.errors import ProtocolError
 from domain.order import Side
 from tests.risk_view import WALL_NS, Scene, a_trade
+from trading.risk.account_view import AccountView
+from trading.risk.config import RiskConfig
+from trading.risk.exposure import tell_of_exposure
 from trading.risk.latch import RiskMemory
+from trading.risk.states import Cause
 
 
 def test_trades_that_cancel_out_and_reach_the_history_after_a_reconnect_are_booked(tmp_path: Path) -> None:
@@ -115,16 +119,27 @@ def test_a_position_of_ours_that_cannot_be_read_makes_the_positions_unknown(tmp_
     assert account.are_positions_known
 
 
-def test_a_position_of_others_that_cannot_be_read_leaves_the_whole_unknown(tmp_path: Path) -> None:
+def test_a_position_of_others_that_cannot_be_read_lets_nothing_be_added(tmp_path: Path) -> None:
     # Given risk that knows what is held in all
     scene = Scene(tmp_path)
     account = scene.monitor.account
-    assert math.isfinite(account.gross_notional)
-    # If a line of another instrument cannot be read, I expect the sum to be unknown, and ours to stay known
+    assert notional_limit_holds(account) is False
+    # If a line of another instrument cannot be read, I expect the account to reduce only, and ours to stay known
     scene.gateway.unreadable_positions = 1
     scene.pass_time(AUDIT_INTERVAL_NS)
-    assert math.isnan(account.gross_notional)
+    assert notional_limit_holds(account) is True
     assert account.are_positions_known
+    assert math.isfinite(account.gross_notional)
+    # and to go on once it can be
+    scene.gateway.unreadable_positions = 0
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert notional_limit_holds(account) is False
+
+
+def notional_limit_holds(account: AccountView) -> bool:
+    told: dict[Cause, bool] = {}
+    tell_of_exposure(lambda cause, holds, _: told.update({cause: holds}), account, RiskConfig())
+    return told[Cause.NOTIONAL_LIMIT]
 
 
 def test_a_trade_of_ours_that_cannot_be_read_is_told_and_one_of_others_is_not(tmp_path: Path) -> None:
