@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from shm.ownership import Ownership
 from shm.record import TableWriter
 from shm.segment import Segment, create_segment, list_segments, mark_closed, open_segment, unlink_segment
 
+LOOK_S_MAX = 0.1  # who looks whether a session runs holds its lock meanwhile
 _ELSEWHERE = "set RINGMAKER_RUN_ROOT to another folder"
 
 
@@ -53,15 +55,13 @@ class SessionLock:
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
                 continue  # a session that ends has just taken its folder away
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _is_locked_soon(fd):
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
                 os.close(fd)
                 raise UserError(
                     f"session {session} is running already (supervisor pid {holder}): "
                     f"stop it (`./cli.py stop -s {session}`), or use a configuration of another name"
-                ) from None
+                )
             if _is_file(fd, self._path):
                 return fd
             os.close(fd)  # it was that of a session that has just ended: nobody else would see it
@@ -195,6 +195,18 @@ def supervisor_pid(session: str) -> int:
         pid = int((run_directory(session) / "lock").read_text())
         return pid if is_supervised(session) else 0
     return 0
+
+
+def _is_locked_soon(fd: int) -> bool:
+    """Lock an open file; False when somebody keeps it for longer than one who only looks (`is_supervised`)."""
+    deadline_s = time.monotonic() + LOOK_S_MAX
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(LOOK_S_MAX / 20)
 
 
 def _is_file(fd: int, path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 import time
@@ -47,6 +48,17 @@ def test_a_second_supervisor_is_refused_and_takes_nothing_away(directory: Path) 
         SessionLock(directory, "s")
     assert is_supervised("s")
     lock.release()
+
+
+def test_who_looks_whether_a_session_runs_is_in_nobodys_way(directory: Path) -> None:
+    # Given one who looks, caught in the middle of it
+    directory.mkdir(parents=True)
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    over = threading.Timer(0.03, os.close, (fd,))
+    over.start()
+    SessionLock(directory, "s").release()
+    over.join()
 
 
 def test_sessions_that_start_as_another_ends_never_hold_it_both(directory: Path) -> None:
