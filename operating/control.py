@@ -14,6 +14,7 @@ from operating.options import Session
 from operating.places import CONFIGS
 from runtime.last_run import is_recording
 from runtime.session import is_supervised
+from runtime.supervision.relay import PROFILE_MARGIN_S
 from runtime.topology import ACTORS
 
 RELOAD_TIMEOUT_S = 90.0
@@ -72,7 +73,7 @@ def profile(
     session: Session = "local",
 ) -> None:
     """Sample an actor's stack while it works and write a flame chart."""
-    finish(send(session, commands.Profile(actor=actor, seconds=seconds), seconds + ANSWER_TIMEOUT_S))
+    finish(send(session, commands.Profile(actor=actor, seconds=seconds), seconds + PROFILE_MARGIN_S + ANSWER_TIMEOUT_S))
 
 
 def stop(

@@ -20,6 +20,7 @@ from trading.orders.config import ExecutionConfig
 RELAY_TIMEOUT_S = 5.0
 FLATTEN_MARGIN_S = 30.0  # throttle, a venue that answers late, what risk does where execution is silent
 PAUSE_TIMEOUT_S = 2.0
+PROFILE_MARGIN_S = 40.0  # a page is rendered by a process that gives way (runtime/profiling.py says how long it may)
 THREADS_MAX = 4
 URGENT_THREADS_MAX = 32
 URGENT = (commands.Halt, commands.Kill, commands.Reduce, commands.Pause, commands.Flatten, commands.CancelAll)
@@ -79,7 +80,7 @@ def legs_of(command: AnyCommand, topology: Topology, execution: ExecutionConfig)
         case commands.Profile():
             if command.actor not in topology.actor_names:
                 raise UserError(f"no actor named {command.actor}; there are: {', '.join(topology.actor_names)}")
-            return [Leg(command.actor, command, command.seconds + RELAY_TIMEOUT_S)]
+            return [Leg(command.actor, command, command.seconds + PROFILE_MARGIN_S)]
         case commands.Hedge():
             raise UserError("a hedge is decided by strategy, and asked of execution without the supervisor")
         case commands.TakeConfig():
