@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -198,7 +199,7 @@ class VenueView:
             self._history_from_ns = await self._begin_of_run()
         trades = await self.gateway.trade_history(self._history_from_ns)
         self.on_positions(await self._read_positions(), is_snapshot=True)
-        self._take_margin(await self.gateway.margin())
+        await self._read_margin()
         if not self.is_started:
             await self._open_account(instruments, trades)
         self._take_history(trades)
@@ -216,7 +217,7 @@ class VenueView:
         if kept is None:
             return False
         account.resume(kept.state, kept.counted)
-        self._take_margin(await self.gateway.margin())
+        await self._read_margin()
         new: list[TradeReport] = []
         for pause_s in RESUME_PAUSES_S:
             trades = await self.gateway.trade_history(kept.history_from_ns)
@@ -337,7 +338,7 @@ class VenueView:
         """Read positions and margin; the venue pushes neither funding nor margin."""
         try:
             self.on_positions(await self._read_positions(), is_snapshot=True)
-            self._take_margin(await self.gateway.margin())
+            await self._read_margin()
         except (
             ConnectivityError,
             VenueError,
@@ -353,6 +354,14 @@ class VenueView:
             return await self.gateway.positions()
         except ProtocolError:
             self._view.are_positions_known = False
+            raise
+
+    async def _read_margin(self) -> None:
+        """Ask the venue for the margin; one that cannot be read is not known any more, and nothing may be added."""
+        try:
+            self._take_margin(await self.gateway.margin())
+        except ProtocolError:
+            self._view.on_margin(math.nan, math.nan, None)
             raise
 
     def _take_margin(self, report: MarginReport) -> None:

@@ -30,6 +30,7 @@ async def _serve(socket: ServerConnection) -> None:
         "private/set_cancel_on_disconnect": {"message_rate": 50},
         "private/trade_history": {"trades": [TRADE, {**TRADE, "trade_id": "t2", "price": None}], "bookmark": None},
         "private/portfolio": [{"instrument_name": "X", "position": None}],
+        "private/account_summary": {"margin": None, "required_margin": 0},
         "private/cancel_all": 0,
     }
     async for frame in socket:
@@ -38,7 +39,7 @@ async def _serve(socket: ServerConnection) -> None:
         await socket.send(json.dumps({"id": request["id"], "result": result}))
 
 
-def test_trades_and_positions_that_nobody_can_read_do_not_cost_the_connection(tmp_path: Path) -> None:
+def test_trades_positions_and_margin_that_nobody_can_read_do_not_cost_the_connection(tmp_path: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     encoding, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     credentials = Credentials("K1", key.private_bytes(encoding, kind, serialization.NoEncryption()).decode())
@@ -57,6 +58,8 @@ def test_trades_and_positions_that_nobody_can_read_do_not_cost_the_connection(tm
                 # Given a position that cannot be read and may be ours, I expect to be told that at once
                 with pytest.raises(ProtocolError, match="position"):
                     await desk.gateway.positions()
+                with pytest.raises(ProtocolError, match="margin"):
+                    await desk.gateway.margin()
                 # and cancels to go on, over the same connection
                 await asyncio.sleep(2 * TIMEOUT_MS / 1000)
                 assert await desk.gateway.cancel_all() == 0

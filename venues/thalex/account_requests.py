@@ -84,11 +84,7 @@ class AccountRequests(ABC):
         return len(self.lists.left_out)
 
     async def positions(self) -> list[PositionReport]:
-        # An answer that cannot be read must not cost the connection: cancels go over it.
-        answer = await self._call("private/portfolio", {}, _or_error(self.position_lists.all))
-        if isinstance(answer, ProtocolError):
-            raise answer
-        return cast(list[PositionReport], answer)
+        return cast(list[PositionReport], await self._ask("private/portfolio", {}, self.position_lists.all))
 
     @property
     def unreadable_positions(self) -> int:
@@ -96,7 +92,7 @@ class AccountRequests(ABC):
         return len(self.position_lists.left_out)
 
     async def margin(self) -> MarginReport:
-        return cast(MarginReport, await self._call("private/account_summary", {}, account_wire.decode_margin))
+        return cast(MarginReport, await self._ask("private/account_summary", {}, account_wire.decode_margin))
 
     async def instruments(self) -> dict[str, Instrument]:
         return cast(dict[str, Instrument], await self._call("public/instruments", {}, decode_instruments))
@@ -105,20 +101,26 @@ class AccountRequests(ABC):
         # A page may begin with what the one before ended with.
         trades: dict[tuple[FillKey, bool], TradeReport] = {}
         order = {"sort": "ascending"}
-        decode = _or_error(self.trade_lists.page)  # as of positions
-        async for page in self._pages("private/trade_history", since_realtime_ns, order, decode):
+        async for page in self._pages("private/trade_history", since_realtime_ns, order, self.trade_lists.page):
             trades.update(((trade.key, trade.is_correction), trade) for trade in page)
         return sorted(trades.values(), key=lambda trade: trade.time_ns)  # stable: the venue's order within a time
 
     async def settlements(self, since_realtime_ns: int) -> list[SettlementReport]:
-        # It takes no `sort`. Nothing that trades needs this answer: one that does not come, or cannot be read, must not
-        # cost the connection, as those to other questions do.
+        # It takes no `sort`. Nothing that trades needs it: an answer that does not come must not cost the connection.
         found: list[SettlementReport] = []
-        decode = _or_error(account_wire.decode_daily_mark_page)
+        decode = account_wire.decode_daily_mark_page
         async with asyncio.timeout(SETTLEMENTS_TIMEOUT_S):
             async for page in self._pages("private/daily_mark_history", since_realtime_ns, {}, decode):
                 found += page
         return sorted(found, key=lambda report: report.time_ns)
+
+    async def _ask(self, method: str, params: object, decode: Decode) -> Any:
+        """Like `_call`; ProtocolError when the answer cannot be read: it has come, and need not cost the connection,
+        over which cancels go."""
+        answer = await self._call(method, params, _or_error(decode))
+        if isinstance(answer, ProtocolError):
+            raise answer
+        return answer
 
     async def _pages(
         self, method: str, since_realtime_ns: int, more: Mapping[str, object], decode: Decode
@@ -129,10 +131,7 @@ class AccountRequests(ABC):
         params: dict[str, object] = {"limit": PAGE_SIZE, "time_low": time_low, **more}
         seen: set[str] = set()
         for _ in range(PAGES_MAX):
-            answer = await self._call(method, params, decode)
-            if isinstance(answer, ProtocolError):
-                raise answer
-            page, bookmark = answer
+            page, bookmark = await self._ask(method, params, decode)
             yield page
             if not bookmark or bookmark in seen:
                 return

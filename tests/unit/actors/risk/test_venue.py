@@ -148,3 +148,23 @@ def test_a_trade_of_ours_that_cannot_be_read_is_told_and_one_of_others_is_not(tm
     assert scene.warnings == []
     scene.view.on_unreadable_trade("BTC-PERPETUAL", "price is null")
     assert scene.warnings == ["a trade that may be ours is unreadable: profit and loss lacks it: price is null"]
+
+
+def test_a_margin_that_cannot_be_read_is_not_known_any_more(tmp_path: Path) -> None:
+    # Given risk that knows the margin
+    scene = Scene(tmp_path)
+    account = scene.monitor.account
+    room = account.margin.room(0.8, account.margin_rate(0.1))
+    assert room > 0.0
+    read = scene.gateway.margin
+
+    async def unreadable() -> Any:
+        raise ProtocolError("margin: unreadable")
+
+    # If the venue tells it in a form that nobody knows, I expect nothing to be added on what was told before
+    scene.gateway.margin = unreadable  # type: ignore[method-assign]
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert math.isnan(account.margin.room(0.8, account.margin_rate(0.1)))
+    scene.gateway.margin = read  # type: ignore[method-assign]
+    scene.pass_time(AUDIT_INTERVAL_NS)
+    assert account.margin.room(0.8, account.margin_rate(0.1)) == room
