@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -31,7 +29,9 @@ from runtime.recordings.files import FOLDER
 from runtime.roles import with_names
 from runtime.session import SessionLock, SessionSegments
 from runtime.supervision.crew import Crew, anywhere
+from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.shutdown import BACKGROUND_END_S, END_S, end_children
+from runtime.supervision.signals import SignalPipe
 from runtime.supervision.summary import read_counters
 from runtime.supervision.venue_access import names_of_roles, open_public_venue
 from runtime.topology import SUPERVISOR
@@ -99,7 +99,7 @@ class RecordingSession:
         self._say = say
         self._say_error = say_error
         self._exit_code = ExitCode.CLEAN
-        self._signals = 0
+        self._exchange: LocalExchange | None = None
 
     def run(self) -> ExitCode:
         """Record until a signal, the end of the time, or a fault that no restart mends; return the exit code.
@@ -110,9 +110,9 @@ class RecordingSession:
         if find_spec("pyarrow") is None:
             raise UserError("recording needs pyarrow: .venv/bin/pip install pyarrow")
         config = self._config
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        self._signals = SignalPipe()
         with ExitStack() as stack:
+            stack.callback(self._signals.close)
             directory = paths.make_private(paths.run_root()) / config.session
             lock = SessionLock(directory, config.session)
             stack.callback(lock.release)
@@ -121,6 +121,7 @@ class RecordingSession:
             self._log = open_log(SUPERVISOR, run / "logs" / "supervisor.log", config.runtime.log_level)
             try:
                 venue = open_public_venue(config, directory, run, stack)
+                self._exchange = venue.exchange
                 self._url = venue_url(config.venue, {**os.environ, **venue.variables})
                 names = names_of_roles(config, venue.variables, self._clock.realtime_ns())
                 config = with_names(config, names)
@@ -142,21 +143,36 @@ class RecordingSession:
 
     # ---- inside --------------------------------------------------------------------------------------
 
-    def _on_signal(self, _number: int, _frame: Any) -> None:
-        self._signals += 1
-
     def _watch(self, segments: SessionSegments) -> None:
         started_ns = say_ns = self._clock.monotonic_ns()
         recorder = TableReader(segments["recorder"])
-        while not self._signals and self._exit_code is ExitCode.CLEAN:
+        while self._exit_code is ExitCode.CLEAN:
             time.sleep(POLL_S)
+            if self._signals.take():
+                self._say("SIGHUP: a recording goes on as it was started; nothing is read again")
+            if self._signals.stops:
+                return
             now_ns = self._clock.monotonic_ns()
+            self._watch_exchange()
             self._watch_crew(now_ns)
             if now_ns - say_ns > SAY_INTERVAL_S * NS_PER_S:
                 say_ns = now_ns
                 self._say(_state(recorder) if _received(segments) else f"no market data yet from {self._url}")
             if self._seconds is not None and now_ns - started_ns >= self._seconds * NS_PER_S:
                 return
+
+    def _watch_exchange(self) -> None:
+        """End when the local exchange is gone: market data would look for it for ever."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        exchange.bound()
+        if exchange.has_died:
+            is_usage = exchange.exit_code == ExitCode.USAGE
+            self._exit_code = ExitCode.USAGE if is_usage else ExitCode.VENUE_UNREACHABLE
+            reason = f"the local exchange has ended (exit code {exchange.exit_code}): {exchange.last_line()}"
+            self._log.error(reason)
+            self._say_error(f"error: {reason}")
 
     def _watch_crew(self, now_ns: int) -> None:
         for _, note in self._crew.watch(now_ns):
@@ -166,21 +182,34 @@ class RecordingSession:
 
     def _end(self) -> None:
         """End market data, then the recorder, which has its last words to write; a second Ctrl-C does not wait."""
-        begun = self._signals
+        begun = self._signals.stops
+
+        def is_hurried() -> bool:
+            self._signals.take()
+            return self._signals.stops > begun
+
         for is_background, timeout_s in ((False, END_S), (True, BACKGROUND_END_S)):
             children = [child for child in self._crew.children if child.spec.is_background is is_background]
-            end_children(children, timeout_s, lambda: self._signals > begun, self._log)
+            end_children(children, timeout_s, is_hurried, self._log)
 
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
         counters = read_counters(segments)
-        paths.write_atomically(run / paths.SUMMARY_FILE, json.dumps({"counters": counters}, indent=2).encode() + b"\n")
         if not _received(segments) and self._exit_code is ExitCode.CLEAN:
             why = f"no market data came from {self._url}; check the address, the network and the venue's status page"
             self._say_error(f"error: nothing was recorded: {why}")
             self._exit_code = ExitCode.CRASH
-            return
-        told = counters["recorder"]
-        self._say(f"{told['rows']} rows in {told['files']} files, {told['lost']} records lost: {run / FOLDER}")
+        else:
+            told = counters["recorder"]
+            self._say(f"{told['rows']} rows in {told['files']} files, {told['lost']} records lost: {run / FOLDER}")
+        self._write_summary(counters, run / paths.SUMMARY_FILE)
+
+    def _write_summary(self, counters: dict[str, dict[str, int]], path: Path) -> None:
+        try:
+            paths.write_atomically(path, json.dumps({"counters": counters}, indent=2).encode() + b"\n")
+        except OSError as error:
+            self._say_error(f"error: {path} cannot be written: {error.strerror}")
+            if self._exit_code is ExitCode.CLEAN:
+                self._exit_code = ExitCode.CRASH
 
 
 def _received(segments: SessionSegments) -> int:

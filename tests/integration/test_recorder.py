@@ -237,17 +237,76 @@ def test_an_hour_that_ends_becomes_parquet_while_the_recording_goes_on(tmp_path:
 
 
 @contextmanager
-def recording(folder: Path, sockets: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """`cli.py record` on a local exchange, in folders of its own; ended whatever happens."""
+def recording(
+    folder: Path, sockets: Path, environ: dict[str, str], prefix: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """`cli.py record` on a local exchange, in folders of its own, its errors among what it says; ended whatever
+    happens."""
     config = folder / f"p{os.getpid()}.toml"
     config.write_text(LOCAL)
     told = {**os.environ, "RINGMAKER_HOME": str(folder), "RINGMAKER_RUN_ROOT": str(sockets), **environ}
-    command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
-    with subprocess.Popen(command, env=told, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    command = [*prefix, sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
+    with subprocess.Popen(
+        command, env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def recorded_bytes(folder: Path) -> int:
+    """Return how many bytes of books stand in parts."""
+    return sum(part.stat().st_size for part in folder.glob("runs/*/recordings/books/*.part"))
+
+
+def test_a_recording_under_nohup_outlives_its_terminal(tmp_path: Path, short_folder: Path) -> None:
+    # Given a recording that was started with nohup
+    with recording(tmp_path, short_folder, {}, prefix=("nohup",)) as process:
+        wait_until(lambda: recorded_bytes(tmp_path) > 30_000, 60.0, "books are recorded")
+        # If its terminal is closed
+        process.send_signal(signal.SIGHUP)
+        before = recorded_bytes(tmp_path)
+        # I expect it to go on, and to end in order when it is told to
+        wait_until(lambda: recorded_bytes(tmp_path) > before + 10_000, 30.0, "it records on")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=40)
+        assert process.returncode == 0, output
+
+
+def test_a_recording_whose_summary_the_disk_refuses_ends_with_its_words(tmp_path: Path, short_folder: Path) -> None:
+    # Given a recording that cannot write its summary: a folder stands in its place
+    with recording(tmp_path, short_folder, {}) as process:
+        wait_until(lambda: recorded_bytes(tmp_path) > 30_000, 60.0, "books are recorded")
+        (run,) = tmp_path.glob("runs/*")
+        (run / "summary.json").mkdir()
+        # If it is ended
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=40)
+    # I expect its last line, the reason, and the exit code of a failure
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    assert " rows in " in output
+    assert f"error: {run}/summary.json cannot be written: Is a directory" in output
+    assert not list(run.glob("recordings/*/*.part"))
+
+
+def test_a_recording_ends_when_the_local_exchange_is_gone(tmp_path: Path, short_folder: Path) -> None:
+    # Given a recording of a local exchange
+    with recording(tmp_path, short_folder, {}) as process:
+        wait_until(lambda: recorded_bytes(tmp_path) > 30_000, 60.0, "books are recorded")
+        children = psutil.Process(process.pid).children()
+        (exchange,) = (child for child in children if "exchange" in child.cmdline())
+        # If that dies
+        exchange.kill()
+        output, _ = process.communicate(timeout=60)
+    # I expect it to say so, once, and to end with what it has
+    assert process.returncode == 6, output
+    assert output.count("error: ") == 1
+    assert "error: the local exchange has ended (exit code -9): " in output
+    (run,) = tmp_path.glob("runs/*")
+    assert table(run, "books", ["position"]).num_rows > 20
+    assert not list(run.glob("recordings/*/*.part"))
 
 
 def test_record_follows_the_market_alone_and_ends_at_ctrl_c(tmp_path: Path, short_folder: Path) -> None:
