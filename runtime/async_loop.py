@@ -91,6 +91,11 @@ class AsyncLoop:
 
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        future = context.get("future")
+        if future is not None and not isinstance(future, asyncio.Task):
+            # An answer that came as its timeout did: whoever waited for it knows, and has gone on.
+            self._host.ctx.log.warning("an answer that nobody waits for any more", reason=repr(error))
+            return
         self._fail(error if error is not None else RuntimeError(str(context.get("message"))))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
