@@ -65,9 +65,10 @@ profile: $(VENV)/.ready  ## flame chart of an actor of a running session [ACTOR=
 clean:  ## remove .venv and caches; runs/ and state/ stay
 	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 
+# Half an environment (no python3-venv on a Debian) would have its bin/python taken for a whole one by the next call.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "python3 >= 3.11 is needed, this is " + sys.version.split()[0])'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # A second call installs nothing: the stamp is newer than pyproject.toml.
 $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
@@ -96,7 +97,7 @@ $(VENV)/.ready-backtest: pyproject.toml | $(VENV)/.ready
 
 # The peers have an environment of their own: hftbacktest wants numpy < 2.3, and both sides of a comparison want one.
 $(BENCH)/.ready: pyproject.toml
-	@$(PYTHON) -m venv $(BENCH)
+	@$(PYTHON) -m venv $(BENCH) || { rm -rf $(BENCH); exit 1; }
 	@echo "installing the peers of the benchmarks (once) ..."
 	@$(BENCH)/bin/python -m pip install --disable-pip-version-check --editable ".[bench]" > $(BENCH)/install.log 2>&1 || \
 		{ cat $(BENCH)/install.log; exit 1; }
