@@ -1,6 +1,8 @@
 """Getting out: cancel everything and have the venue confirm it, flatten, settle the books.
 
-Every step is bounded in time. Nothing is believed but the venue's own list of open orders, empty twice.
+Every step is bounded in time. Nothing is believed but the venue's own list of open orders, empty twice. Positions are
+closed by our own count of fills, which hears of them first; while that does not add up to what the venue shows, by the
+venue's answer alone.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterable
 
 from actors.execution.books import AccountBooks
 from actors.execution.desk import Desk
+from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.prices import Prices
 from actors.execution.quotes import QuoteSender
@@ -27,6 +30,7 @@ POLL_S = 0.01
 EMPTY_LISTS_NEEDED = 2
 PAUSE_S = 0.02
 RETRY_S = 0.2
+VENUE_POSITION_AGE_NS_MAX = NS_PER_S  # an answer that a flattening goes by
 REFUSED_PAUSE_S_MAX = 1.6  # between two flattening orders that the venue refuses: doubling from RETRY_S
 
 
@@ -54,6 +58,7 @@ class Ending:
         self._truth = truth
         self._prices = prices
         self._label = label
+        self._asking = asyncio.Lock()
         self._flattenings_ended = 0  # a flattening that began before it was raised sends nothing more
 
     def use_config(self, config: ExecutionConfig) -> None:
@@ -131,7 +136,8 @@ class Ending:
         deadline_ns = self._clock.monotonic_ns() + int(self._config.flatten_timeout_s * NS_PER_S)
         chosen = list(self._books.desks.values() if desks is None else desks)
         await asyncio.gather(*(self._flatten_desk(desk, deadline_ns) for desk in chosen))
-        return {desk.name: str(desk.instrument.size(desk.position_lots)) for desk in chosen if desk.position_lots}
+        left = {desk: self._left_lots(desk) for desk in chosen}
+        return {desk.name: str(desk.instrument.size(lots)) for desk, lots in left.items() if lots}
 
     def end_flattening(self) -> None:
         """Have a flattening that is under way send nothing more: what follows is to cancel and confirm."""
@@ -140,41 +146,82 @@ class Ending:
     async def _flatten_desk(self, desk: Desk, deadline_ns: int) -> None:
         ended = self._flattenings_ended
         passive_until_ns = self._clock.monotonic_ns() + int(self._config.flatten_passive_s * NS_PER_S)
-        refused_pause_s = RETRY_S
-        while desk.position_lots and self._clock.monotonic_ns() < deadline_ns and ended == self._flattenings_ended:
+        refused_pause_s, closed_ns = RETRY_S, self._clock.monotonic_ns()
+        while self._clock.monotonic_ns() < deadline_ns and ended == self._flattenings_ended:
+            held_lots = await self._held_lots(desk, closed_ns, deadline_ns)
+            if held_lots == 0 or ended != self._flattenings_ended:
+                return
             now_ns = self._clock.monotonic_ns()
             is_passive = now_ns < passive_until_ns
             until_ns = min(passive_until_ns, deadline_ns) if is_passive else deadline_ns
-            price_ticks = self._price_ticks(desk, is_passive)
-            if price_ticks is None:
+            price_ticks = self._price_ticks(desk, held_lots, is_passive) if held_lots is not None else None
+            if held_lots is None or price_ticks is None:
                 await asyncio.sleep(RETRY_S)
                 continue
-            order = self._send(desk, price_ticks, is_passive, now_ns)
+            order = self._send(desk, held_lots, price_ticks, is_passive, now_ns)
             if order is None:
                 await asyncio.sleep(POLL_S)
                 continue
             await self._wait_closed(order, until_ns)
+            closed_ns = self._clock.monotonic_ns()
             if order.state is OrderState.REJECTED:
-                left_s = (until_ns - self._clock.monotonic_ns()) / NS_PER_S
+                left_s = (until_ns - closed_ns) / NS_PER_S
                 await asyncio.sleep(min(refused_pause_s, max(left_s, POLL_S)))
                 refused_pause_s = min(2 * refused_pause_s, REFUSED_PAUSE_S_MAX)
-            elif desk.position_lots:
+            elif self._left_lots(desk):
                 refused_pause_s = RETRY_S
                 await asyncio.sleep(POLL_S)
 
-    def _price_ticks(self, desk: Desk, is_passive: bool) -> int | None:
-        side = _reducing_side(desk)
+    async def _held_lots(self, desk: Desk, closed_ns: int, deadline_ns: int) -> int | None:
+        """Return the position that is to be closed; None = nobody can tell it now, and nothing may be sent."""
+        if self._is_differing() and not await self._is_told(closed_ns, deadline_ns):
+            return None
+        if RECOVERING in self._quotes.holds and desk.position_lots:
+            return None
+        return self._left_lots(desk)
+
+    async def _is_told(self, closed_ns: int, deadline_ns: int) -> bool:
+        """Ask the venue for the positions, unless it has told them a moment ago; return whether they are known.
+
+        One that was asked for before the last order of ours had closed, this flattening's or an earlier one's, does not
+        know what that has done.
+        """
+        async with self._asking:  # one answer serves all instruments that wait for it
+            now_ns = self._clock.monotonic_ns()
+            if self._truth.positions_asked_ns > max(closed_ns, now_ns - VENUE_POSITION_AGE_NS_MAX):
+                return True
+            if now_ns >= deadline_ns:
+                return False
+            try:
+                async with asyncio.timeout((deadline_ns - now_ns) / NS_PER_S):
+                    await self._truth.fetch_positions()
+            except (ConnectivityError, VenueError, ProtocolError, TimeoutError) as error:
+                self._log.warning("flattening: the venue does not tell the position", reason=repr(error))
+                await asyncio.sleep(RETRY_S)  # before the next instrument asks for the same
+                return False
+            return True
+
+    def _is_differing(self) -> bool:
+        """Whether our own count does not add up, so that the venue's alone is gone by; not so while we recover."""
+        return POSITION_DIFFERS in self._quotes.holds and RECOVERING not in self._quotes.holds
+
+    def _left_lots(self, desk: Desk) -> int:
+        """Return what is left of a position, by the count that flattening goes by."""
+        return self._truth.venue_lots(desk) if self._is_differing() else desk.position_lots
+
+    def _price_ticks(self, desk: Desk, held_lots: int, is_passive: bool) -> int | None:
+        side = _reducing_side(held_lots)
         if is_passive:
             return self._prices.touch_ticks(desk, side)
         return self._prices.crossing_ticks(desk, side, self._config.flatten_collar_bps)
 
-    def _send(self, desk: Desk, price_ticks: int, is_passive: bool, now_ns: int) -> Order | None:
+    def _send(self, desk: Desk, held_lots: int, price_ticks: int, is_passive: bool, now_ns: int) -> Order | None:
         """Send one reduce-only order for the whole position, if the gate approves and nothing of ours is out."""
         manager, throttle = self._books.manager, self._quotes.throttle
-        lots = abs(desk.position_lots)
-        side = _reducing_side(desk)
+        lots = abs(held_lots)
+        side = _reducing_side(held_lots)
         desk.view(manager.live(desk.row))
-        desk.exposure.is_position_known = self._quotes.permission.is_position_known
+        desk.exposure.is_position_known, desk.exposure.position_lots = True, held_lots
         wanted = gate.Order(side, price_ticks, lots, is_reduce_only=True, is_operator=True)
         verdict = gate.check(self._shared.limits, wanted, desk.exposure, now_ns)
         if isinstance(verdict, gate.Refused):
@@ -232,5 +279,5 @@ class Ending:
             await asyncio.sleep(POLL_S)
 
 
-def _reducing_side(desk: Desk) -> Side:
-    return Side.SELL if desk.position_lots > 0 else Side.BUY
+def _reducing_side(held_lots: int) -> Side:
+    return Side.SELL if held_lots > 0 else Side.BUY

@@ -44,7 +44,8 @@ class Permission:
 
     @property
     def is_position_known(self) -> bool:
-        """Whether fills and orders add up to what the venue shows: without that not even the way out is open."""
+        """Whether fills and orders add up to what the venue shows: without that only the way out is open, by what the
+        venue shows, and in a recovery not even that."""
         return self.holds.isdisjoint(_POSITION_UNKNOWN)
 
     def blocked_by(self, desk: Desk, now_ns: int) -> str | None:

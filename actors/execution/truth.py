@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from actors.execution.asking import LOST_PAUSE_NS, Asking, Reasons
 from actors.execution.books import AccountBooks
+from actors.execution.desk import Desk
 from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.ports import Ports
 from actors.execution.quotes import QuoteSender
@@ -40,6 +41,7 @@ class Truth:
 
     Attributes:
         venue_positions: as the venue told them last, with the unrealised funding that counts (`Ledger.see`).
+        positions_asked_ns: monotonic, when the venue was asked for what it then told of all positions; 0 = not yet.
         history_from_ns: the venue's clock; older trades are booked, or were there before us.
         strangers: ids of orders that are not ours, as the venue showed them last.
         session: counts beginnings and ends of sessions with the venue: what runs for an older one gives up.
@@ -75,6 +77,7 @@ class Truth:
         self._doubts = self._doubts_settled = 0  # trades of ours that could not be read, and had been at the last look
         self.session = 0
         self.venue_positions: dict[str, PositionReport] = {}
+        self.positions_asked_ns = 0
         self.venue_clock = VenueClock(ports.clock, ports.shared.book_table, len(ports.instrument_names))
         self._settlements = Settlements(ports.log)
 
@@ -175,6 +178,11 @@ class Truth:
         for report in seen:
             self.venue_positions[report.instrument_name] = report
         self.note_difference(now_ns)
+
+    def venue_lots(self, desk: Desk) -> int:
+        """Return the position by the venue's last word in whole lots, signed; no order for as many turns it round."""
+        report = self.venue_positions.get(desk.name)
+        return int(report.position / desk.instrument.lot_size) if report is not None else 0
 
     def note_difference(self, now_ns: int) -> None:
         """Start or end the time for which position and venue differ; fills and portfolio come apart anyway."""
@@ -312,11 +320,13 @@ class Truth:
         ledger, venue_ns = self._books.ledger, self.venue_clock.realtime_ns()
         reports = await self._settlements.ask(self._gateway, ledger.settlements_from_ns(venue_ns), venue_ns)
         doubts = self._doubts
+        asked_ns = self._clock.monotonic_ns()
         positions = await self._gateway.positions()
         self._doubts_settled = doubts
         if reports is not None:
             self._settlements.tell(ledger.book_settlements(reports))
         self.take_positions(positions, True, self._clock.monotonic_ns())
+        self.positions_asked_ns = asked_ns
 
     async def fetch_trades(self) -> int:
         """Book the history since the last agreement; return how many fills had been missed."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 import structlog
 
 from actors.execution import recovery
+from actors.execution.ending import VENUE_POSITION_AGE_NS_MAX
 from actors.execution.permission import POSITION_DIFFERS
 from actors.execution.truth import FEE_PATIENCE_NS
 from domain.clock import NS_PER_MS, NS_PER_S
-from domain.errors import ProtocolError
+from domain.errors import ProtocolError, VenueError
 from domain.order import Side, VenueOrderStatus
-from domain.reports import OrderReport, PositionReport
+from domain.reports import OrderReport, PositionReport, TradeReport
 from tests.execution_rig import Bench, Run, quoting
 from tests.model_venue import INSTRUMENT, Request
+from trading.orders.config import ExecutionConfig
 from trading.orders.states import OrderState
 
 BIDS, ASKS = [(100, 5)], [(103, 5)]
@@ -30,9 +33,11 @@ async def pass_with_wishes(bench: Bench, seconds: float) -> None:
         await bench.let_pass(100 * NS_PER_MS)
 
 
-async def held_by_a_difference(bench: Bench) -> None:
+async def held_by_a_difference(bench: Bench, lots: int = 4) -> None:
     """Have somebody trade the account by hand: the portfolio shows it, the history not yet."""
-    bench.venue.fill(bench.venue.place(Request("insert", 99, Side.BUY, 101, 4, "manual")), 4)
+    bench.pump()
+    side = Side.BUY if lots > 0 else Side.SELL
+    bench.venue.fill(bench.venue.place(Request("insert", 99, side, 101, abs(lots), "manual")), abs(lots))
     bench.venue.outbox.clear()
     bench.gateway.history_lag = 1
     bench.core.on_positions(bench.gateway.position_reports(), True)
@@ -213,6 +218,64 @@ def test_a_fee_that_the_history_never_tells_does_not_pin_it_for_ever(run: Run) -
         assert bench.resting(Side.BUY) == BIDS
 
     run(scenario)
+
+
+@pytest.mark.parametrize(("own_lots", "by_hand"), [(0, 4), (5, 4), (5, -2), (5, -8), (5, -5)])
+def test_while_the_position_differs_a_flattening_goes_by_what_the_venue_shows(
+    run: Run, own_lots: int, by_hand: int
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        # Given a position that fills do not explain: somebody has traded beside us, and the history never shows it
+        await quoting(bench, BIDS, ASKS)
+        if own_lots:
+            bench.venue.fill(next(order for order in bench.venue.open if order.side is Side.BUY), own_lots)
+        await held_by_a_difference(bench, by_hand)
+        told = await bench.gateway.trade_history(0)
+
+        async def history(_: int) -> list[TradeReport]:
+            return told
+
+        bench.gateway.trade_history = history  # type: ignore[method-assign]
+        desk, held_lots = bench.core.desks[INSTRUMENT.name], own_lots + by_hand
+        assert desk.position_lots == own_lots
+        bench.gateway.sent.clear()
+        # If risk wants it closed, as it does after a loss
+        flattening = asyncio.create_task(bench.core.operations.flatten_instrument(desk))
+        await bench.run_until(flattening.done, "the flattening ends")
+        # I expect one order that brings what the venue shows to zero, and turns nothing round
+        orders = [entry for entry in bench.gateway.sent if entry[0] == "insert"]
+        assert [(side * lots, order.reduce_only) for _, side, _, lots, order in orders] == (
+            [(-held_lots, True)] if held_lots else []
+        )
+        assert (bench.venue.position_lots, flattening.result()) == (0, {})
+        # The difference is there as before: nothing is quoted
+        await pass_with_wishes(bench, 1)
+        assert not bench.core.books.is_known
+        assert bench.venue.open == []
+
+    run(scenario)
+
+
+def test_while_the_position_differs_and_the_venue_does_not_answer_nothing_is_flattened(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, BIDS, ASKS)
+        await held_by_a_difference(bench)
+        await bench.let_pass(2 * VENUE_POSITION_AGE_NS_MAX)
+        bench.gateway.sent.clear()
+
+        # If what the venue told is older than a second, and it tells nothing more
+        async def silent() -> Any:
+            raise VenueError(20, "not now")
+
+        bench.gateway.positions = silent  # type: ignore[method-assign]
+        flattening = asyncio.create_task(bench.core.operations.flatten())
+        await bench.let_pass(2 * VENUE_POSITION_AGE_NS_MAX)
+        await bench.run_until(flattening.done, "the flattening gives up")
+        # I expect no order, and the venue's last word as what is left
+        assert "insert" not in bench.gateway.kinds()
+        assert flattening.result() == {INSTRUMENT.name: "0.004"}
+
+    run(scenario, ExecutionConfig(flatten_timeout_s=1.0))
 
 
 @pytest.mark.parametrize("name", ["cancel_all", "flatten", "flatten_instrument"])
