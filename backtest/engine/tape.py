@@ -10,10 +10,12 @@ it leads to: a change holds the order's number and its lots, which is all that a
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-import tempfile
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -24,17 +26,20 @@ from backtest.book import CENTRE_ROWS, Ladder, centre_of, new_book
 from backtest.data.container import EventFile
 from backtest.data.events import ADD, AT_EXCHANGE, AT_LOCAL, EVENT, EVERY_PRICE, KIND_MASK, Events
 from backtest.data.findings import DataError
+from backtest.engine.tape_folder import PARTIAL_SUFFIX, TAPE_SUFFIX, elsewhere, hold, make_room
 from backtest.engine.weave import COUNT_MAX, LOTS_MASK, NUMBER_MAX, ROW, is_cut, new_cursor, weave
 from fills.queue import QueueModel
+from runtime.paths import make_private
 
 MAGIC = b"RMTAPE\0\0"
 VERSION = 3
 HEADER_BYTES = 4096
-SUFFIX = ".tape"
+SUFFIX = TAPE_SUFFIX
 ROWS_AT_ONCE = 1 << 18  # mapped at one time by a replay
 EVENTS_AT_ONCE = 1 << 18  # read at one time by a build
 PRICE_TICKS_MAX = 1 << 30
 _ROOM = 1 << 17
+_NOT_TO_BE_WRITTEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 TapeRows = npt.NDArray[np.void]  # of ROW
 
@@ -68,11 +73,13 @@ class TapeHeader(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Tape:
-    """A tape on disk; `blocks` maps one side of it, block by block."""
+    """A tape on disk, held (tape_folder.py) as long as this lives; `block` maps one side of it, block by block."""
 
-    def __init__(self, path: Path, header: TapeHeader) -> None:
+    def __init__(self, path: Path, header: TapeHeader, fd: int) -> None:
         self.path = path
         self.header = header
+        self._fd = fd
+        weakref.finalize(self, os.close, fd)
 
     def block(self, side: int, first: int) -> TapeRows:
         """Return up to ROWS_AT_ONCE rows of a side (0 the exchange's, 1 ours), mapped read-only.
@@ -85,22 +92,21 @@ class Tape:
             rows.flags.writeable = False
             return rows
         offset = HEADER_BYTES + (first + (self.header.rows[0] if side else 0)) * ROW.itemsize
-        rows = _mapped(self.path, offset, count)
+        rows = _mapped(self._fd, offset, count)
         assert not is_cut(rows, 0), (
             f"{self.path}: a head at row {first} with {rows[0]['count']} changes, at most {COUNT_MAX}"
         )
         return rows
 
 
-def _mapped(path: Path, offset: int, count: int) -> TapeRows:
+def _mapped(fd: int, offset: int, count: int) -> TapeRows:
     """Return `count` rows of a file from `offset` bytes on, read-only, all their pages mapped at once.
 
     Page by page, while the loop runs, costs more than the loop itself.
     """
     first = offset - offset % mmap.ALLOCATIONGRANULARITY
     length = offset - first + count * ROW.itemsize
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), length, mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ, offset=first)
+    mapped = mmap.mmap(fd, length, mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ, offset=first)
     return np.frombuffer(mapped, ROW, count, offset - first)
 
 
@@ -110,34 +116,50 @@ def tape_of(file: EventFile) -> Tape:
     Raises:
         DataError: when prices do not fit, or it can be written nowhere.
     """
-    path = file.path.with_name(file.path.name + SUFFIX)
+    beside, apart = file.path.with_name(file.path.name + SUFFIX), elsewhere(file.path)
     status = file.path.stat()
-    for candidate in (path, _elsewhere(file.path)):
-        header = _read_header(candidate)
-        if header and (header.source_bytes, header.source_time_ns) == (status.st_size, status.st_mtime_ns):
-            return Tape(candidate, header)
+    for candidate in (beside, apart):
+        tape = _opened(candidate)
+        if tape and (tape.header.source_bytes, tape.header.source_time_ns) == (status.st_size, status.st_mtime_ns):
+            if candidate == apart:
+                with suppress(OSError):
+                    os.utime(apart)  # played now: not the next one to go
+            return tape
     try:
-        return _build(file, path)
-    except PermissionError:
-        return _build(file, _elsewhere(file.path))
+        return _build(file, beside)
     except OSError as error:
-        if error.errno == 30:  # EROFS: the folder of the recordings is read-only
-            return _build(file, _elsewhere(file.path))
-        raise DataError(f"{path}: the tape cannot be written: {error.strerror or error}") from None
-
-
-def _elsewhere(source: Path) -> Path:
-    """Return the place of a tape whose event file lies where nothing may be written."""
-    name = str(source.resolve()).replace(os.sep, "%")
-    return Path(tempfile.gettempdir()) / f"ringmaker-{os.getuid()}" / (name[-200:] + SUFFIX)
-
-
-def _read_header(path: Path) -> TapeHeader | None:
+        if error.errno not in _NOT_TO_BE_WRITTEN:
+            raise _refusal(beside, error) from None
     try:
-        with path.open("rb") as file:
-            block = file.read(HEADER_BYTES)
+        make_room(make_private(apart.parent))
+        return _build(file, apart)
+    except OSError as error:
+        raise _refusal(apart, error) from None
+
+
+def _refusal(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: the tape cannot be written: {error.strerror or error}")
+
+
+def _opened(path: Path) -> Tape | None:
+    """Return the tape at a place, held; None where there is none, or another version's."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    hold(fd)
+    header = _read_header(fd)
+    if header is None:
+        os.close(fd)
+        return None
+    return Tape(path, header, fd)
+
+
+def _read_header(fd: int) -> TapeHeader | None:
+    try:
+        block = os.pread(fd, HEADER_BYTES, 0)
         header = msgspec.json.decode(block[len(MAGIC) :].rstrip(b"\0"), type=TapeHeader)
-        is_whole = path.stat().st_size == HEADER_BYTES + sum(header.rows) * ROW.itemsize
+        is_whole = os.fstat(fd).st_size == HEADER_BYTES + sum(header.rows) * ROW.itemsize
     except (OSError, msgspec.MsgspecError):
         return None
     return header if block.startswith(MAGIC) and header.version == VERSION and is_whole else None
@@ -146,12 +168,12 @@ def _read_header(path: Path) -> TapeHeader | None:
 def _build(file: EventFile, path: Path) -> Tape:
     """Write the tape; it appears under its name when it is whole."""
     status = file.path.stat()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     centre = centre_of(file.block(0, CENTRE_ROWS))
     counts, far, cursors = [], [], []
     try:
         with partial.open("w+b") as output:
+            hold(output.fileno())
             output.write(bytes(HEADER_BYTES))
             for recipient in (AT_EXCHANGE, AT_LOCAL):
                 book, cursor = new_book(centre), new_cursor()
@@ -171,10 +193,11 @@ def _build(file: EventFile, path: Path) -> Tape:
             )  # fmt: skip
             output.seek(0)
             output.write((MAGIC + msgspec.json.encode(header)).ljust(HEADER_BYTES, b"\0"))
-        os.replace(partial, path)
+            output.flush()
+            os.replace(partial, path)
+            return Tape(path, header, os.dup(output.fileno()))  # held without a break
     finally:
         partial.unlink(missing_ok=True)
-    return Tape(path, header)
 
 
 def require_orders(file: EventFile, tape: Tape, queue_model: int) -> None:
