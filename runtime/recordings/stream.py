@@ -73,7 +73,7 @@ def _batches(file: BinaryIO, on_damage: Callable[[Damage], None]) -> Iterator[An
             return
         found = None if message.is_cut else _decoded(message, schema)
         if found is None:
-            rest = message.content + file.read()
+            rest = message.content if message.is_cut else message.content + file.read()  # it may grow while it is read
             behind = _find_message(rest, 1)
             if message.is_cut and behind < 0:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import random
 import sqlite3
@@ -186,6 +187,31 @@ def test_a_part_that_is_cut_anywhere_is_no_damage(rig: TapeRig) -> None:
         damages: list[Damage] = []
         rows = sum(batch.num_rows for batch in read_stream(part, damages.append))
         assert (rows % ROWS, damages) == (0, []), cut
+
+
+def test_a_part_that_grows_while_its_end_is_read_is_no_damage(rig: TapeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a part of which five batches and a half are there, and all of it once the end was met
+    (part,) = parts_of(rig.folder)
+    content = part.read_bytes()
+    there = (starts(part)[6] + starts(part)[7]) // 2
+
+    class Growing(io.BytesIO):
+        def __init__(self) -> None:
+            super().__init__(content[:there])
+
+        def read(self, size: int | None = -1) -> bytes:
+            taken = super().read(size)
+            if size is not None and len(taken) < size:
+                place = self.tell()
+                self.seek(0, os.SEEK_END)
+                self.write(content[there:])
+                self.seek(place)
+            return taken
+
+    monkeypatch.setattr(Path, "open", lambda *_: Growing())
+    damages: list[Damage] = []
+    assert sum(batch.num_rows for batch in read_stream(part, damages.append)) == 50
+    assert damages == []
 
 
 def test_whatever_byte_of_the_framing_is_wrong_the_batches_behind_it_are_read(rig: TapeRig) -> None:
