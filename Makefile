@@ -77,7 +77,7 @@ $(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 # What the name of their cache is made of (domain/jit.py): kernels, and what their modules import.
-KERNEL_SOURCES := $(shell find domain fills trading backtest runtime venues -name '*.py')
+KERNEL_SOURCES := $(shell find domain fills messages trading backtest runtime venues -name '*.py')
 
 # Kernels are compiled when their sources are new, not while a session starts.
 $(VENV)/.kernels: $(VENV)/.ready $(KERNEL_SOURCES)
