@@ -45,7 +45,7 @@ from runtime.supervision.old_runs import remove_old_runs
 from runtime.supervision.outlet import Outlet
 from runtime.supervision.screen import StatusScreen, status_line, summary_lines
 from runtime.supervision.service_manager import ServiceManager
-from runtime.supervision.shutdown import Shutdown
+from runtime.supervision.shutdown import Shutdown, longest_end_s
 from runtime.supervision.signals import SignalPipe
 from runtime.supervision.status import StatusReader, is_kill_latched
 from runtime.supervision.summary import build_summary
@@ -240,7 +240,8 @@ class Supervisor:
 
     def _finish(self) -> None:
         """Cancel, confirm, end the actors, write the summary."""
-        self._manager.stopping("cancelling, and asking the venue until it shows no order")
+        within_s = longest_end_s(self._desk.config, flatten=self._desk.flatten)
+        self._manager.stopping("cancelling, and asking the venue until it shows no order", within_s)
         self._crew.refuse_replacements()
         if self._exit_code is ExitCode.CLEAN and self._is_halted_by_risk():
             self._exit_code = ExitCode.RISK_HALT

@@ -14,6 +14,8 @@ from contextlib import suppress
 from domain.clock import NS_PER_S, NS_PER_US, Clock
 
 STATUS_INTERVAL_NS = 10 * NS_PER_S
+MARGIN_S = 20.0  # to an end: what the system itself does not let go of at once, the summary
+US_PER_S = NS_PER_S // NS_PER_US
 
 
 class ServiceManager:
@@ -41,9 +43,9 @@ class ServiceManager:
         """Say that the configuration is read anew; `ready` says that it is done."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={self._clock.monotonic_ns() // NS_PER_US}")
 
-    def stopping(self, why: str) -> None:
-        """Say that the session ends."""
-        self._tell(f"STOPPING=1\nSTATUS={_one_line(why)}")
+    def stopping(self, why: str, within_s: float) -> None:
+        """Say that the session ends, and how long it may take: less patience than that would kill it in the middle."""
+        self._tell(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int((within_s + MARGIN_S) * US_PER_S)}\nSTATUS={_one_line(why)}")
 
     def alive(self, now_ns: int) -> None:
         """Say, as often as is asked for, that the loop turns: called by nothing but the loop."""

@@ -133,6 +133,12 @@ class Shutdown:
         return report if isinstance(report, dict) else {}
 
 
+def longest_end_s(config: Config, *, flatten: bool) -> float:
+    """Return how long an end may take where everything hangs: what a service manager has to wait for."""
+    asked_s = config.supervisor.stop_deadline_s + (flatten_wait_s(config.execution) if flatten else 0.0)
+    return asked_s + KILL_S + KILL_START_S + END_S + BACKGROUND_END_S
+
+
 def end_children(children: Sequence[Child], timeout_s: float, is_hurried: Callable[[], bool], log: Logger) -> None:
     """Have children end, by force when they take too long or the operator is in a hurry."""
     for child in children:

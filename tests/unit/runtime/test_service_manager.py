@@ -38,14 +38,14 @@ def test_a_service_manager_is_told_of_a_whole_life(manager_socket: socket.socket
     manager.ready()
     manager.status("two\nlines")
     manager.reloading()
-    manager.stopping("because")
+    manager.stopping("because", 93.0)
     manager.close()
     ready, status, reloading, stopping = told(manager_socket)
     assert ready == "READY=1"
     assert status == "STATUS=two lines"
     assert reloading.splitlines()[0] == "RELOADING=1"
     assert reloading.splitlines()[1].startswith("MONOTONIC_USEC=")
-    assert stopping == "STOPPING=1\nSTATUS=because"
+    assert stopping == "STOPPING=1\nEXTEND_TIMEOUT_USEC=113000000\nSTATUS=because"
     assert environ == {"OTHER": "stays"}  # no actor speaks for us
 
 
@@ -79,7 +79,7 @@ def test_a_manager_that_has_gone_or_never_was_harms_nothing(tmp_path: Path) -> N
         manager = ServiceManager(environ, SimClock())
         manager.ready()
         manager.alive(NS_PER_S)
-        manager.stopping("because")
+        manager.stopping("because", 1.0)
 
 
 def test_an_abstract_socket_is_found() -> None:

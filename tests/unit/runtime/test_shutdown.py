@@ -21,7 +21,8 @@ from runtime.config import Config
 from runtime.supervision import shutdown as shutdown_module
 from runtime.supervision.children import Child
 from runtime.supervision.relay import Leg, Relay
-from runtime.supervision.shutdown import Shutdown, run_kill
+from runtime.supervision.service_manager import MARGIN_S
+from runtime.supervision.shutdown import Shutdown, longest_end_s, run_kill
 from trading.orders.config import ExecutionConfig
 
 CONFIG = msgspec.convert({"instruments": {}, "session": "test", "path": "test.toml"}, Config)
@@ -80,6 +81,14 @@ class LateRelay:
 
     def result(self) -> Reply:
         return Reply(ok=True, text="flat", data={"open_orders_at_exit": 0})
+
+
+def test_the_service_unit_waits_for_an_end_where_everything_hangs() -> None:
+    unit = (Path(__file__).parents[3] / "configs" / "ringmaker@.service").read_text()
+    waits_s = float(unit.partition("TimeoutStopSec=")[2].split()[0])
+    assert longest_end_s(CONFIG, flatten=False) == 48.0
+    assert longest_end_s(CONFIG, flatten=True) == 93.0
+    assert waits_s >= 93.0 + MARGIN_S
 
 
 def test_a_stop_that_flattens_is_waited_for_as_long_as_execution_may_take(
