@@ -99,8 +99,11 @@ class StatusReader:
     def _read_explanations(self) -> None:
         """Keep the newest terms of each instrument's quote."""
         for ring in self._explanations:
-            for record in ring.read():
-                self._explained[int(record["instrument"])] = {name: float(record[name]) for name in EXPLAINED_TERMS} | {
+            records = ring.read()
+            newest = {row: index for index, row in enumerate(records["instrument"].tolist())}
+            for row, index in newest.items():
+                record = records[index]
+                self._explained[row] = {name: float(record[name]) for name in EXPLAINED_TERMS} | {
                     "best_bid_ticks": int(record["best_bid_ticks"]),
                     "best_ask_ticks": int(record["best_ask_ticks"]),
                 }

@@ -31,6 +31,7 @@ from runtime.topology import Topology, spec_of
 from shm import layout
 from shm.histogram import Histogram
 from shm.record import TableWriter
+from shm.ring import RingWriter
 
 NAMES = ("BTC-PERPETUAL", "ETH-PERPETUAL")
 
@@ -71,6 +72,33 @@ def test_the_status_is_shown_while_a_row_cannot_be_read(segments: SessionSegment
     status = StatusReader("test", segments, ()).read(10**9)
     assert status["quoted_time_ratio"] == {"bid": 0.0, "ask": 0.0}
     assert "risk not heard of yet" in status_line(status)
+
+
+def test_the_status_tells_the_newest_terms_of_each_instrument_among_thousands(segments: SessionSegments) -> None:
+    for row in range(len(NAMES)):
+        write_account(segments, row, quoted_ns=0, allowed_ns=1)
+    instruments = TableWriter(segments["instruments"])
+    instruments.scratch["tick_size"], instruments.scratch["lot_size"] = 1.0, 0.001
+    explanations = RingWriter(segments["explanations"])
+    reader = StatusReader("test", segments, ())
+
+    def explain(row: int, count: int, first: int) -> None:
+        for number in range(first, first + count):
+            explanations.scratch["instrument"], explanations.scratch["fair_price"] = row, number
+            explanations.publish()
+
+    def fair_prices() -> list[float]:
+        status = reader.read(10**9)["instruments"]
+        return [status[name]["fair_price"] for name in NAMES]
+
+    for row in range(len(NAMES)):
+        instruments.publish(row)
+    explain(1, 10, 100)
+    explain(0, 20_000, 1000)  # more than the ring keeps: the other is overtaken
+    explain(1, 10, 200)
+    assert fair_prices() == [20_999.0, 209.0]
+    explain(0, 1, 5)
+    assert fair_prices() == [5.0, 209.0]  # the other's are those of the look before
 
 
 def test_the_status_says_that_a_changed_instrument_waits_for_a_restart(segments: SessionSegments) -> None:
