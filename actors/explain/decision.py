@@ -108,15 +108,26 @@ class Decisions:
         try:
             found = recompute(inputs["words"], inputs["words_used"], self._loaded_code())
         except (ValueError, UserError) as error:
-            again = Again(f"cannot be computed again: {error}", [], 0)
+            again = Again(f"cannot be computed again: {error}{self._or_edited(error)}", [], 0)
             return Decision(wish_id, terms, book, {}, {}, clamps, off, again)
         again = self._compared(terms, found)
+        if again.fields and not found.is_same_code and not self._loaded_code().is_standard:
+            text = f"cannot be computed again: {self._files()} edited since this quote (the recorded hash is another)"
+            return Decision(wish_id, terms, book, _limits(found.inputs), {}, clamps, off, Again(text, [], 0))
         return Decision(wish_id, terms, book, _limits(found.inputs), _levels(found), clamps, off, again)
 
     def _loaded_code(self) -> StrategyCode:
         if self._code is None:
             self._code = load_code(self._config.instruments[self._instrument].strategy)
         return self._code
+
+    def _or_edited(self, error: Exception) -> str:
+        """Return what else may be behind words that do not fit: a user's file with other parameters than then."""
+        is_users = self._code is not None and not self._code.is_standard
+        return f"; or {self._files()} edited since" if is_users and isinstance(error, ValueError) else ""
+
+    def _files(self) -> str:
+        return f"{' or '.join(str(source.path) for _, source in self._loaded_code().copies)} was"
 
     def _compared(self, terms: dict[str, Any], found: Recomputed) -> Again:
         recorded: npt.NDArray[np.void] = np.zeros(1, EXPLANATION.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.records import EXPLANATION, QUOTE_INPUT_WORDS
-from trading.quoting.quoter import Quoter
+from trading.quoting.quoter import Quoter, params_hash
 from trading.quoting.records import QUOTER, word_of, words_of
 from trading.quoting.user.code import StrategyCode
 
@@ -65,11 +65,13 @@ class Recomputed(NamedTuple):
         explanation: shape (1,), dtype of the EXPLANATION record; its sequence is 0.
         ladder: shape (1,), role LADDER: all levels.
         inputs: shape (1,), the QUOTER record before the quote.
+        is_same_code: the recorded hash of the parameters and of the user's files is that of this code.
     """
 
     explanation: npt.NDArray[np.void]
     ladder: npt.NDArray[np.void]
     inputs: npt.NDArray[np.void]
+    is_same_code: bool
 
 
 def recompute(words: bytes, words_used: int, code: StrategyCode) -> Recomputed:
@@ -90,7 +92,9 @@ def recompute(words: bytes, words_used: int, code: StrategyCode) -> Recomputed:
     whole[_WRITE_NOW] = 1  # it was written then: because it had changed, or because it was due
     record = whole.view(code.quoter)
     code.entries.decide(record, whole)
-    return Recomputed(record["explanation"], record["ladder"], recorded.view(code.quoter))
+    inputs = recorded.view(code.quoter)
+    is_same_code = params_hash(code, inputs) == int(inputs["moment"]["params_hash"][0])
+    return Recomputed(record["explanation"], record["ladder"], inputs, is_same_code)
 
 
 def differing_fields(recorded: npt.NDArray[np.void], again: npt.NDArray[np.void]) -> list[str]:

@@ -56,6 +56,12 @@ _BID_OFF = word_of("ladder", "bid_off_reason")
 _ASK_OFF = word_of("ladder", "ask_off_reason")
 
 
+def params_hash(code: StrategyCode, record: npt.NDArray[np.void]) -> int:
+    """Return the hash of the parameters in a QUOTER record, shape (1,), and of the files that take them."""
+    digest = hashlib.sha256(record.view(np.int64)[CONFIGURED].tobytes() + code.configured(record)).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
 class Quoter:
     """Quotes one instrument.
 
@@ -96,8 +102,7 @@ class Quoter:
         write_params(self.record["params"], config, units)
         lot_base = units.lot_size * units.contract_multiplier
         write_signal_params(self.record["signal_params"], config.signals, units.tick_size, units.lot_size, lot_base)
-        digest = hashlib.sha256(bytes(self.ints[CONFIGURED]) + self.code.configured(self.record)).digest()
-        self.ints[_PARAMS_HASH] = int.from_bytes(digest[:8], "little") >> 1
+        self.ints[_PARAMS_HASH] = params_hash(self.code, self.record)
         self.is_configured = True
         return self.ints[_PARAMS_HASH]
 

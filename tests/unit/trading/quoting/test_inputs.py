@@ -101,6 +101,21 @@ def assert_recomputed(case: Case, code: StrategyCode) -> None:
     for words, words_used, explanation in recorder.kept:
         again = recompute(words, words_used, code)
         assert differing_fields(explanation, again.explanation) == []
+        assert again.is_same_code
+
+
+def test_code_that_was_edited_since_is_told_from_that_which_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "my_strategy.py"
+    path.write_text("from trading.quoting.standard import on_book, on_fill, on_trade, place, prices\n" + USERS_OWN)
+    config = msgspec.structs.replace(BARE, file=str(path))
+    case = Case(config, code=load_code(config))
+    recorder = Recorder(case)
+    traded(case, 20)
+    path.write_text(path.read_text().replace("% 7.0", "% 5.0"))
+    edited = load_code(config)
+    again = [recompute(words, used, edited) for words, used, _ in recorder.kept]
+    assert not any(one.is_same_code for one in again)
+    assert any(differing_fields(kept[2], one.explanation) for kept, one in zip(recorder.kept, again, strict=True))
 
 
 def test_another_input_gives_another_quote_and_the_fields_that_differ_are_told() -> None:
