@@ -47,7 +47,7 @@ def batches_told(path: Path, damaged: list[Damaged]) -> Iterator[Any]:
         if passed:
             first, told = positions[0].as_py(), sum(damage.rows for damage in passed)
             begin = first - told if expected == UNKNOWN else expected
-            damaged.append(Damaged(path.name, ring, begin, first - begin))
+            damaged.append(Damaged(path.name, ring, begin, max(0, first - begin)))
             passed.clear()
         expected = positions[-1].as_py() + 1
         yield batch

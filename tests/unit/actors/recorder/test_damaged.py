@@ -114,6 +114,21 @@ def test_what_is_read_again_after_a_damage_at_the_end_is_not_lost(rig: TapeRig) 
     assert metadata_of(path)["lost"] == 0
 
 
+def test_torn_bytes_between_whole_batches_and_a_batch_told_twice_lose_nothing(rig: TapeRig) -> None:
+    # Given half a batch, and then all of it, and the one before it, as no writer of ours leaves it
+    (part,) = parts_of(rig.folder)
+    content = part.read_bytes()
+    begin, end = starts(part)[6:8]
+    part.write_bytes(content[:end] + content[end : end + 99] + content[begin:])
+    path = finish(rig.folder, HOUR)
+    # I expect no record to be missed, nor less than none
+    assert path is not None
+    assert metadata_of(path)["lost"] == 0
+    assert set(positions(rig)) == {*range(1000)}
+    assert gaps(rig) == []
+    assert len(list(rig.folder.glob("*.damaged"))) == 1
+
+
 def test_a_part_without_a_legible_schema_is_kept_and_all_of_it_told(rig: TapeRig) -> None:
     (part,) = parts_of(rig.folder)
     content = bytearray(part.read_bytes())
