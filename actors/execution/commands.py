@@ -139,7 +139,7 @@ class Commands:
         blocked = {desk.name: desk.blocked_by for desk in core.desks.values() if desk.blocked_by}
         live = len(core.books.manager.all_live())
         text = f"{live} orders live" + "".join(f"; {name}: {why}" for name, why in blocked.items())
-        text += "".join(f"; {trouble}" for trouble in core.quotes.troubles(self._ctx.clock.monotonic_ns()))
+        text += "".join(f"; {trouble}" for trouble in core.troubles(self._ctx.clock.monotonic_ns()))
         is_consistent = not core.truth.differences() and not core.books.ledger.unbooked
         return Reply(ok=True, text=text, data=core.operations.report(live, is_consistent))
 

@@ -245,25 +245,31 @@ class ExecutionCore:
             desk = self.desks.get(report.instrument_name)
             if desk is None:
                 continue
+            is_answered = self._is_unanswered_hedge(report)
             is_tracked = self.books.take_report(report, now_ns)
             if not is_tracked and not report.status.is_closed and report.label == self.label:
                 is_tracked = self._take_untracked(report, desk, now_ns)
             if report.status.is_closed:
                 self.quotes.note_closed(report, desk)
-            if is_tracked and (report.fills or report.change_reason == "insert"):
-                self._on_taken(report)
+            if is_tracked and (is_answered or report.fills or report.change_reason == "insert"):
+                self._on_taken(report, is_answered=is_answered)
         if self.quotes.throttle is not None:
             self.quotes.throttle.on_accepted(now_ns)
         if has_fills:
             self.truth.note_difference(now_ns)
         self._ports.work_soon()
 
-    def _on_taken(self, report: OrderReport) -> None:
-        """An order rests or trades: an insert was taken when it may rest, a hedge also when it was filled at once."""
+    def _is_unanswered_hedge(self, report: OrderReport) -> bool:
+        """Return whether this is the first that the venue says of a hedge: it took it, whatever became of it."""
+        order = self.books.manager.get(report.client_order_id) if report.client_order_id is not None else None
+        return order is not None and order.is_hedge and not order.venue_order_id
+
+    def _on_taken(self, report: OrderReport, *, is_answered: bool) -> None:
+        """An insert was taken when it may rest; a hedge also when it was filled, or found nothing and ended at once."""
         order = self.books.manager.get_by_venue(report.venue_order_id)
         breaker = self._breaker_of(order)
         rests = report.change_reason == "insert" and not report.status.is_closed
-        if breaker is None or not (rests or (breaker is self.hedging.breaker and report.fills)):
+        if breaker is None or not (rests or is_answered or (breaker is self.hedging.breaker and report.fills)):
             return
         if breaker.is_open:
             self._log.info("the venue takes inserts again: they resume", kind=_breaker_kind(order))
@@ -277,6 +283,10 @@ class ExecutionCore:
         if order.is_operator:
             return None
         return self.hedging.breaker if order.is_hedge else self.quotes.breaker
+
+    def troubles(self, now_ns: int) -> list[str]:
+        """Return what keeps quotes and hedges back beside permission, for the status."""
+        return [*self.quotes.troubles(now_ns), *self.hedging.troubles(now_ns)]
 
     def _take_untracked(self, report: OrderReport, desk: Desk, now_ns: int) -> bool:
         with suppress(OffGridError):  # no quote of ours is there

@@ -103,6 +103,14 @@ class Hedging:
         for run in self._runs.values():
             run.stopped_by = run.stopped_by or reason
 
+    def troubles(self, now_ns: int) -> list[str]:
+        """Return what keeps hedges back, for the status and for the answer to one."""
+        if not self.breaker.is_open:
+            return []
+        if self.breaker.may_insert(now_ns):
+            return ["one hedge is tried, whose fate decides: the venue refused too many"]
+        return [f"hedges pause {self.breaker.pause_ms} ms: the venue refused too many"]
+
     def close(self) -> None:
         self._begun.close()
 
@@ -300,6 +308,8 @@ class Hedging:
         text = f"{reason}: {desk.instrument.size(run.filled_lots)} {'bought' if side is Side.BUY else 'sold'}"
         if run.refused_by and not run.filled_lots:
             text += f"; denied by the gate: {run.refused_by}"
+        if not run.filled_lots:
+            text += "".join(f"; {trouble}" for trouble in self.troubles(self._clock.monotonic_ns()))
         data = {"hedged_base": hedged_base, "orders": run.orders, "reason": reason}
         self._log.info("hedge ended", command_id=run.command.command_id, instrument=desk.name, **data)
         return Reply(ok=not run.stopped_by, text=text, data=data)

@@ -298,6 +298,19 @@ def test_a_gate_that_refuses_is_told_and_nothing_is_sent(run: Run) -> None:
     run(scenario)
 
 
+def test_a_pause_of_the_hedges_is_told(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await holding(bench)
+        now_ns = bench.clock.monotonic_ns()
+        while not bench.core.hedging.breaker.on_refused(now_ns):
+            pass
+        reply = await settled(bench, begin(bench, command(passive_s=0.0, cross_s=0.05)))
+        assert reply.text == "time is up: 0.000 sold; hedges pause 1000 ms: the venue refused too many"
+        assert inserts(bench) == []
+
+    run(scenario)
+
+
 def test_nothing_needed_is_an_answer_and_no_order(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await holding(bench)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -116,6 +117,35 @@ def test_hedges_that_are_refused_pause_and_leave_the_quotes_alone(run: Run) -> N
         assert report is not None
         assert report.filled_lots == 1
         assert not hedges.is_open
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("reason", ["insert", "cancel"])
+def test_a_hedge_that_was_taken_and_found_nothing_ends_the_pause(run: Run, reason: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        hedges = bench.core.hedging.breaker
+        # Given a hedge that rests, and others that are refused
+        rested = sent_one(bench, is_hedge=True)
+        bench.venue.inbox.append(Request("insert", rested, Side.BUY, 90, 1, LABEL))
+        bench.pump()
+        for _ in range(REFUSALS_MAX):
+            bench.core.on_rejected("insert", sent_one(bench, is_hedge=True), VenueError(CODE_MARGIN, "refused"))
+        # If the one that rested is cancelled, I expect nothing of it: it says nothing about inserts
+        bench.venue.cancel_by_itself(bench.venue.orders[rested])
+        bench.pump()
+        assert hedges.is_open
+        now_ns = bench.clock.monotonic_ns()
+        assert bench.core.troubles(now_ns) == ["hedges pause 1000 ms: the venue refused too many"]
+        # and if one is taken and ends unfilled, the pause to be over
+        tried = sent_one(bench, is_hedge=True)
+        order = bench.venue.place(Request("insert", tried, Side.BUY, 110, 1, LABEL, is_immediate=True))
+        bench.venue.cancel_by_itself(order)
+        ended = bench.venue.outbox.pop()
+        assert isinstance(ended, OrderReport)
+        bench.core.on_orders([msgspec.structs.replace(ended, change_reason=reason)])
+        assert not hedges.is_open
+        assert bench.core.troubles(now_ns) == []
 
     run(scenario)
 
