@@ -84,17 +84,30 @@ def steps_of(findings: Findings) -> tuple[Steps, float]:
     Raises:
         DataError: when the recording does not know the instrument, or has several and none was chosen.
     """
+    _, told = _read_of(findings.paths[0], findings.instrument)
+    return Steps(told["tick_size"], told["lot_size"]), float(told["contract_multiplier"])
+
+
+def instrument_recorded(path: Path, wanted: str) -> str:
+    """Return the name of the instrument that is read of a file's recording.
+
+    Raises:
+        DataError: as `steps_of`.
+    """
+    return _read_of(path, wanted)[0]
+
+
+def _read_of(path: Path, wanted: str) -> tuple[str, dict[str, Any]]:
     try:
-        instruments = files.instruments_of(findings.paths[0].parents[2])
+        instruments = files.instruments_of(path.parents[2])
     except files.RecordingError as error:
         raise DataError(str(error)) from None
-    names = [name for name in instruments if name.lower() == findings.instrument.lower()] or (
-        list(instruments) if not findings.instrument else []
+    names = [name for name in instruments if name.lower() == wanted.lower()] or (
+        list(instruments) if not wanted else []
     )
     if len(names) != 1:
-        raise DataError(f"{findings.paths[0]}: holds {', '.join(instruments)}: choose one with --instrument")
-    told = instruments[names[0]]
-    return Steps(told["tick_size"], told["lot_size"]), float(told["contract_multiplier"])
+        raise DataError(f"{path}: holds {', '.join(instruments)}: choose one with --instrument")
+    return names[0], instruments[names[0]]
 
 
 def read(findings: Findings, numbers: list[int], kind: str) -> Iterator[RawEvents]:

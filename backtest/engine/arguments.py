@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backtest.data.container import EventFile
+from backtest.data.container import EventFile, read_header
 from backtest.data.convert import Options, convert
 from backtest.data.findings import DataError, parse_repairs
-from backtest.data.formats import EVENT_FILE, format_of
-from backtest.data.recordings import files_of_runs
+from backtest.data.formats import EVENT_FILE, RECORDING, format_of
+from backtest.data.recordings import files_of_runs, instrument_recorded
 from backtest.engine.run import Settings
 from backtest.engine.venue import Latency, VenueSettings
 from backtest.live import measured_ways
@@ -55,6 +55,21 @@ def recorded(paths: Sequence[Path], options: Options) -> Iterator[EventFile]:
             yield EventFile(output)
         except DataError as error:  # nobody knows the file that it became
             raise DataError(str(error).replace(str(output), ", ".join(map(str, paths)))) from None
+
+
+def instrument_of(paths: Sequence[Path], options: Options) -> str:
+    """Return the instrument of what `recorded` gives, without a conversion; empty when that alone would tell.
+
+    Raises:
+        DataError: when they cannot be read.
+    """
+    first = files_of_runs(paths)[0]
+    kind = format_of(first)[0]
+    if kind == EVENT_FILE:
+        return read_header(first).instrument
+    if kind == RECORDING:
+        return instrument_recorded(first, options.instrument)
+    return ""
 
 
 def options_of(given: argparse.Namespace) -> Options:

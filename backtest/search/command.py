@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backtest.data.container import read_header
 from backtest.data.findings import DataError
-from backtest.engine.arguments import Conditions, add_arguments, conditions_of, options_of, recorded
+from backtest.engine.arguments import Conditions, add_arguments, conditions_of, instrument_of, options_of, recorded
 from backtest.engine.run import WATCHED_PARTS, Settings
 from backtest.metrics.tables import pyarrow
 from backtest.search.cluster import DaskWorkers
@@ -63,9 +64,10 @@ def _search(given: argparse.Namespace) -> None:
     _check(given)
     conditions = conditions_of(given)
     space = read_space(given.space)
-    folder = given.output or paths.new_run("optimize")
-    folder.mkdir(parents=True, exist_ok=True)
-    windows, base = _windows(given, conditions, space, folder)
+    if given.output is None or not (given.output / PLAN_FILE).exists():
+        _check_early(given, conditions, space)
+    with _folder(given.output) as folder:
+        windows, base = _windows(given, conditions, space, folder)
     plans = [
         Plan(fold, space, base, [window for window in windows if window.part <= fold], given.objective, given.trials)
         for fold in range(given.folds)
@@ -101,6 +103,33 @@ def _check(given: argparse.Namespace) -> None:
     for name, low, high in (("trials", 1, 1_000_000), ("folds", 1, 20), ("train", 0.1, 0.95), ("workers", 0, 1024)):
         if not low <= getattr(given, name) <= high:
             raise DataError(f"--{name} {getattr(given, name)}: expected {low} to {high}")
+
+
+def _check_early(given: argparse.Namespace, conditions: Conditions, space: Space) -> None:
+    """Refuse what can be refused before recordings are converted and copied, which takes minutes.
+
+    Raises:
+        UserError: the space does not fit what is varied, as far as that is told by the heads of the recordings.
+    """
+    options = options_of(given)
+    told = [instrument_of([Path(part) for part in data.split(",")], options) for data in given.data]
+    names = [name for name in told if name] if conditions.config else [""]  # without one all are run alike
+    if names:
+        check_space(given.space, space, _settings_of(conditions, names)[0])
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """Give the folder of a search while it is filled; one that was made for it goes if that fails."""
+    is_new = given is None or not given.exists()
+    folder = given or paths.new_run("optimize")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _windows(
@@ -149,15 +178,23 @@ def _varied(conditions: Conditions, windows: Sequence[Window]) -> Settings:
     Raises:
         DataError: when the recordings are of instruments with different strategies.
     """
-    names = dict.fromkeys(read_header(Path(window.path)).instrument for window in windows)
-    found = {name: conditions.settings_for(name) for name in names}
-    first, *others = names
+    settings, notes = _settings_of(conditions, [read_header(Path(window.path)).instrument for window in windows])
+    print(*(f"note: {note}\n" for note in notes), sep="", end="")
+    return settings
+
+
+def _settings_of(conditions: Conditions, instruments: Sequence[str]) -> tuple[Settings, list[str]]:
+    """Return the settings that instruments share, and what the reader has to know of them.
+
+    Raises:
+        DataError: they have different strategies.
+    """
+    found = {name: conditions.settings_for(name) for name in instruments}
+    first, *others = found
     for name in others:
         if found[name][0] != found[first][0]:
             raise DataError(f"{first} and {name} have different strategies in the configuration: search each by itself")
-    for _, notes in found.values():
-        print(*(f"note: {note}\n" for note in notes), sep="", end="")
-    return found[first][0]
+    return found[first][0], [note for _, notes in found.values() for note in notes]
 
 
 def _counted(windows: Sequence[Window], folds: int) -> str:

@@ -12,8 +12,10 @@ from backtest.command import _parser
 from backtest.data.container import EventFile, EventWriter
 from backtest.data.findings import DataError
 from backtest.engine.arguments import Conditions, conditions_of
+from backtest.search import command
 from backtest.search.command import _varied
 from backtest.search.windows import Window
+from domain.errors import ExitCode
 from tests.backtest_run import written
 
 CONFIG = """
@@ -63,3 +65,32 @@ def test_instruments_of_different_strategies_are_not_searched_at_once(
     windows = [window_of(market, number, name) for number, name in enumerate(("BTC-PERPETUAL", "ETH-PERPETUAL"))]
     with pytest.raises(DataError, match="BTC-PERPETUAL and ETH-PERPETUAL have different strategies"):
         _varied(conditions, windows)
+
+
+@pytest.mark.parametrize("config", [True, False])
+def test_a_space_that_does_not_fit_is_refused_before_anything_is_copied(
+    config: bool, conditions: Conditions, market: EventFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RINGMAKER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(command, "_cut", lambda *_: pytest.fail("the recording was copied"))
+    (tmp_path / "space.toml").write_text("[strategy]\nnever_heard_of = { low = 1, high = 2 }\n")
+    given = ["--config", str(tmp_path / "preset.toml")] if config else []
+    assert command.main([str(market.path), "--space", str(tmp_path / "space.toml"), *given]) == ExitCode.USAGE
+    assert "space.toml: strategy.never_heard_of = 1" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", [None, "kept"])
+def test_a_search_that_is_refused_while_it_copies_leaves_no_folder_but_one_that_was_there(
+    name: str | None, market: EventFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGMAKER_HOME", str(tmp_path / "home"))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "space.toml").write_text("[strategy]\nlevels = { low = 1, high = 2 }\n")
+    written(tmp_path / "kept", seconds=0.1)  # too short to be cut into windows, found after the first is
+    short = str(tmp_path / "kept" / "generated.events")
+    given = ["-o", str(tmp_path / name)] if name else []
+    assert command.main([str(market.path), short, "--space", str(tmp_path / "space.toml"), *given]) == ExitCode.USAGE
+    assert not list((tmp_path / "home").glob("runs/*"))
+    assert (tmp_path / "kept").is_dir()
