@@ -16,7 +16,7 @@ import msgspec
 
 from actors.risk.alarms import Alarms
 from actors.risk.books import BooksKeeper
-from actors.risk.commands import LOSS_CAUSES, STOP_SWEEP_S, RiskCommands
+from actors.risk.commands import LOSS_CAUSES, RiskCommands
 from actors.risk.comovement import ComovementPublisher
 from actors.risk.decisions import DecisionLog
 from actors.risk.exits import LossExit, PositionCloser
@@ -41,6 +41,7 @@ from venues.config import venue_url
 from venues.gateway import OrderListener
 from venues.thalex.order_gateway import ThalexOrderGateway
 
+END_SWEEP_S = 1.0  # the supervisor waits for 2 s
 TO_BE_SAVED = (Halt, Kill, Reduce, Resume, SetParameter, TakeConfig)  # what they change outlives this process
 
 
@@ -144,11 +145,13 @@ class RiskActor(Actor):
         return list(names) if self.commands.flattenings else [names[row] for row in self._closer.under_way]
 
     async def stop(self) -> None:
-        """Close the gate, leave no order behind, remember."""
+        """Close the gate, remember, leave no order behind: who takes too long is killed before it is done."""
         self._end_session("risk stops")
-        if self.venue.gateway.is_ready and await self.venue.guard.look() != 0:  # what cannot be seen may stand
-            await self.venue.guard.sweep("the session ends", STOP_SWEEP_S)
-        await self.venue.gateway.close()
+        self._keeper.save(self._memory())
+        venue = self.venue
+        if venue.gateway.is_ready and await venue.guard.look() != 0 and venue.gateway.is_ready:  # unseen may stand
+            await venue.guard.sweep("the session ends", END_SWEEP_S)
+        await venue.gateway.close()
         self._keeper.save(self._memory())
 
     # ---- evaluation ----------------------------------------------------------------------------------
