@@ -141,7 +141,7 @@ class OrderGuard:
                 self._look_due_ns = now_ns + LOOK_PAUSE_NS
                 self._start("execution is silent", lambda: not is_execution_silent())
         elif self._halted_since_ns and self._stands_after_halt(now_ns):
-            self._start("orders stand after a halt", lambda: False)
+            self._start("orders stand after a halt", lambda: not self._halted_since_ns)
 
     def _stands_after_halt(self, now_ns: int) -> bool:
         """Whether an order outlived the halt, or one that flattens the time that it has for that."""

@@ -107,6 +107,22 @@ def test_what_the_venue_does_not_show_is_cancelled_while_execution_is_silent() -
     assert asyncio.run(guard.look()) is None
 
 
+def test_a_halt_that_has_ended_sweeps_no_more() -> None:
+    # Given a quote that has outlived a halt, at a venue that does not answer in time
+    context, gateway = a_context(), Refusing()
+    context.counters = SimpleNamespace(add=lambda _: None)
+    context.log = SimpleNamespace(**dict.fromkeys(("info", "warning", "error"), lambda *_, **__: None))
+    context.spawn = lambda coroutine, _: context.spawned.append(coroutine)
+    guard = OrderGuard(context, gateway, OURS)  # type: ignore[arg-type]
+    guard.on_orders([order(1, Side.BUY, "0.1", OURS)])
+    looks(guard, context, 2.0, is_halted=True)
+    (sweep,) = context.spawned
+    # If an operator resumes before the sweep begins, I expect it to cancel nothing of what is quoted from then on
+    looks(guard, context, 0.1, is_halted=False)
+    asyncio.run(sweep)
+    assert gateway.cancels == 0
+
+
 def test_while_an_order_of_others_cannot_be_read_it_is_not_known_what_works() -> None:
     guard = a_guard(order(1, Side.BUY, "0.1", OURS))
     asyncio.run(guard.look())
