@@ -79,7 +79,11 @@ class TradeReport(msgspec.Struct, frozen=True):
 
 
 class PositionReport(msgspec.Struct, frozen=True):
-    """The venue's view of our holding in one instrument."""
+    """The venue's view of our holding in one instrument.
+
+    Attributes:
+        is_marked: the venue has told the mark price; an option may be worth nothing, which is another thing.
+    """
 
     instrument_name: str
     position: Decimal
@@ -88,6 +92,7 @@ class PositionReport(msgspec.Struct, frozen=True):
     unrealised_pnl: Decimal
     realised_pnl: Decimal
     unrealised_funding: Decimal
+    is_marked: bool = True
 
 
 class SettlementReport(msgspec.Struct, frozen=True):

@@ -22,8 +22,9 @@ def instrument(name: str, lot: str) -> Instrument:
     return Instrument(name, InstrumentKind.PERPETUAL, "X", Decimal(1), Decimal(lot), Decimal(lot))
 
 
-def position(name: str, size: str, mark: str = "100000") -> PositionReport:
-    return PositionReport(name, Decimal(size), Decimal(mark), Decimal(mark), Decimal(0), Decimal(0), Decimal(0))
+def position(name: str, size: str, mark: str = "100000", *, is_marked: bool = True) -> PositionReport:
+    price = Decimal(mark)
+    return PositionReport(name, Decimal(size), price, price, Decimal(0), Decimal(0), Decimal(0), is_marked)
 
 
 class Scene:

@@ -116,7 +116,7 @@ class VenueView:
             self._orders_asked_ns = now_ns
             self._ctx.spawn(self._audit(), "audit")
         # What has just been bought is looked at soon, however long nothing was held; and once more when all is sold.
-        is_held = bool(self._view.notionals)
+        is_held = any(report.position for report in self._view.positions.values())
         interval_ns = HELD_INTERVAL_NS if is_held or self._was_held else AUDIT_INTERVAL_NS
         if now_ns - self._money_asked_ns >= interval_ns and not self._is_asking_money:
             self._money_asked_ns, self._was_held = now_ns, is_held
@@ -157,7 +157,7 @@ class VenueView:
         if self._account is not None:
             positions = self._account.see(positions, self._venue_now_ns(), is_snapshot=is_snapshot)
         self._view.on_positions(positions, is_snapshot)
-        self._view.is_rest_unknown = bool(self.gateway.unreadable_positions)
+        self._view.has_unreadable = bool(self.gateway.unreadable_positions)
 
     def on_unreadable_trade(self, instrument_name: str, reason: str) -> None:
         if not instrument_name or instrument_name in self._ctx.instrument_names:

@@ -39,15 +39,14 @@ class AccountView:
         names: the session's instruments by row.
         margin: the venue's last word on margin.
         are_positions_known: a snapshot of the positions has come.
-        is_rest_unknown: of instruments that are not ours, something may be held that nobody can read: what is held in
-            all is more than the notionals say.
+        has_unreadable: of instruments that are not ours, something may be held that nobody can read.
     """
 
     def __init__(self, instrument_names: Sequence[str]) -> None:
         self.names = tuple(instrument_names)
         self.margin: AccountMargin = UNKNOWN_MARGIN
         self.are_positions_known = False
-        self.is_rest_unknown = False
+        self.has_unreadable = False
         self._rows = {name: row for row, name in enumerate(instrument_names)}
         self._instruments: dict[str, Instrument] = {}
         self._listed: dict[str, Instrument] | None = None
@@ -80,7 +79,7 @@ class AccountView:
         for report in reports:
             self._positions[report.instrument_name] = report
             if report.instrument_name not in self._rows:  # held in the account, not ours to quote
-                self._marks[report.instrument_name] = _mark_or_nan(float(report.mark_price))
+                self._marks[report.instrument_name] = float(report.mark_price) if report.is_marked else math.nan
 
     def on_margin(
         self,
@@ -103,7 +102,8 @@ class AccountView:
 
     def on_mark(self, row: int, mark_price: float) -> None:
         """Take over a mark price; what is not finite and positive makes it unknown."""
-        self._marks[self.names[row]] = _mark_or_nan(mark_price)
+        is_price = math.isfinite(mark_price) and mark_price > 0.0
+        self._marks[self.names[row]] = mark_price if is_price else math.nan
 
     def on_last_price(self, row: int, price: float) -> None:
         """Take over the price of the last public trade; what is not positive makes it unknown."""
@@ -157,10 +157,31 @@ class AccountView:
 
     @property
     def notionals(self) -> dict[str, float]:
-        """Signed position × mark of everything held, quote currency; NaN where the mark is unknown."""
+        """Signed position × mark of everything held, quote currency; NaN where the mark is unknown. What `unvalued`
+        tells is not among it."""
+        unvalued = self._unmarked
         return {
-            name: self.held_base(name) * self.mark(name) for name, report in self._positions.items() if report.position
+            name: self.held_base(name) * self.mark(name)
+            for name, report in self._positions.items()
+            if report.position and name not in unvalued
         }
+
+    @property
+    def unvalued(self) -> str:
+        """What is held, in instruments that are not ours, and cannot be valued; empty when all can.
+
+        What is held in all is more than the notionals say. No cause to halt: nobody here makes it more.
+        """
+        found = [f"{name}, whose mark the venue does not tell" for name in self._unmarked]
+        return " and ".join([*found, "what nobody can read"] if self.has_unreadable else found)
+
+    @property
+    def _unmarked(self) -> list[str]:
+        return [
+            name
+            for name, report in self._positions.items()
+            if report.position and not report.is_marked and name not in self._rows
+        ]
 
     @property
     def gross_notional(self) -> float:
@@ -178,8 +199,10 @@ class AccountView:
         return self._margin_rate.at_least(rate_min)
 
     def sigma_fraction(self, name: str) -> float:
-        """Return how much an instrument moves as a fraction of its mark per √s; NaN when unknown."""
-        return self._sigmas.get(name, math.nan) / self.mark(name)
+        """Return how much an instrument moves as a fraction of its mark per √s; NaN when unknown, 0 when it is worth
+        nothing: so is its notional, whatever it moves."""
+        mark = self.mark(name)
+        return self._sigmas.get(name, math.nan) / mark if mark != 0.0 else 0.0
 
     def correlation(self, name: str, other: str) -> float | None:
         """Return the measured correlation of two instruments' returns; None when unknown."""
@@ -218,8 +241,3 @@ class AccountView:
         if name in self._instruments:
             found.append(off_of(grid, self._instruments[name]))
         return max(found)
-
-
-def _mark_or_nan(mark_price: float) -> float:
-    """Return a mark price; NaN for what is none, such as the zero that stands for one the venue did not tell."""
-    return mark_price if math.isfinite(mark_price) and mark_price > 0.0 else math.nan

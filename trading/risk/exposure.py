@@ -9,16 +9,14 @@ from trading.risk.config import RiskConfig
 from trading.risk.portfolio import PortfolioRisk, combined_deviation, portfolio_risk
 from trading.risk.states import Cause, Tell
 
-UNREAD = " and what nobody can read, in an instrument that is not ours"
-
 
 def tell_of_exposure(tell: Tell, account: AccountView, config: RiskConfig) -> None:
     """Bring the causes of exposure up to date."""
-    gross, net = account.gross_notional, account.net_notional
+    gross, net, unvalued = account.gross_notional, account.net_notional, account.unvalued
     tell(
         Cause.NOTIONAL_LIMIT,
-        gross > config.gross_notional_max_usd or account.is_rest_unknown,
-        f"gross notional {gross:.2f}{UNREAD if account.is_rest_unknown else ''}, limit "
+        gross > config.gross_notional_max_usd or bool(unvalued),
+        f"gross notional {gross:.2f}{f' and {unvalued}, not ours' if unvalued else ''}, limit "
         f"{config.gross_notional_max_usd:.2f} USD",
     )
     tell(

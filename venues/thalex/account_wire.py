@@ -280,6 +280,7 @@ def _position_report(entry: _PortfolioEntry) -> PositionReport:
         unrealised_pnl=_money(entry.unrealised_pnl, "unrealised_pnl"),
         realised_pnl=_money(entry.realised_pnl, "realised_pnl"),
         unrealised_funding=_money(entry.unrealised_perpetual_funding, "unrealised_perpetual_funding"),
+        is_marked=entry.mark_price is not None,
     )
 
 

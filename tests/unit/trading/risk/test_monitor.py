@@ -96,11 +96,23 @@ def test_gross_notional_counts_every_holding_of_the_account() -> None:
     assert scene.monitor.verdict(scene.now_ns, 0).reason is RiskReason.NOTIONAL_LIMIT
 
 
-def test_a_holding_that_is_not_ours_and_has_no_mark_makes_the_account_unknown() -> None:
+def test_beside_a_holding_of_others_without_a_mark_the_account_reduces_and_says_which() -> None:
     scene = Scene(RiskConfig(gross_notional_max_usd=20_000.0))
-    scene.monitor.account.on_positions([position("BTC-25DEC26", "0.05", mark="0")], is_snapshot=True)
-    assert math.isnan(scene.monitor.account.gross_notional)
-    assert scene.step() is not TradingState.ACTIVE
+    option = position("BTC-25DEC26-200000-C", "0.05", mark="0", is_marked=False)
+
+    scene.monitor.account.on_positions([option], is_snapshot=True)
+
+    assert scene.step() is TradingState.REDUCING
+    assert option.instrument_name in scene.text
+    scene.monitor.account.on_positions([], is_snapshot=True)
+    assert scene.step() is not TradingState.REDUCING
+
+
+def test_a_holding_of_others_that_is_worth_nothing_counts_as_nothing() -> None:
+    scene = Scene(RiskConfig(gross_notional_max_usd=20_000.0))
+    scene.monitor.account.on_positions([position("BTC-25DEC26-200000-C", "0.05", mark="0")], is_snapshot=True)
+    assert scene.monitor.account.gross_notional == 0.0
+    assert scene.step() is TradingState.ACTIVE
 
 
 def test_a_missing_mark_of_something_held_halts() -> None:
