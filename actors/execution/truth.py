@@ -234,8 +234,9 @@ class Truth:
             now_ns = self._clock.monotonic_ns()
             if session == self.session and is_settled:
                 self._asking.settled(now_ns, interval_ns)
-            elif session == self.session:  # while the position differs nothing is quoted: that is asked more often
-                pause_ns_max = min(interval_ns, LOST_PAUSE_NS) if self._differs_since_ns else interval_ns
+            elif session == self.session:  # while nothing is quoted for what is held it is asked more often
+                is_held = self._differs_since_ns or POSITION_DIFFERS in self._quotes.holds
+                pause_ns_max = min(interval_ns, LOST_PAUSE_NS) if is_held else interval_ns
                 self._asking.open(now_ns, pause_ns_max, self._reasons(now_ns))
             self._ports.work_soon()
 
