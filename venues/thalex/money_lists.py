@@ -15,14 +15,21 @@ import msgspec
 from domain.errors import ProtocolError
 from domain.reports import PositionReport, TradeReport
 from venues.thalex.account_wire import decode_position, decode_positions, decode_trade, decode_trade_page, decode_trades
-from venues.thalex.wire import readable
+from venues.thalex.wire import NULL, readable
 
-TOLD_MAX = 4096  # lines; of more than that nobody is told
+TOLD_MAX = 65_536  # lines that are remembered as told; then all are forgotten, and told once more
+ID_CHARS_MAX = 64  # of what stands for a number, in what is told
+NOTHING = msgspec.Raw(b"")
 
 
 class _Whose(msgspec.Struct, gc=False):
-    instrument_name: str = ""
-    trade_id: str = ""
+    """What tells one line from another, each field as the venue wrote it: whatever is wrong with one costs no other."""
+
+    instrument_name: msgspec.Raw = NOTHING
+    trade_id: msgspec.Raw = NOTHING
+    order_id: msgspec.Raw = NOTHING
+    leg_index: msgspec.Raw = NOTHING
+    trade_type: msgspec.Raw = NOTHING
 
 
 class _RawPage(msgspec.Struct, gc=False):
@@ -33,6 +40,7 @@ class _RawPage(msgspec.Struct, gc=False):
 _decode_items = readable(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_page = readable(msgspec.json.Decoder(_RawPage).decode)
 _decode_whose = readable(msgspec.json.Decoder(_Whose).decode)
+_decode_text = readable(msgspec.json.Decoder(str).decode)
 
 
 def _whose(item: msgspec.Raw) -> _Whose:
@@ -41,6 +49,21 @@ def _whose(item: msgspec.Raw) -> _Whose:
         return _decode_whose(item)
     except ProtocolError:
         return _Whose()
+
+
+def _text(field: msgspec.Raw) -> str:
+    """Return a field that is text; empty when it is anything else."""
+    try:
+        return _decode_text(field)
+    except ProtocolError:
+        return ""
+
+
+def _fingerprint(item: msgspec.Raw, whose: _Whose) -> int:
+    """Return what is the same each time that a line is told; of a line without a number all of it must be."""
+    fields = (whose.trade_id, whose.order_id, whose.leg_index, whose.trade_type)
+    parts = tuple(b"" if field == NULL else bytes(field) for field in fields)
+    return hash(parts if parts[0] not in (b"", b'""') else bytes(item))
 
 
 class TradeLists:
@@ -52,7 +75,7 @@ class TradeLists:
 
     def __init__(self, tell: Callable[[str, str], None] = lambda instrument_name, reason: None) -> None:
         self._tell = tell
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[int] = set()
 
     def trades(self, payload: Any) -> list[TradeReport]:
         """Return a message of account.trade_history."""
@@ -75,15 +98,20 @@ class TradeLists:
             try:
                 found.append(decode_trade(item))
             except ProtocolError as error:
-                self._leave_out(_whose(item), error)
+                self._leave_out(item, error)
         return found
 
-    def _leave_out(self, whose: _Whose, error: ProtocolError) -> None:
-        key = (whose.instrument_name, whose.trade_id)
-        if key not in self._told and len(self._told) < TOLD_MAX:
-            self._told.add(key)
-            name = whose.instrument_name or "an unknown instrument"
-            self._tell(whose.instrument_name, f"trade {whose.trade_id or '?'} in {name}: {error}")
+    def _leave_out(self, item: msgspec.Raw, error: ProtocolError) -> None:
+        whose = _whose(item)
+        fingerprint = _fingerprint(item, whose)
+        if fingerprint in self._told:
+            return
+        if len(self._told) >= TOLD_MAX:
+            self._told.clear()
+        self._told.add(fingerprint)
+        name = _text(whose.instrument_name)
+        trade_id = _text(whose.trade_id) or bytes(whose.trade_id).decode(errors="replace") or "?"
+        self._tell(name, f"trade {trade_id[:ID_CHARS_MAX]} in {name or 'an unknown instrument'}: {error}")
 
 
 class PositionLists:
@@ -128,7 +156,7 @@ class PositionLists:
             try:
                 found.append(decode_position(item))
             except ProtocolError as error:
-                self._leave_out(_whose(item).instrument_name, error)
+                self._leave_out(_text(_whose(item).instrument_name), error)
         return found
 
     def _leave_out(self, name: str, error: ProtocolError) -> None:

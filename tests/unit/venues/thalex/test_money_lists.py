@@ -15,7 +15,7 @@ from venues.thalex.money_lists import PositionLists, TradeLists
 OURS = frozenset({"X"})
 
 
-def trade(trade_id: str, **changed: Any) -> dict[str, Any]:
+def trade(trade_id: Any, **changed: Any) -> dict[str, Any]:
     return {
         "trade_id": trade_id, "order_id": "o", "instrument_name": "X", "direction": "buy", "price": 1, "amount": 1,
         "time": 1.0, "position_after": 1, "fee": 0, **changed,
@@ -48,6 +48,35 @@ def test_a_trade_that_cannot_be_read_costs_no_other_and_is_told_once(changed: di
     ((name, reason),) = told
     assert name == "X"
     assert reason.startswith("trade 2 in X: ")
+
+
+def test_each_trade_that_cannot_be_read_is_told_whatever_else_is_wrong_with_its_line() -> None:
+    told: list[tuple[str, str]] = []
+    lists = TradeLists(lambda name, reason: told.append((name, reason)))
+    bad: dict[str, Any] = {"price": None}
+    without_id = {key: value for key, value in trade("", **bad).items() if key != "trade_id"}
+    lines = (
+        trade("1", **bad), trade("1", order_id="p", **bad), trade("1", leg_index=1, **bad),
+        trade("1", trade_type="delete", **bad), trade("1", trade_type="amend", **bad),
+        trade(1, **bad), trade(2), trade(3), trade(None), trade(None, amount=2), without_id, without_id | {"amount": 2},
+        trade("7", order_id=8), trade("7", order_id=9),
+    )  # fmt: skip
+    for _ in range(3):
+        assert lists.trades(payload(*lines)) == []
+    assert [name for name, _ in told] == ["X"] * len(lines)
+    assert told[0][1].startswith("trade 1 in X: ")
+    assert told[6][1].startswith("trade 2 in X: ")
+
+
+def test_unreadable_trades_are_told_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("venues.thalex.money_lists.TOLD_MAX", 10)
+    told: list[str] = []
+    lists = TradeLists(lambda _, reason: told.append(reason))
+    for number in range(35):
+        for _ in range(2):
+            lists.trades(payload(trade(str(number), price=None)))
+    assert len(told) == 35
+    assert len(lists._told) <= 10
 
 
 def test_a_line_that_names_no_instrument_may_be_ours() -> None:
