@@ -61,8 +61,8 @@ def _text(field: msgspec.Raw) -> str:
 
 def _fingerprint(item: msgspec.Raw, whose: _Whose) -> int:
     """Return what is the same each time that a line is told; of a line without a number all of it must be."""
-    fields = (whose.trade_id, whose.order_id, whose.leg_index, whose.trade_type)
-    parts = tuple(b"" if field == NULL else bytes(field) for field in fields)
+    fields = map(bytes, (whose.trade_id, whose.order_id, whose.leg_index, whose.trade_type))
+    parts = tuple(b"" if field == NULL else field for field in fields)
     return hash(parts if parts[0] not in (b"", b'""') else bytes(item))
 
 
