@@ -21,6 +21,7 @@ from runtime.topology import SUPERVISOR
 
 ANSWER_TIMEOUT_S = 10.0
 RECORDING_END_S = 60.0  # market data, then the recorder with its last files
+LOCK_WRITTEN_S = 0.5  # who takes a session says at once who it is
 PATIENCE_S = 30.0  # without an answer for so long, the operator is told what is waited for
 
 
@@ -45,9 +46,13 @@ def send(session: str, command: Command, timeout_s: float | None = ANSWER_TIMEOU
 
 def _takes_no_commands(session: str) -> str:
     """Return what a recording, which answers nobody, is, and how it is ended."""
-    pid = supervisor_pid(session)
-    kill = f"`kill {pid}`" if pid else "SIGTERM"
-    return f"session {session} is a recording: Ctrl-C, {kill} or `./cli.py stop -s {session}` ends it"
+    stop = f"`./cli.py stop -s {session}`"
+    if pid := supervisor_pid(session):
+        return f"session {session} is a recording: Ctrl-C, `kill {pid}` or {stop} ends it"
+    return (
+        f"session {session} is a recording whose process is not visible from here: Ctrl-C or {stop} ends it where it "
+        "runs, in its container or as its user"
+    )
 
 
 def _why_nobody_answers(session: str) -> str:
@@ -87,28 +92,52 @@ def end_recording(session: str) -> str:
     """Have a recording that runs end, wait for that, and return what became of it.
 
     Raises:
-        UserError: it is not ours, or goes on for too long.
+        UserError: it is not ours or not to be seen from here, or goes on for too long.
     """
-    try:
-        pid = supervisor_pid(session)
-        pid_fd = os.pidfd_open(pid) if pid else -1
-        if pid_fd < 0:
-            raise UserError(_takes_no_commands(session))
-        try:
-            if supervisor_pid(session) == pid:  # still: the id is of this process, and of no later one
-                signal.pidfd_send_signal(pid_fd, signal.SIGTERM)
-        finally:
-            os.close(pid_fd)
-    except ProcessLookupError:
-        pass  # it has just ended
-    except PermissionError:
-        raise UserError(f"{_takes_no_commands(session)}; it is not yours to end") from None
+    pid = _told_to_end(session)
     deadline_s = time.monotonic() + RECORDING_END_S
     while is_supervised(session):
         if time.monotonic() > deadline_s:
             raise UserError(f"the recording {session} (pid {pid}) was told to end and still writes its files")
         time.sleep(0.05)
     return f"the recording {session} has ended"
+
+
+def _told_to_end(session: str) -> int:
+    """Send SIGTERM to the process of a recording, and to no other; return its id, 0 when it has ended by itself.
+
+    Raises:
+        UserError: it is not ours, or not to be seen from here.
+    """
+    deadline_s = time.monotonic() + LOCK_WRITTEN_S
+    while is_supervised(session):
+        pid = supervisor_pid(session)
+        try:
+            if pid and _sent_sigterm(session, pid):
+                return pid
+        except PermissionError:
+            raise UserError(f"{_takes_no_commands(session)}; it is not yours to end") from None
+        if time.monotonic() > deadline_s:
+            raise UserError(_takes_no_commands(session))
+        time.sleep(0.02)
+    return 0
+
+
+def _sent_sigterm(session: str, pid: int) -> bool:
+    """Return whether process `pid` was told to end: whether it is still that of the session."""
+    try:
+        pid_fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if supervisor_pid(session) != pid:  # asked again: what is open now is this process, and no later one
+            return False
+        signal.pidfd_send_signal(pid_fd, signal.SIGTERM)
+        return True
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(pid_fd)
 
 
 def finish(reply: Reply) -> None:

@@ -190,11 +190,26 @@ def is_supervised(session: str) -> bool:
 
 
 def supervisor_pid(session: str) -> int:
-    """Return the process id of a session's living supervisor; 0 when none lives, or it has not said it yet."""
+    """Return the process id of a session's living supervisor; 0 when none lives, or is to be seen from here.
+
+    The lock is the same in every container that shares the folder, a process id is not; and the file says that of the
+    holder before for a moment. So only a process that has the file open is told.
+    """
+    path = run_directory(session) / "lock"
     with suppress(OSError, ValueError):
-        pid = int((run_directory(session) / "lock").read_text())
-        return pid if is_supervised(session) else 0
+        pid = int(path.read_text())
+        return pid if is_supervised(session) and _has_open(pid, path) else 0
     return 0
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Return whether a process has a file open, as far as it may be looked into."""
+    wanted = path.stat()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if os.path.samestat(fd.stat(), wanted):
+                return True
+    return False
 
 
 def _is_locked_soon(fd: int) -> bool:

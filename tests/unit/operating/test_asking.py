@@ -147,3 +147,26 @@ def test_stop_ends_a_recording_and_waits_for_its_end(
     # and again, I expect to be told that there is none, and not to kill anything
     with pytest.raises(UserError, match=r"the recording x-record does not run; `./cli.py record`"):
         control.stop(session="x-record")
+
+
+def test_a_recording_in_another_container_is_not_ended_by_what_its_process_id_means_here(
+    recording: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    # Given a lock that names a process which lives here and has nothing to do with it
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        try:
+            (lock,) = tmp_path.glob("r/**/lock")
+            lock.write_text(str(stranger.pid))
+            # If the recording is to be ended, I expect to be told that it is not to be seen, and no id to kill
+            with pytest.raises(UserError) as raised:
+                control.stop(session="x-record")
+            assert "a recording whose process is not visible from here" in str(raised.value)
+            assert "kill" not in str(raised.value)
+            assert stranger.poll() is None
+            # and once the file says who it is, that it ends
+            threading.Timer(0.1, lock.write_text, (str(recording.pid),)).start()
+            control.stop(session="x-record")
+            assert recording.wait(10) == 7
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
