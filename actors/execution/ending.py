@@ -2,7 +2,7 @@
 
 Every step is bounded in time. Nothing is believed but the venue's own list of open orders, empty twice. Positions are
 closed by our own count of fills, which hears of them first; while that does not add up to what the venue shows, by the
-venue's answer alone.
+venue's answer alone; in a recovery by neither: what is held is not known before it has ended.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ EMPTY_LISTS_NEEDED = 2
 PAUSE_S = 0.02
 RETRY_S = 0.2
 VENUE_POSITION_AGE_NS_MAX = NS_PER_S  # an answer that a flattening goes by
+UNKNOWN = "unknown"  # what is left of a position while we recover
 REFUSED_PAUSE_S_MAX = 1.6  # between two flattening orders that the venue refuses: doubling from RETRY_S
 
 
@@ -130,6 +131,8 @@ class Ending:
     async def flatten(self, desks: Iterable[Desk] | None = None) -> dict[str, str]:
         """Bring the positions of `desks` (None = all) to zero; return those that are left, by instrument.
 
+        A recovery is waited for as long as a flattening may last; in one that lasts longer each position is UNKNOWN.
+
         Quotes must be held back by the caller. One reduce-only order an instrument at a time, never
         larger than the position: it cannot turn round.
         """
@@ -137,7 +140,11 @@ class Ending:
         chosen = list(self._books.desks.values() if desks is None else desks)
         await asyncio.gather(*(self._flatten_desk(desk, deadline_ns) for desk in chosen))
         left = {desk: self._left_lots(desk) for desk in chosen}
-        return {desk.name: str(desk.instrument.size(lots)) for desk, lots in left.items() if lots}
+        return {
+            desk.name: UNKNOWN if lots is None else str(desk.instrument.size(lots))
+            for desk, lots in left.items()
+            if lots != 0
+        }
 
     def end_flattening(self) -> None:
         """Have a flattening that is under way send nothing more: what follows is to cancel and confirm."""
@@ -168,15 +175,13 @@ class Ending:
                 left_s = (until_ns - closed_ns) / NS_PER_S
                 await asyncio.sleep(min(refused_pause_s, max(left_s, POLL_S)))
                 refused_pause_s = min(2 * refused_pause_s, REFUSED_PAUSE_S_MAX)
-            elif self._left_lots(desk):
+            elif self._left_lots(desk) != 0:
                 refused_pause_s = RETRY_S
                 await asyncio.sleep(POLL_S)
 
     async def _held_lots(self, desk: Desk, closed_ns: int, deadline_ns: int) -> int | None:
         """Return the position that is to be closed; None = nobody can tell it now, and nothing may be sent."""
         if self._is_differing() and not await self._is_told(closed_ns, deadline_ns):
-            return None
-        if RECOVERING in self._quotes.holds and desk.position_lots:
             return None
         return self._left_lots(desk)
 
@@ -205,8 +210,11 @@ class Ending:
         """Whether our own count does not add up, so that the venue's alone is gone by; not so while we recover."""
         return POSITION_DIFFERS in self._quotes.holds and RECOVERING not in self._quotes.holds
 
-    def _left_lots(self, desk: Desk) -> int:
-        """Return what is left of a position, by the count that flattening goes by."""
+    def _left_lots(self, desk: Desk) -> int | None:
+        """Return what is left of a position, by the count that flattening goes by; None while we recover: a count of
+        zero is no more to be believed then than any other."""
+        if RECOVERING in self._quotes.holds:
+            return None
         return self._truth.venue_lots(desk) if self._is_differing() else desk.position_lots
 
     def _price_ticks(self, desk: Desk, held_lots: int, is_passive: bool) -> int | None:

@@ -26,6 +26,9 @@ from runtime.paths import write_atomically
 
 STOPPING, CANCELLING = "stopping", "cancelling"
 SETTLE_TIMEOUT_S = 3.0
+# What a stop that flattens waits for a recovery: one that ends differing takes fifteen seconds. With three times
+# SETTLE_TIMEOUT_S it stays below the supervisor's FLATTEN_MARGIN_S (runtime/supervision/relay.py).
+RECOVERY_TIMEOUT_S = 17.0
 
 
 class Operations:
@@ -71,7 +74,8 @@ class Operations:
         return await self.cancel_all()
 
     async def flatten(self) -> dict[str, str]:
-        """Cancel, then bring every position to zero; return what is left of them, empty = flat."""
+        """Cancel, then bring every position to zero; return what is left of them (ending.UNKNOWN in a recovery that
+        lasts longer), empty = flat."""
         self._hedging.end(FLATTENING)
         with self._holding(FLATTENING):
             await self._ending.cancel_everything(self._stop_timeout_s)
@@ -90,11 +94,16 @@ class Operations:
             desk.is_flattening = self._under_way[desk.name] > 0
 
     async def stop(self, *, flatten: bool) -> dict[str, Any]:
-        """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written."""
+        """Cancel, confirm, flatten if asked, settle the books; return the final report, which is also written.
+
+        What is held is known once a recovery has ended: a flattening waits for it, RECOVERY_TIMEOUT_S at most.
+        """
         self._begin_stop()
         open_orders = await self._ending.cancel_everything(self._stop_timeout_s)
         if flatten:
-            await self._ending.flatten()
+            await self._recovery.ended(RECOVERY_TIMEOUT_S)
+            if left := await self._ending.flatten():
+                self._ports.log.warning("the session ends with positions", **left)
             open_orders = await self._ending.cancel_everything(self._stop_timeout_s)
         is_consistent = await self._recovery.ended(SETTLE_TIMEOUT_S) and await self._ending.settle(SETTLE_TIMEOUT_S)
         if self._stops is not None:

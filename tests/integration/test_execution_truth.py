@@ -12,8 +12,8 @@ import pytest
 import structlog
 
 from actors.execution import recovery
-from actors.execution.ending import VENUE_POSITION_AGE_NS_MAX
-from actors.execution.permission import POSITION_DIFFERS
+from actors.execution.ending import UNKNOWN, VENUE_POSITION_AGE_NS_MAX
+from actors.execution.permission import POSITION_DIFFERS, RECOVERING
 from actors.execution.truth import FEE_PATIENCE_NS
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import ProtocolError, VenueError
@@ -276,6 +276,63 @@ def test_while_the_position_differs_and_the_venue_does_not_answer_nothing_is_fla
         assert flattening.result() == {INSTRUMENT.name: "0.004"}
 
     run(scenario, ExecutionConfig(flatten_timeout_s=1.0))
+
+
+@pytest.mark.parametrize("is_stop", [False, True])
+def test_a_position_that_only_the_venue_shows_is_not_called_flat_while_we_recover(
+    run: Run, is_stop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_stop:
+        monkeypatch.setattr(recovery, "PAUSE_S_MIN", 0.002)
+        monkeypatch.setattr(recovery, "PAUSE_S_MAX", 0.002)
+
+    async def scenario(bench: Bench) -> None:
+        # Given nothing by our own count, four lots by the venue, and a connection that has broken for a moment
+        await quoting(bench, BIDS, ASKS)
+        await held_by_a_difference(bench)
+
+        async def history(_: int) -> list[TradeReport]:
+            return []
+
+        bench.gateway.trade_history = history  # type: ignore[method-assign]
+        bench.disconnect()
+        bench.gateway.is_ready = True
+        bench.core.on_ready()
+        assert RECOVERING in bench.core.quotes.holds
+        assert bench.core.desks[INSTRUMENT.name].position_lots == 0
+        operations = bench.core.operations
+        if is_stop:
+            # If the session ends flat, I expect it to wait for the recovery, and to go by what the venue shows
+            stop = asyncio.create_task(operations.stop(flatten=True))
+            while not stop.done():
+                await bench.let_pass(10 * NS_PER_MS)
+                await asyncio.sleep(0.001)
+            assert bench.venue.position_lots == 0
+            assert stop.result()["venue_position"] == {INSTRUMENT.name: "0"}
+        else:
+            # If an operator flattens, I expect neither an order nor "flat" before the recovery has ended
+            flattening = asyncio.create_task(operations.flatten())
+            await bench.run_until(flattening.done, "the flattening gives up")
+            assert RECOVERING in bench.core.quotes.holds
+            assert "insert" not in bench.gateway.kinds()
+            assert flattening.result() == {INSTRUMENT.name: UNKNOWN}
+
+    run(scenario, ExecutionConfig(flatten_timeout_s=0.2))
+
+
+def test_a_session_that_ends_without_the_venue_does_not_claim_to_be_flat(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, BIDS, ASKS)
+        bench.disconnect()
+        with structlog.testing.capture_logs() as lines:
+            stop = asyncio.create_task(bench.core.operations.stop(flatten=True))
+            while not stop.done():
+                await bench.let_pass(100 * NS_PER_MS)
+                await asyncio.sleep(0.001)
+        assert [line[INSTRUMENT.name] for line in lines if "ends with positions" in line["event"]] == [UNKNOWN]
+        assert not stop.result()["is_consistent"]
+
+    run(scenario, ExecutionConfig(flatten_timeout_s=0.2, stop_timeout_s=0.2))
 
 
 @pytest.mark.parametrize("name", ["cancel_all", "flatten", "flatten_instrument"])
