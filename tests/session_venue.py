@@ -180,7 +180,7 @@ class SessionGateway(FakeGateway):
         super().__init__(clock)
         self.venue: SessionVenue = SessionVenue(self)
 
-    def cancel_order(self, venue_order_id: str) -> int:
+    def cancel_order(self, venue_order_id: str, client_order_id: int = 0) -> int:
         self._need_connection()
         self.venue.inbox.append(CancelOrder(venue_order_id))  # type: ignore[arg-type]
         return self.clock.monotonic_ns()

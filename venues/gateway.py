@@ -76,7 +76,7 @@ class OrderListener(Protocol):
         ...
 
     def on_rejected(self, kind: RequestKind, client_order_id: int, error: VenueError) -> None:
-        """The venue refused a request. `client_order_id` is 0 when `cancel_order` named the venue's id."""
+        """The venue refused a request. `client_order_id` is 0 when `cancel_order` was told none."""
         ...
 
     def on_trades(self, trades: list[TradeReport]) -> None:
@@ -135,8 +135,8 @@ class OrderGateway(Protocol):
 
     def cancel(self, client_order_id: int) -> int: ...
 
-    def cancel_order(self, venue_order_id: str) -> int:
-        """Cancel an order of any connection of the account."""
+    def cancel_order(self, venue_order_id: str, client_order_id: int = 0) -> int:
+        """Cancel an order of any connection of the account; a refusal is told of `client_order_id`."""
         ...
 
     async def cancel_session(self) -> None:

@@ -305,7 +305,7 @@ class QuoteSender(ABC):
         self._manager.cancel_sent(order, now_ns)
         try:
             if order.is_quote:
-                self._gateway.cancel_order(order.venue_order_id)
+                self._gateway.cancel_order(order.venue_order_id, order.client_order_id)
             else:
                 self._gateway.cancel(order.client_order_id)
         except ConnectivityError:

@@ -13,7 +13,7 @@ from domain.instrument import Instrument
 from domain.order import Side, TimeInForce
 from domain.reports import OrderReport, PositionReport, SettlementReport, TradeReport
 from tests.model_quotes import ModelQuotes, without_our_number
-from tests.model_venue import INSTRUMENT, ModelVenue, Request
+from tests.model_venue import INSTRUMENT, ModelVenue, Rejection, Request
 from venues.conditional import ConditionalOrderReport, NewConditionalOrder
 from venues.gateway import NewOrder
 from venues.quoting import MassQuote
@@ -75,9 +75,12 @@ class FakeGateway:
         self.venue.inbox.append(Request("cancel", client_order_id))
         return self.clock.monotonic_ns()
 
-    def cancel_order(self, venue_order_id: str) -> int:
+    def cancel_order(self, venue_order_id: str, client_order_id: int = 0) -> int:
         self._need_connection()
         self.sent.append(("cancel_order", venue_order_id))
+        if code := self.venue.refusals.get("cancel_order", 0):
+            self.venue.outbox.append(Rejection("cancel", client_order_id, VenueError(code, "refused")))
+            return self.clock.monotonic_ns()
         for order in self.venue.open:
             if order.venue_order_id == venue_order_id:
                 self.venue.cancel_by_itself(order)

@@ -190,6 +190,27 @@ def test_a_quote_that_should_lead_away_is_cancelled_by_its_number_when_it_would_
     run(scenario)
 
 
+@pytest.mark.parametrize("code", [1, 20])
+def test_a_quote_whose_cancel_by_number_is_refused_is_cancelled_again_at_once(run: Run, code: int) -> None:
+    async def scenario(bench: Bench) -> None:
+        await quoting(bench, rounds=5)
+        quotes, now_ns = bench.core.quotes, bench.clock.monotonic_ns()
+        assert quotes.throttle is not None
+        # Given a pause of the venue, in which the best bid should go down, and a cancel that meets a bad moment
+        quotes.throttle.on_throttled(now_ns)
+        bench.venue.refusals = {"cancel_order": code}
+        bench.wish([(99, 5), (98, 5)], ASKS)
+        await bench.let_pass(5 * NS_PER_MS, 5 * NS_PER_MS)
+        assert both(bench) == (BIDS, ASKS)
+        # I expect the venue to be asked what became of it, and the quote gone long before the pause is over
+        bench.venue.refusals = {}
+        await bench.let_pass(60 * NS_PER_MS, 5 * NS_PER_MS)
+        assert both(bench) == ([(99, 5)], ASKS)
+        assert bench.gateway.kinds() == ["cancel_order", "cancel_order"]
+
+    run(scenario)
+
+
 def test_a_fill_counts_once_and_is_made_up_for(run: Run) -> None:
     async def scenario(bench: Bench) -> None:
         await quoting(bench, rounds=5)

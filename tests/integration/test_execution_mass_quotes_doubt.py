@@ -121,10 +121,10 @@ async def refused() -> Any:
     raise VenueError(20, "temporary failure", "private/open_orders")
 
 
-def lose(bench: Bench, kind: str) -> Callable[[str], int]:
+def lose(bench: Bench, kind: str) -> Callable[..., int]:
     """Return what a gateway does whose cancels get lost."""
 
-    def lost(what: str) -> int:
+    def lost(what: str, client_order_id: int = 0) -> int:
         bench.gateway.sent.append((kind, what))
         return bench.clock.monotonic_ns()
 

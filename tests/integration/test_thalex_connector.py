@@ -47,10 +47,12 @@ def test_refusals_name_request_and_order(exchange: Exchange, tmp_path: Path, tra
             gateway.amend(4242, Decimal(99400), Decimal("0.1"))
             gateway.cancel(4243)
             gateway.cancel_order("no such order")
-            await until(lambda: len(heard.rejected) == 4, "four refusals")
+            gateway.cancel_order("no such order either", 4244)
+            await until(lambda: len(heard.rejected) == 5, "five refusals")
             told = {(kind, client_order_id): error.code for kind, client_order_id, error in heard.rejected}
             assert told[("insert", off_tick.client_order_id)] == 15
             assert told[("amend", 4242)] == told[("cancel", 4243)] == told[("cancel", 0)] == 1
+            assert told[("cancel", 4244)] == 1
 
     run(main())
 

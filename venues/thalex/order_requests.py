@@ -54,11 +54,11 @@ class OrderRequests(AccountRequests):
         frame = encode_cancel(request_id, client_order_id)
         return self._send(requests, request_id, "private/cancel", "cancel", client_order_id, decode_order, frame)
 
-    def cancel_order(self, venue_order_id: str) -> int:
+    def cancel_order(self, venue_order_id: str, client_order_id: int = 0) -> int:
         requests = self._requests()
         request_id = requests.next_id()
         frame = encode_cancel_order(request_id, venue_order_id)
-        return self._send(requests, request_id, "private/cancel", "cancel", 0, decode_order, frame)
+        return self._send(requests, request_id, "private/cancel", "cancel", client_order_id, decode_order, frame)
 
     def product(self, instrument: Instrument) -> str:
         return product_of(instrument)
