@@ -136,13 +136,13 @@ class VenueRounds:
             stage.begin_fault(disturbance.kind, duration_s=lasting_s, **disturbance.params)
         disturbed_until_ns = time.monotonic_ns() + (round(lasting_s * NS_PER_S) if disturbances else 0)
         stage.follow(lead_s)
-        began_ns = self._strike(strike)
+        began_ns, struck_ns = self._strike(strike)
         over_ns = max(began_ns + round(strike.duration_s * NS_PER_S), disturbed_until_ns)
         stage.wait(lambda: time.monotonic_ns() >= over_ns + MARGIN_NS, 60, "the faults are over")
         stage.operator.call("admin/clear_faults")
         # What is late still comes: the feed dies with its last message.
         late_ms = max((each.params.get("delay_ms", 0.0) for each in disturbances), default=0.0)
-        dead_ns = began_ns + (round(late_ms * NS_PER_MS) if strike.is_silent else 0)
+        dead_ns = struck_ns + (round(late_ms * NS_PER_MS) if strike.is_silent else 0)
         may_stay = any(disturbance.refuses_cancels for disturbance in disturbances)
         self._measure_quotes(strike, number, began_ns, dead_ns, may_stay=may_stay)
         if strike.hits_feed:
@@ -162,15 +162,20 @@ class VenueRounds:
 
     # ---- inside ------------------------------------------------------------------------------------
 
-    def _strike(self, strike: Strike) -> int:
-        """Strike the connections of the target; return a time before which nothing had happened."""
+    def _strike(self, strike: Strike) -> tuple[int, int]:
+        """Strike the connections of the target, one after the other; return when the first and the last was struck.
+
+        They may be a second apart: what disturbs messages holds up the exchange's answers to us, too.
+        """
         sessions = [session_of(self._stage, actor) for actor in CONNECTED if strike.target in (actor, ALL)]
         params: dict[str, Any] = {"duration_s": strike.duration_s} if strike.duration_s else {}
         if strike.kind == "reconnect":
             params = {"notice_s": 0.5}
         if strike.kind == "blackhole" and strike.target == ALL:
-            return self._stage.begin_fault(strike.kind, **params)  # new connections are swallowed too
-        return min(self._stage.begin_fault(strike.kind, session=session, **params) for session in sessions)
+            struck_ns = self._stage.begin_fault(strike.kind, **params)  # new connections are swallowed too
+            return struck_ns, struck_ns
+        struck = [self._stage.begin_fault(strike.kind, session=session, **params) for session in sessions]
+        return min(struck), max(struck)
 
     def _measure_quotes(self, strike: Strike, number: int, began_ns: int, dead_ns: int, *, may_stay: bool) -> None:
         """Wait for quotes on both sides, and measure how long they were gone, and how soon."""
