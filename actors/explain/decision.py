@@ -16,7 +16,7 @@ from domain.records import EXPLANATION
 from runtime.config import Config
 from runtime.paths import CONFIG_FILE
 from runtime.recordings.columns import column_names
-from runtime.recordings.files import RecordingError, rows_where
+from runtime.recordings.files import NotRecordedError, rows_where
 from trading.quoting.inputs import Recomputed, differing_fields, recompute
 from trading.quoting.user.code import StrategyCode, load_code
 
@@ -90,7 +90,7 @@ class Decisions:
     def _rows(self, kind: str, column: str, values: list[int]) -> list[dict[str, Any]]:
         try:
             return rows_where(self._run, kind, self._instrument, column, values) if values else []
-        except RecordingError:
+        except NotRecordedError:
             return []
 
     def _decision(

@@ -47,7 +47,7 @@ def finish(
 
     Args:
         lives_before: parts of this life of the recorder and later ones are left alone: they may still be written.
-        on_damage: told of each part that could not be read in whole, when it has its new name.
+        on_damage: told of each part, or file of before, that could not be read in whole, when it has its new name.
 
     Returns:
         the file; None when the parts held nothing and there is none.
@@ -56,6 +56,8 @@ def finish(
         OSError: the disk refuses, or the file cannot be read back: then the parts stay.
     """
     target = folder / f"{hour}{PARQUET_SUFFIX}"
+    if target.exists():
+        _set_aside_if_torn(target, on_damage)
     known = metadata_of(target) if target.exists() else {}
     taken = set(known.get("parts", []))
     damaged = [Damaged(**found) for found in known.get("damaged", [])]
@@ -77,6 +79,21 @@ def finish(
     return target if target.exists() else None
 
 
+def _set_aside_if_torn(path: Path, on_damage: Callable[[Damaged], None]) -> None:
+    """Give a Parquet file that is none another name: nobody can read it, and it is in the way of the parts.
+
+    Raises:
+        OSError: the disk does not give its bytes, or refuses.
+    """
+    try:
+        metadata_of(path)
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and (error.errno is not None or not path.is_file()):
+            raise  # without a number it is Arrow's word on what it has read
+        path.rename(path.with_name(path.name + DAMAGED_SUFFIX))
+        on_damage(Damaged(path.name, path.parent.name, UNKNOWN, 0))
+
+
 def finish_all(
     folder: Path,
     *,
@@ -84,12 +101,29 @@ def finish_all(
     lives_before: int = LIVES_MAX,
     on_damage: Callable[[Damaged], None] = lambda _part: None,
 ) -> int:
-    """Finish every hour in the folder of a kind, but one that goes on; return how many files that gave."""
+    """Finish every hour in the folder of a kind, but one that goes on; return how many files that gave.
+
+    Raises:
+        OSError: of the first hour that could not be finished, when all were tried.
+    """
     for path in folder.glob(f"*{_TEMPORARY_SUFFIX}"):
         if not _has_living_writer(path):
             path.unlink(missing_ok=True)
-    hours = sorted({PartName.of(path).hour for path in parts_of(folder)} - {but_hour})
-    return sum(finish(folder, hour, lives_before=lives_before, on_damage=on_damage) is not None for hour in hours)
+    faults: list[OSError | pa.ArrowException] = []
+    for path in sorted(folder.glob(f"*{PARQUET_SUFFIX}")):
+        try:
+            _set_aside_if_torn(path, on_damage)
+        except OSError as error:
+            faults.append(error)
+    files = 0
+    for hour in sorted({PartName.of(path).hour for path in parts_of(folder)} - {but_hour}):
+        try:
+            files += finish(folder, hour, lives_before=lives_before, on_damage=on_damage) is not None
+        except (OSError, pa.ArrowException) as error:  # of this hour alone, most likely: the others need not wait
+            faults.append(error)
+    if faults:
+        raise faults[0]
+    return files
 
 
 def _has_living_writer(temporary: Path) -> bool:
@@ -230,13 +264,30 @@ class _Positions:
         return damaged.first_position == UNKNOWN or damaged.first_position in self.next.values()
 
 
-def next_position(folder: Path, actor: str) -> int | None:
-    """Return the position after the last record of an actor's ring in the folder of a kind; None = it has none."""
+def next_position(
+    folder: Path, actor: str, *, on_fault: Callable[[Path, Exception], None] = lambda _path, _error: None
+) -> int | None:
+    """Return the position after the last record of an actor's ring in the folder of a kind; None = it has none.
+
+    A place that is too low costs records that are read again. That a file cannot be read must not cost the recording.
+
+    Args:
+        on_fault: told of each file that cannot be read to its end; what came before counts.
+    """
     found: list[int] = []
-    for path in folder.glob(f"*{PARQUET_SUFFIX}"):
-        found += [position for name, position in metadata_of(path).get("next_position", {}).items() if name == actor]
-    for path in parts_of(folder):
-        for batch in batches(path, ["position", "actor"]):
-            if batch.num_rows and batch.column("actor")[0].as_py() == actor:
-                found.append(batch.column("position")[-1].as_py() + 1)
+    for path in [*sorted(folder.glob(f"*{PARQUET_SUFFIX}")), *parts_of(folder)]:
+        try:
+            found.extend(_positions_behind(path, actor))
+        except (OSError, pa.ArrowException) as error:
+            on_fault(path, error)
     return max(found, default=None)
+
+
+def _positions_behind(path: Path, actor: str) -> Iterator[int]:
+    """Yield the positions behind what a file holds of an actor's ring, the last one being the last."""
+    if path.suffix == PARQUET_SUFFIX:
+        yield from (position for name, position in metadata_of(path).get("next_position", {}).items() if name == actor)
+        return
+    for batch in batches(path, ["position", "actor"]):
+        if batch.num_rows and batch.column("actor")[0].as_py() == actor:
+            yield batch.column("position")[-1].as_py() + 1

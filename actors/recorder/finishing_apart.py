@@ -80,12 +80,12 @@ def finish_apart(
     ) as process:
         give_priority(process.pid, NICE_MAX)  # for its imports; it makes sure itself
         printed, said = _communicate(process, is_awaited, is_given_up)
+    done = msgspec.json.decode(printed, type=Done) if printed else Done(0, [])  # also of hours beside one that failed
+    for one in done.damaged:
+        on_damage(one)
     if process.returncode:
         lines = said.strip().splitlines() or [f"ended with {process.returncode}"]
         raise OSError(f"{folder}: {lines[-1]}")
-    done = msgspec.json.decode(printed, type=Done)
-    for one in done.damaged:
-        on_damage(one)
     return done.files
 
 
@@ -110,14 +110,17 @@ def main() -> None:
     do_without_pandas()
     folder, lives_before = Path(task.folder), task.lives_before
     damaged: list[Damaged] = []
-    if task.hour:
-        path = finishing.finish(folder, task.hour, lives_before=lives_before, on_damage=damaged.append)
-        files = int(path is not None)
-    else:
-        files = finishing.finish_all(
-            folder, but_hour=task.but_hour, lives_before=lives_before, on_damage=damaged.append
-        )
-    print(msgspec.json.encode(Done(files, damaged)).decode())
+    files = 0
+    try:
+        if task.hour:
+            path = finishing.finish(folder, task.hour, lives_before=lives_before, on_damage=damaged.append)
+            files = int(path is not None)
+        else:
+            files = finishing.finish_all(
+                folder, but_hour=task.but_hour, lives_before=lives_before, on_damage=damaged.append
+            )
+    finally:
+        print(msgspec.json.encode(Done(files, damaged)).decode())
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from domain.records import INSTRUMENT, RECORDER
 from runtime.actor import ActorContext
 from runtime.paths import home, write_atomically
 from runtime.recordings.columns import KINDS, Recorded
-from runtime.recordings.files import DAMAGED_SUFFIX, FOLDER, INSTRUMENTS_FILE, hour_name, hour_of
+from runtime.recordings.files import DAMAGED_SUFFIX, FOLDER, INSTRUMENTS_FILE, PARQUET_SUFFIX, hour_name, hour_of
 from runtime.topology import EXECUTION
 from shm.errors import RecordBusyError
 from shm.ring import RingReader
@@ -156,7 +156,8 @@ class Recording:
             folder = self._folder / kind.name
             for ring, actor in self._rings_of(kind):
                 folder.mkdir(mode=0o700, exist_ok=True)
-                reader = self._reader(ring, finishing.next_position(folder, actor) if ctx.epoch > 1 else None)
+                position = finishing.next_position(folder, actor, on_fault=self._on_unread) if ctx.epoch > 1 else None
+                reader = self._reader(ring, position)
                 tapes.append(Tape(kind, ring, actor, reader, folder, ctx.epoch, ctx.instrument_names, self._on_gap))
             if ctx.epoch > 1 and folder.exists():
                 self._finish_old_hours(kind)
@@ -253,7 +254,19 @@ class Recording:
         self._damaged_records += damaged.records
         self._gaps_seen += 1
 
+    def _on_unread(self, path: Path, error: Exception) -> None:
+        self._log.error(
+            "a file of an earlier life cannot be read: what the ring still holds may be recorded twice",
+            file=str(path),
+            reason=str(error),
+        )
+
     def _log_damage(self, folder: Path, damaged: Damaged) -> None:
+        if damaged.part.endswith(PARQUET_SUFFIX):
+            self._log.error(
+                "a Parquet file is torn and set aside", file=str(folder / f"{damaged.part}{DAMAGED_SUFFIX}")
+            )
+            return
         self._log.error(
             "a part is damaged: what is legible is in the file of its hour, and the part is kept",
             part=str(folder / f"{damaged.part}{DAMAGED_SUFFIX}"),

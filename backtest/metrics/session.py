@@ -157,7 +157,7 @@ NO_QUOTES = Quotes(np.zeros(0, np.int64), np.zeros((0, len(_QUOTE_COLUMNS))))
 def _quotes(run: Path, instrument: str) -> Quotes:
     try:
         table = files.table(run, "explanations", ["instrument", "computed_realtime_ns", *_QUOTE_COLUMNS])
-    except files.RecordingError:
+    except files.NotRecordedError:
         return NO_QUOTES
     is_its = np.array([name == instrument for name in table["instrument"].to_pylist()], bool)
     times = table["computed_realtime_ns"].to_numpy()[is_its]

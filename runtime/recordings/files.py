@@ -32,6 +32,10 @@ class RecordingError(UserError):
     """A recording that cannot be read as asked: which file, and what to do."""
 
 
+class NotRecordedError(RecordingError):
+    """There is none."""
+
+
 def hour_of(realtime_ns: int) -> int:
     """Return the hour of a Unix time in ns, counted from the epoch."""
     return realtime_ns // HOUR_NS
@@ -68,19 +72,42 @@ def files_of(run: Path, kind: str) -> list[Path]:
     """Return all files of a kind in a run, finished and unfinished, oldest first, none told twice.
 
     Raises:
-        RecordingError: when the run has none.
+        NotRecordedError: when the run has none.
+        RecordingError: when a file of it cannot be read.
     """
     folder = run / FOLDER / kind
     finished = sorted(folder.glob(f"*{PARQUET_SUFFIX}"))
-    taken = {name for path in finished for name in metadata_of(path).get("parts", [])}
+    taken: set[str] = set()
+    for path in finished:
+        with _said_of(path):
+            taken.update(metadata_of(path).get("parts", []))
     found = [*finished, *(path for path in parts_of(folder) if path.name not in taken)]
     if not found:
-        raise RecordingError(f"{folder}: no recording of {kind} in this run; was [recorder] enabled, with this kind?")
+        raise NotRecordedError(f"{folder}: no recording of {kind} in this run; was [recorder] enabled, with this kind?")
     return sorted(found, key=lambda path: (path.name.split(".")[0], path.suffix == PART_SUFFIX, path.name))
 
 
+@contextlib.contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Have what the disk refuses of a file, or what is torn in it, be a RecordingError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise RecordingError(
+            f"{path}: cannot be read ({reason}); what is beside it can, once it is moved away"
+        ) from None
+
+
 def metadata_of(path: Path) -> dict[str, Any]:
-    """Return what a Parquet file of ours says of itself; empty when it is not ours."""
+    """Return what a Parquet file of ours says of itself; empty when it is not ours.
+
+    Raises:
+        OSError: the disk does not give its bytes.
+        pyarrow.ArrowException: it is no Parquet file, or torn.
+    """
     import pyarrow.parquet as pq
 
     metadata = pq.read_metadata(path).metadata or {}
@@ -114,13 +141,17 @@ def table(run: Path, kind: str, columns: list[str] | None = None) -> Any:
     """Return a kind of a run as one Arrow table, the hour that is being written included.
 
     Raises:
-        RecordingError: when the run has none.
+        NotRecordedError: when the run has none.
+        RecordingError: when a file of it cannot be read.
     """
     import pyarrow as pa
 
-    found = [batch for path in files_of(run, kind) for batch in batches(path, columns)]
+    found: list[Any] = []
+    for path in files_of(run, kind):
+        with _said_of(path):
+            found += batches(path, columns)
     if not found:
-        raise RecordingError(f"{run / FOLDER / kind}: no rows recorded yet")
+        raise NotRecordedError(f"{run / FOLDER / kind}: no rows recorded yet")
     return pa.Table.from_batches([batch.replace_schema_metadata(None) for batch in found])
 
 
@@ -140,22 +171,30 @@ def rows_where(run: Path, kind: str, instrument: str, column: str, values: Seque
     """Return the rows of an instrument in which `column` is one of `values`, in order, without reading all the rest.
 
     Raises:
-        RecordingError: when the run has no recording of the kind.
+        NotRecordedError: when the run has no recording of the kind.
+        RecordingError: when a file of it cannot be read.
     """
+    found: list[dict[str, Any]] = []
+    for path in files_of(run, kind):
+        with _said_of(path):
+            found += _rows_where(path, instrument, column, values)
+    return found
+
+
+def _rows_where(path: Path, instrument: str, column: str, values: Sequence[int]) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found: list[dict[str, Any]] = []
-    for path in files_of(run, kind):
-        if path.suffix == PARQUET_SUFFIX:
-            wanted = [("instrument", "=", instrument), (column, "in", list(values))]
-            found += pq.read_table(path, filters=wanted).to_pylist()
-            continue
-        for batch in batches(path):
-            is_wanted = pc.and_(
-                pc.equal(batch.column("instrument"), instrument),
-                pc.is_in(batch.column(column), value_set=pa.array(values, pa.int64())),
-            )
-            found += batch.filter(is_wanted).to_pylist()
+    if path.suffix == PARQUET_SUFFIX:
+        wanted = [("instrument", "=", instrument), (column, "in", list(values))]
+        found += pq.read_table(path, filters=wanted).to_pylist()
+        return found
+    for batch in batches(path):
+        is_wanted = pc.and_(
+            pc.equal(batch.column("instrument"), instrument),
+            pc.is_in(batch.column(column), value_set=pa.array(values, pa.int64())),
+        )
+        found += batch.filter(is_wanted).to_pylist()
     return found

@@ -7,7 +7,8 @@ import io
 import os
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from actors.recorder.finishing_apart import finish_apart
 from domain.codes import SegmentKind
 from domain.records import TRADE
 from runtime.recordings.audit import FILE_NAME, SCHEMA
-from runtime.recordings.files import metadata_of, parts_of, table
+from runtime.recordings.files import RecordingError, metadata_of, parts_of, rows_where, table
 from runtime.recordings.stream import Damage, read_stream
 from shm.segment import create_segment
 from tests.unit.actors.recorder.rig import TapeRig
@@ -159,39 +160,106 @@ def test_a_damage_that_another_process_finds_is_told_here(rig: TapeRig) -> None:
     assert told == [Damaged(PART, "trades", 50, 10)]
 
 
-def test_a_disk_that_does_not_give_a_part_costs_nothing_once_it_does(
-    rig: TapeRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Failing:
+    """An open file of which the disk gives the head, and then an error."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> Failing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        if self._file.tell() > 10_000:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        taken: bytes = self._file.read(size)
+        return taken
+
+
+@contextmanager
+def unreadable(part: Path) -> Iterator[None]:
+    """Have the disk not give a part beyond its head."""
+    opens = Path.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda path, *a: Failing(opens(path, *a)) if path == part else opens(path, *a))
+        yield
+
+
+def test_a_disk_that_does_not_give_a_part_costs_nothing_once_it_does(rig: TapeRig) -> None:
     # Given a disk that gives the head of a part, and then an error
     (part,) = parts_of(rig.folder)
     content = part.read_bytes()
-    opens = Path.open
-
-    class Failing:
-        def __init__(self, file: Any) -> None:
-            self._file = file
-
-        def __enter__(self) -> Failing:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self._file.close()
-
-        def read(self, size: int = -1) -> bytes:
-            if self._file.tell() > 10_000:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            taken: bytes = self._file.read(size)
-            return taken
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, *a: Failing(opens(path, *a)) if path == part else opens(path, *a))
-        with pytest.raises(OSError, match="Input/output error"):
-            finish_all(rig.folder)
+    with unreadable(part), pytest.raises(OSError, match="Input/output error"):
+        finish_all(rig.folder)
     # I expect the part to stay as it is, under its name, and all of it in the file once it can be read
     assert part.read_bytes() == content
     finish_all(rig.folder)
     assert positions(rig) == [*range(1000)]
     assert list(rig.folder.glob("*.damaged")) == []
+
+
+def test_a_part_that_the_disk_does_not_give_leaves_a_place_to_go_on_from(rig: TapeRig) -> None:
+    # Given one, and the Parquet file of another hour that is cut off
+    (part,) = parts_of(rig.folder)
+    torn = rig.folder / "2026-11-30T10.parquet"
+    torn.write_bytes(b"PAR1")
+    # If the next life looks where to go on
+    told: list[tuple[Path, str]] = []
+    with unreadable(part):
+        place = next_position(rig.folder, "market_data", on_fault=lambda path, error: told.append((path, str(error))))
+    # I expect the place behind what came before the fault, and both files told
+    assert place is not None
+    assert 0 < place < 1000
+    assert [path for path, _ in told] == [torn, part]
+    assert "Input/output error" in told[1][1]
+
+
+def test_an_hour_that_the_disk_does_not_give_keeps_none_behind_it_from_its_file(rig: TapeRig) -> None:
+    # Given the part of an hour that cannot be read, and parts of the two hours after it
+    (part,) = parts_of(rig.folder)
+    tape = rig.tape(life=2, start=1000)
+    rig.publish(1.0, hour=1)
+    tape.write()
+    rig.publish(2.0, hour=2)
+    tape.write()
+    tape.close()
+    with unreadable(part), pytest.raises(OSError, match="Input/output error"):
+        finish_all(rig.folder)
+    # I expect their files, and the unreadable part as it is
+    assert [path.name for path in sorted(rig.folder.glob("*.parquet"))] == [
+        "2026-11-30T12.parquet",
+        "2026-11-30T13.parquet",
+    ]
+    assert parts_of(rig.folder) == [part]
+
+
+def test_who_reads_a_recording_that_the_disk_does_not_give_is_told_which_file(rig: TapeRig) -> None:
+    (part,) = parts_of(rig.folder)
+    with unreadable(part):
+        with pytest.raises(RecordingError, match=r"1\.trades\.part: cannot be read \(Input/output error\)"):
+            table(rig.run, "trades")
+        with pytest.raises(RecordingError, match="cannot be read"):
+            rows_where(rig.run, "trades", "BTC-PERPETUAL", "position", [990])
+    (rig.folder / "2026-11-30T10.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RecordingError, match=r"T10\.parquet: cannot be read"):
+        table(rig.run, "trades")
+
+
+def test_a_parquet_file_that_is_torn_is_set_aside_and_told(rig: TapeRig) -> None:
+    # Given a file of the hour, whose end the disk lost, beside a part of that hour, and one of an hour before
+    content = b"PAR1 and what is left of it"
+    for hour in ("2026-11-30T10", HOUR):
+        (rig.folder / f"{hour}.parquet").write_bytes(content)
+    told: list[Damaged] = []
+    assert finish_all(rig.folder, on_damage=told.append) == 1
+    # I expect the part in a file of its own, and the torn ones under another name
+    assert positions(rig) == [*range(1000)]
+    assert {path.name for path in rig.folder.glob("*.damaged")} == {f"{one.part}.damaged" for one in told}
+    assert [one.part for one in told] == ["2026-11-30T10.parquet", f"{HOUR}.parquet"]
+    assert gaps(rig) == []
 
 
 def test_a_part_that_is_cut_anywhere_is_no_damage(rig: TapeRig) -> None:
