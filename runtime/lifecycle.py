@@ -19,8 +19,8 @@ from domain.clock import NS_PER_MS, NS_PER_S
 from domain.codes import ActorPhase
 from runtime.heartbeats import Heartbeat
 
-AWAY_NS = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
-ABSENCE_COUNTED_NS = 100 * NS_PER_MS  # of an absence alone; less than any silence that makes suspect
+AWAY_NS_MAX = NS_PER_S // 2  # longer between two looks: the supervisor itself did not run, and saw nobody
+ABSENCE_COUNTED_NS_MAX = 100 * NS_PER_MS  # of an absence alone; less than any silence that makes suspect
 
 
 class ChildState(Enum):
@@ -80,21 +80,24 @@ class Verdict(NamedTuple):
 class Absences:
     """How much of the time between looks the supervisor itself was away: stopped, or with its whole machine.
 
-    Silence in that time proves nothing. But an absence is never forgiven whole, and of two in a row the second counts
-    for all that a look may take: a supervisor that is late every time would never judge.
+    Silence in that time proves nothing. But an absence is never forgiven whole, and of some in a row each but the first
+    counts for all that a look may take: a supervisor that is late every time would never judge. That is a quarter of
+    the patience at most: it takes four absences at least to lose an actor of which nothing is heard between them.
     """
 
-    def __init__(self, now_ns: int) -> None:
+    def __init__(self, now_ns: int, dead_ms: int) -> None:
+        """Begin now; after a silence of `dead_ms` an actor is lost."""
         self._looked_ns = now_ns
         self._was_away = False
+        self._away_ns = min(AWAY_NS_MAX, dead_ms * NS_PER_MS // 4)
 
     def look(self, now_ns: int) -> int:
         """Return how much of the time since the look before does not count, ns."""
         passed_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
-        was_away, self._was_away = self._was_away, passed_ns > AWAY_NS
+        was_away, self._was_away = self._was_away, passed_ns > self._away_ns
         if not self._was_away:
             return 0
-        return passed_ns - (AWAY_NS if was_away else ABSENCE_COUNTED_NS)
+        return passed_ns - (self._away_ns if was_away else min(self._away_ns, ABSENCE_COUNTED_NS_MAX))
 
 
 class Observed:
@@ -103,10 +106,13 @@ class Observed:
     Attributes:
         starting_ns: since its process was started.
         silent_ns: since its newest sign of life.
+        silent_before_ns: that as of the look before, of the same sign of life; 0 when there is a newer one.
+        was_away: the supervisor was, until this look.
     """
 
     def __init__(self, started_ns: int) -> None:
-        self.starting_ns = self.silent_ns = 0
+        self.starting_ns = self.silent_ns = self.silent_before_ns = 0
+        self.was_away = False
         self._looked_ns = started_ns
         self._beat_ns = self._forgiven_ns = 0
 
@@ -115,7 +121,8 @@ class Observed:
         self.starting_ns += now_ns - self._looked_ns - away_ns
         self._looked_ns = now_ns
         if beat_ns != self._beat_ns:
-            self._beat_ns, self._forgiven_ns = beat_ns, 0
+            self._beat_ns, self._forgiven_ns, self.silent_ns = beat_ns, 0, 0
+        self.silent_before_ns, self.was_away = self.silent_ns, away_ns > 0
         self._forgiven_ns = min(self._forgiven_ns + away_ns, max(now_ns - beat_ns, 0))
         self.silent_ns = now_ns - beat_ns - self._forgiven_ns
 
@@ -127,7 +134,9 @@ def judge(heartbeat: Heartbeat, pid: int, observed: Observed, patience: Patience
             return Verdict(Event.LOST, f"not live within {patience.start_deadline_s:g} s of its start")
         return Verdict(None)
     silent_ms = observed.silent_ns // NS_PER_MS
-    if silent_ms > patience.dead_ms:
+    # One that wakes up together with its supervisor may beat before it is lost: an absence alone never is its end.
+    is_waking = observed.was_away and observed.silent_before_ns // NS_PER_MS <= patience.dead_ms
+    if silent_ms > patience.dead_ms and not is_waking:
         return Verdict(Event.LOST, f"silent for {silent_ms} ms")
     if silent_ms > patience.suspect_ms:
         return Verdict(Event.SILENT, f"silent for {silent_ms} ms")

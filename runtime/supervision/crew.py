@@ -42,7 +42,7 @@ class Crew:
         self._say = say
         self._replacing: list[tuple[Request, Child, int]] = []  # whom to answer, who, and which life of it ends
         self._given_up: list[tuple[ActorSpec, GiveUp]] = []
-        self._absences = Absences(clock.monotonic_ns())
+        self._absences = Absences(clock.monotonic_ns(), dead_ms=0)  # until they are started nobody is looked at
 
     @property
     def is_live(self) -> bool:
@@ -92,7 +92,7 @@ class Crew:
             stack.callback(child.finish)
             self.children.append(child)
             self._tell(child, child.spawn(self._clock.monotonic_ns()))
-        self._absences = Absences(self._clock.monotonic_ns())
+        self._absences = Absences(self._clock.monotonic_ns(), config.supervisor.dead_ms)
 
     def hear_deaths(self, poller: select.epoll) -> None:
         """Have a poller wake up at once when one of them ends."""

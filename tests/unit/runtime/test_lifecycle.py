@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
@@ -27,18 +28,21 @@ def look(beat_ms: int | None, now_ms: int, *, phase: ActorPhase = ActorPhase.LIV
 class Supervised:
     """An actor that was started at 0, and a supervisor that looks when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, dead_ms: int = PATIENCE.dead_ms) -> None:
         self.now_ms = 0
         self.beat_ms: int | None = None
-        self._absences = Absences(0)
+        self.looks = 0
+        self._patience = PATIENCE._replace(dead_ms=dead_ms, suspect_ms=min(PATIENCE.suspect_ms, dead_ms // 2))
+        self._absences = Absences(0, dead_ms)
         self._observed = Observed(0)
 
     def look_after(self, pause_ms: int) -> Verdict:
         self.now_ms += pause_ms
+        self.looks += 1
         heartbeat = NEVER if self.beat_ms is None else Heartbeat(PID, 1, ActorPhase.LIVE, self.beat_ms * NS_PER_MS)
         now_ns = self.now_ms * NS_PER_MS
         self._observed.look(heartbeat.beat_time_ns, now_ns, self._absences.look(now_ns))
-        return judge(heartbeat, PID, self._observed, PATIENCE)
+        return judge(heartbeat, PID, self._observed, self._patience)
 
     def lost_after_ms(self, *pauses_ms: int) -> int:
         """Return how long it takes until it is given up, with these pauses between looks, again and again."""
@@ -107,8 +111,44 @@ def test_a_supervisor_that_is_always_slow_kills_who_hangs(pauses_ms: tuple[int, 
 def test_a_supervisor_that_is_late_at_every_look_kills_who_hangs_in_little_more_than_the_time_for_it() -> None:
     one = Supervised()
     one.beat_ms = 0
-    assert one.lost_after_ms(510) <= 3000
+    assert one.lost_after_ms(510) <= 3100
     assert Supervised().lost_after_ms(510) <= 11_500
+
+
+@pytest.mark.parametrize("dead_ms", [200, 300, 500, 600, 2000])
+def test_who_beats_whenever_the_machine_runs_is_never_lost_however_it_freezes(dead_ms: int) -> None:
+    """It wakes up together with its supervisor, who may well look first."""
+    chance = random.Random(dead_ms)
+    for _ in range(200):
+        one = Supervised(dead_ms)
+        one.beat_ms = 0
+        for _ in range(50):
+            frozen_ms, runs_ms = chance.choice((0, 400, 600, 1000, 60_000)), chance.choice((1, 20, 90))
+            assert one.look_after(20 + frozen_ms).event is not Event.LOST
+            one.beat_ms = one.now_ms + chance.randrange(runs_ms)
+            one.now_ms += runs_ms
+
+
+@pytest.mark.parametrize("dead_ms", [200, 300, 500, 600, 2000])
+def test_freezes_in_a_row_with_no_beat_between_take_four_at_least_and_a_look_behind_them_to_lose_an_actor(
+    dead_ms: int,
+) -> None:
+    one = Supervised(dead_ms)
+    one.beat_ms = 0
+    one.look_after(10)
+    for _ in range(4):
+        assert one.look_after(1000).event is not Event.LOST
+    one.beat_ms = one.now_ms + 1
+    assert one.look_after(20).event is Event.BEAT
+
+
+@pytest.mark.parametrize("dead_ms", [200, 500, 2000])
+@pytest.mark.parametrize("pauses_ms", [(20,), (510,), (600, 10), (1000, 1000, 10), (3_600_000,)])
+def test_who_hangs_is_lost_within_a_bounded_number_of_looks(dead_ms: int, pauses_ms: tuple[int, ...]) -> None:
+    one = Supervised(dead_ms)
+    one.beat_ms = 0
+    one.lost_after_ms(*pauses_ms)
+    assert one.looks <= dead_ms // 20 + 3
 
 
 def test_every_state_can_be_left_and_a_next_life_begins_only_after_the_last_is_dead() -> None:
