@@ -61,7 +61,8 @@ def write_heading(fd: int, path: Path) -> int:
 def read_on(path: Path, place: int, bytes_max: int) -> Part:
     """Return what stands after a place of the whole, at most so many bytes of one file; nothing while nothing is new.
 
-    What was put away for so long that it is gone is passed over.
+    What was put away for so long that it is gone is passed over: then the part's place is behind the one asked for. So
+    it is where the end of a file is no line, for its writer was killed.
 
     Raises:
         OSError: the disk refuses.

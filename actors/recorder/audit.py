@@ -180,6 +180,7 @@ class Audit:
         self._journal.skipped.clear()
         self._journal.go_to(*self._places.get(JOURNAL_FILE, (0, 0)))
         for name, follower in self._followers.items():
+            follower.skipped.clear()
             follower.offset = self._places.get(name, (0, 0))[1]
 
     def _take_order_events(self) -> int:
@@ -252,6 +253,10 @@ class Audit:
                     take(line)
                 except _UNREADABLE as error:
                     self._log.warning("line not understood", file=name, offset=line.offset, reason=repr(error))
+        for offset, size_bytes in follower.skipped:  # while nothing was recorded, more came than is kept
+            self._log.warning("lines went before they were read", file=name, offset=offset, bytes=size_bytes)
+            self._insert("gaps", [(name, offset, size_bytes, self._clock.realtime_ns())])
+        follower.skipped.clear()
         if follower.offset != before:
             self._keep_place(name, 0, follower.offset)
 

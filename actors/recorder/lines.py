@@ -22,21 +22,33 @@ class Line(NamedTuple):
     content: Any
 
 
+class Skipped(NamedTuple):
+    """Bytes of the whole that were gone before they were read."""
+
+    offset: int
+    size_bytes: int
+
+
 class Follower:
     """Reads what is new in a file. The caller keeps `offset` with what it made of the lines.
 
     Attributes:
         offset: byte after the last line returned.
+        skipped: what was passed over; the caller clears it.
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
         self.offset = offset
+        self.skipped: list[Skipped] = []
 
     def read(self) -> list[Line]:
         """Return the whole lines after `offset`, at most a megabyte of them; a line without its end waits."""
         lines: list[Line] = []
-        self.offset, content = read_on(self.path, self.offset, BYTES_AT_ONCE)
+        place, content = read_on(self.path, self.offset, BYTES_AT_ONCE)
+        if place > self.offset:
+            self.skipped.append(Skipped(self.offset, place - self.offset))
+        self.offset = place
         for raw in content.splitlines(keepends=True):
             if not raw.endswith(b"\n"):
                 break

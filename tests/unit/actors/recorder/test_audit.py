@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -275,3 +276,40 @@ def test_commands_of_files_that_follow_each_other_are_a_row_each(
             audit.close()
     assert (rig.run / "commands" / "risk.jsonl.4").exists()
     assert rig.rows("SELECT received_ns FROM commands ORDER BY place") == [(number,) for number in range(40)]
+
+
+def test_commands_and_decisions_that_went_before_they_were_read_are_a_gap(
+    rig: AuditRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a trail with two commands, and so many after them that the files which followed are gone
+    monkeypatch.setattr(continued, "FILE_BYTES_MAX", 1000)
+    path = rig.run / "commands" / "risk.jsonl"
+    journal = CommandJournal(path, CLOCK)
+
+    def note(*numbers: int) -> None:
+        for number in numbers:
+            journal.note("cli", SetParameter(name="risk.x", value=str(number)), number, Reply(ok=True))
+
+    note(0, 1)
+    audit = rig.audit()
+    audit.write()
+    read_bytes = path.stat().st_size
+    note(*range(2, 100))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(audit, "_take_steps", Mock(side_effect=sqlite3.OperationalError))
+        with pytest.raises(sqlite3.OperationalError):
+            audit.write()
+    # If it is written again
+    audit.write()
+    # I expect the bytes in between told, once, up to the first command that is there, and what is kept read
+    oldest = json.loads(path.with_name("risk.jsonl.4").read_bytes().partition(b"\n")[0])["begins_at_byte"]
+    assert rig.rows("SELECT ring, first_position, records FROM gaps") == [
+        ("commands/risk.jsonl", read_bytes, oldest - read_bytes)
+    ]
+    found = [number for (number,) in rig.rows("SELECT received_ns FROM commands ORDER BY place")]
+    assert found == [0, 1, *range(found[2], 100)]
+    assert found[2] > 2
+    note(100)
+    audit.write()
+    assert rig.rows("SELECT count(*) FROM gaps") == [(1,)]
+    assert "lines went before they were read" in (rig.run / "log").read_text()
