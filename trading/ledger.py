@@ -23,6 +23,7 @@ from trading.daily_funding import LEAD_NS
 from trading.fill_keys import FillKeys
 from trading.ledger_line import ZERO, LedgerLine, LineState
 
+UNTOLD_KEPT_MAX = 128  # fills of unknown fee that nobody waits for: of as many it is booked if it comes even so
 TERMS_KEPT_MAX = 1024  # fills whose price and size are kept, to notice a venue that says something else later
 
 
@@ -33,11 +34,15 @@ class LedgerState(NamedTuple):
         lines: by instrument.
         unbooked: key and time, by the venue's clock, of fills whose fee is not known yet.
         fills: how many were counted, with those before the start.
+        overdue: fills whose fee was given up: the newest UNTOLD_KEPT_MAX. Of earlier versions: none.
+        corrected: fills that were corrected before their fee was told, as many.
     """
 
     lines: dict[str, LineState]
     unbooked: list[tuple[FillKey, int]]
     fills: int
+    overdue: tuple[FillKey, ...] = ()
+    corrected: tuple[FillKey, ...] = ()
 
 
 class Ledger:
@@ -57,9 +62,9 @@ class Ledger:
         self._counted = before if before is not None else FillKeys()
         self._terms: dict[FillKey, tuple[Decimal, Decimal]] = {}  # of the newest
         self._unbooked: dict[FillKey, int] = {}
-        self._overdue: set[FillKey] = set()  # whose fee is waited for no longer, and booked if it comes even so
+        self._overdue: dict[FillKey, None] = {}  # whose fee is waited for no longer, and booked if it comes even so
         self._newest_ns = 0  # of what has come, by the venue's clock
-        self._corrected: set[FillKey] = set()  # before their own line came, which is booked if it comes even so
+        self._corrected: dict[FillKey, None] = {}  # before their own line came, which is booked if it comes even so
         self._ignored = frozenset(ignored)
         self._contradicted: set[tuple[FillKey, bool]] = set()
         self._contradictions: list[str] = []
@@ -68,7 +73,8 @@ class Ledger:
     def state(self) -> LedgerState:
         """What it has added up: `resume` goes on from it."""
         lines = {name: line.state for name, line in self.lines.items()}
-        return LedgerState(lines, list(self._unbooked.items()), len(self._counted))
+        unbooked = list(self._unbooked.items())
+        return LedgerState(lines, unbooked, len(self._counted), tuple(self._overdue), tuple(self._corrected))
 
     def resume(self, state: LedgerState, counted: FillKeys) -> None:
         """Go on from where an earlier ledger of the same instruments was.
@@ -82,6 +88,7 @@ class Ledger:
             line.resume(state.lines[name])
         self._counted = counted
         self._unbooked = dict(state.unbooked)
+        self._overdue, self._corrected = dict.fromkeys(state.overdue), dict.fromkeys(state.corrected)
 
     @property
     def counted(self) -> FillKeys:
@@ -97,7 +104,7 @@ class Ledger:
     def uncharged(self) -> int:
         """Fills whose fee the venue has not told: for those that it corrected before it did, and for those whose fee
         was given up, nobody waits."""
-        return len(self._unbooked) + len(self._corrected) + len(self._overdue)
+        return sum(line.unbooked for line in self.lines.values()) + len(self._corrected)
 
     @property
     def awaited_fees(self) -> KeysView[FillKey]:
@@ -110,7 +117,7 @@ class Ledger:
         Its line of the ledger goes on counting it as unbooked.
         """
         del self._unbooked[key]
-        self._overdue.add(key)
+        _note(self._overdue, key)
 
     @property
     def unbooked_since_ns(self) -> int | None:
@@ -150,8 +157,8 @@ class Ledger:
             line.funding_booked += trade.funding_pnl
             line.daily.on_trade(trade.funding_pnl, trade.time_ns)
             line.unbooked -= is_awaited
-        self._corrected.discard(trade.key)
-        self._overdue.discard(trade.key)
+        self._corrected.pop(trade.key, None)
+        self._overdue.pop(trade.key, None)
         return is_new
 
     # ---- daily settlements -----------------------------------------------------------------------------
@@ -215,7 +222,7 @@ class Ledger:
         """
         if self._unbooked.pop(key, None) is not None:
             line.unbooked -= 1
-            self._corrected.add(key)
+            _note(self._corrected, key)
 
     def _count(
         self, key: FillKey, instrument_name: str, side: Side, price: Decimal, size: Decimal, time_ns: int
@@ -246,3 +253,10 @@ class Ledger:
         if (key, is_correction) not in self._contradicted:
             self._contradicted.add((key, is_correction))
             self._contradictions.append(f"trade {key[0]} of order {key[1]}: the venue {what}")
+
+
+def _note(untold: dict[FillKey, None], key: FillKey) -> None:
+    """Add a fill to those that nobody waits for, of which the newest are kept."""
+    untold[key] = None
+    if len(untold) > UNTOLD_KEPT_MAX:
+        del untold[next(iter(untold))]

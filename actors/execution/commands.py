@@ -140,8 +140,7 @@ class Commands:
         live = len(core.books.manager.all_live())
         text = f"{live} orders live" + "".join(f"; {name}: {why}" for name, why in blocked.items())
         text += "".join(f"; {trouble}" for trouble in core.troubles(self._ctx.clock.monotonic_ns()))
-        is_consistent = not core.truth.differences() and not core.books.ledger.unbooked
-        return Reply(ok=True, text=text, data=core.operations.report(live, is_consistent))
+        return Reply(ok=True, text=text, data=core.operations.report(live, core.truth.is_consistent))
 
 
 def outcome(open_orders: int | None) -> str:

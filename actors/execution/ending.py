@@ -111,7 +111,8 @@ class Ending:
             await asyncio.sleep(PAUSE_S)
 
     async def settle(self, timeout_s: float) -> bool:
-        """Fetch history and positions until they agree and every fee is booked; return whether they do."""
+        """Fetch history and positions until they agree and no fee is waited for; return whether the books are right,
+        which they are not without a fee that was given up."""
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
         while True:
             try:
@@ -119,7 +120,7 @@ class Ending:
                     await self._truth.fetch_trades()
                     await self._truth.fetch_positions()
                 if not self._truth.differences() and not self._books.ledger.unbooked:
-                    return True
+                    return self._truth.is_consistent
             except (ConnectivityError, VenueError, ProtocolError, TimeoutError) as error:
                 self._log.warning("settling is delayed", reason=f"{type(error).__name__}: {error}")
             if self._clock.monotonic_ns() >= deadline_ns:

@@ -3,8 +3,8 @@
     header  24 bytes: magic `RMJOURNL`, u16 version, u16 zero, u64 file id, u32 CRC-32 of the 20 bytes before it
     frame   u32 length of the payload, u32 CRC-32 of length, number and payload, u64 number (1, 2, 3 ...), payload
 
-A journal is one row of frames, in one file or in several. The first file has version 5; a file that goes on with the
-row has version 6 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
+A journal is one row of frames, in one file or in several. The first file has version 7; a file that goes on with the
+row has version 8 and, between file id and checksum, u64 number of its first frame and u64 place of it in the row:
 40 bytes. The place of a frame is the byte at which it would begin if all were in the first file.
 
 All numbers are little-endian. The checksum begins with the file id, so that a block of another journal that a disk
@@ -27,9 +27,9 @@ from domain.reports import FillKey
 from trading.ledger import LedgerState
 
 MAGIC = b"RMJOURNL"
-VERSION, CONTINUED_VERSION = 5, 6
-OLDER_VERSIONS, OLDER_CONTINUED_VERSIONS = (1, 3), (2, 4)  # 1, 2: without `settled`, and all fills in `carried`;
-# 3, 4: a `settled` ledger knows nothing of daily settlements
+VERSION, CONTINUED_VERSION = 7, 8
+OLDER_VERSIONS, OLDER_CONTINUED_VERSIONS = (1, 3, 5), (2, 4, 6)  # 1, 2: without `settled`, and all fills in `carried`;
+# 3, 4: a `settled` ledger knows nothing of daily settlements; 5, 6: nor of fees that are waited for no longer
 PAYLOAD_BYTES_MAX = 65_536
 _HEADER = struct.Struct("<8sHHQ")
 _CONTINUED = struct.Struct("<QQ")

@@ -114,7 +114,7 @@ class Operations:
         """Cancel and confirm, nothing else; return what the venue still shows."""
         self._begin_stop()
         open_orders = await self._ending.cancel_everything(timeout_s)
-        self._final_report(open_orders, not self._truth.differences() and not self._books.ledger.unbooked)
+        self._final_report(open_orders, self._truth.is_consistent)
         return open_orders
 
     def report(self, open_orders: int | None, is_consistent: bool) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def build_report(
         marks: mark price of each instrument, quote currency.
         counts: the actor's counters; they outlive its restarts, as the ledger does.
         open_orders: ours, as the venue shows them; None when it could not be asked.
-        is_consistent: fills add up to the venue's position and every fee is booked.
+        is_consistent: fills add up to the venue's position and every fee is booked, none given up.
     """
     lines = ledger.lines
     pnls = {
@@ -65,7 +65,7 @@ def build_report(
             }
             for name, desk in desks.items()
         },
-        "unbooked_fees": ledger.unbooked,
+        "unbooked_fees": ledger.uncharged,
         "is_consistent": is_consistent,
         "open_orders_at_exit": open_orders,
     }

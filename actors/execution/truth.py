@@ -201,6 +201,11 @@ class Truth:
                 found[name] = f"{line.position} by fills, {held} by the venue"
         return found
 
+    @property
+    def is_consistent(self) -> bool:
+        """Whether fills add up to the venue's position and the venue has told what every one of them cost."""
+        return not self.differences() and not self._books.ledger.uncharged
+
     async def _audit(self, has_lasted: bool) -> None:
         """Compare orders, trades and positions; `has_lasted`: a difference that is still there holds the quotes."""
         interval_ns = int(self._config.audit_interval_s * NS_PER_S)

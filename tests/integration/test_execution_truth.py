@@ -216,6 +216,11 @@ def test_a_fee_that_the_history_never_tells_does_not_pin_it_for_ever(run: Run) -
         assert [line["trade_id"] for line in lines if "what a fill cost" in line["event"]] == [gone.trade_id]
         assert bench.core.truth.history_from_ns > gone.time_ns
         assert bench.resting(Side.BUY) == BIDS
+        # and the report to say so, without an end that waits for it
+        task = asyncio.create_task(bench.core.operations.stop(flatten=False))
+        await bench.run_until(task.done, "the end")
+        report = task.result()
+        assert (report["unbooked_fees"], report["is_consistent"]) == (1, False)
 
     run(scenario)
 

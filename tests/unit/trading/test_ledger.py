@@ -9,7 +9,7 @@ import pytest
 
 from domain.order import LiquiditySide, Side
 from domain.reports import FillReport, TradeReport
-from trading.ledger import Ledger
+from trading.ledger import UNTOLD_KEPT_MAX, Ledger, LedgerState
 from trading.ledger_line import LedgerLine
 
 D = Decimal
@@ -130,6 +130,46 @@ def test_a_fee_that_was_given_up_is_waited_for_no_longer_and_booked_if_it_comes(
     assert (book.uncharged, book.lines[NAME].unbooked, book.lines[NAME].fees) == (0, 0, D("0.01"))
     assert not book.book_trade(trade())
     assert book.lines[NAME].fees == D("0.01")
+
+
+@pytest.mark.parametrize("was_corrected", [False, True])
+def test_a_restart_forgets_no_fee_that_is_not_waited_for(was_corrected: bool) -> None:
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+    if was_corrected:
+        book.book_trade(msgspec.structs.replace(trade(), is_correction=True))
+    else:
+        book.give_up_fee(fill().key)
+
+    resumed = ledger()
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(book.state), type=LedgerState)
+    resumed.resume(state, book.counted)
+    assert (resumed.unbooked, resumed.uncharged) == (0, 1)
+    assert resumed.state == book.state
+    assert not resumed.book_trade(trade())
+    line = resumed.lines[NAME]
+    assert (resumed.uncharged, line.unbooked, line.fees) == (0, 0, D("0.01"))
+
+
+def test_a_state_of_a_version_without_them_is_resumed_and_counts_the_fees_that_are_missing() -> None:
+    book = ledger()
+    book.book_fill(fill(), NAME, Side.BUY)
+    book.give_up_fee(fill().key)
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(tuple(book.state)[:3]), type=LedgerState)
+
+    resumed = ledger()
+    resumed.resume(older, book.counted)
+    assert (resumed.unbooked, resumed.uncharged) == (0, 1)
+
+
+def test_a_state_does_not_grow_with_the_fees_that_never_come() -> None:
+    book = ledger()
+    for number in range(3 * UNTOLD_KEPT_MAX):
+        book.book_fill(fill(f"t{number}"), NAME, Side.BUY)
+        book.give_up_fee(fill(f"t{number}").key)
+    assert len(book.state.overdue) == UNTOLD_KEPT_MAX
+    assert book.uncharged == 3 * UNTOLD_KEPT_MAX
+    assert book.state.overdue[-1] == fill(f"t{3 * UNTOLD_KEPT_MAX - 1}").key
 
 
 def test_a_fill_without_a_time_is_not_older_than_what_came_before_it() -> None:

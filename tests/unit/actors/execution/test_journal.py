@@ -172,7 +172,7 @@ def test_a_file_without_a_good_header_is_kept_aside_whole(path: Path) -> None:
     assert len(told(path)) == 1
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 3, 5])
 def test_a_file_of_an_earlier_version_is_read(path: Path, version: int) -> None:
     # Given a journal whose header says that an earlier version began it
     insert(opened(path), 1)
@@ -187,10 +187,10 @@ def test_a_file_of_an_earlier_version_is_read(path: Path, version: int) -> None:
 
 def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
     content = bytearray(header(1))
-    content[8] = 7
+    content[8] = 9
     content[20:24] = zlib.crc32(content[:20]).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(UserError, match="format version 7"):
+    with pytest.raises(UserError, match="format version 9"):
         opened(path)
     assert path.read_bytes() == bytes(content)
 
