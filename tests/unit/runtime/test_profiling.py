@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pyinstrument import Profiler
 from messages.commands import Profile, Reply
 from runtime import profiling
 from runtime.commands import Request
+from runtime.priority import NICE_MAX
 from runtime.profiling import ActorProfiler
 
 DEADLINE_S = 30.0
@@ -110,3 +113,33 @@ def test_a_long_profile_samples_less_often(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(scene.profiler, "_deadline_ns", 0)
         scene.until_answered()
     assert intervals_s == [0.0005, 0.03]
+
+
+def test_who_renders_gives_way_from_its_first_instruction_on_and_is_reaped_when_it_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an actor on a core of its own, and a renderer that hangs in its first imports
+    script = tmp_path / "hangs"
+    script.write_text("#!/bin/sh\nexec sleep 60\n")
+    script.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(profiling, "RENDER_S_MAX", 0.2)
+    cores = os.sched_getaffinity(0)
+    scene = Scene(tmp_path)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        scene.start(0.01)
+        while (chart := scene.profiler._chart) is None or chart._process is None:
+            scene.profiler.poll(time.monotonic_ns())
+        renderer = chart._process
+        # I expect it on every core, below everything else
+        assert os.sched_getaffinity(renderer.pid) >= cores
+        assert os.getpriority(os.PRIO_PROCESS, renderer.pid) == NICE_MAX
+    finally:
+        os.sched_setaffinity(0, cores)
+    # and once it is killed for its lateness, that nothing of it is left
+    assert "not rendered within 0.2 s" in scene.until_answered().text
+    deadline_s = time.monotonic() + DEADLINE_S
+    while Path(f"/proc/{renderer.pid}").exists():
+        assert time.monotonic() < deadline_s, "a zombie"
+        scene.profiler.poll(time.monotonic_ns())
