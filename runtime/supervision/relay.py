@@ -21,6 +21,7 @@ RELAY_TIMEOUT_S = 5.0
 FLATTEN_MARGIN_S = 30.0  # throttle, a venue that answers late, what risk does where execution is silent
 PAUSE_TIMEOUT_S = 2.0
 PROFILE_MARGIN_S = 40.0  # a page is rendered by a process that gives way (runtime/profiling.py says how long it may)
+PROFILES_MAX = 4
 THREADS_MAX = 4
 URGENT_THREADS_MAX = 32
 URGENT = (commands.Halt, commands.Kill, commands.Reduce, commands.Pause, commands.Flatten, commands.CancelAll)
@@ -136,15 +137,26 @@ class Relay:
         self._why_silent = why_silent
         self._on_done = on_done
         self._pool = ThreadPoolExecutor(max_workers=THREADS_MAX, thread_name_prefix="relay")
-        # Nothing urgent queues behind profiles, and a stop not even behind operators' flattens: both take minutes.
+        # Nothing queues behind profiles, and a stop not even behind operators' flattens: both take minutes.
+        self._profiles = ThreadPoolExecutor(max_workers=PROFILES_MAX, thread_name_prefix="profile")
         self._urgent = ThreadPoolExecutor(max_workers=URGENT_THREADS_MAX, thread_name_prefix="urgent")
         self._own = ThreadPoolExecutor(max_workers=1, thread_name_prefix="supervisor")
         self._closing = threading.Event()
         self._pending: list[tuple[Request, Future[Reply]]] = []
 
     def pass_on(self, request: Request, legs: Sequence[Leg]) -> None:
-        """Have `legs` done one after the other; the first that fails ends it, unless the others go on without it."""
-        pool = self._urgent if isinstance(request.command, URGENT) else self._pool
+        """Have `legs` done one after the other; the first that fails ends it, unless the others go on without it.
+
+        A profile beyond those that may be taken at once is refused: what it would wait for takes minutes.
+        """
+        is_profile = isinstance(request.command, commands.Profile)
+        if is_profile and self._profiles_taken() >= PROFILES_MAX:
+            reply = Reply(ok=False, text=f"{PROFILES_MAX} profiles are being taken: ask again when one of them is done")
+            request.answer(reply)
+            self._on_done(request.command, reply)
+            return
+        others = self._urgent if isinstance(request.command, URGENT) else self._pool
+        pool = self._profiles if is_profile else others
         self._pending.append((request, pool.submit(self._run, legs)))
 
     def call(self, leg: Leg) -> Future[Reply]:
@@ -165,8 +177,11 @@ class Relay:
 
     def close(self) -> None:
         self._closing.set()
-        for pool in (self._pool, self._urgent, self._own):
+        for pool in (self._pool, self._profiles, self._urgent, self._own):
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _profiles_taken(self) -> int:
+        return sum(isinstance(one.command, commands.Profile) and not done.done() for one, done in self._pending)
 
     def _run(self, legs: Sequence[Leg]) -> Reply:
         replies: list[str] = []

@@ -14,7 +14,7 @@ from messages import commands
 from messages.commands import AnyCommand, Command, Reply
 from runtime.commands import CommandServer, Request
 from runtime.paths import make_private, run_directory
-from runtime.supervision.relay import Leg, Relay, legs_of
+from runtime.supervision.relay import PROFILES_MAX, Leg, Relay, legs_of
 from runtime.topology import Topology
 from trading.orders.config import ExecutionConfig
 
@@ -172,9 +172,11 @@ def test_the_supervisors_own_leg_does_not_queue_behind_operators_commands(
         commands.Pause(),
         commands.Flatten(),
         commands.CancelAll(),
+        commands.Resume(),
+        commands.SetParameter("risk.interval_ms", "50"),
     ],
 )
-def test_an_urgent_command_does_not_queue_behind_profiles(
+def test_no_command_queues_behind_profiles(
     command: AnyCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
@@ -197,6 +199,21 @@ def test_an_urgent_command_does_not_queue_behind_profiles(
     finally:
         relay.close()
         server.close()
+
+
+def test_a_profile_too_many_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGMAKER_RUN_ROOT", str(tmp_path))
+    make_private(run_directory("relay"))
+    relay = Relay("relay", lambda _command, _reply: None, lambda _actor: "")
+    replies: list[Reply] = []
+    try:
+        for _ in range(PROFILES_MAX + 1):  # nobody is there to answer
+            profile = commands.Profile("strategy", 600.0)
+            relay.pass_on(Request(profile, replies.append), [Leg("strategy", profile, 640.0)])
+        expected = f"{PROFILES_MAX} profiles are being taken: ask again when one of them is done"
+        assert [reply.text for reply in replies] == [expected]
+    finally:
+        relay.close()
 
 
 def test_a_leg_that_cannot_be_sent_is_an_answer_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
