@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,8 @@ class Damaged(NamedTuple):
         part: name of its file.
         ring: that it recorded.
         first_position: of the first record that is missing; UNKNOWN where no record of the part is legible.
-        records: missing: counted where records follow, else as many as the part's own descriptions tell, at least one.
+        records: missing: counted where records follow, else as many as the part's own descriptions tell, at least one;
+            without those that a later life has read again.
     """
 
     part: str
@@ -53,6 +54,26 @@ def batches_told(path: Path, damaged: list[Damaged]) -> Iterator[Any]:
         yield batch
     if passed:
         damaged.append(Damaged(path.name, ring, expected, sum(damage.rows for damage in passed) or 1))
+
+
+def less_read_again(damaged: Damaged, parts: Sequence[Path]) -> Damaged:
+    """Return a damage without what parts of later lives hold: they go on where the part can be read to."""
+    if damaged.first_position == UNKNOWN:
+        return damaged
+    own = PartName.of(Path(damaged.part))
+    later = [path for path in parts if PartName.of(path).ring == own.ring and PartName.of(path).life > own.life]
+    first, end = damaged.first_position, damaged.first_position + damaged.records
+    held: set[int] = set()
+    for path in later:
+        with suppress(OSError):  # then it holds what came before the fault, as far as we know
+            for batch in batches(path, ["position"]):
+                positions = batch.column("position")
+                if positions[0].as_py() >= end:
+                    break
+                held.update(position for position in positions.to_pylist() if first <= position < end)
+    while first in held:
+        first += 1
+    return damaged._replace(first_position=first, records=damaged.records - len(held))
 
 
 def note_gaps(run: Path, damaged: Sequence[Damaged]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from actors.recorder.damaged import UNKNOWN, Damaged, batches_told, note_gaps
+from actors.recorder.damaged import UNKNOWN, Damaged, batches_told, less_read_again, note_gaps
 from runtime.recordings.columns import KINDS_BY_NAME, SCHEMA_VERSION, schema_of
 from runtime.recordings.files import (
     DAMAGED_SUFFIX,
@@ -194,7 +194,8 @@ def _merge(
                 positions.take(group)
                 writer.write_table(group.cast(schema))
                 rows += group.num_rows
-            damaged = damaged + found
+            parts = parts_of(target.parent)  # also those that are still written
+            damaged = damaged + [less_read_again(one, parts) for one in found]
             described = {
                 **metadata,
                 "schema_version": SCHEMA_VERSION,

@@ -69,6 +69,7 @@ class Recording:
         self._gaps_seen = 0
         self._damaged_records = 0
         self._recovers = ctx.epoch == 1
+        self._has_old_hours = False
 
     # ---- the work ------------------------------------------------------------------------------------
 
@@ -129,6 +130,7 @@ class Recording:
             self._audit = self._open_audit()
         if self._tapes is None:
             self._tapes = self._open_tapes()
+            self._has_old_hours = self._ctx.epoch > 1
         begun = hour_of(self._clock.realtime_ns() - QUIET_NS)  # a quiet ring's hour ends, too
         for tape in self._tapes:
             ended = tape.write()
@@ -136,6 +138,9 @@ class Recording:
                 ended.append(hour)
             for hour in ended:
                 self._finish_later(tape.kind, hour)
+        if self._has_old_hours:  # now that what could be read again of them is written
+            self._has_old_hours = False
+            self._finish_old_hours()
         pnl = None
         if self._profit is not None and now_ns >= self._pnl_due_ns:
             pnl = self._profit.read()
@@ -159,8 +164,6 @@ class Recording:
                 position = finishing.next_position(folder, actor, on_fault=self._on_unread) if ctx.epoch > 1 else None
                 reader = self._reader(ring, position)
                 tapes.append(Tape(kind, ring, actor, reader, folder, ctx.epoch, ctx.instrument_names, self._on_gap))
-            if ctx.epoch > 1 and folder.exists():
-                self._finish_old_hours(kind)
         return tapes
 
     def _rings_of(self, kind: Recorded) -> list[tuple[str, str]]:
@@ -229,11 +232,13 @@ class Recording:
         folder = self._folder / kind.name
         self._finishing.append(self._pool.submit(self._finish_apart, folder, hour=hour_name(hour)))
 
-    def _finish_old_hours(self, kind: Recorded) -> None:
+    def _finish_old_hours(self) -> None:
         """Finish what an earlier life left of hours that are over; the present hour waits for its end."""
-        folder = self._folder / kind.name
         present, life = hour_name(hour_of(self._clock.realtime_ns())), self._ctx.epoch
-        self._finishing.append(self._pool.submit(self._finish_apart, folder, but_hour=present, lives_before=life))
+        for folder in (self._folder / kind for kind in self._config.kinds):
+            if folder.exists():
+                task = partial(self._finish_apart, folder, but_hour=present, lives_before=life)
+                self._finishing.append(self._pool.submit(task))
 
     def _finish_apart(self, folder: Path, **what: Any) -> int:
         return finish_apart(folder, **what, is_awaited=lambda: self._is_ending, on_damage=self._on_damage)
@@ -252,7 +257,7 @@ class Recording:
         """Count what was lost of this run's own parts; called where hours are finished, one after the other."""
         self._log_damage(self._folder / damaged.ring.partition(".")[0], damaged)
         self._damaged_records += damaged.records
-        self._gaps_seen += 1
+        self._gaps_seen += damaged.records > 0
 
     def _on_unread(self, path: Path, error: Exception) -> None:
         self._log.error(

@@ -110,9 +110,31 @@ def test_what_is_read_again_after_a_damage_at_the_end_is_not_lost(rig: TapeRig) 
     rig.tape(life=2, start=990).write()
     finish_all(rig.folder)
     (path,) = rig.folder.glob("*.parquet")
-    # I expect what the ring still had to be there
+    # I expect what the ring still had to be there, and nothing told as missing
     assert positions(rig) == [*range(1000)]
     assert metadata_of(path)["lost"] == 0
+    assert gaps(rig) == []
+    assert len(list(rig.folder.glob("*.damaged"))) == 1
+
+
+def test_what_a_life_that_still_writes_has_read_again_is_not_lost(rig: TapeRig) -> None:
+    # Given a part whose last two batches are damaged, and a life that goes on behind them, but for what was overtaken
+    (part,) = parts_of(rig.folder)
+    spoil(part, BATCHES - 1)
+    spoil(part, BATCHES - 2)
+    rig.tape(life=2, start=980).write()
+    # If that life has the hour finished without its own part, and with it later
+    told: list[Damaged] = []
+    path = finish(rig.folder, HOUR, lives_before=2, on_damage=told.append)
+    assert path is not None
+    # I expect the four that the ring of sixteen had no more, both times
+    assert told == [Damaged(PART, "trades", 980, 4)]
+    assert gaps(rig) == [("trades", 980, 4)]
+    assert metadata_of(path)["lost"] == 4
+    finish(rig.folder, HOUR)
+    assert positions(rig) == [*range(980), *range(984, 1000)]
+    assert gaps(rig) == [("trades", 980, 4)]
+    assert metadata_of(path)["lost"] == 4
 
 
 def test_torn_bytes_between_whole_batches_and_a_batch_told_twice_lose_nothing(rig: TapeRig) -> None:
