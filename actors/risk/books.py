@@ -49,6 +49,8 @@ class BooksKeeper:
         self._fills = FillsFile(self._path)
         self._is_given_up = False  # what an earlier process left
         self._is_distrusted = False  # what this one has
+        self._is_doubted = False  # until the positions agree with it
+        self._doubtful: dict[str, Decimal] | None = None  # differences at the last look since the doubt
         self._is_saving = self._has_failed = False
         self._saved: tuple[AccountState, int] | None = None
         self._differences: dict[str, Decimal] | None = None  # at the last look; None = there was none
@@ -120,7 +122,7 @@ class BooksKeeper:
                 would go on from it. Trades that are told later than they move the position make it differ for moments.
             history_from_ns: the venue's clock: older trades are booked.
         """
-        if self._is_saving or self._is_distrusted or now_ns < self._due_ns or not since_ns:
+        if self._is_saving or self._is_distrusted or self._is_doubted or now_ns < self._due_ns or not since_ns:
             return
         before, self._differences = self._differences, account.differences(positions)
         if self._differences and before in (None, self._differences):
@@ -139,6 +141,25 @@ class BooksKeeper:
         """The venue contradicts what was booked: the next life is to read everything."""
         self._is_distrusted = True
         self._remove()
+
+    def doubt(self) -> None:
+        """A trade that may be of the run cannot be read: nothing more is kept until the positions agree without it."""
+        self._is_doubted = True
+        self._doubtful = None
+
+    def look(self, account: RunAccount, positions: Mapping[str, PositionReport]) -> None:
+        """End a doubt when the positions, asked for after it began, are what the trades add up to.
+
+        While they are not, and by the same at two looks, there is nothing to go on from: every life reads all trades.
+        """
+        if not self._is_doubted:
+            return
+        before, self._doubtful = self._doubtful, account.differences(positions)
+        if not self._doubtful:
+            self._is_doubted = False
+        elif self._doubtful == before:
+            self._saved = None
+            self._remove()
 
     async def _save(self, account: RunAccount, kept: KeptAccount, fingerprints: bytes) -> None:
         """Write what was taken in one step with the sums: until this begins another trade may be booked."""

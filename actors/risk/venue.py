@@ -98,6 +98,8 @@ class VenueView:
         self._orders_asked_ns = self._money_asked_ns = 0
         self._is_asking_money = self._was_held = False
         self._settlements = Settlements(ctx.log)
+        self._unreadable_trades = 0
+        self._is_looked = False  # positions have come that were asked for after the newest of them
 
     @property
     def is_started(self) -> bool:
@@ -122,6 +124,9 @@ class VenueView:
             self._money_asked_ns, self._was_held = now_ns, is_held
             self._is_asking_money = True
             self._ctx.spawn(self._read_money(), "money")
+        if self._is_looked:
+            self._is_looked = False
+            self._books.look(self._account, self._view.positions)
         self._books.save_when_due(self._account, self._view.positions, self.since_ns, self._history_from_ns, now_ns)
 
     # ---- from the gateway (OrderListener) ------------------------------------------------------------
@@ -163,7 +168,9 @@ class VenueView:
         if not instrument_name or instrument_name in self._ctx.instrument_names:
             self._ctx.counters.add("unreadable_trades")
             self._ctx.log.error("a trade that may be ours is unreadable: profit and loss lacks it", reason=reason)
-            self._books.distrust()
+            self._unreadable_trades += 1
+            self._is_looked = False
+            self._books.doubt()
 
     def on_bad_frame(self, error: ProtocolError) -> None:
         """Counted; the audit reads positions, orders and trades anew every few seconds anyway."""
@@ -350,11 +357,14 @@ class VenueView:
 
     async def _read_positions(self) -> list[PositionReport]:
         """Ask the venue for all positions; where one of ours cannot be read none is known any more."""
+        unreadable_trades = self._unreadable_trades
         try:
-            return await self.gateway.positions()
+            positions = await self.gateway.positions()
         except ProtocolError:
             self._view.are_positions_known = False
             raise
+        self._is_looked = unreadable_trades == self._unreadable_trades
+        return positions
 
     async def _read_margin(self) -> None:
         """Ask the venue for the margin; one that cannot be read is not known any more, and nothing may be added."""

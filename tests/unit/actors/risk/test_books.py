@@ -298,3 +298,36 @@ def test_once_the_venue_contradicts_itself_the_next_life_reads_everything(scene:
     scene.gateway.asked.clear()
     scene.start_again()
     assert scene.gateway.asked[0][1] == TRADES + 1
+
+
+def test_a_trade_that_cannot_be_read_and_moved_nothing_does_not_end_the_keeping(scene: Scene) -> None:
+    # Given a line of the history that nobody can read
+    # If the positions agree with the trades that can be read, I expect each next life to go on from them
+    for life in (1, 2):
+        scene.view.on_unreadable_trade(INSTRUMENT.name, "price is null")
+        for number in range(life * TRADES + 1, (life + 1) * TRADES):
+            trade(scene, number, 2 * NS_PER_S)
+        scene.pass_time(KEEP_INTERVAL_NS)
+        scene.warnings.clear()
+        assert resumes(scene)
+        assert scene.warnings == []
+        kept = read_kept((scene.context.run_dir / FILE_NAME).read_bytes())
+        assert kept.state.ledger.fills == len(scene.gateway.history)
+
+
+def test_while_an_unreadable_trade_leaves_a_difference_nothing_is_kept(scene: Scene) -> None:
+    path = scene.context.run_dir / FILE_NAME
+    assert path.exists()
+    # If the venue has moved by what cannot be read, I expect no keeping, and nothing to go on from once that has lasted
+    scene.gateway.moved = Decimal("0.001")
+    scene.view.on_unreadable_trade("", "price is null")
+    scene.pass_time(venue.AUDIT_INTERVAL_NS)
+    assert path.exists()
+    for _ in range(3):
+        scene.pass_time(KEEP_INTERVAL_NS)
+    assert not path.exists()
+    # and, once both agree, to be kept again
+    scene.gateway.moved = Decimal(0)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    scene.pass_time(KEEP_INTERVAL_NS)
+    assert resumes(scene)
