@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+PROFILE_S_MAX = 600.0
+
 
 class Command(msgspec.Struct, frozen=True, tag_field="command"):
     """Base of all commands; the tag is the class name in lower case with underscores."""
@@ -109,6 +111,12 @@ class Profile(Command, frozen=True, tag="profile"):
 
     actor: str
     seconds: float = 10.0
+
+    def why_not(self) -> str:
+        """Return what is wrong with its length; empty when nothing is."""
+        if 0 < self.seconds <= PROFILE_S_MAX:
+            return ""
+        return f"seconds = {self.seconds:g}: expected more than 0 and at most {PROFILE_S_MAX:g}"
 
 
 class Hedge(Command, frozen=True, tag="hedge"):

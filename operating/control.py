@@ -69,11 +69,17 @@ def profile(
         str,
         typer.Argument(help=f"one of {', '.join(kind.name for kind in ACTORS)}; of several strategies strategy.NAME"),
     ],
-    seconds: Annotated[float, typer.Argument()] = 10.0,
+    seconds: Annotated[
+        float,
+        typer.Argument(help=f"more than 0, at most {commands.PROFILE_S_MAX:g}; the page follows within half a minute"),
+    ] = 10.0,
     session: Session = "local",
 ) -> None:
-    """Sample an actor's stack while it works and write a flame chart."""
-    finish(send(session, commands.Profile(actor=actor, seconds=seconds), seconds + PROFILE_MARGIN_S + ANSWER_TIMEOUT_S))
+    """Sample an actor's stack while it works and write a flame chart; one an actor, four at a time."""
+    command = commands.Profile(actor=actor, seconds=seconds)
+    if refusal := command.why_not():
+        raise UserError(refusal)
+    finish(send(session, command, seconds + PROFILE_MARGIN_S + ANSWER_TIMEOUT_S))
 
 
 def stop(

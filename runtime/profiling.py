@@ -21,7 +21,6 @@ from runtime.environment import scrubbed
 from runtime.flame_chart import write_head, write_samples
 from runtime.priority import NICE_MAX, give_priority
 
-PROFILE_S_MAX = 600.0
 SAMPLE_INTERVAL_S = 0.0005
 SAMPLES_MAX = 20_000  # a longer profile samples less often
 PIECE_SAMPLES = 1000  # a millisecond of the work loop
@@ -50,10 +49,8 @@ class ActorProfiler:
         if self._request is not None:
             request.answer(Reply(ok=False, text=f"{self._actor} is being profiled already"))
             return
-        if not 0 < seconds <= PROFILE_S_MAX:
-            request.answer(
-                Reply(ok=False, text=f"seconds = {seconds:g}: expected more than 0 and at most {PROFILE_S_MAX:g}")
-            )
+        if refusal := request.command.why_not():
+            request.answer(Reply(ok=False, text=refusal))
             return
         self._request = request
         self._deadline_ns = now_ns + int(seconds * NS_PER_S)

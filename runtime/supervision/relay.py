@@ -81,6 +81,8 @@ def legs_of(command: AnyCommand, topology: Topology, execution: ExecutionConfig)
         case commands.Profile():
             if command.actor not in topology.actor_names:
                 raise UserError(f"no actor named {command.actor}; there are: {', '.join(topology.actor_names)}")
+            if refusal := command.why_not():  # one that hangs is waited for so long
+                raise UserError(refusal)
             return [Leg(command.actor, command, command.seconds + PROFILE_MARGIN_S)]
         case commands.Hedge():
             raise UserError("a hedge is decided by strategy, and asked of execution without the supervisor")

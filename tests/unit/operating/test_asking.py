@@ -170,3 +170,11 @@ def test_a_recording_in_another_container_is_not_ended_by_what_its_process_id_me
             assert stranger.poll() is None
         finally:
             stranger.kill()
+
+
+@pytest.mark.parametrize("seconds", [-50.0, 0.0, 1e9])
+def test_a_profile_of_an_absurd_length_is_not_waited_for(seconds: float, supervisor: SlowSupervisor) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(UserError, match="expected more than 0 and at most 600"):
+        control.profile("risk", seconds, session="slow")
+    assert time.monotonic() - began_s < ANSWERS_AFTER_S

@@ -91,6 +91,10 @@ def test_a_command_goes_to_one_strategy_or_to_all(command: AnyCommand, expected:
         (commands.SetParameter("strategies.SOL.levels", "2"), "no strategy named SOL"),
         (commands.SetParameter("BTC-ROLL.levels", "2"), "no strategy quotes BTC-ROLL"),
         (commands.Flatten("NOPE"), "no instrument NOPE; there are: BTC-PERPETUAL, ETH-PERPETUAL, BTC-ROLL"),
+        *(
+            (commands.Profile("risk", seconds), "expected more than 0 and at most 600")
+            for seconds in (0.0, -50.0, 601.0, float("inf"), float("nan"))
+        ),
         (
             commands.Profile("strategy"),
             "no actor named strategy; there are: market_data, risk, execution, strategy.BTC",
