@@ -60,7 +60,12 @@ class SupervisorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, Meta(ge=100, le=10_000, description="silence of an actor after which it is shown as suspect")
     ] = 400
     dead_ms: Annotated[
-        int, Meta(ge=200, le=60_000, description="silence of an actor after which it is killed and started again")
+        int,
+        Meta(
+            ge=200,
+            le=60_000,
+            description="silence of an actor after which it is killed and started again; more than suspect_ms",
+        ),
     ] = 2000
     start_deadline_s: Annotated[
         float,
