@@ -103,14 +103,17 @@ class CandleLog:
         return done
 
 
-def read_candle_lines(path: Path) -> list[CandleLine]:
+def read_candle_lines(path: Path, content: bytes | None = None) -> list[CandleLine]:
     """Return the lines of a log, in order; a last line that a crash has cut short is left out.
+
+    Args:
+        content: of the file, where it has been read already.
 
     Raises:
         ValueError: naming the line that is no candle.
     """
     decoder = msgspec.json.Decoder(CandleLine)
-    lines = path.read_bytes().split(b"\n")
+    lines = (path.read_bytes() if content is None else content).split(b"\n")
     found = []
     for number, text in enumerate(lines[:-1], start=1):
         try:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from domain.errors import UserError
 from trading.signals.candle_log import CandleLine, read_candle_lines
 from trading.signals.evaluation import Estimate, Row, evaluate
 from trading.signals.records import DIRECTED
 
+_LOG_NAME = re.compile(r"(signals.*\.jsonl)(?:\.(\d+))?")
 _HEADER = ("signal", "candles later", "n", "hit rate", "move with it, bps", "correlation", "speaks")
 
 
@@ -24,23 +28,40 @@ def read_run(run: Path) -> list[CandleLine]:
     Raises:
         UserError: when there is nothing to read, or a line is no candle.
     """
-    paths = sorted(run.glob("signals*.jsonl*"), key=_oldest_first) if run.is_dir() else [run]
     if not run.exists():
         raise UserError(f"{run}: no such run; runs/latest is the newest one")
-    if not paths:
-        raise UserError(
-            f"{run}: no signals.jsonl: no candle has closed, or [strategy.signals] is_enabled was false in that run"
-        )
-    try:
-        return [line for path in paths for line in read_candle_lines(path)]
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    with contextlib.ExitStack() as opened:
+        files = _open_logs(run, opened) if run.is_dir() else [opened.enter_context(run.open("rb"))]
+        if not files:
+            raise UserError(
+                f"{run}: no signals.jsonl: no candle has closed, or [strategy.signals] is_enabled was false in that run"
+            )
+        try:
+            return [line for file in files for line in read_candle_lines(Path(file.name), file.read())]
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
 
-def _oldest_first(path: Path) -> tuple[str, int]:
-    """Sort the files of each strategy by age: a full one was put away as `<name>.1`, that one as `<name>.2`, ..."""
-    name, _, age = path.name.partition(".jsonl")
-    return name, -int(age.removeprefix(".") or 0)
+def _open_logs(run: Path, opened: contextlib.ExitStack) -> list[BinaryIO]:
+    """Open the files of each strategy and return them, oldest first: a full one became `<name>.1`, that one `<name>.2`.
+
+    They are opened from the youngest up before any is read: one that moves on meanwhile is met twice, none is missed.
+    """
+    logs: dict[str, set[int]] = {}
+    for path in run.iterdir():
+        if found := _LOG_NAME.fullmatch(path.name):
+            age = int(found[2] or 0)
+            logs.setdefault(found[1], set()).update((age, age + 1))  # it may move
+    files: list[BinaryIO] = []
+    for name, ages in sorted(logs.items()):
+        own: dict[tuple[int, int], BinaryIO] = {}
+        for age in sorted(ages):
+            with contextlib.suppress(FileNotFoundError):
+                file = opened.enter_context((run / (f"{name}.{age}" if age else name)).open("rb"))
+                status = os.fstat(file.fileno())
+                own.setdefault((status.st_dev, status.st_ino), file)
+        files += reversed(own.values())
+    return files
 
 
 def report(lines: Sequence[CandleLine]) -> dict[str, Any]:

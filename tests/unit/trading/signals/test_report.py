@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -90,3 +91,43 @@ def test_candles_of_files_that_were_put_away_come_first_oldest_first(tmp_path: P
         path.with_name(f"signals.BTC.{name}").write_bytes(b"".join(part))
     found = [(line.instrument, line.candle) for line in read_run(run)]
     assert found == [*(("BTC", number) for number in range(30)), *(("ETH", number) for number in range(5))]
+
+
+def test_a_file_that_is_put_away_while_the_others_are_read_costs_no_candle_and_tells_none_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given the log of a running session in three files, and a strategy that puts its file away when one is opened
+    run = run_of(tmp_path, BTC=30)
+    path = run / "signals.BTC.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    opens = Path.open
+    for opened in range(3):
+        for left in run.iterdir():
+            left.unlink()
+        for name, part in (("jsonl.2", lines[:10]), ("jsonl.1", lines[10:20]), ("jsonl", lines[20:])):
+            path.with_name(f"signals.BTC.{name}").write_bytes(b"".join(part))
+        waiting = [opened]
+
+        def open_and_put_away(own: Path, mode: str = "r", *more: Any, waiting: list[int] = waiting) -> Any:
+            file = opens(own, mode, *more)
+            if own.parent == run:
+                waiting[0] -= 1
+                if waiting[0] == -1:
+                    for age in (2, 1):
+                        path.with_name(f"{path.name}.{age}").rename(path.with_name(f"{path.name}.{age + 1}"))
+                    path.rename(path.with_name(f"{path.name}.1"))
+            return file
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", open_and_put_away)
+            found = read_run(run)
+        # I expect all candles once, in order
+        assert [line.candle for line in found] == list(range(30)), opened
+        assert waiting[0] < 0
+
+
+def test_files_beside_a_log_that_are_none_of_it_are_left_alone(tmp_path: Path) -> None:
+    run = run_of(tmp_path, BTC=3)
+    for name in ("signals.BTC.jsonl.gz", "signals.BTC.jsonl.1.bak", "signals.BTC.jsonl~"):
+        (run / name).write_bytes(b"no candle\n")
+    assert [line.candle for line in read_run(run)] == [0, 1, 2]
