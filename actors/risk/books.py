@@ -79,7 +79,14 @@ class BooksKeeper:
             await self.give_up("")
         except (OSError, ValueError) as error:
             await self.give_up(str(error))
+        finally:
+            await self.open()
         return None
+
+    async def open(self) -> None:
+        """Open what this life will write to, at its start: a process holds as many files after a day as at first."""
+        with contextlib.suppress(OSError):  # tried again when there is something to write
+            await asyncio.to_thread(self._fills.open)
 
     async def give_up(self, reason: str) -> None:
         """Go on from nothing, whatever was kept; an empty reason: there was nothing."""

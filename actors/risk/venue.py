@@ -278,6 +278,7 @@ class VenueView:
         account = RunAccount(instruments, self.openings, self._forgiven, self.since_ns)
         new = account.on_trades(trades)
         await self._book_settlements(account)
+        await self._books.open()
         self.new_trades += new
         self._use_account(account, instruments, trades)
 

@@ -78,6 +78,16 @@ def test_a_restart_asks_for_the_newest_trades_alone_and_comes_to_the_same_figure
     assert (scene.context.run_dir / FILLS_NAME).stat().st_size == 2 * TRADES * 8
 
 
+def test_as_many_files_are_open_after_a_day_as_at_the_start(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    at_first = len(os.listdir("/proc/self/fd"))
+    for number in range(3):
+        trade(scene, number, 2 * NS_PER_S)
+        scene.pass_time(KEEP_INTERVAL_NS)
+    assert (tmp_path / FILLS_NAME).stat().st_size == 3 * 8
+    assert len(os.listdir("/proc/self/fd")) == at_first
+
+
 def test_trades_that_came_while_nobody_watched_are_new_and_the_others_are_not(scene: Scene) -> None:
     scene.view.new_trades.clear()
     scene.gateway.history.append(a_trade(TRADES + 1, Side.SELL, scene.clock.realtime_ns()))
