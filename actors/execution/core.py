@@ -106,6 +106,7 @@ class ExecutionCore:
             self.mass_quotes = MassQuotes(parts, ports, quote_gateway, self._on_quote_rejected)
         self.quotes: QuoteSender = self.mass_quotes or OrderQuotes(parts)
         self.quotes.desks = list(self.desks.values())
+        self._turns = list(self.desks.values())
         self.grids = Grids(ports.shared.instruments, self.quotes.desks, ports.log)
         state = load_session_state(ports.run_dir)
         self.truth = Truth(config, ports, gateway, self.books, self.quotes, self.label)
@@ -157,7 +158,7 @@ class ExecutionCore:
         """
         self.watch.look(now_ns)
         sent = 0
-        for desk in self.desks.values():
+        for desk in self._turns:
             self.grids.look(desk)
             messages = self.quotes.look(desk, now_ns)
             if messages:
@@ -167,11 +168,21 @@ class ExecutionCore:
             for desk in self.mass_quotes.finish(now_ns):
                 sent += 1
                 self._after_sending(desk)
+        if self.quotes.is_short:
+            self._take_turns()
         self._gateway.keep_alive(now_ns)
         if now_ns >= self._expire_due_ns:
             self._expire_due_ns = now_ns + EXPIRE_INTERVAL_NS
             self._look_after(now_ns)
         return sent
+
+    def _take_turns(self) -> None:
+        """Begin behind the desk that took the last token: in one order for ever, those at its end would find none for
+        as long as those before them have something to say."""
+        self.quotes.is_short = False
+        if self.quotes.served is not None:
+            begin = self._turns.index(self.quotes.served) + 1
+            self._turns = self._turns[begin:] + self._turns[:begin]
 
     def _after_sending(self, desk: Desk) -> None:
         self._note_notional(desk)

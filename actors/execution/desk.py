@@ -98,6 +98,7 @@ class Desk:
         position_lots: signed holdings by the ledger.
         is_dirty: something changed since the orders were last reconciled.
         throttled_since_ns: when a message first found no token; 0 = nothing waits.
+        excess_since_ns: orders that found no token to leave where they are too much, by client id, and since when.
         blocked_by: why nothing is wanted just now; empty = the wish is.
         held_by: why the instrument itself may not be quoted; empty = it may.
         is_flattening: its position is being brought to zero; no quotes meanwhile.
@@ -127,6 +128,7 @@ class Desk:
         self.fill_count = 0
         self.is_dirty = True
         self.throttled_since_ns = 0
+        self.excess_since_ns: dict[int, int] = {}
         self.blocked_by = "starting"
         self.held_by = ""
         self.is_flattening = False
@@ -149,6 +151,12 @@ class Desk:
         )
         self.added = UNKNOWN_ADDED
         self.recent = RecentOrders(order_of)
+
+    def caught_up(self) -> None:
+        """Nothing waits for a token any more."""
+        self.throttled_since_ns = 0
+        if self.excess_since_ns:
+            self.excess_since_ns.clear()
 
     # ---- the wish --------------------------------------------------------------------------------------
 

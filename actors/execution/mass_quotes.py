@@ -105,7 +105,7 @@ class MassQuotes(QuoteSender):
         if len(self.desks) > 1 and sides and not desk.blocked_by:
             desk.added = gate.notional_added(self._shared.limits, desk.exposure)
         if not sides:
-            desk.throttled_since_ns = 0
+            desk.caught_up()
             return taken_back
         self._measures.gate.record(self._clock.monotonic_ns() - began_ns)
         self._items.setdefault(product, []).append(Item(desk, sides, source_time_ns))
@@ -115,10 +115,14 @@ class MassQuotes(QuoteSender):
         """Cancel, one by one, the quotes that would stand for too long where they are no longer wanted, for want of a
         token or because the venue refuses new ones; return messages sent. The others keep their place.
         """
-        if self.breaker.may_insert(now_ns) and not self._waits_long(desk, now_ns):
+        assert self.throttle is not None, "nothing is planned without a throttle"
+        may_insert = self.breaker.may_insert(now_ns)
+        if may_insert and not self.throttle.wait_ns(now_ns) and not desk.excess_since_ns:
             return 0
         sent = 0
-        for client_order_id in sorted(self._excess(desk, view)):
+        for client_order_id, since_ns in sorted(self._excess(desk, view, now_ns).items()):
+            if may_insert and not self._waits_long(since_ns, now_ns):
+                continue
             order = self._manager.get(client_order_id)
             assert order is not None, f"quote {client_order_id} is not in the book"
             try:
@@ -156,6 +160,7 @@ class MassQuotes(QuoteSender):
             return self._pull(product, began_ns) if must_go else []
         is_free = throttle.take_order(began_ns)
         assert is_free, "the throttle had a token a moment ago"
+        self.served = items[-1].desk
         quote = self._booked(items, began_ns)
         try:
             self._journal_quotes(self._sent[quote.quote_id].orders)
@@ -203,7 +208,7 @@ class MassQuotes(QuoteSender):
         """Measure what a message took, from its tick or from when it began to wait for a token."""
         if desk.throttled_since_ns:
             self._measures.throttle_wait.record(sent_ns - desk.throttled_since_ns)
-            desk.throttled_since_ns = 0
+            desk.caught_up()
         elif source_time_ns:
             self._measures.tick_to_order.record(sent_ns - source_time_ns)
 

@@ -1,8 +1,8 @@
 """Quoting with single orders: reconcile, gate, throttle, send.
 
 An order that cannot be moved is cancelled, for the wish does not want it where it is: at once when the gate refuses
-the amend, after the second refusal when the venue does, and when it should move away from the market and would wait
-too long for a token. The insert that takes its place passes the breaker.
+the amend, after the second refusal when the venue does, and when it should move away from the market and may not for
+too long. The insert that takes its place passes the breaker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WAITING_REASONS = frozenset(
     {RiskReason.ORDER_RATE, RiskReason.OPEN_ORDERS, RiskReason.SELF_CROSS, RiskReason.DUPLICATE}
 )
 # Bound once: Python 3.11 takes ten times as long to find a member in its enum class as a name in its module.
-_CANCEL, _AMEND = StepKind.CANCEL, StepKind.AMEND
+_CANCEL, _AMEND, _INSERT = StepKind.CANCEL, StepKind.AMEND, StepKind.INSERT
 _BUY, _SELL = Side.BUY, Side.SELL
 
 
@@ -45,7 +45,7 @@ class OrderQuotes(QuoteSender):
             fill_threshold_permille=self._fill_threshold_permille,
         )
         if not plan.steps:
-            desk.throttled_since_ns = 0
+            desk.caught_up()
             return 0
         return self._send_all(desk, view, plan.steps, source_time_ns, now_ns)
 
@@ -55,6 +55,8 @@ class OrderQuotes(QuoteSender):
         if throttle is None or not self._gateway.is_ready:
             return 0
         self.ready_gate(desk, throttle, now_ns)
+        if desk.throttled_since_ns:
+            steps = _dark_sides_first(steps, view)
         try:
             for done, step in enumerate(steps):
                 if step.kind is _CANCEL or self._is_stuck(step):
@@ -66,7 +68,7 @@ class OrderQuotes(QuoteSender):
                     break
                 sent += outcome
             else:
-                desk.throttled_since_ns = 0
+                desk.caught_up()
         except (ConnectivityError, JournalFailsError):
             desk.is_dirty = True
         return sent
@@ -77,12 +79,13 @@ class OrderQuotes(QuoteSender):
         Each is cancelled once: what takes its place is an insert, which waits for its token and the newest wish.
         """
         now_ns = self._clock.monotonic_ns()
-        leading_away = self._excess(desk, view)
+        leading_away = self._excess(desk, view, now_ns)
         sent = ahead = 0
         for step in waiting:
-            if step.client_order_id not in leading_away:
+            since_ns = leading_away.get(step.client_order_id)
+            if since_ns is None:
                 continue
-            if self._is_stuck(step) or self._waits_long(desk, now_ns, ahead):
+            if self._is_stuck(step) or self._waits_long(since_ns, now_ns, ahead):
                 sent += self._cancel(desk, step.client_order_id, now_ns)
             else:
                 ahead += 1
@@ -112,6 +115,7 @@ class OrderQuotes(QuoteSender):
         self._note_passed(desk, step.is_buy, step.price_ticks, step.open_lots)
         is_free = throttle.take_order(checked_ns)
         assert is_free, "the throttle had a token a moment ago"
+        self.served = desk
         sent_ns = self._send(desk, step, order, verdict, checked_ns)
         self._measures.gate.record(checked_ns - began_ns)
         self._measures.send.record(sent_ns - checked_ns)
@@ -161,6 +165,8 @@ class OrderQuotes(QuoteSender):
         wish_id = desk.wish.wish_id if desk.wish is not None else 0
         side = Side(allowed.side)
         if order is not None:
+            if desk.excess_since_ns:
+                desk.excess_since_ns.pop(order.client_order_id, None)
             self._journal.order("AMEND", order.client_order_id, desk.name, side, price, size, wish_id)
             self._manager.amend_sent(order, (step.price_ticks, step.size_lots), wish_id, now_ns)
             try:
@@ -216,3 +222,20 @@ class OrderQuotes(QuoteSender):
     def session_cancelled(self) -> None: ...
 
     def on_disconnected(self) -> None: ...
+
+
+def _dark_sides_first(steps: list[Step], view: LiveView) -> list[Step]:
+    """Return the steps with the first insert of each side on which nothing rests before all that take a token.
+
+    Inserts come last: with one token at a time a dark side would stay dark for as long as the other one moves with each
+    tick. It takes that one token once.
+    """
+    dark = {True: not view.bids, False: not view.asks}
+    front: list[Step] = []
+    rest: list[Step] = []
+    for step in steps:
+        is_first = step.kind is _INSERT and dark[step.is_buy]
+        if is_first:
+            dark[step.is_buy] = False
+        (front if is_first or step.kind is _CANCEL else rest).append(step)
+    return front + rest

@@ -30,10 +30,12 @@ from trading.risk import gate
 from venues.gateway import NO_STP, OrderGateway, SelfTradePrevention
 
 _RATE_MAX = LIMITS.word("order_rate_max")
-# How long a quote may stand, for want of a token, where the wish has left it. A token comes back every 30 ms at the
-# default rate, and an amend keeps the order alive; the shortest pause after a `throttle exceeded` is 250 ms, in which a
-# market can leave us behind: then the order is cancelled, which needs no token, and inserted when there is one.
-RETREAT_WAIT_NS_MAX = 100 * NS_PER_MS
+# How long a quote may stand where the wish has left it, before it is cancelled, which needs no token, and inserted when
+# there is one. The shortest pause after a `throttle exceeded` is 250 ms, in which a market can leave us behind. Tokens
+# come back every 30 ms at the default rate, and an amend takes as many as an insert: to cancel for want of one brings
+# nothing but a side that is dark until its turn comes, so that is for an order which its turn does not reach.
+RETREAT_PAUSE_NS_MAX = 100 * NS_PER_MS
+RETREAT_WAIT_NS_MAX = 500 * NS_PER_MS
 REFUSALS_KEPT_MAX = 64
 IMMEDIATE_CANCEL = "immediate_cancel"  # of a post-only order: it would have crossed
 
@@ -76,6 +78,8 @@ class QuoteSender(ABC):
         throttle: None before the first connection.
         stp: self-trade prevention of every order.
         breaker: pauses new orders that the venue refuses one after the other.
+        is_short: somebody found no token since the desks last took turns.
+        served: who took a token last.
     """
 
     def __init__(self, parts: QuoteParts) -> None:
@@ -95,6 +99,8 @@ class QuoteSender(ABC):
         self.throttle: Throttle | None = None
         self.breaker = Breaker()
         self.desks: list[Desk] = []
+        self.is_short = False
+        self.served: Desk | None = None
 
     def use_config(self, config: ExecutionConfig) -> None:
         """Go by other values from now on."""
@@ -245,29 +251,34 @@ class QuoteSender(ABC):
 
     def _wait(self, desk: Desk, now_ns: int) -> None:
         """No token: nothing is queued. When one is free again, the newest wish is priced."""
-        desk.is_dirty = True
+        desk.is_dirty = self.is_short = True
         if not desk.throttled_since_ns:
             desk.throttled_since_ns = now_ns
             self._measures.counts.add("throttled")
 
-    def _waits_long(self, desk: Desk, now_ns: int, ahead: int = 0) -> bool:
-        """Return whether what leads away from the market would wait too long, after `ahead` other messages.
-
-        What the instrument has waited already counts: others may take the tokens before it, again and again.
+    def _waits_long(self, since_ns: int, now_ns: int, ahead: int = 0) -> bool:
+        """Return whether an order that leads away from the market since `since_ns` would wait too long to do so, after
+        `ahead` others. What it has waited already counts: others may take the tokens before it, again and again.
         """
-        assert self.throttle is not None, "nothing waits without a throttle"
-        wait_ns = self.throttle.wait_ns(now_ns, ahead)
-        waited_ns = now_ns - desk.throttled_since_ns if desk.throttled_since_ns else 0
-        return wait_ns > 0 and waited_ns + wait_ns > RETREAT_WAIT_NS_MAX
+        throttle = self.throttle
+        assert throttle is not None, "nothing waits without a throttle"
+        if throttle.pause_ns(now_ns) > RETREAT_PAUSE_NS_MAX:
+            return True
+        wait_ns = throttle.wait_ns(now_ns, ahead)
+        return wait_ns > 0 and now_ns - since_ns + wait_ns > RETREAT_WAIT_NS_MAX
 
-    def _excess(self, desk: Desk, view: LiveView) -> set[int]:
-        """Return the orders that are too much where they rest, of sides that are on: others are cancelled in any case.
+    def _excess(self, desk: Desk, view: LiveView, now_ns: int) -> dict[int, int]:
+        """Return since when orders are too much where they rest, by client id, as far as they found no token to move.
 
-        What is wanted must just have been worked out.
+        Of sides that are on: others are cancelled in any case. What is wanted must just have been worked out.
         """
         threshold_ticks, (bids, asks) = self._config.amend_threshold_ticks, desk.wanted
-        over_bids = excess(bids, view.bids, True, threshold_ticks) if bids else set()
-        return over_bids | (excess(asks, view.asks, False, threshold_ticks) if asks else set())
+        found = excess(bids, view.bids, True, threshold_ticks) if bids else set()
+        if asks:
+            found |= excess(asks, view.asks, False, threshold_ticks)
+        since_ns = desk.excess_since_ns
+        desk.excess_since_ns = {number: since_ns.get(number, now_ns) for number in found}
+        return desk.excess_since_ns
 
     def _tell_refusal(self, desk: Desk, step: Step, verdict: gate.Refused) -> None:
         """Tell what the gate refused, once until it lets the level pass.

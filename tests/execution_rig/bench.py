@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,9 @@ class Bench:
         config: ExecutionConfig | None = None,
         *,
         gateway_type: type[FakeGateway] = FakeGateway,
+        instruments: Sequence[Instrument] = (INSTRUMENT,),
     ) -> None:
+        self.traded = tuple(instruments)
         self.clock = SimClock(START_NS, 1_700_000_000 * NS_PER_S)
         self.gateway = gateway_type(self.clock)
         self.venue = self.gateway.venue
@@ -61,11 +63,12 @@ class Bench:
         self.run_dir = run_dir
         self.names = {name: segment_name() for name in (*_TABLES, "order_events")}
         for name, record in _TABLES.items():
-            create_segment(self.names[name], SegmentKind.TABLE, record, 1)
+            create_segment(self.names[name], SegmentKind.TABLE, record, len(self.traded))
         create_segment(self.names["order_events"], SegmentKind.RING, records.ORDER_EVENT, 1024)
         self.wishes, self.limits = self._writer("wishes"), self._writer("limits")
         self.instruments = self._writer("instruments")
-        self.write_instrument(INSTRUMENT)
+        for row, instrument in enumerate(self.traded):
+            self.write_instrument(instrument, row=row)
         self.beats = {name: self._writer(name) for name in _TABLES if name.startswith("heartbeats.")}
         self.account = TableReader(open_segment(self.names["accounts"]))
         self.events = RingReader(open_segment(self.names["order_events"]), "oldest")
@@ -139,7 +142,7 @@ class Bench:
         if not self.limits_silent:
             self.write_limits()
 
-    def write_instrument(self, instrument: Instrument, off: OffReason = OffReason.QUOTED) -> None:
+    def write_instrument(self, instrument: Instrument, off: OffReason = OffReason.QUOTED, row: int = 0) -> None:
         """Write the row of the instruments table as market_data does."""
         scratch = self.instruments.scratch
         scratch["name"], scratch["kind"] = instrument.name.encode(), instrument.kind
@@ -147,7 +150,7 @@ class Bench:
         scratch["contract_multiplier"] = float(instrument.contract_multiplier)
         scratch["order_lots_min"] = instrument.order_lots_min
         scratch["is_ready"], scratch["off_reason"] = off is OffReason.QUOTED, off
-        self.instruments.publish(0)
+        self.instruments.publish(row)
 
     def write_limits(self, **changed: float) -> None:
         scratch = self.limits.scratch
@@ -161,13 +164,16 @@ class Bench:
         for name, value in changed.items():
             scratch[name] = value
         scratch["written_time_ns"] = self.clock.monotonic_ns()
-        self.limits.publish(0)
+        for row in range(len(self.traded)):
+            self.limits.publish(row)
 
     def position_told(self) -> int:
         """Return the position that execution has told strategy, lots."""
         return int(self.account.ints[_POSITION]) if self.account.load(0) else 0
 
-    def wish(self, bids: Ladder, asks: Ladder, *, epoch: int = 1, bid_off: int = 0, ask_off: int = 0) -> None:
+    def wish(
+        self, bids: Ladder, asks: Ladder, *, epoch: int = 1, bid_off: int = 0, ask_off: int = 0, row: int = 0
+    ) -> None:
         self.wish_id += 1
         now_ns = self.clock.monotonic_ns()
         scratch = self.wishes.scratch
@@ -179,7 +185,7 @@ class Bench:
             scratch[f"{side}_count"] = len(ladder)
             for i, (price, size) in enumerate(ladder):
                 scratch[f"{side}_price_ticks"][0, i], scratch[f"{side}_size_lots"][0, i] = price, size
-        self.wishes.publish(0)
+        self.wishes.publish(row)
 
     def work(self) -> None:
         """One duty cycle, without an answer of the venue."""
@@ -242,7 +248,7 @@ class Bench:
             {name.partition(".")[2]: TableReader(open_segment(self.names[name])) for name in self.beats},
             self._writer("accounts"),
             RingWriter(open_segment(self.names["order_events"], writable=True)),
-            (self.bell,),
+            (self.bell,) * len(self.traded),
         )
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -255,8 +261,8 @@ class Bench:
             log,
             self.run_dir,
             SESSION,
-            (INSTRUMENT.name,),
-            ("strategy",),
+            tuple(instrument.name for instrument in self.traded),
+            ("strategy",) * len(self.traded),
             shared,
             self._measures,
             spawn,
@@ -267,7 +273,7 @@ class Bench:
             self.config,
             ports,
             self.gateway,
-            {INSTRUMENT.name: INSTRUMENT},
+            {instrument.name: instrument for instrument in self.traded},
             quote_gateway=self.gateway,
             conditional_gateway=self.gateway,
             told=told,

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from actors.execution.quotes import RETREAT_WAIT_NS_MAX
 from domain.clock import NS_PER_MS, NS_PER_S
 from domain.errors import VenueError
 from domain.order import Side
@@ -261,6 +262,45 @@ def test_a_quote_keeps_its_life_while_the_next_token_is_near(run: Run) -> None:
             await bench.let_pass(10 * NS_PER_MS, 5 * NS_PER_MS)
         # I expect amends alone
         assert set(bench.gateway.kinds()[sent:]) == {"amend"}
+
+    run(scenario)
+
+
+async def starved(bench: Bench, bids: Ladder, asks: Ladder, duration_ns: int) -> None:
+    """Let time pass with a wish for which others leave no token."""
+    throttle = bench.core.quotes.throttle
+    assert throttle is not None
+    for _ in range(duration_ns // (10 * NS_PER_MS)):
+        bench.clock.advance(10 * NS_PER_MS)
+        bench.beat()
+        while throttle.take_order(bench.clock.monotonic_ns()):
+            pass
+        bench.wish(bids, asks)
+        bench.work()
+        bench.pump()
+        await asyncio.sleep(0)
+
+
+def test_what_leads_away_waits_from_when_it_should_and_not_from_when_another_began_to_wait(run: Run) -> None:
+    async def scenario(bench: Bench) -> None:
+        up, smaller = [(105, 5)], [(110, 3)]
+        # Given a bid that should go up, and finds no token for longer than an order may wait that should go down
+        await starved(bench, up, ASKS, 2 * RETREAT_WAIT_NS_MAX)
+        sent = len(bench.gateway.sent)
+        # If the ask should be smaller now, twice for less than that, I expect no cancel
+        for _ in range(2):
+            await starved(bench, up, smaller, RETREAT_WAIT_NS_MAX - 100 * NS_PER_MS)
+            await starved(bench, up, ASKS, 20 * NS_PER_MS)
+        assert bench.gateway.kinds()[sent:] == []
+        # and it amended, in its place in the queue, as soon as there is a token
+        await starved(bench, up, smaller, 100 * NS_PER_MS)
+        await wished(bench, up, smaller, 300 * NS_PER_MS)
+        assert both(bench) == (up, smaller)
+        assert bench.gateway.kinds()[sent:] == ["amend", "amend"]
+        # If it finds none for really long, I expect it cancelled after all
+        await starved(bench, up, [(110, 2)], RETREAT_WAIT_NS_MAX)
+        assert both(bench) == (up, [])
+        assert bench.gateway.kinds()[sent + 2 :] == ["cancel"]
 
     run(scenario)
 

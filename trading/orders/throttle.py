@@ -114,13 +114,18 @@ class Throttle:
 
     def wait_ns(self, now_ns: int, ahead: int = 0) -> int:
         """Return how long until a quote may be sent, after `ahead` others that wait too; 0 = now."""
+        return max(self.pause_ns(now_ns, ahead), self._orders.wait_ns(now_ns, self._reserve + ahead))
+
+    def pause_ns(self, now_ns: int, ahead: int = 0) -> int:
+        """Return how long no quote may be sent however many tokens there are: after a `throttle exceeded`, or because
+        the last second holds all that it may."""
         blocked_ns = max(self._blocked_until_ns - now_ns, 0)
         window_ns = 0
         if self.order_rate_max <= ahead:
             window_ns = NS_PER_S
         elif self.order_rate_max <= self.messages_last_s(now_ns) + ahead:
             window_ns = self._sent_ns[ahead - self.order_rate_max] + NS_PER_S - now_ns
-        return max(blocked_ns, window_ns, self._orders.wait_ns(now_ns, self._reserve + ahead))
+        return max(blocked_ns, window_ns)
 
     def blocked_ms(self, now_ns: int) -> int:
         """Return how long the pause after a `throttle exceeded` still lasts; 0 = there is none."""
