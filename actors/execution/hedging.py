@@ -26,7 +26,7 @@ from domain.order import Side, TimeInForce
 from domain.units import lots_down
 from messages.commands import Hedge, Reply
 from shm.errors import RecordBusyError
-from trading.hedging.working import Finish, Place, Plan, Resting, View, Wait, Withdraw, next_step
+from trading.hedging.working import DONE, Finish, Place, Plan, Resting, View, Wait, Withdraw, next_step
 from trading.orders.breaker import Breaker
 from trading.orders.order import Order
 from trading.orders.states import CANCELLABLE_STATES, OrderState
@@ -308,7 +308,7 @@ class Hedging:
         text = f"{reason}: {desk.instrument.size(run.filled_lots)} {'bought' if side is Side.BUY else 'sold'}"
         if run.refused_by and not run.filled_lots:
             text += f"; denied by the gate: {run.refused_by}"
-        if not run.filled_lots:
+        if not run.filled_lots and reason != DONE:
             text += "".join(f"; {trouble}" for trouble in self.troubles(self._clock.monotonic_ns()))
         data = {"hedged_base": hedged_base, "orders": run.orders, "reason": reason}
         self._log.info("hedge ended", command_id=run.command.command_id, instrument=desk.name, **data)

@@ -307,6 +307,9 @@ def test_a_pause_of_the_hedges_is_told(run: Run) -> None:
         reply = await settled(bench, begin(bench, command(passive_s=0.0, cross_s=0.05)))
         assert reply.text == "time is up: 0.000 sold; hedges pause 1000 ms: the venue refused too many"
         assert inserts(bench) == []
+        # It has nothing to do with a hedge that is not needed
+        needless = await settled(bench, begin(bench, command(command_id="x", target_base=30 * BASE)))
+        assert needless.text == "done: 0.000 sold"
 
     run(scenario)
 
