@@ -21,6 +21,7 @@ from thalex import Thalex
 
 from messages.commands import Command, Reply
 from runtime.commands import send_command
+from runtime.continued import FILES_KEPT
 from shm.segment import list_segments, unlink_segment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -168,8 +169,8 @@ class RunningSession:
         return int(self.status()["actors"][actor]["pid"])
 
     def order_log(self) -> list[dict[str, Any]]:
-        """The local exchange's own log."""
-        return read_json_lines(self.run / "exchange-orders.jsonl")
+        """The local exchange's own log, as far back as it is kept."""
+        return read_continued_lines(self.run / "exchange-orders.jsonl")
 
     # ---- doing and waiting -------------------------------------------------------------------------
 
@@ -268,6 +269,18 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a file, without one that is still being written; none when there is no file."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def read_continued_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file and of those put away before it, oldest first; it may be put away meanwhile."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for age in range(FILES_KEPT + 1):  # from the youngest up: one that moves on is met twice, none is missed
+        own = path.with_name(f"{path.name}.{age}") if age else path
+        with suppress(FileNotFoundError), own.open("rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
+            if inode not in found:
+                found[inode] = [json.loads(line) for line in file.read().split(b"\n")[:-1]]
+    return [line for lines in reversed(found.values()) for line in lines]
 
 
 def open_orders(log: list[dict[str, Any]], until_ns: int | None = None) -> dict[str, dict[str, Any]]:

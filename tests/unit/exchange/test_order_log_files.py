@@ -12,7 +12,7 @@ from exchange.config import parse_arguments
 from exchange.core.scheduler import LoopScheduler
 from exchange.order_log import OrderLog
 from runtime.continued import FILES_KEPT
-from tests.sessions import read_json_lines
+from tests.sessions import read_continued_lines, read_json_lines
 
 LINES = 300
 BYTES_MAX = 2000
@@ -32,8 +32,7 @@ def write_lines(path: Path, bytes_max: int) -> None:
 
 def numbers(folder: Path) -> list[int]:
     """Return what all files of the log tell, oldest first."""
-    files = sorted(folder.iterdir(), key=lambda path: path.suffix != ".jsonl" and int(path.suffix[1:]), reverse=True)
-    return [line["number"] for path in files for line in read_json_lines(path)]
+    return [line["number"] for line in read_continued_lines(folder / "orders.jsonl")]
 
 
 def test_it_goes_on_in_a_new_file_at_its_size_and_four_before_it_stay(tmp_path: Path) -> None:
@@ -43,6 +42,7 @@ def test_it_goes_on_in_a_new_file_at_its_size_and_four_before_it_stay(tmp_path: 
     assert all(path.stat().st_size < BYTES_MAX + 500 for path in tmp_path.iterdir())
     found = numbers(tmp_path)
     assert found == list(range(LINES - len(found), LINES))
+    assert len(found) > len(read_json_lines(tmp_path / "orders.jsonl"))
 
 
 def test_without_a_size_it_is_one_file_with_all(tmp_path: Path) -> None:
