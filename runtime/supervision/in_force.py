@@ -5,7 +5,8 @@ An actor checks by itself what it is told to set; only here one section is check
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +15,8 @@ from domain.errors import ConfigError, UserError
 from messages.commands import SetParameter
 from runtime.config import Config
 from runtime.config_checks import check_values
-from runtime.supervision.relay import legs_of
+from runtime.supervision.relay import Leg, legs_of
+from runtime.topology import Topology
 from trading.quoting.set_values import parse_value, split_name
 from trading.risk.limit_changes import changed_limits
 
@@ -58,12 +60,18 @@ class InForce:
         if fault and not (is_limit and command.force):
             raise ConfigError(f"{fault}, or set the limit with --force" if is_limit else fault)
 
-    def note(self, command: SetParameter, owners: Iterable[str]) -> None:
-        """Keep what was set for `owners`: instruments, or `risk`."""
-        for key, value in _meant(command, self._config).items():
-            if key.owner in owners:
-                self._set.pop(key, None)  # what is set later counts later
-                self._set[key] = value
+    def note(self, command: SetParameter, owners: Collection[str]) -> None:
+        """Keep what was set for `owners`: instruments, or `risk`; nothing of a command that all have refused.
+
+        A name may be known to some of those that were asked, and to others not.
+        """
+        topology = self._config.topology
+        for leg in legs_of(command, topology, self._config.execution) if owners else ():
+            with contextlib.suppress(UserError):
+                for key, value in _meant_by(leg, topology).items():
+                    if key.owner in owners:
+                        self._set.pop(key, None)  # what is set later counts later
+                        self._set[key] = value
 
     def check_reload(self, config: Config, changed: Iterable[str]) -> None:
         """Refuse another configuration that contradicts itself, or what was set and stays.
@@ -102,13 +110,18 @@ def _meant(command: SetParameter, config: Config) -> dict[SetKey, str]:
     topology = config.topology
     found: dict[SetKey, str] = {}
     for leg in legs_of(command, topology, config.execution):
-        assert isinstance(leg.command, SetParameter)
-        if leg.actor == RISK:
-            found[SetKey(RISK, leg.command.name)] = command.value
-        else:
-            instruments, name = split_name(leg.command.name, tuple(topology.strategies[leg.actor]))
-            found |= {SetKey(instrument, name): command.value for instrument in instruments}
+        found |= _meant_by(leg, topology)
     return found
+
+
+def _meant_by(leg: Leg, topology: Topology) -> dict[SetKey, str]:
+    """Return what one actor is to set; UserError when it has nothing of that name."""
+    command = leg.command
+    assert isinstance(command, SetParameter)
+    if leg.actor == RISK:
+        return {SetKey(RISK, command.name): command.value}
+    instruments, name = split_name(command.name, tuple(topology.strategies[leg.actor]))
+    return {SetKey(instrument, name): command.value for instrument in instruments}
 
 
 def _fault_of(config: Config) -> str:

@@ -117,6 +117,9 @@ def test_the_operator_pauses_resumes_sets_and_profiles(tmp_path: Path) -> None:
         refused = session.send(SetParameter(name="strategy.levels", value="99"))
         assert not refused.ok
         assert "levels" in refused.text
+        nobodys = session.cli("set", "execution.order_rate_max_per_s", "5")
+        assert nobodys.returncode == 2
+        assert "set --reload" in nobodys.stdout
         too_large = session.cli("set", "strategy.order_size_base", "5")
         assert too_large.returncode == 2
         assert "the largest level is 5 (strategy.order_size_base and level_size_factor)" in too_large.stdout

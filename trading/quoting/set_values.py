@@ -66,8 +66,11 @@ def split_name(name: str, instruments: tuple[str, ...]) -> tuple[tuple[str, ...]
     parameter = name.removeprefix("strategy.")
     owner, dot, _ = parameter.partition(".")
     if dot and owner not in _TABLES:
-        there_are = ", ".join((*instruments, *_TABLES))
-        raise ConfigError(f"{name}: no instrument or table {parameter.rpartition('.')[0]} here; there are: {there_are}")
+        there_are = ", ".join((*instruments, *_TABLES, "strategy", "risk"))
+        raise ConfigError(
+            f"{name}: no instrument or table {parameter.rpartition('.')[0]} here; there are: {there_are}. "
+            "Other keys are changed in the session's file, and taken over by `set --reload`"
+        )
     return instruments, parameter
 
 

@@ -89,6 +89,15 @@ def test_what_an_actor_refuses_by_itself_is_left_to_it(tmp_path: Path, name: str
     InForce(configured(tmp_path)).check(SetParameter(name, value))
 
 
+@pytest.mark.parametrize("name", ["execution.order_rate_max_per_s", "BTC-FUTURE-1.levels", "shapng.ladder"])
+def test_a_name_that_nobody_knows_is_left_to_the_actor_and_not_kept(tmp_path: Path, name: str) -> None:
+    in_force = InForce(configured(tmp_path))
+    in_force.check(SetParameter(name, "2"))
+    in_force.note(SetParameter(name, "2"), {})  # what the actor has answered: done for nobody
+    in_force.note(SetParameter(name, "2"), ["BTC-PERPETUAL"])  # of two strategies one may know it
+    in_force.check(SetParameter("strategy.levels", "2"))
+
+
 def test_a_reload_is_held_to_what_was_set_and_stays(tmp_path: Path) -> None:
     in_force = InForce(configured(tmp_path))
     in_force.note(SetParameter("BTC-PERPETUAL.order_size_base", "0.04"), ["BTC-PERPETUAL"])
