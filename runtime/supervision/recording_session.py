@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +78,12 @@ def recording_of_venue(kind: str, instruments: list[str], url: str) -> Config:
     )
 
 
+def opening_words(instruments: Iterable[str], folder: Path, *, has_own_exchange: bool) -> str:
+    """Return what is recorded, and where to; a market of its own must not be taken for that of a session beside it."""
+    source = " from a local exchange of its own" if has_own_exchange else ""
+    return f"recording {', '.join(instruments)}{source} to {folder}; Ctrl-C ends it"
+
+
 class RecordingSession:
     """One recording from lock to the last file. What was opened is closed in reverse order, whatever happens.
 
@@ -128,7 +134,8 @@ class RecordingSession:
             except UserError:
                 shutil.rmtree(run)
                 raise
-            self._say(f"recording {', '.join(config.instruments)} to {run / FOLDER}; Ctrl-C ends it")
+            has_own_exchange = venue.exchange is not None
+            self._say(opening_words(config.instruments, run / FOLDER, has_own_exchange=has_own_exchange))
             segments = SessionSegments(config.session, config.topology)
             stack.callback(segments.unlink)
             segments.create()
