@@ -13,27 +13,33 @@ import sys
 from functools import partial
 from pathlib import Path
 
+_NOT_SET_UP = "error: not set up yet, or still being set up: `make run` or `make test` does it"
 _VENV_PYTHON = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
 if __name__ == "__main__" and Path(sys.prefix) != _VENV_PYTHON.parent.parent:
     if not _VENV_PYTHON.exists():
-        sys.exit("error: not set up yet: run `make run` once first (it creates .venv)")
+        print(_NOT_SET_UP, file=sys.stderr)
+        sys.exit(2)
     os.execv(_VENV_PYTHON, [str(_VENV_PYTHON), *sys.argv])
 
-if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"} & set(sys.argv):
-    from actors import kill  # before everything else: imports are most of the time that it takes
-    from operating.places import CONFIGS
+try:  # what follows needs the packages of .venv, which the first `make` takes minutes to install
+    if __name__ == "__main__" and sys.argv[1:2] == ["kill"] and not {"-h", "--help"} & set(sys.argv):
+        from actors import kill  # before everything else: imports are most of the time that it takes
+        from operating.places import CONFIGS
 
-    sys.exit(kill.operate(sys.argv[2:], CONFIGS))
+        sys.exit(kill.operate(sys.argv[2:], CONFIGS))
 
-import typer  # noqa: E402 - what follows needs the packages of .venv
+    import typer
 
-from domain.errors import ExitCode, UserError  # noqa: E402
-from operating import control, looking, recording, research, runs, setting_up  # noqa: E402
-from runtime import paths  # noqa: E402
-from runtime.arguments import reworded_typer  # noqa: E402
-from runtime.dotenv import load_dotenv  # noqa: E402
-from runtime.environment import scrubbed  # noqa: E402
-from runtime.secrecy import keep_files_private  # noqa: E402
+    from domain.errors import ExitCode, UserError
+    from operating import control, looking, recording, research, runs, setting_up
+    from runtime import paths
+    from runtime.arguments import reworded_typer
+    from runtime.dotenv import load_dotenv
+    from runtime.environment import scrubbed
+    from runtime.secrecy import keep_files_private
+except ModuleNotFoundError as missing:
+    print(f"{_NOT_SET_UP} (no {missing.name} in .venv)", file=sys.stderr)
+    sys.exit(2)
 
 NEGATIVE_VALUES = {"ignore_unknown_options": True}
 PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,23 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, arguments: list[str], expect
     assert done.stderr.startswith(f"error: {expected}")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["status", "kill"])
+@pytest.mark.parametrize("has_environment", [False, True], ids=["no .venv", "a .venv that is being filled"])
+def test_before_it_is_set_up_it_says_how_to(tmp_path: Path, verb: str, has_environment: bool) -> None:
+    # Given a fresh copy, before the first `make` and while that installs
+    for name in ("actors", "domain", "messages", "operating", "runtime", "shm", "trading", "venues"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    shutil.copy(REPOSITORY / "cli.py", tmp_path)
+    if has_environment:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")], check=True)
+    # If a verb is asked for, I expect a line that says what to do, and nothing of Python's
+    command = [sys.executable, str(tmp_path / "cli.py"), verb]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: not set up yet, or still being set up: `make run` or `make test` does it")
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_a_verb_it_shows_what_there_is() -> None:
