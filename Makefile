@@ -48,7 +48,7 @@ faults: $(VENV)/.ready-dev $(VENV)/.kernels  ## the fault suite [SEED=1] [ROUNDS
 		$(if $(FULL),--full) $(if $(NICE),--nice $(NICE))
 
 backtest: $(VENV)/.ready-backtest $(VENV)/.kernels  ## a short example over recorded data, ends with the report's path [DATA="file file"] [CONFIG=...]
-	@$(PY) -m backtest.example $(if $(DATA),--data $(DATA)) --config $(CONFIG)
+	@$(PY) -m operating.as_program backtest.example $(if $(DATA),--data $(DATA)) --config $(CONFIG)
 
 soak: $(VENV)/.ready-dev $(VENV)/.kernels  ## a session left alone at twice the suite's rate [HOURS=1] [SEED=1]
 	@$(PY) -m tests.faults --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))

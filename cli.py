@@ -32,6 +32,7 @@ try:  # what follows needs the packages of .venv, which the first `make` takes m
 
     from domain.errors import ExitCode, UserError
     from operating import control, looking, recording, research, runs, setting_up
+    from operating.as_program import INTERRUPTED
     from runtime import paths
     from runtime.arguments import reworded_typer
     from runtime.dotenv import load_dotenv
@@ -94,6 +95,9 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except typer.Abort:  # Ctrl-C
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         format_message = getattr(error, "format_message", None)  # click's usage errors
         if format_message is None:

@@ -9,6 +9,8 @@ from typing import NoReturn
 from operating.places import REPOSITORY
 from runtime.environment import scrubbed
 
+AS_PROGRAM = "operating.as_program"
+
 
 def go_on_as(module: str, arguments: list[str]) -> NoReturn:
     """Go on as a module: kernels are compiled only where the switch is set before the imports.
@@ -16,7 +18,7 @@ def go_on_as(module: str, arguments: list[str]) -> NoReturn:
     In the same process, so that a signal for this one, SIGKILL too, is for it.
     """
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment())
+    os.execve(sys.executable, [sys.executable, "-m", AS_PROGRAM, module, *arguments], environment())
 
 
 def environment() -> dict[str, str]:
