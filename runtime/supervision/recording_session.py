@@ -33,7 +33,7 @@ from runtime.supervision.local_exchange import LocalExchange
 from runtime.supervision.shutdown import BACKGROUND_END_S, END_S, end_children
 from runtime.supervision.signals import SignalPipe
 from runtime.supervision.summary import read_counters
-from runtime.supervision.venue_access import names_of_roles, open_public_venue
+from runtime.supervision.venue_access import check_listed, names_of_roles, open_public_venue
 from runtime.topology import SUPERVISOR
 from shm.record import TableReader, load_row
 from venues.config import VenueConfig, venue_url
@@ -131,6 +131,8 @@ class RecordingSession:
                 self._url = venue_url(config.venue, {**os.environ, **venue.variables})
                 names = names_of_roles(config, venue.variables, self._clock.realtime_ns())
                 config = with_names(config, names)
+                if venue.exchange is not None:  # it answers at once; a real venue may be away, and is waited for
+                    check_listed(config, venue.variables)
             except UserError:
                 shutil.rmtree(run)
                 raise
@@ -201,13 +203,19 @@ class RecordingSession:
 
     def _tell_end(self, segments: SessionSegments, run: Path) -> None:
         counters = read_counters(segments)
+        if not _received(segments) and self._exit_code is ExitCode.USAGE:
+            shutil.rmtree(run)  # what was asked for cannot be recorded, and that was said
+            return
         if not _received(segments) and self._exit_code is ExitCode.CLEAN:
             why = f"no market data came from {self._url}; check the address, the network and the venue's status page"
             self._say_error(f"error: nothing was recorded: {why}")
             self._exit_code = ExitCode.CRASH
         else:
             told = counters["recorder"]
-            self._say(f"{told['rows']} rows in {told['files']} files, {told['lost']} records lost: {run / FOLDER}")
+            rows, files, lost = (
+                counted(told[name], word) for name, word in (("rows", "row"), ("files", "file"), ("lost", "record"))
+            )
+            self._say(f"{rows} in {files}, {lost} lost: {run / FOLDER}")
         self._write_summary(counters, run / paths.SUMMARY_FILE)
 
     def _write_summary(self, counters: dict[str, dict[str, int]], path: Path) -> None:
@@ -217,6 +225,11 @@ class RecordingSession:
             self._say_error(f"error: {path} cannot be written: {error.strerror}")
             if self._exit_code is ExitCode.CLEAN:
                 self._exit_code = ExitCode.CRASH
+
+
+def counted(number: int, word: str) -> str:
+    """Return how many there are, in grammar: 1 row, 2 rows."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _received(segments: SessionSegments) -> int:
@@ -231,5 +244,5 @@ def _state(recorder: TableReader) -> str:
         return "nothing recorded yet"
     ints, trouble = recorder.ints, recorder.latest["trouble"][0].decode()
     lost = ints[RECORDER.word("lost")]
-    text = f"{ints[RECORDER.word('rows')]} rows" + (f", {lost} records lost" if lost else "")
+    text = counted(ints[RECORDER.word("rows")], "row") + (f", {counted(lost, 'record')} lost" if lost else "")
     return f"{text}; nothing is recorded: {trouble}" if trouble else text

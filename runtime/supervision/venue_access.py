@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.errors import ConfigError
 from runtime import paths
 from runtime.account_lock import AccountLock
 from runtime.config import Config
@@ -16,7 +17,7 @@ from runtime.roles import resolve, roles_in
 from runtime.supervision.local_exchange import LocalExchange
 from venues.config import LOCAL_URL_VARIABLE, venue_url
 from venues.credentials import KEY_FILE_VARIABLE, read_credentials
-from venues.thalex.listing import fetch_instruments
+from venues.thalex.listing import fetch_instruments, unlisted_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ def names_of_roles(config: Config, variables: Mapping[str, str], realtime_ns: in
         return {}
     listed = fetch_instruments(config.venue, venue_url(config.venue, {**os.environ, **variables}))
     return resolve(roles, listed, realtime_ns)
+
+
+def check_listed(config: Config, variables: Mapping[str, str]) -> None:
+    """Ask the venue what it lists, before there is a run.
+
+    Raises:
+        UserError: it does not list an instrument of the configuration, or does not answer.
+    """
+    listed = fetch_instruments(config.venue, venue_url(config.venue, {**os.environ, **variables}))
+    if missing := [name for name in config.instruments if name not in listed]:
+        raise ConfigError("; ".join(unlisted_text(name, listed) for name in missing))
 
 
 def _start_exchange(

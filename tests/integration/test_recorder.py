@@ -346,6 +346,20 @@ def test_record_of_a_venue_that_says_nothing_is_one_line_and_no_success(tmp_path
     assert "rows" not in done.stdout
 
 
+def test_record_of_what_is_not_listed_says_so_and_leaves_no_run(tmp_path: Path, short_folder: Path) -> None:
+    # Given an instrument that the local exchange does not list
+    config = tmp_path / f"p{os.getpid()}.toml"
+    config.write_text(LOCAL.replace("BTC-PERPETUAL", "SOL-PERPETUAL"))
+    told = {**os.environ, "RINGMAKER_HOME": str(tmp_path), "RINGMAKER_RUN_ROOT": str(short_folder)}
+    command = [sys.executable, str(REPOSITORY / "cli.py"), "record", str(config)]
+    # If it is to be recorded, I expect a line, and nothing left behind
+    done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('error: [instruments."SOL-PERPETUAL"]: the venue does not list this instrument')
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.glob("runs/*")) == []
+
+
 def test_when_the_supervisor_is_killed_the_recorder_takes_the_last_cancels_and_ends(tmp_path: Path) -> None:
     with RunningSession(tmp_path, LOCAL) as session:
         session.wait_for_quotes()

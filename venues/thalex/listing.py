@@ -42,9 +42,19 @@ def fetch_instruments(config: VenueConfig, url: str) -> dict[str, Instrument]:
 
 def unlisted_text(name: str, instruments: Collection[str]) -> str:
     """Return what to say of an instrument that the venue does not list, with those of a similar name."""
-    near = difflib.get_close_matches(name, instruments, n=CLOSE_NAMES_MAX, cutoff=CLOSE_NAME_RATIO)
+    by_base: dict[str, dict[str, str]] = {}  # as it may be written, to what it is
+    for other in instruments:
+        by_base.setdefault(_base(other), {})[other.upper()] = other
+    meant = difflib.get_close_matches(_base(name), by_base, cutoff=CLOSE_NAME_RATIO)  # who writes SOL means no BTC
+    candidates = {written: other for base in meant for written, other in by_base[base].items()}
+    found = difflib.get_close_matches(name.upper(), candidates, n=CLOSE_NAMES_MAX, cutoff=CLOSE_NAME_RATIO)
+    near = [candidates[written] for written in found]
     hint = f"did you mean {' or '.join(near)}?" if near else f"it lists {len(instruments)} instruments"
     return f'[instruments."{name}"]: the venue does not list this instrument; {hint}'
+
+
+def _base(name: str) -> str:
+    return name.partition("-")[0].upper()
 
 
 class _Listing:
