@@ -107,8 +107,8 @@ def quoted_words(status: Mapping[str, Any]) -> str:
     """Return how much of the time we were on the book: in all, and where no limit or pause took the side away."""
     allowed, raw = status["quoted_time_ratio"], status["quoted_time_ratio_raw"]
     return (
-        f"on the book {percent(raw['bid'])}/{percent(raw['ask'])}, "
-        f"of the time allowed {percent(allowed['bid'])}/{percent(allowed['ask'])}"
+        f"on the book: bids {percent(raw['bid'])}, asks {percent(raw['ask'])}; "
+        f"while allowed: bids {percent(allowed['bid'])}, asks {percent(allowed['ask'])}"
     )
 
 
@@ -123,8 +123,13 @@ def pnl_words(pnl: Mapping[str, str]) -> str:
     amounts = {name: float(text) for name, text in pnl.items()}
     return (
         f"P&L {amounts['total']:+.2f} $: realised {amounts['realised']:+.2f}, unrealised {amounts['unrealised']:+.2f}, "
-        f"fees {-amounts['fees']:+.2f}, funding {amounts['funding']:+.2f}"
+        f"funding {amounts['funding']:+.2f}, {fees_words(amounts['fees'])}"
     )
+
+
+def fees_words(amount: float) -> str:
+    """Return the fees so far, everywhere with the same sign: what was paid is positive, a rebate negative."""
+    return f"fees paid {amount:.2f} $"
 
 
 def percent(ratio: float) -> str:
@@ -192,7 +197,9 @@ def summary_lines(summary: Mapping[str, Any], run: Path) -> list[str]:
     ]
     if pnl:
         positions = ", ".join(f"{name} {size}" for name, size in summary["position"].items())
-        lines.append(f"P&L {float(pnl['total']):+.2f} $ net, fees {float(summary['fees']):.2f} $; position {positions}")
+        lines.append(
+            f"P&L {float(pnl['total']):+.2f} $ net, {fees_words(float(summary['fees']))}; position {positions}"
+        )
     lines.append(latency_words(summary["latency_us"]["tick_to_order"], is_over=True))
     if any(summary["restarts"].values()):
         lines.append("restarts: " + ", ".join(f"{name} {n}" for name, n in summary["restarts"].items() if n))
@@ -235,7 +242,7 @@ def _fees(status: dict[str, Any]) -> str:
     risk = status["risk"]
     if "fees" not in risk:
         return "fees not known yet"
-    return f"fees {risk['fees']:.2f} $ · drawdown {risk['drawdown']:.2f} $ · gross {risk['gross_notional']:,.0f} $"
+    return f"{fees_words(risk['fees'])} · drawdown {risk['drawdown']:.2f} $ · gross {risk['gross_notional']:,.0f} $"
 
 
 def _quotes(status: dict[str, Any]) -> Table:

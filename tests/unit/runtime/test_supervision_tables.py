@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TextIO, cast
 
 import pytest
@@ -20,10 +21,13 @@ from runtime.supervision.screen import (
     OFF_WORDS,
     StatusScreen,
     latency_words,
+    pnl_words,
+    quoted_words,
     sides_words,
     status_block,
     status_line,
     status_lines,
+    summary_lines,
 )
 from runtime.supervision.status import StatusReader
 from runtime.supervision.summary import quoted_ratios, read_counters, read_latencies
@@ -202,6 +206,24 @@ def test_the_status_shows_what_execution_alone_knows(segments: SessionSegments) 
     assert not any(line.startswith("execution:") for line in status_lines(status))
     said = status_lines({**status, "execution": "0 orders live; BTC-PERPETUAL: the journal fails"})
     assert "execution: 0 orders live; BTC-PERPETUAL: the journal fails" in said
+
+
+def test_quoted_time_names_its_sides() -> None:
+    raw, allowed = {"bid": 0.7474, "ask": 0.9999}, {"bid": 1.0, "ask": 0.5}
+    said = quoted_words({"quoted_time_ratio_raw": raw, "quoted_time_ratio": allowed})
+    assert said == "on the book: bids 74.7%, asks 99.9%; while allowed: bids 100.0%, asks 50.0%"
+
+
+def test_fees_have_one_sign_wherever_they_are_shown() -> None:
+    parts = {"realised": "1", "unrealised": "0.5", "fees": "2.51", "funding": "0", "total": "-1.01"}
+    assert pnl_words(parts).endswith("funding +0.00, fees paid 2.51 $")
+    assert pnl_words({**parts, "fees": "-0.3"}).endswith("fees paid -0.30 $")
+    ended = {
+        "seconds": 1.0, "ticks": 1, "wishes": 1, "orders": {}, "fills": 1, "open_orders_at_exit": 0, "restarts": {},
+        "quoted_time_ratio": {"bid": 1.0, "ask": 1.0}, "quoted_time_ratio_raw": {"bid": 1.0, "ask": 1.0},
+        "pnl": parts, "fees": "2.51", "position": {"BTC-PERPETUAL": "0"}, "latency_us": {"tick_to_order": None},
+    }  # fmt: skip
+    assert "P&L -1.01 $ net, fees paid 2.51 $; position BTC-PERPETUAL 0" in summary_lines(ended, Path("run"))
 
 
 def test_a_summary_does_not_promise_what_was_not_measured() -> None:
