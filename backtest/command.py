@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from backtest.data.findings import DataError
+from backtest.data.formats import format_of
+from backtest.data.recordings import files_of_runs
 from backtest.engine.arguments import Conditions, add_arguments, conditions_of, options_of, recorded
 from backtest.engine.result import Rows
 from backtest.metrics.facts import Facts, write_run
@@ -50,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     pyarrow()  # refused at once where it is missing, not after the run
     conditions = conditions_of(given)
+    _look_at(given)
     tell_compiling()
     progress = _Progress(is_shown=not given.json)
     progress.say("reading " + ", ".join(given.data))
@@ -71,6 +74,16 @@ def _run(given: argparse.Namespace) -> tuple[Facts, Path]:
     folder = given.output or paths.new_run("backtest")
     write_run(folder, legs, facts)
     return facts, write_report(folder)
+
+
+def _look_at(given: argparse.Namespace) -> None:
+    """Refuse files that are not there, or not known, before anybody waits for a compiler."""
+    sources = (
+        [source_of(text).paths for text in given.data] if given.together else [[Path(text) for text in given.data]]
+    )
+    for paths_of_one in sources:
+        for path in files_of_runs(paths_of_one):
+            format_of(path)
 
 
 def tell_compiling() -> None:

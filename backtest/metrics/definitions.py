@@ -24,7 +24,7 @@ DEFINITIONS: dict[str, Definition] = {
         "Stoll 1996"
     ),
     "pnl_inventory": Definition("$", "Σ s·l·(M − m₅), M the last mid; and the position at first · (M − first mid)"),
-    "pnl_fees": Definition("$", "−Σ fees, as booked; rebates are gains"),
+    "pnl_fees": Definition("$", "−Σ fees, as booked; rebates are gains; shown as fees paid, with the other sign"),
     "pnl_funding": Definition("$", "Σ funding, as booked"),
     "sharpe": Definition(
         "1/√year", "mean of ΔE / standard deviation of ΔE (n − 1) · √(365 d / interval); E = equity, interest 0",

@@ -20,6 +20,7 @@ from backtest.report.tables import FILLS_MAX, read_shown
 from runtime.paths import write_atomically
 
 PAGE_FILE = "report.html"
+FEES = "pnl_fees"  # what fees did to the profit, as it is kept
 _HERE = Path(__file__).parent
 _HEADLINES = (
     "net_pnl", "sharpe", "max_drawdown", "fills", "turnover", "markout_5s", "quoted_time_bid", "quoted_time_ask",
@@ -129,13 +130,15 @@ def _counts(facts: Facts) -> str:
 
 
 def _words(name: str) -> str:
-    return html.escape(name.replace("_", " "))
+    return html.escape("fees paid" if name == FEES else name.replace("_", " "))
 
 
 def shown_value(name: str, value: float | int | None) -> str:
-    """Return a statistic as text, with its unit."""
+    """Return a statistic as text, with its unit; fees as wherever they are shown: what was paid is positive."""
     if value is None:
         return "–"
+    if name == FEES:
+        value = 0 - value
     if name in _SHARES:
         return f"{value:.1%}"
     return f"{_digits(value)} {DEFINITIONS[name].unit}".strip()

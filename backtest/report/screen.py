@@ -5,7 +5,7 @@ from __future__ import annotations
 from backtest.metrics.facts import Facts
 from backtest.metrics.statistics import Statistics
 from backtest.report.conditions import conditions
-from backtest.report.page import shown_value
+from backtest.report.page import FEES, shown_value
 
 _GROUPS = (
     ("profit", ("net_pnl", "pnl_spread", "pnl_adverse_selection", "pnl_inventory", "pnl_fees", "pnl_funding")),
@@ -34,7 +34,7 @@ def statistics_lines(facts: Facts) -> list[str]:
 
 
 def _cell(told: Statistics, title: str, name: str) -> str:
-    short = name.removeprefix("pnl_").replace("_", " ")
+    short = "fees paid" if name == FEES else name.removeprefix("pnl_").replace("_", " ")
     if title == "inventory":
         short = short.removeprefix("position ")
     return f"{short:<22}{shown_value(name, told.values[name]):>16}   "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from backtest.command import main, tell_compiling
 from backtest.data.container import EventFile, EventWriter
 from backtest.metrics.definitions import DEFINITIONS
 from backtest.report.command import main as report
+from backtest.report.page import shown_value
 from backtest.warm import KERNELS, RECORDING
 from domain import jit
 from tests.backtest_run import written
@@ -309,6 +311,24 @@ def test_funding_is_paid_and_stands_in_the_split(tmp_path: Path) -> None:
     assert told["values"]["pnl_funding"] != 0.0
     parts = [Decimal(told["split"][name]) for name in ("spread", "adverse_selection", "inventory", "fees", "funding")]
     assert sum(parts) == Decimal(told["split"]["net"])
+
+
+def test_fees_that_were_paid_are_shown_as_positive_and_rebates_as_negative() -> None:
+    assert shown_value("pnl_fees", -0.885) == "0.885 $"
+    assert shown_value("pnl_fees", 0.25) == "-0.25 $"
+    assert shown_value("pnl_fees", 0.0) == "0 $"
+
+
+def test_a_file_that_is_not_there_is_told_before_kernels_are_compiled(tmp_path: Path) -> None:
+    # Given a machine on which nothing was compiled yet
+    told = {**os.environ, "RINGMAKER_CACHE_DIR": str(tmp_path), "RINGMAKER_HOME": str(tmp_path)}
+    # If a recording is misspelt, alone or beside others, I expect that line alone
+    for arguments in (["no.gz"], ["--together", "no.gz", "nor.gz"]):
+        command = [sys.executable, "-m", "backtest", *arguments]
+        ended = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("error: no.gz: No such file")
+        assert ended.stderr.count("\n") == 1
 
 
 def test_the_operators_command_passes_arguments_on_and_gives_the_exit_code_back(tmp_path: Path) -> None:
