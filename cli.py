@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The operator's commands for a running session. Any python3 will do: it goes on in .venv by itself.
+"""What an operator does beside `make run`: look at a session and steer it, prepare one, study what it left.
+
+Any python3 will do: it goes on in .venv by itself.
 
 ./cli.py status | top | pause | resume | reduce | flatten | set NAME VALUE | profile ACTOR | stop | kill
 ./cli.py init FILE | doctor [CONFIG] | record CONFIG | explain ORDER | export [RUN] | report [RUN]
