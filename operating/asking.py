@@ -16,6 +16,7 @@ from operating.places import CONFIGS
 from runtime import paths
 from runtime.commands import send_command
 from runtime.last_run import how_to_start, is_recording, last_run
+from runtime.plain_words import in_plain_words
 from runtime.session import is_supervised, supervisor_pid
 from runtime.topology import SUPERVISOR
 
@@ -142,6 +143,6 @@ def _sent_sigterm(session: str, pid: int) -> bool:
 
 def finish(reply: Reply) -> None:
     """Print the answer; one that is a no ends this process with its exit code."""
-    print(reply.text)
+    print(in_plain_words(reply.text))
     if not reply.ok:
         raise typer.Exit(ExitCode.USAGE if reply.is_usage else ExitCode.CRASH)

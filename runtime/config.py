@@ -17,6 +17,7 @@ from msgspec import Meta
 from domain.errors import ConfigError
 from domain.validation import explain
 from runtime.config_checks import check_config
+from runtime.plain_words import in_plain_words
 from runtime.recordings.config import RecorderConfig
 from runtime.topology import Topology
 from trading.hedging.comovement import ComovementConfig
@@ -258,7 +259,7 @@ def _converted(path: Path, tree: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {explain(str(error), tree, Config)}") from None
+        raise ConfigError(f"{path}: {in_plain_words(explain(str(error), tree, Config))}") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

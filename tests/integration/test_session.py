@@ -181,8 +181,8 @@ def test_flatten_on_shutdown_ends_flat(tmp_path: Path) -> None:
     ("config", "arguments", "said"),
     [
         (INSTRUMENT + "[strategy]\ngama = 1.0\n", (), "unknown key `gama`"),
-        (INSTRUMENT + "[strategy]\nlevels = 'x'\n", (), "strategy.levels = 'x': expected int"),
-        (INSTRUMENT + "[strategy]\nlevels = 0\n", (), "strategy.levels = 0: expected int >= 1"),
+        (INSTRUMENT + "[strategy]\nlevels = 'x'\n", (), "strategy.levels = 'x': expected a whole number"),
+        (INSTRUMENT + "[strategy]\nlevels = 0\n", (), "strategy.levels = 0: expected a whole number >= 1"),
         (INSTRUMENT, ("--replay", "/nowhere/at-all.gz"), "/nowhere/at-all.gz"),
         ('[instruments."BTC-PERPETULA"]\n', (), "BTC-PERPETULA"),
         (INSTRUMENT, ("--seconds", "-3"), "--seconds -3"),

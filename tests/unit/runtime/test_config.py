@@ -32,8 +32,8 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
         ),
         (INSTRUMENT + "[strateg]\n", "unknown key `strateg`; did you mean `strategy`?"),
         ('[instruments."X".strategy]\nlevls = 2', "unknown key `levls` in [instruments"),
-        (INSTRUMENT + "[strategy]\nlevels = 'many'", "strategy.levels = 'many': expected int, got str"),
-        (INSTRUMENT + "[strategy]\nlevels = 99", "strategy.levels = 99: expected int <= 10"),
+        (INSTRUMENT + "[strategy]\nlevels = 'many'", "strategy.levels = 'many': expected a whole number"),
+        (INSTRUMENT + "[strategy]\nlevels = 99", "strategy.levels = 99: expected a whole number <= 10"),
         (INSTRUMENT + "[supervisor]\ndead_ms = 300", "dead_ms (300) must be larger than suspect_ms (400)"),
         (INSTRUMENT + "session = 'x'", "unknown key"),
         ("", "no instruments"),
@@ -42,7 +42,7 @@ def test_the_configurations_that_we_ship_are_valid() -> None:
         (INSTRUMENT + "[strategies.A]", "[strategies.A]: object missing required field instruments"),
         (
             INSTRUMENT + "[strategies.A]\ninstruments = []",
-            "strategies.A.instruments = []: expected array of length >= 1",
+            "strategies.A.instruments = []: expected a list of length >= 1",
         ),
         (INSTRUMENT + '[strategies.A]\ninstruments = ["X"]', 'no section [instruments."X"]; there are: BTC-PERPETUAL'),
         (

@@ -65,7 +65,7 @@ def test_parameters_of_one_s_own_are_merged_like_all_others(tmp_path: Path, stra
         ('strategy = "empty.py"\n', "mine.toml: empty.py: no function `on_book`; expected on_book(q), "),
         ('[strategy]\nfile = "my_strategy.py"\nuser.learn = 1.0\n', "has no such parameter; it has: lean"),
         ('[strategy]\nfile = "my_strategy.py"\nuser.lean = 3.0\n', "lean = 3: my_strategy.py wants 0 to 2"),
-        ('[strategy]\nfile = "my_strategy.py"\nuser.lean = "a"\n', "strategy.user.lean = 'a': expected float, got str"),
+        ('[strategy]\nfile = "my_strategy.py"\nuser.lean = "a"\n', "strategy.user.lean = 'a': expected a number, "),
         ("[strategy.user]\nlean = 1.0\n", "[strategy.user] has lean, but [strategy] file names no file to take them"),
         ('[strategy.signals]\nuser = "empty.py"\n', "empty.py: no function `signal`; expected signal(q)"),
     ],
