@@ -24,10 +24,18 @@ finally:
 """
 
 
+# As from a terminal: what a shell runs in the background, the tests too, ignores Ctrl-C.
+AS_TYPED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @pytest.fixture
 def started(tmp_path: Path, request: pytest.FixtureRequest) -> subprocess.Popen[str]:
     (tmp_path / "a_program.py").write_text(PROGRAM)
-    command = [sys.executable, "-m", "operating.as_program", "a_program", *request.param]
+    command = [sys.executable, "-c", AS_TYPED, "-m", "operating.as_program", "a_program", *request.param]
     environ = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{tmp_path}"}
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
