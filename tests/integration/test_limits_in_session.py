@@ -45,7 +45,7 @@ flatten_passive_s = 0.2
 
 [risk]
 position_max_base = 5.0
-cooldown_s = 0.3
+cooldown_s = 1.0
 recovery_steps = 2
 recovery_step_s = 0.15
 """
